@@ -1,0 +1,17 @@
+// Checks of what the program itself promises. A failed check is a programmer's mistake: exit code 70.
+#pragma once
+
+#include <string_view>
+
+namespace penstock {
+
+// Throws Error(ExitCode::internal) with file, line, the condition and the sentence.
+[[noreturn]] void check_failed(const char* file, int line, const char* condition, std::string_view sentence);
+
+}  // namespace penstock
+
+// `sentence` says what must hold, in words: PENSTOCK_CHECK(rank < size, "a rank lies within its world").
+#define PENSTOCK_CHECK(condition, sentence) \
+  do {                                      \
+    if (!(condition)) ::penstock::check_failed(__FILE__, __LINE__, #condition, sentence); \
+  } while (false)

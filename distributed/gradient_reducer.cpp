@@ -1,0 +1,1 @@
+#include "distributed/gradient_reducer.h"

@@ -1,0 +1,19 @@
+// Ranks as threads of this process: the communicator of a lone process, and of tests that need several ranks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "distributed/communicator.h"
+
+namespace penstock::distributed {
+
+// `size` communicators that form one world, one per thread-to-be.
+std::vector<std::unique_ptr<Communicator>> local_world(int size);
+
+// Runs `body(communicator)` on `size` threads. A rank that throws poisons the others: their next or current call
+// throws Error(ranks). Rethrows the first cause, not its echoes. abort(code) counts as throwing Error(code).
+void run_local_ranks(int size, const std::function<void(Communicator&)>& body);
+
+}  // namespace penstock::distributed

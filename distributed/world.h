@@ -1,0 +1,40 @@
+// Who am I: this process's place among those that one launch line started, as a pure function of the environment.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "distributed/communicator.h"
+
+namespace penstock::distributed {
+
+using Environment = std::map<std::string, std::string>;
+
+enum class Launcher { alone, open_mpi, slurm };
+
+struct World {
+  Launcher launcher = Launcher::alone;
+  int rank = 0;        // of the whole job
+  int size = 1;        // ranks in the job
+  int local_rank = 0;  // on this machine
+  int local_size = 1;  // ranks on this machine
+};
+
+Environment process_environment();
+
+// Reads OMPI_COMM_WORLD_*, PMIX_*, SLURM_*. Throws Error(environment) for the launch in which N programs would each
+// think they are rank 0 of 1 (srun without a matching PMI), with the launch lines that do work.
+World world_of(const Environment& environment);
+
+// Threads that this rank may use: its share of the cores it is allowed on (affinity mask, then OMP_NUM_THREADS or
+// PENSTOCK_THREADS when set), never below 1.
+int threads_of(const World& world, const Environment& environment, int allowed_cores);
+
+// A lone world gets a local communicator of one rank; else libpenstock_mpi.so is opened.
+std::unique_ptr<Communicator> open_communicator(const World& world);
+
+// What a child program may see: the environment without OMPI_*, PMIX_*, PMI_*, so that mpirun works inside it.
+Environment without_launcher(const Environment& environment);
+
+}  // namespace penstock::distributed

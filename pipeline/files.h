@@ -1,0 +1,47 @@
+// Files that are never half-written, and folders as digests.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/digest.h"
+
+namespace penstock::pipeline {
+
+// Writes `bytes` beside `path`, syncs, and renames: a reader sees the old file or the new one. Makes missing folders.
+// Throws Error(io) on a full disk or I/O error, Error(cannot_create) when the place cannot be written.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+// The whole file. Throws Error(data) when missing, Error(io) on a read error.
+std::string read_file(const std::filesystem::path& path);
+
+// Makes the folder and its parents; Error(cannot_create) names the path and the reason.
+void make_folder(const std::filesystem::path& path);
+
+// `to` becomes a second name of `from`'s bytes: a hard link, or a synced copy where links cannot be made. For files
+// that nobody writes again (chunks, objects).
+void link_or_copy(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A copy that shares no inode (reflink where the file system can): for what people may edit.
+void copy_tree(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Calls fsync on every file and folder below `path`, and on `path`.
+void sync_tree(const std::filesystem::path& path);
+
+struct FileEntry {
+  std::string path;  // relative, '/' between parts, as bytes
+  uint64_t size = 0;
+  Digest digest;
+};
+
+// Every regular file below `folder`, sorted bytewise by path. A symbolic link or special file: Error(data).
+// `digest_file` gives a file's digest (the stat cache, or digest_of_file).
+std::vector<FileEntry> list_tree(const std::filesystem::path& folder);
+
+// H over (path, size, digest) of each entry, in order.
+Digest digest_of_tree(const std::vector<FileEntry>& entries);
+
+}  // namespace penstock::pipeline

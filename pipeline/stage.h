@@ -1,0 +1,135 @@
+// What a stage is to the engine: a declaration (kind, version, ports, parameters, scope), which is cheap and lives in
+// the executable, and a body, which does the work and may live in an opened library.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "distributed/communicator.h"
+#include "pipeline/digest.h"
+#include "pipeline/parameters.h"
+
+namespace penstock::pipeline {
+
+class Events;
+
+// One named input or output. Every output is a folder; an input is a file or a folder, read-only.
+struct Port {
+  std::string name;
+  std::string help;           // what it holds
+  bool optional = false;      // inputs only
+  bool is_volatile = false;   // outputs only: kept and digested, in no downstream key (times, hosts, rates)
+  bool by_sample = false;     // inputs of a shared stage: a chunk's key takes only its members' bytes of this port
+  bool many = false;          // inputs only: takes a list of sources or a fan-in
+};
+
+enum class Scope {
+  rank0,      // run() on rank 0; the others wait asleep
+  all_ranks,  // run() on every rank, with collectives
+  shared,     // share(): buckets of samples, handed out to any rank
+};
+
+// One source of an input as the body sees it. `label` is empty but in a fan-in (the run id).
+struct InputSource {
+  std::filesystem::path path;
+  std::string label;
+};
+
+// All that a body may know. Valid during the call.
+struct StageContext {
+  const Values& values;  // read_parameters<P>(context.values)
+  distributed::Communicator& ranks;
+  int threads = 1;  // that this rank may use
+  std::map<std::string, std::vector<InputSource>> inputs;
+  std::map<std::string, std::filesystem::path> outputs;  // empty folders in staging, the same on all ranks
+  std::filesystem::path progress;  // kept between attempts of the same action; exists; rank 0 writes, all may read
+  Events& events;
+  const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
+  std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
+  std::string stage;                     // the stage's name in the configuration, for messages
+
+  bool has(const std::string& port) const { return inputs.count(port) != 0; }
+  // The only source of a port that must be there: else a programmer's mistake.
+  const std::filesystem::path& input(const std::string& port) const;
+  const std::filesystem::path& output(const std::string& port) const;
+};
+
+// A sample as a shared stage's catalogue lists it: `parts` are (port, digest of that sample's bytes in that port), in
+// a fixed order.
+struct Sample {
+  std::string id;
+  std::vector<std::pair<std::string, Digest>> parts;
+};
+
+// Work in buckets of samples. Each rank makes one; rank 0's also lists the samples and closes the passes.
+// run_bucket is called by several threads at once.
+class SharedWork {
+ public:
+  virtual ~SharedWork() = default;
+  // Rank 0. Every sample of a pass, any order. Ids are unique (Error(data) names both when not).
+  virtual std::vector<Sample> samples(int pass) = 0;
+  virtual int passes() const { return 1; }
+  // Parameters that this pass's chunks depend on, if fewer than all; null means all that affect the output.
+  virtual std::optional<Values> parameters_of(int) const { return std::nullopt; }
+  // Buckets of about this many samples (a stage that writes files of a set size may ask for another).
+  virtual int samples_per_bucket() const { return 32; }
+  // Any rank, any thread. Writes a chunk (files) into the empty `folder`. The bytes depend only on what is in the
+  // chunk's key: never on bucket number, rank or thread.
+  virtual void run_bucket(int pass, const std::vector<std::string>& members, const std::filesystem::path& folder) = 0;
+  // Rank 0, after the last bucket. `chunks` in bucket order, each with its members. Returns what the pass decided (any
+  // text, often JSON): it enters the chunk keys of later passes and reaches every rank through decided(). The last
+  // pass writes the outputs; chunk files are adopted with link_or_copy.
+  struct Chunk {
+    std::string bucket;  // its leading bits, as hex of fixed width: names that sort and stay
+    std::vector<std::string> members;  // sorted
+    std::filesystem::path folder;
+  };
+  virtual std::string finish(int pass, const std::vector<Chunk>& chunks) = 0;
+  // Every rank, before the next pass.
+  virtual void decided(int pass, const std::string& decision) { (void)pass, (void)decision; }
+};
+
+class StageBody {
+ public:
+  virtual ~StageBody() = default;
+  virtual void run(StageContext& context);                                // scopes rank0 and all_ranks
+  virtual std::unique_ptr<SharedWork> share(StageContext& context);      // scope shared; every rank calls it
+};
+
+// Collects what a cross-field check finds: the parameter at fault and the sentence.
+using Problems = std::vector<std::pair<std::string, std::string>>;
+
+struct StageKind {
+  std::string name;
+  int version = 1;      // bumped when the bytes of an output change
+  std::string summary;  // one sentence
+  Scope scope = Scope::rank0;
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;
+  std::vector<Specification> parameters;
+  // Optional. What is wrong with parameters that are each legal.
+  std::function<void(const Values&, Problems&)> check = nullptr;
+  // Optional; for `command`, whose ports are declared in the configuration. Given the values and the names of the
+  // inputs, gives (inputs, outputs).
+  std::function<std::pair<std::vector<Port>, std::vector<Port>>(const Values&, const std::vector<std::string>&)>
+      ports = nullptr;
+  // Optional. Environment that decides the output, as (name, value): enters the key. Called on rank 0.
+  std::function<std::map<std::string, std::string>(const Values&)> environment = nullptr;
+  std::function<std::unique_ptr<StageBody>()> body = nullptr;
+};
+
+// The kinds that a program knows, in the order of a pipeline. Kept alive while graphs exist.
+using StageTable = std::vector<StageKind>;
+const StageKind* find_kind(const StageTable& table, std::string_view name);
+
+// A body made of one function, for scopes rank0 and all_ranks.
+std::unique_ptr<StageBody> body_of(std::function<void(StageContext&)> run);
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,24 @@
+// The door to libpenstock_compute.so, which holds what needs LibTorch, HDF5 or OpenCV. It is opened when the first of
+// its bodies must run, never before: a plan of cached stages costs none of its 0.3 s.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "pipeline/stage.h"
+#include "stages/predict.h"
+
+namespace penstock::stages {
+
+// The library's one exported symbol, `penstock_compute_library`, is a function that returns this.
+struct ComputeLibrary {
+  std::unique_ptr<pipeline::StageBody> (*body)(std::string_view kind);
+  void (*predict)(const PredictRequest& request, distributed::Communicator& ranks, int threads);
+};
+
+const ComputeLibrary& compute_library();
+
+// For StageKind::body of a heavy kind: opens the library when called.
+std::unique_ptr<pipeline::StageBody> compute_body(std::string_view kind);
+
+}  // namespace penstock::stages
