@@ -1,0 +1,2 @@
+// Rules of the project, computed from its sources.
+#include <gtest/gtest.h>
