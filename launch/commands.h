@@ -1,0 +1,24 @@
+// One function per command. Each returns the exit code and throws Error for what a user should read.
+// Results go to stdout, all else to stderr.
+#pragma once
+
+#include <string>
+
+#include "launch/options.h"
+#include "pipeline/stage.h"
+#include "stages/predict.h"
+
+namespace penstock::launch {
+
+int run_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
+int predict_command(const stages::PredictRequest& request, const Voice& voice);
+
+// These run nothing, and need neither mpirun nor LibTorch.
+int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds);
+int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
+int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
+                    const pipeline::StageTable& kinds);
+int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
+int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);
+
+}  // namespace penstock::launch

@@ -1,0 +1,42 @@
+// What the command line asked for, after parsing and before anything is read.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/config.h"
+#include "pipeline/plan.h"
+
+namespace penstock::launch {
+
+enum class Progress { automatic, bar, plain, none };
+enum class Color { automatic, always, never };
+
+// Flags that every command takes.
+struct Voice {
+  bool json = false;
+  bool verbose = false;
+  bool quiet = false;
+  Progress progress = Progress::automatic;
+  Color color = Color::automatic;
+};
+
+// Flags of every command that reads a configuration.
+struct ConfigOptions {
+  std::filesystem::path file;
+  std::vector<std::string> sets;    // stage.param=VALUE
+  std::vector<std::string> inputs;  // stage.port=PATH
+  std::filesystem::path store;      // empty: the configuration's
+  std::vector<std::string> targets;
+  std::string until;
+  std::string force;  // "" no, "true" everything, else stage names with commas
+  bool verify_inputs = false;
+  bool no_commands = false;
+};
+
+pipeline::ConfigRequest request_of(const ConfigOptions& options);
+pipeline::Selection selection_of(const ConfigOptions& options);
+
+}  // namespace penstock::launch
