@@ -1,2 +1,219 @@
-// Rules of the project, computed from its sources.
+// Rules of the project, computed from its sources and from what was built.
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "stages/kinds.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path source_dir = PENSTOCK_SOURCE_DIR;
+const fs::path binary_dir = PENSTOCK_BINARY_DIR;
+
+// From the bottom to the top: a folder may include itself and what stands before it.
+const std::vector<std::string> layers = {"distributed", "pipeline", "stages", "launch"};
+
+std::vector<fs::path> sources(const std::string& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(source_dir / folder)) {
+    const auto extension = entry.path().extension();
+    if (extension == ".h" || extension == ".cpp") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> includes(const fs::path& file) {
+  static const std::regex line(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
+  std::ifstream in(file);
+  std::vector<std::string> found;
+  for (std::string text; std::getline(in, text);) {
+    std::smatch match;
+    if (std::regex_search(text, match, line)) found.push_back(match[1]);
+  }
+  return found;
+}
+
+std::string output_of(const std::string& command, int* code = nullptr) {
+  std::string text;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  std::array<char, 4096> part;
+  for (size_t got; (got = fread(part.data(), 1, part.size(), pipe)) > 0;) text.append(part.data(), got);
+  const int status = pclose(pipe);
+  if (code != nullptr) *code = WEXITSTATUS(status);
+  return text;
+}
+
+// The layer that an include names, or -1 when it lies outside the project.
+int layer_of(const std::string& include) {
+  const std::string folder = include.substr(0, include.find('/'));
+  const auto found = std::find(layers.begin(), layers.end(), folder);
+  return found == layers.end() || include.find('/') == std::string::npos ? -1 : static_cast<int>(found - layers.begin());
+}
+
+TEST(Rules, NoFolderIncludesWhatStandsAboveIt) {
+  size_t seen = 0;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    for (const fs::path& file : sources(layers[layer])) {
+      for (const std::string& include : includes(file)) {
+        seen += layer_of(include) >= 0;
+        EXPECT_LE(layer_of(include), static_cast<int>(layer)) << file << " includes " << include;
+      }
+    }
+  }
+  EXPECT_GT(seen, 50u) << "the rule saw no includes: it would pass on anything";
+}
+
+TEST(Rules, OnlyStagesComputeAndTheReducerIncludeHeavyLibraries) {
+  for (const std::string& folder : layers) {
+    for (const fs::path& file : sources(folder)) {
+      const std::string name = file.lexically_relative(source_dir).generic_string();
+      if (name.starts_with("stages/compute/") || name.starts_with("distributed/gradient_reducer")) continue;
+      for (const std::string& include : includes(file)) {
+        EXPECT_FALSE(std::regex_search(include, std::regex("^(torch|ATen|c10|opencv2)/|^hdf5"))) << name << " includes " << include;
+        EXPECT_FALSE(include.starts_with("stages/compute/")) << name << " includes " << include;
+      }
+    }
+  }
+}
+
+TEST(Rules, EnginesUseOfRanksIsTheAbstractCommunicator) {
+  const std::set<std::string> allowed = {"distributed/communicator.h", "distributed/collectives.h", "distributed/error.h",
+                                         "distributed/check.h", "distributed/world.h"};
+  for (const fs::path& file : sources("pipeline")) {
+    for (const std::string& include : includes(file)) {
+      if (include.starts_with("distributed/")) {
+        EXPECT_TRUE(allowed.count(include)) << file << " includes " << include;
+      }
+    }
+  }
+}
+
+// A third-party interface that is included in one place can be replaced in one place.
+TEST(Rules, HeadersOfBackEndsAreIncludedBySourcesOnlyAndByFew) {
+  const std::map<std::string, size_t> limits = {{"mpi.h", 1}, {"toml.h", 2}, {"toml++/toml.h", 2}, {"zip.h", 2}, {"png.h", 2}, {"hdf5.h", 2}};
+  std::map<std::string, std::vector<std::string>> users;
+  for (const std::string& folder : layers) {
+    for (const fs::path& file : sources(folder)) {
+      for (const std::string& include : includes(file)) {
+        if (!limits.count(include)) continue;
+        users[include].push_back(file.filename().string());
+        EXPECT_EQ(file.extension(), ".cpp") << file << " includes " << include;
+      }
+    }
+  }
+  EXPECT_FALSE(users["mpi.h"].empty());
+  for (const auto& [header, files] : users) {
+    EXPECT_LE(files.size(), limits.at(header)) << header << " is included by " << testing::PrintToString(files);
+  }
+}
+
+// Headers of the two lower folders and of the light stages; those that need LibTorch are compiled with it anyway.
+TEST(Rules, EveryHeaderCompilesAlone) {
+  std::ostringstream all;
+  const fs::path scratch = fs::temp_directory_path() / ("penstock-headers-" + std::to_string(getpid()));
+  fs::create_directories(scratch);
+  std::string script = "set -e; ";
+  for (const std::string& folder : layers) {
+    for (const fs::path& file : sources(folder)) {
+      if (file.extension() != ".h") continue;
+      const auto all_includes = includes(file);
+      const bool heavy = std::any_of(all_includes.begin(), all_includes.end(), [](const std::string& include) {
+        return include.starts_with("torch/") || include.starts_with("ATen/") || include.starts_with("opencv2/");
+      });
+      if (heavy || file.string().find("stages/compute") != std::string::npos ||
+          file.filename() == "gradient_reducer.h") {
+        continue;
+      }
+      all << file.lexically_relative(source_dir).generic_string() << '\n';
+    }
+  }
+  std::istringstream names(all.str());
+  for (std::string name; std::getline(names, name);) {
+    int code = 0;
+    const std::string text = output_of("cd '" + source_dir.string() + "' && printf '#include \"%s\"\\n' " + name +
+                                           " | c++ -std=c++20 -DSPDLOG_COMPILED_LIB -I. -fsyntax-only -x c++ -",
+                                       &code);
+    EXPECT_EQ(code, 0) << name << "\n" << text;
+  }
+  fs::remove_all(scratch);
+}
+
+std::set<std::string> needed_libraries(const fs::path& binary) {
+  std::set<std::string> needed;
+  std::istringstream lines(output_of("readelf -d '" + binary.string() + "'"));
+  static const std::regex entry(R"(\(NEEDED\).*\[(.+)\])");
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, entry)) needed.insert(match[1]);
+  }
+  return needed;
+}
+
+TEST(Rules, TheExecutableLoadsNoHeavyLibrary) {
+  const std::regex heavy("torch|c10|hdf5|opencv|mpi|cuda|protobuf", std::regex::icase);
+  for (const char* name : {"penstock", "libpenstock.so"}) {
+    const auto needed = needed_libraries(binary_dir / name);
+    EXPECT_FALSE(needed.empty()) << name;
+    for (const std::string& library : needed) {
+      EXPECT_FALSE(std::regex_search(library, heavy)) << name << " needs " << library;
+    }
+  }
+}
+
+TEST(Rules, NothingLinksProtobuf) {
+  for (const char* name : {"penstock", "libpenstock.so", "libpenstock_mpi.so", "libpenstock_compute.so"}) {
+    EXPECT_EQ(output_of("ldd '" + (binary_dir / name).string() + "'").find("protobuf"), std::string::npos) << name;
+  }
+}
+
+TEST(Rules, TheStageTableHoldsEveryKindOnceWithABody) {
+  std::set<std::string> names;
+  for (const auto& kind : penstock::stages::stage_table()) {
+    EXPECT_TRUE(names.insert(kind.name).second) << kind.name << " is twice in the table";
+    EXPECT_TRUE(kind.body) << kind.name << " has no body";
+    EXPECT_GE(kind.version, 1) << kind.name;
+    EXPECT_FALSE(kind.summary.empty()) << kind.name;
+    std::set<std::string> parameters;
+    for (const auto& parameter : kind.parameters) {
+      EXPECT_TRUE(parameters.insert(parameter.name).second) << kind.name << "." << parameter.name;
+      EXPECT_FALSE(parameter.about.help.empty()) << kind.name << "." << parameter.name << " has no help";
+    }
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"synthesize", "unzip", "resize", "inspect", "shard", "split", "train", "eval",
+                                          "report", "command"}));
+}
+
+TEST(Rules, NoFileIsNamedAfterNothing) {
+  for (const std::string& folder : layers) {
+    for (const fs::path& file : sources(folder)) {
+      EXPECT_FALSE(std::regex_search(file.stem().string(), std::regex("util|common|helper|misc"))) << file;
+    }
+  }
+}
+
+TEST(Rules, EveryShippedConfigurationIsValid) {
+  size_t seen = 0;
+  for (const auto& entry : fs::directory_iterator(source_dir / "configs")) {
+    if (entry.path().extension() != ".toml") continue;
+    int code = 0;
+    const std::string text = output_of("'" + (binary_dir / "penstock").string() + "' validate '" + entry.path().string() + "'", &code);
+    EXPECT_EQ(code, 0) << text;
+    ++seen;
+  }
+  EXPECT_GE(seen, 3u);
+}
+
+}  // namespace
