@@ -1,0 +1,112 @@
+// The whole pipeline as a user runs it: what is done again after a change, and what is not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "workplace.h"
+
+namespace penstock {
+namespace {
+
+using testing::_;
+using testing::Each;
+using testing::IsSupersetOf;
+using testing::Pair;
+
+std::set<std::string> with_state(const std::map<std::string, std::string>& states, const std::string& state) {
+  std::set<std::string> names;
+  for (const auto& [name, its] : states) {
+    if (its == state) names.insert(name);
+  }
+  return names;
+}
+
+TEST(Pipeline, OneCommandGivesAReportAModelAndMetrics) {
+  Workplace place;
+  const Ran ran = place.penstock("run pipeline.toml", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  for (const char* name : {"report.html", "metrics.json", "metrics.csv", "model/model.json", "model/weights.safetensors",
+                           "events.jsonl", "log/rank-0.log", "log/rank-1.log"}) {
+    EXPECT_TRUE(std::filesystem::exists(place.path() / "runs/small" / name)) << name;
+  }
+  const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  EXPECT_GT(metrics.at("validation").at("grid").at("micro").at("dice").get<double>(), 0.2);
+  EXPECT_EQ(place.entries(".penstock/staging"), 0u);
+}
+
+TEST(Pipeline, RunningAgainRunsNothing) {
+  Workplace place;
+  ASSERT_THAT(place.states(), Each(Pair(_, "ran")));
+  EXPECT_THAT(place.states(), Each(Pair(_, "hit")));
+  EXPECT_THAT(place.penstock("plan pipeline.toml --count").out, testing::StartsWith("0 of "));
+}
+
+TEST(Pipeline, ChangingTheLearningRateRunsOnlyTrainEvalAndReport) {
+  Workplace place;
+  ASSERT_THAT(place.states(), Each(Pair(_, "ran")));
+  const auto states = place.states("--set train.lr=1e-3");
+  EXPECT_EQ(with_state(states, "ran"), (std::set<std::string>{"train", "eval", "report"}))
+      << testing::PrintToString(states);
+}
+
+TEST(Pipeline, OneTwoAndThreeRanksPublishTheSameBytes) {
+  std::map<int, std::map<std::string, std::string>> published;
+  for (const int ranks : {1, 2, 3}) {
+    Workplace place;
+    const Ran ran = place.penstock("run pipeline.toml", ranks);
+    ASSERT_EQ(ran.code, 0) << ran.error;
+    published[ranks] = place.published();
+  }
+  EXPECT_THAT(published[1], IsSupersetOf({Pair("unzip.images", _), Pair("eval.metrics", _)}));
+  EXPECT_EQ(published[1], published[2]);
+  EXPECT_EQ(published[1], published[3]);
+}
+
+// Leaves one mask of the first sample out.
+constexpr const char* change_one_sample = R"(python3 - <<'PY'
+import zipfile
+old = zipfile.ZipFile('archive.zip')
+dropped = sorted(name for name in old.namelist() if '/masks/' in name and name.endswith('.png'))[0]
+with zipfile.ZipFile('changed.zip', 'w', zipfile.ZIP_DEFLATED) as new:
+    for entry in old.infolist():
+        if entry.filename != dropped:
+            new.writestr(entry, old.read(entry.filename))
+PY)";
+
+TEST(Pipeline, ChangingOneSampleRedoesOneBucketOfEachDataStage) {
+  Workplace place;
+  ASSERT_THAT(place.states("--until synthesize"), Each(Pair(_, "ran")));
+  place.take_archive("archive.zip");
+  ASSERT_EQ(run(std::string(change_one_sample) + "\n", place.path()).code, 0);
+  ASSERT_EQ(place.penstock("run pipeline.toml --until resize --input unzip.archive=archive.zip").code, 0);
+  const size_t before = place.entries(".penstock/chunks");
+  ASSERT_GE(before, 8u) << "96 samples lie in four buckets, of unzip and of resize";
+  const Ran again = place.penstock("run pipeline.toml --until resize --input unzip.archive=changed.zip");
+  ASSERT_EQ(again.code, 0) << again.error;
+  EXPECT_EQ(place.entries(".penstock/chunks"), before + 2) << again.error;
+}
+
+TEST(Pipeline, ThePlanOfAFreshPipelineRunsEveryStage) {
+  Workplace place;
+  EXPECT_EQ(place.penstock("validate pipeline.toml").code, 0);
+  const Ran plan = place.penstock("plan pipeline.toml --json");
+  ASSERT_EQ(plan.code, 0) << plan.error;
+  const auto said = nlohmann::json::parse(plan.out);
+  EXPECT_EQ(said.at("stages").size(), 9u);
+  for (const auto& stage : said.at("stages")) EXPECT_EQ(stage.at("state"), "run");
+  EXPECT_FALSE(std::filesystem::exists(place.path() / ".penstock")) << "a plan leaves nothing behind";
+}
+
+TEST(Pipeline, AMatrixSharesItsDataStages) {
+  Workplace place(std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = [1e-3, 3e-3]\n");
+  const Ran ran = place.penstock("run pipeline.toml --set train.epochs=1 --json", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  const auto said = nlohmann::json::parse(ran.out);
+  ASSERT_EQ(said.at("runs").size(), 2u);
+  for (const auto& one : said.at("runs")) {
+    EXPECT_TRUE(std::filesystem::exists(place.path() / one.at("folder").get<std::string>() / "report.html"));
+  }
+  EXPECT_EQ(place.entries(".penstock/manifests"), 6u + 2 * 3);
+}
+
+}  // namespace
+}  // namespace penstock
