@@ -1,0 +1,11 @@
+// Elementwise sums of host buffers, for the back-ends that add themselves.
+#pragma once
+
+#include "distributed/communicator.h"
+
+namespace penstock::distributed {
+
+// to[i] += from[i] for `count` elements of `type`.
+void add_into(void* to, const void* from, size_t count, DataType type);
+
+}  // namespace penstock::distributed
