@@ -37,8 +37,10 @@ struct FileEntry {
   Digest digest;
 };
 
-// Every regular file below `folder`, sorted bytewise by path. A symbolic link or special file: Error(data).
-// `digest_file` gives a file's digest (the stat cache, or digest_of_file).
+// Relative paths of every regular file below `folder`, sorted bytewise. A symbolic link or special file: Error(data).
+std::vector<std::string> tree_paths(const std::filesystem::path& folder);
+
+// The same with sizes and digests; reads every file.
 std::vector<FileEntry> list_tree(const std::filesystem::path& folder);
 
 // H over (path, size, digest) of each entry, in order.

@@ -27,6 +27,7 @@ struct Source {
   std::string port;                // of that node
   std::filesystem::path external;  // absolute or relative to the working directory
   std::string sha256;              // the pinned digest of an outside file, or empty
+  std::string origin;              // where to get the file, for the message when it is missing; or empty
   std::string run;                 // in a fan-in: the run id; else empty
   Position position;
 };

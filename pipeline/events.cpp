@@ -1,0 +1,51 @@
+#include "pipeline/events.h"
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <utility>
+
+#include "pipeline/files.h"
+
+namespace penstock::pipeline {
+namespace {
+
+// JSON has no NaN or infinity, and the library would write null: say the word instead.
+void name_special_numbers(Value& value) {
+  if (value.is_structured()) {
+    for (auto& part : value) name_special_numbers(part);
+  } else if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::isnan(number)) value = "nan";
+    if (std::isinf(number)) value = number > 0 ? "inf" : "-inf";
+  }
+}
+
+}  // namespace
+
+Events::Events(std::filesystem::path file) : file_(std::move(file)) {
+  if (file_.has_parent_path()) make_folder(file_.parent_path());
+}
+
+void Events::emit(std::string_view event, Value fields) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  name_special_numbers(fields);
+  fields["time"] = std::chrono::duration<double>(now).count();
+  fields["event"] = event;
+  const std::lock_guard lock(mutex_);
+  if (!fields.contains("stage")) fields["stage"] = stage_;
+  if (!file_.empty()) std::ofstream(file_, std::ios::app) << fields.dump() << '\n';
+  if (listener_) listener_(fields);
+}
+
+void Events::set_stage(const std::string& stage) {
+  const std::lock_guard lock(mutex_);
+  stage_ = stage;
+}
+
+void Events::listen(std::function<void(const Value&)> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,171 @@
+#include "pipeline/files.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "distributed/error.h"
+
+namespace penstock::pipeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Which exit code an errno means when something was to be written.
+[[noreturn]] void fail(const fs::path& path, const char* what, int problem) {
+  const bool device = problem == ENOSPC || problem == EIO || problem == EDQUOT || problem == EFBIG;
+  throw Error(device ? ExitCode::io : ExitCode::cannot_create,
+              path.string() + ": cannot " + what + ": " + std::strerror(problem));
+}
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, mode_t mode = 0644) : number_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+  bool valid() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+void sync_path(const fs::path& path, int flags) {
+  const Descriptor opened(path, flags);
+  if (!opened.valid()) fail(path, "open to sync", errno);
+  if (fsync(opened.number()) != 0) fail(path, "sync", errno);
+}
+
+void write_all(const Descriptor& file, const fs::path& path, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(file.number(), bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail(path, "write", errno);
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+}
+
+void copy_bytes(const fs::path& from, const fs::path& to) {
+  const Descriptor source(from, O_RDONLY);
+  if (!source.valid()) throw Error(ExitCode::data, from.string() + ": cannot be read: " + std::strerror(errno));
+  const Descriptor target(to, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!target.valid()) fail(to, "create", errno);
+  if (ioctl(target.number(), FICLONE, source.number()) == 0) return;
+  std::string part(size_t{1} << 18, '\0');
+  ssize_t got;
+  while ((got = ::read(source.number(), part.data(), part.size())) > 0) {
+    write_all(target, to, std::string_view(part).substr(0, static_cast<size_t>(got)));
+  }
+  if (got < 0) throw Error(ExitCode::io, from.string() + ": read error: " + std::strerror(errno));
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  static std::atomic<int> count{0};
+  if (path.has_parent_path()) make_folder(path.parent_path());
+  const fs::path fresh = path.string() + ".tmp." + std::to_string(getpid()) + "." + std::to_string(++count);
+  try {
+    const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.valid()) fail(fresh, "create", errno);
+    write_all(file, path, bytes);
+    if (fsync(file.number()) != 0) fail(path, "sync", errno);
+    if (rename(fresh.c_str(), path.c_str()) != 0) fail(path, "rename into place", errno);
+  } catch (...) {
+    unlink(fresh.c_str());
+    throw;
+  }
+}
+
+std::string read_file(const fs::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file.valid()) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));
+  struct stat about = {};
+  fstat(file.number(), &about);
+  std::string bytes(static_cast<size_t>(about.st_size), '\0');
+  size_t done = 0;
+  for (;;) {
+    if (done == bytes.size()) bytes.resize(bytes.size() + 4096);
+    const ssize_t got = ::read(file.number(), bytes.data() + done, bytes.size() - done);
+    if (got < 0) throw Error(ExitCode::io, path.string() + ": read error: " + std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code problem;
+  fs::create_directories(path, problem);
+  if (problem) fail(path, "make this folder", problem.value());
+}
+
+void link_or_copy(const fs::path& from, const fs::path& to) {
+  if (to.has_parent_path()) make_folder(to.parent_path());
+  if (link(from.c_str(), to.c_str()) == 0) return;
+  if (errno == ENOENT) throw Error(ExitCode::data, from.string() + ": has vanished");
+  copy_bytes(from, to);
+}
+
+void copy_tree(const fs::path& from, const fs::path& to) {
+  if (!fs::is_directory(from)) {
+    if (to.has_parent_path()) make_folder(to.parent_path());
+    return copy_bytes(from, to);
+  }
+  make_folder(to);
+  for (const auto& entry : fs::directory_iterator(from)) copy_tree(entry.path(), to / entry.path().filename());
+}
+
+void sync_tree(const fs::path& path) {
+  for (const auto& entry : fs::recursive_directory_iterator(path)) {
+    sync_path(entry.path(), entry.is_directory() ? O_RDONLY | O_DIRECTORY : O_RDONLY);
+  }
+  sync_path(path, O_RDONLY | O_DIRECTORY);
+}
+
+std::vector<std::string> tree_paths(const fs::path& folder) {
+  std::vector<std::string> paths;
+  std::error_code problem;
+  for (fs::recursive_directory_iterator entry(folder, problem), end; entry != end; entry.increment(problem)) {
+    if (problem) break;
+    const auto status = entry->symlink_status();
+    if (fs::is_directory(status)) continue;
+    if (!fs::is_regular_file(status)) {
+      throw Error(ExitCode::data, entry->path().string() + ": is a link or special file; only files and folders can be digested");
+    }
+    paths.push_back(entry->path().lexically_relative(folder).generic_string());
+  }
+  if (problem) throw Error(ExitCode::data, folder.string() + ": cannot be listed: " + problem.message());
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::vector<FileEntry> list_tree(const fs::path& folder) {
+  std::vector<FileEntry> entries;
+  for (std::string& path : tree_paths(folder)) {
+    const fs::path file = folder / path;
+    entries.push_back({std::move(path), fs::file_size(file), digest_of_file(file)});
+  }
+  return entries;
+}
+
+Digest digest_of_tree(const std::vector<FileEntry>& entries) {
+  Hasher hasher;
+  hasher.field("tree").field(static_cast<uint64_t>(entries.size()));
+  for (const FileEntry& entry : entries) hasher.field(entry.path).field(entry.size).field(entry.digest);
+  return hasher.finish();
+}
+
+}  // namespace penstock::pipeline
