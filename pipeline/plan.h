@@ -1,6 +1,7 @@
 // What would run and why: each needed node against the store, before anything runs.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,8 +33,19 @@ struct Selection {
 };
 
 struct Plan {
-  std::vector<PlannedNode> nodes;  // in execution order; only needed ones: a hit's upstreams are not needed
+  // In execution order. A hit's upstreams are not needed: they are listed only where the store holds them too.
+  std::vector<PlannedNode> nodes;
+  std::map<int, KeyFields> own;                    // node -> its own key fields, without inputs
+  std::map<int, std::vector<Digest>> outside;      // node -> digests of its outside sources, in order
+
+  const PlannedNode* find(int node) const;
 };
+
+// A source that enters no key: an output port that holds times, hosts or rates.
+bool is_volatile(const Graph& graph, const Source& source);
+
+// The fields of a node's action key, given what its upstreams published.
+KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const std::map<int, Manifest>& published);
 
 // Throws Error(data) for a missing outside input (with its position in the configuration) or a pinned sha256 that
 // differs.

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/attempt.h"
 #include "pipeline/digest.h"
 #include "pipeline/keys.h"
 
@@ -33,22 +34,6 @@ struct Manifest {
   KeyFields fields;   // of the action key
   std::vector<PublishedPort> ports;
   const PublishedPort* port(const std::string& name) const;
-};
-
-// One execution of a stage, failed ones too. In no key.
-struct Attempt {
-  int number = 0;
-  std::string start;  // ISO 8601, UTC
-  double wall_seconds = 0;
-  double cpu_seconds = 0;         // this rank's process
-  int64_t peak_memory_bytes = 0;  // this rank's process
-  int ranks = 1;
-  int threads = 1;
-  std::string host;
-  std::string reason;             // why it ran
-  int exit_code = 0;
-  std::string message;            // of a failure
-  std::string log_tail;
 };
 
 enum class Published { fresh, same, nondeterministic };
@@ -68,9 +53,10 @@ class Store {
   // The published manifest nearest to these fields (same kind, fewest differences, newest), for explain.
   std::optional<Manifest> nearest(const KeyFields& fields) const;
 
-  // The folder with an object's files. Checks size of each file, and digest once per process; false in `verify` means
-  // missing or damaged: the damaged object is moved aside so that the next run remakes it.
+  // The folder with an object's files.
   std::filesystem::path object_files(const Digest& object) const;
+  // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is moved
+  // aside, so that the next run remakes it.
   bool verify(const Digest& object) const;
 
   // A fresh, empty staging folder with one empty folder per port.
@@ -97,6 +83,11 @@ class Store {
   std::vector<Attempt> attempts(const Digest& action) const;
 
  private:
+  PublishedPort adopt(const std::filesystem::path& staging, const PublishedPort& port);
+  std::optional<Manifest> find(const char* table, const Digest& key) const;
+  std::optional<Manifest> read_manifest(const std::string& hex) const;
+  std::string write_manifest(const Manifest& manifest) const;
+
   std::filesystem::path root_;
   Mode mode_;
   mutable std::mutex mutex_;

@@ -1,0 +1,98 @@
+#include "pipeline/keys.h"
+
+#include <algorithm>
+
+#include "distributed/check.h"
+
+namespace penstock::pipeline {
+namespace {
+
+constexpr int64_t key_schema = 1;
+
+void add_value(Hasher& hasher, const Value& value) {
+  switch (value.type()) {
+    case Value::value_t::boolean: hasher.field(value.get<bool>()); return;
+    case Value::value_t::number_integer:
+    case Value::value_t::number_unsigned: hasher.field(value.get<int64_t>()); return;
+    case Value::value_t::number_float: hasher.field(value.get<double>()); return;
+    case Value::value_t::string: hasher.field(value.get_ref<const std::string&>()); return;
+    case Value::value_t::array:
+      hasher.field("list").field(static_cast<uint64_t>(value.size()));
+      for (const Value& part : value) add_value(hasher, part);
+      return;
+    default: PENSTOCK_CHECK(false, "a key field is a boolean, a number, text or a list of these");
+  }
+}
+
+std::string shown(const Value* value) {
+  if (value == nullptr) return "(none)";
+  if (value->is_string()) {
+    const auto& text = value->get_ref<const std::string&>();
+    return text.size() == 64 ? text.substr(0, 10) : text;
+  }
+  if (value->is_array() && value->size() == 1) return shown(&value->front());
+  return value->dump();
+}
+
+}  // namespace
+
+Digest KeyFields::key() const {
+  Hasher hasher;
+  for (const auto& [name, value] : fields) {
+    hasher.field(name);
+    add_value(hasher, value);
+  }
+  return hasher.finish();
+}
+
+KeyFields own_fields(const Node& node, const std::map<std::string, std::string>& environment) {
+  KeyFields own;
+  own.fields.emplace_back("schema", key_schema);
+  own.fields.emplace_back("kind", node.kind->name);
+  own.fields.emplace_back("version", int64_t{node.kind->version});
+  for (const Specification& parameter : node.kind->parameters) {
+    if (!parameter.about.affects_output) continue;
+    const Value& value = node.values.at(parameter.name);
+    if (parameter.about.as_before && *parameter.about.as_before == value) continue;
+    own.fields.emplace_back("parameter " + parameter.name, value);
+  }
+  for (const auto& [name, value] : environment) own.fields.emplace_back("environment " + name, value);
+  return own;
+}
+
+KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::vector<SourceDigest>>& inputs) {
+  PENSTOCK_CHECK(inputs.size() == node.inputs.size(), "every input of a node has its digests");
+  for (size_t index = 0; index < inputs.size(); ++index) {
+    auto sources = inputs[index];
+    const bool fan_in = node.inputs[index].fan_in;
+    if (sources.empty() && !fan_in) continue;  // only volatile sources: in no key
+    if (fan_in) std::sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) { return a.run < b.run; });
+    Value digests = Value::array();
+    for (const SourceDigest& source : sources) {
+      if (fan_in) digests.push_back(Value::array({source.run, source.digest.hex()}));
+      else digests.push_back(source.digest.hex());
+    }
+    own.fields.emplace_back("input " + node.inputs[index].port, std::move(digests));
+  }
+  return own;
+}
+
+std::vector<Difference> differences(const KeyFields& before, const KeyFields& after) {
+  const auto find = [](const KeyFields& all, const std::string& name) -> const Value* {
+    for (const auto& [field, value] : all.fields) {
+      if (field == name) return &value;
+    }
+    return nullptr;
+  };
+  std::vector<Difference> found;
+  for (const auto& [name, value] : after.fields) {
+    const Value* old = find(before, name);
+    if (old == nullptr || *old != value) found.push_back({name, shown(old), shown(&value)});
+  }
+  for (const auto& [name, value] : before.fields) {
+    if (find(after, name) == nullptr) found.push_back({name, shown(&value), shown(nullptr)});
+  }
+  return found;
+}
+
+}  // namespace penstock::pipeline
