@@ -20,6 +20,9 @@ struct Outcome {
   ExitCode code = ExitCode::done;
   std::string message;
 };
+// What is being thrown right now, as an outcome; call inside a catch block.
+Outcome current_failure();
+
 // The outcome of the first (lowest) rank that failed, the same on every rank; done when none failed. `rank` of the
 // failing rank is -1 when none failed.
 struct Agreed {
