@@ -1,0 +1,44 @@
+// Where files come from: a zip archive, an archive inside an archive, or an unpacked folder, all read the same way.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/digest.h"
+
+namespace penstock::stages {
+
+// What an archive may not exceed; a hostile or damaged one is refused with Error(data).
+struct ArchiveLimits {
+  uint64_t entries = 2'000'000;
+  uint64_t bytes = uint64_t{256} << 30;  // of all files, unpacked
+  double ratio = 2000;                   // of one file, unpacked to packed
+  uint64_t name_length = 1024;
+};
+
+struct ArchiveEntry {
+  std::string name;       // relative, '/' between parts, never "..": checked
+  std::string shown;      // for messages: "train.zip:id/images/id.png"
+  uint64_t bytes = 0;     // unpacked
+};
+
+// Immutable; any thread may read.
+class Archive {
+ public:
+  virtual ~Archive() = default;
+  virtual const std::vector<ArchiveEntry>& entries() const = 0;  // files only, in the archive's order
+  // The content; the archive's checksum is verified. Throws Error(data) naming the entry.
+  virtual std::vector<uint8_t> read(size_t entry) const = 0;
+  // Of the entry as it is stored (packed bytes and method): cheap, and equal only for equal content.
+  virtual pipeline::Digest digest(size_t entry) const = 0;
+};
+
+// Opens a zip file or a folder; archives inside a zip are opened in its place (one level). The names in messages start
+// with the file's or folder's own name. Throws Error(data): missing, truncated, not a zip, beyond the limits, an entry
+// whose name would leave its folder.
+std::vector<std::unique_ptr<Archive>> open_archives(const std::filesystem::path& path, const ArchiveLimits& limits);
+
+}  // namespace penstock::stages

@@ -1,0 +1,176 @@
+// command: a program of the user's as a cached stage, with declared inputs, outputs and environment, and no shell.
+//
+//   [stage.clean]
+//   uses    = "command"
+//   command = ["/usr/bin/denoise", "{images}", "--to", "{clean}"]
+//   inputs  = { images = "unzip.images" }
+//   outputs = ["clean"]
+//   env     = ["LANG"]
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+
+#include "distributed/world.h"
+#include "pipeline/files.h"
+#include "stages/kinds.h"
+
+namespace penstock::stages {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CommandParameters {
+  std::vector<std::string> command;
+  std::vector<std::string> outputs;
+  std::vector<std::string> env;
+
+  void describe(pipeline::ParameterVisitor& visit) {
+    visit("command", command, {.help = "program and arguments; {port} becomes the path of that input or output"});
+    visit("outputs", outputs, {.help = "names of the folders that the program fills"});
+    visit("env", env, {.help = "environment variables that it sees and that its output depends on, beside PATH and HOME"});
+  }
+};
+
+// Replaces {port}; "{{" and "}}" are literal braces. `path_of` returns null for a name that is no port.
+std::string filled(const std::string& argument, const std::function<std::optional<std::string>(const std::string&)>& path_of) {
+  std::string out;
+  for (size_t i = 0; i < argument.size(); ++i) {
+    const char c = argument[i];
+    if ((c == '{' || c == '}') && i + 1 < argument.size() && argument[i + 1] == c) {
+      out += c;
+      ++i;
+    } else if (c == '{') {
+      const size_t end = argument.find('}', i);
+      const std::string name = argument.substr(i + 1, end == std::string::npos ? end : end - i - 1);
+      const auto path = end == std::string::npos ? std::nullopt : path_of(name);
+      if (!path) throw Error(ExitCode::config, fmt::format("'{{{}}}' in '{}' names no input or output; write {{{{ for a brace", name, argument));
+      out += *path;
+      i = end;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// Where the shell would find the program; empty when nowhere.
+fs::path find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return fs::exists(name) ? fs::absolute(name) : fs::path();
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path ? path : "/usr/bin:/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const fs::path candidate = fs::path(folder) / name;
+    if (access(candidate.c_str(), X_OK) == 0 && !fs::is_directory(candidate)) return candidate;
+  }
+  return {};
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+// The named variables, and PATH and HOME; nothing of mpirun's, so that the program may start its own.
+std::vector<std::string> environment_for(const std::vector<std::string>& named) {
+  const auto all = distributed::without_launcher(distributed::process_environment());
+  std::vector<std::string> chosen;
+  for (const auto& [name, value] : all) {
+    if (name == "PATH" || name == "HOME" || std::find(named.begin(), named.end(), name) != named.end()) chosen.push_back(name + "=" + value);
+  }
+  return chosen;
+}
+
+std::string last_lines(const fs::path& log, size_t count) {
+  const std::string text = pipeline::read_file(log);
+  size_t at = text.size();
+  for (size_t lines = 0; at > 0 && lines <= count; --at) lines += text[at - 1] == '\n';
+  return text.substr(at == 0 ? 0 : at + 1);
+}
+
+void run_program(pipeline::StageContext& context) {
+  const auto parameters = pipeline::read_parameters<CommandParameters>(context.values);
+  const auto path_of = [&](const std::string& name) -> std::optional<std::string> {
+    if (context.has(name)) return context.input(name).string();
+    if (context.outputs.count(name)) return context.output(name).string();
+    return std::nullopt;
+  };
+  std::vector<std::string> arguments;
+  for (const std::string& argument : parameters.command) {
+    if (!arguments.empty() && argument.find('{') == std::string::npos && fs::is_regular_file(argument)) {
+      throw Error(ExitCode::config, fmt::format("the argument '{}' names a file that is no port: make it an input, so that a change of it is seen", argument));
+    }
+    arguments.push_back(filled(argument, path_of));
+  }
+  const fs::path program = find_program(arguments.front());
+  if (program.empty()) throw Error(ExitCode::data, fmt::format("the program '{}' is not found", arguments.front()));
+  auto environment = environment_for(parameters.env);
+
+  const fs::path folder = context.progress / "work";
+  const fs::path log = context.progress / "output.log";
+  fs::remove_all(folder);
+  pipeline::make_folder(folder);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  pid_t child = 0;
+  const int problem = posix_spawn(&child, program.c_str(), &actions, nullptr, pointers(arguments).data(), pointers(environment).data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (problem != 0) throw Error(ExitCode::data, fmt::format("{}: cannot be started: {}", program.string(), std::strerror(problem)));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  fs::remove_all(folder);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("was ended by signal {}", WTERMSIG(status));
+  throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, last_lines(log, 20)));
+}
+
+}  // namespace
+
+pipeline::StageKind command_kind() {
+  pipeline::StageKind kind;
+  kind.name = "command";
+  kind.summary = "runs a program of yours as a cached stage";
+  kind.parameters = pipeline::specifications_of<CommandParameters>();
+  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<CommandParameters>(values);
+    if (parameters.command.empty()) problems.emplace_back("command", "must name a program");
+    if (parameters.outputs.empty()) problems.emplace_back("outputs", "must name at least one output");
+  };
+  kind.ports = [](const pipeline::Values& values, const std::vector<std::string>& inputs) {
+    std::vector<pipeline::Port> in, out;
+    for (const std::string& name : inputs) in.push_back({.name = name, .help = "as declared"});
+    for (const std::string& name : pipeline::read_parameters<CommandParameters>(values).outputs) out.push_back({.name = name, .help = "as declared"});
+    return std::pair(in, out);
+  };
+  kind.environment = [](const pipeline::Values& values) {
+    const auto parameters = pipeline::read_parameters<CommandParameters>(values);
+    std::map<std::string, std::string> depends;
+    if (!parameters.command.empty()) {
+      const fs::path program = find_program(parameters.command.front());
+      depends["program"] = program.empty() ? "not found" : pipeline::digest_of_file(program).hex();
+    }
+    const auto environment = distributed::process_environment();
+    for (const std::string& name : parameters.env) {
+      const auto found = environment.find(name);
+      depends["variable " + name] = found == environment.end() ? "unset" : "=" + found->second;
+    }
+    return depends;
+  };
+  kind.body = [] { return pipeline::body_of(run_program); };
+  return kind;
+}
+
+}  // namespace penstock::stages

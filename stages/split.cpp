@@ -1,0 +1,139 @@
+// split: which samples train, which choose, which judge. A sample's subset hangs on the seed and its own id, so adding
+// images moves none of the old ones.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "pipeline/files.h"
+#include "stages/draws.h"
+#include "stages/kinds.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+struct SplitParameters {
+  double validation = 0.1;
+  double test = 0.1;
+  int64_t seed = 0;
+
+  void describe(pipeline::ParameterVisitor& visit) {
+    visit("validation", validation, {.help = "share of the labelled samples that chooses (threshold, best epoch)", .minimum = 0, .maximum = 0.9});
+    visit("test", test, {.help = "share of the labelled samples that only judges", .minimum = 0, .maximum = 0.9});
+    visit("seed", seed, {.help = "of the draw", .minimum = 0});
+  }
+};
+
+using Subsets = std::map<std::string, std::vector<std::string>>;
+
+// u in [0, 1) decides: [0, test) tests, the next `validation` share validates, the rest trains.
+Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters& parameters) {
+  struct Interval {
+    const char* subset;
+    double low, high;
+  };
+  const std::vector<Interval> intervals = {{"test", 0, parameters.test},
+                                           {"validation", parameters.test, parameters.test + parameters.validation},
+                                           {"train", parameters.test + parameters.validation, 1}};
+  std::map<std::string, double> u;
+  for (const std::string& id : ids) u[id] = Draws(parameters.seed, "split", {}, id).uniform(0);
+  Subsets subsets;
+  for (const auto& [id, value] : u) {
+    for (const Interval& interval : intervals) {
+      if (value >= interval.low && value < interval.high) subsets[interval.subset].push_back(id);
+    }
+  }
+  // An asked-for subset is never empty: the nearest sample of a subset that can spare one moves in.
+  for (const Interval& interval : intervals) {
+    if (interval.high <= interval.low || !subsets[interval.subset].empty()) continue;
+    const auto distance = [&](const std::string& id) { return std::max({interval.low - u[id], u[id] - interval.high, 0.0}); };
+    std::string nearest;
+    std::string from;
+    for (const auto& [subset, members] : subsets) {
+      if (members.size() < 2) continue;
+      for (const std::string& id : members) {
+        if (nearest.empty() || distance(id) < distance(nearest)) nearest = id, from = subset;
+      }
+    }
+    if (nearest.empty()) continue;
+    std::erase(subsets[from], nearest);
+    subsets[interval.subset].push_back(nearest);
+  }
+  return subsets;
+}
+
+// A list of the user's: lines "id,subset".
+Subsets read_list(const std::filesystem::path& file, const std::vector<std::string>& ids) {
+  const std::set<std::string> known(ids.begin(), ids.end());
+  std::set<std::string> seen;
+  Subsets subsets;
+  std::istringstream lines(pipeline::read_file(file));
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty() || line.starts_with('#') || (number == 1 && line == "id,subset")) continue;
+    const auto refuse = [&](const std::string& fault) { throw Error(ExitCode::data, fmt::format("{}:{}: {}", file.string(), number, fault)); };
+    const size_t comma = line.rfind(',');
+    if (comma == std::string::npos) refuse("expected 'id,subset', read '" + line + "'");
+    const std::string id = line.substr(0, comma), subset = line.substr(comma + 1);
+    if (subset != "train" && subset != "validation" && subset != "test") refuse("the subset '" + subset + "' is none of train, validation, test");
+    if (!known.count(id)) refuse("there is no labelled sample '" + id + "'");
+    if (!seen.insert(id).second) refuse("the sample '" + id + "' is listed twice");
+    subsets[subset].push_back(id);
+  }
+  if (seen.size() < known.size()) {
+    const auto missing = std::find_if(known.begin(), known.end(), [&](const std::string& id) { return !seen.count(id); });
+    throw Error(ExitCode::data, fmt::format("{}: the labelled sample '{}' is not listed ({} of {} are)", file.string(), *missing, seen.size(), known.size()));
+  }
+  return subsets;
+}
+
+void split(pipeline::StageContext& context) {
+  const auto parameters = pipeline::read_parameters<SplitParameters>(context.values);
+  std::vector<std::string> labelled;
+  Value subsets = {{"train", Value::array()}, {"validation", Value::array()}, {"test", Value::array()}, {"unlabelled", Value::array()}};
+  for (const Value& sample : Value::parse(pipeline::read_file(context.input("shards") / "index.json")).at("samples")) {
+    if (sample.at("labelled").get<bool>()) labelled.push_back(sample.at("id"));
+    else subsets["unlabelled"].push_back(sample.at("id"));
+  }
+  const size_t wanted = size_t{1} + (parameters.validation > 0) + (parameters.test > 0);
+  if (labelled.size() < wanted) {
+    throw Error(ExitCode::data, fmt::format("{} labelled samples cannot fill {} subsets; give more images with masks, or set validation or test to 0",
+                                            labelled.size(), wanted));
+  }
+  Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled) : draw_subsets(labelled, parameters);
+  for (auto& [subset, ids] : drawn) {
+    std::sort(ids.begin(), ids.end());
+    subsets[subset] = ids;
+  }
+  pipeline::write_file(context.output("index") / "split.json",
+                       Value{{"schema", 1}, {"seed", parameters.seed}, {"subsets", subsets}}.dump(1) + "\n");
+}
+
+}  // namespace
+
+pipeline::StageKind split_kind() {
+  pipeline::StageKind kind;
+  kind.name = "split";
+  kind.summary = "divides the samples into train, validation and test, each by its own id";
+  kind.inputs = {{.name = "shards", .help = "shard.shards"},
+                 {.name = "metadata", .help = "inspect.metadata", .optional = true},
+                 {.name = "list", .help = "a CSV of your own, lines 'id,subset', instead of the draw", .optional = true}};
+  kind.outputs = {{.name = "index", .help = "split.json: the ids of each subset"}};
+  kind.parameters = pipeline::specifications_of<SplitParameters>();
+  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<SplitParameters>(values);
+    if (parameters.validation + parameters.test >= 1) {
+      problems.emplace_back("test", fmt::format("validation {} and test {} leave nothing to train on", parameters.validation, parameters.test));
+    }
+  };
+  kind.body = [] { return pipeline::body_of(split); };
+  return kind;
+}
+
+}  // namespace penstock::stages

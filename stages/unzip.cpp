@@ -1,0 +1,133 @@
+// unzip: archives of images and masks become packs of samples, the files' bytes unchanged.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "pipeline/files.h"
+#include "stages/catalogue.h"
+#include "stages/kinds.h"
+#include "stages/pack.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+struct UnzipParameters {
+  int64_t max_entries = 2'000'000;
+  int64_t max_gibibytes = 256;
+  double max_ratio = 2000;
+  int64_t max_name_length = 1024;
+
+  void describe(pipeline::ParameterVisitor& visit) {
+    visit("max_entries", max_entries, {.help = "refuse an archive with more entries", .minimum = 1, .affects_output = false});
+    visit("max_gibibytes", max_gibibytes, {.help = "refuse an archive that unpacks to more, GiB", .minimum = 1, .affects_output = false});
+    visit("max_ratio", max_ratio, {.help = "refuse an entry that unpacks to more than this many times its size", .minimum = 1, .affects_output = false});
+    visit("max_name_length", max_name_length, {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
+  }
+
+  ArchiveLimits limits() const {
+    return {static_cast<uint64_t>(max_entries), static_cast<uint64_t>(max_gibibytes) << 30, max_ratio, static_cast<uint64_t>(max_name_length)};
+  }
+};
+
+constexpr const char* chunk_file = "samples.safetensors";
+
+class UnzipWork final : public pipeline::SharedWork {
+ public:
+  explicit UnzipWork(pipeline::StageContext& context) : output_(context.output("images")) {
+    const auto parameters = pipeline::read_parameters<UnzipParameters>(context.values);
+    for (const pipeline::InputSource& source : context.inputs.at("archive")) {
+      sources_.push_back(source.path.filename().string());
+      for (auto& archive : open_archives(source.path, parameters.limits())) archives_.push_back(std::move(archive));
+    }
+    catalogue_ = make_catalogue(archives_);
+    for (const CataloguedSample& sample : catalogue_.samples) by_id_.emplace(sample.id, &sample);
+  }
+
+  std::vector<pipeline::Sample> samples(int) override {
+    std::vector<pipeline::Sample> all;
+    for (const CataloguedSample& sample : catalogue_.samples) {
+      pipeline::Hasher hasher;
+      add(hasher, sample.image);
+      for (const FileReference& mask : sample.masks) add(hasher, mask);
+      all.push_back({sample.id, {{"archive", hasher.finish()}}});
+    }
+    return all;
+  }
+
+  void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
+    PackWriter pack("images");
+    for (const std::string& id : members) {
+      const CataloguedSample& sample = *by_id_.at(id);
+      store(pack, id + "/images/", sample.image);
+      for (const FileReference& mask : sample.masks) store(pack, id + "/masks/", mask);
+      pack.close_sample(id, {{"image", file_name(entry(sample.image).name)},
+                             {"masks", sample.masks.size()},
+                             {"labelled", !sample.masks.empty()},
+                             {"entry", entry(sample.image).name}});
+    }
+    pack.write(folder / chunk_file);
+  }
+
+  std::string finish(int, const std::vector<Chunk>& chunks) override {
+    Value rows = Value::array();
+    for (const Chunk& chunk : chunks) {
+      const std::string name = chunk.bucket + ".safetensors";
+      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
+      for (Value row : Pack(chunk.folder / chunk_file).samples()) {
+        row["pack"] = name;
+        row["bytes"] = entry(by_id_.at(row.at("id"))->image).bytes;
+        rows.push_back(std::move(row));
+      }
+    }
+    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    Value ignored = Value::array();
+    for (const auto& [name, reason] : catalogue_.ignored) ignored.push_back({{"entry", name}, {"reason", reason}});
+    // The sources' own names say nothing of their content, and would make equal archives differ.
+    pipeline::write_file(output_ / "catalogue.json",
+                         Value{{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}}.dump(1) + "\n");
+    return "";
+  }
+
+ private:
+  const ArchiveEntry& entry(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
+
+  void add(pipeline::Hasher& hasher, const FileReference& file) const {
+    hasher.field(entry(file).name).field(archives_[file.archive]->digest(file.entry));
+  }
+
+  void store(PackWriter& pack, const std::string& prefix, const FileReference& file) const {
+    const auto bytes = archives_[file.archive]->read(file.entry);
+    pack.add(prefix + file_name(entry(file).name), Element::u8, {static_cast<int64_t>(bytes.size())}, bytes);
+  }
+
+  std::filesystem::path output_;
+  std::vector<std::string> sources_;
+  std::vector<std::unique_ptr<Archive>> archives_;
+  Catalogue catalogue_;
+  std::map<std::string, const CataloguedSample*> by_id_;
+};
+
+class UnzipBody final : public pipeline::StageBody {
+ public:
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<UnzipWork>(context); }
+};
+
+}  // namespace
+
+pipeline::StageKind unzip_kind() {
+  pipeline::StageKind kind;
+  kind.name = "unzip";
+  kind.summary = "takes images and masks out of zip archives or folders, checked";
+  kind.scope = pipeline::Scope::shared;
+  kind.inputs = {{.name = "archive", .help = "zip files, folders, or an upstream's archive: <id>/images/*, <id>/masks/*; or images/*, masks/*; or images alone",
+                  .by_sample = true, .many = true}};
+  kind.outputs = {{.name = "images", .help = "packs of the files' bytes by sample, and catalogue.json"}};
+  kind.parameters = pipeline::specifications_of<UnzipParameters>();
+  kind.body = [] { return std::make_unique<UnzipBody>(); };
+  return kind;
+}
+
+}  // namespace penstock::stages
