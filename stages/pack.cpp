@@ -18,13 +18,13 @@ namespace {
 
 using pipeline::Value;
 
-constexpr const char* element_names[] = {"U8", "U16", "I32", "F32", "F64", "I64"};
-constexpr size_t element_bytes[] = {1, 2, 4, 4, 8, 8};
+constexpr const char* element_names[] = {"U8", "U16", "I32", "F32", "F64", "I64", "U32"};
+constexpr size_t element_bytes[] = {1, 2, 4, 4, 8, 8, 4};
 constexpr size_t alignment = 8;
 constexpr const char* own_key = "penstock";
 
 std::optional<Element> element_of(std::string_view name) {
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < static_cast<int>(std::size(element_names)); ++i) {
     if (name == element_names[i]) return static_cast<Element>(i);
   }
   return std::nullopt;

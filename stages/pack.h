@@ -18,7 +18,7 @@
 
 namespace penstock::stages {
 
-enum class Element { u8, u16, i32, f32, f64, i64 };  // safetensors' U8, U16, I32, F32, F64, I64
+enum class Element { u8, u16, i32, f32, f64, i64, u32 };  // safetensors' U8, U16, I32, F32, F64, I64, U32
 size_t bytes_of(Element element);
 
 // One array inside a pack; `bytes` points into the open pack and lives as long as it.

@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <set>
+
+#include "pipeline/files.h"
+#include "stages/compute/bodies.h"
+#include "stages/compute/resize_image.h"
+#include "stages/compute/resize_masks.h"
+#include "stages/packed_samples.h"
+#include "stages/resize.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+constexpr const char* chunk_file = "samples.safetensors";
+
+class ResizeWork final : public pipeline::SharedWork {
+ public:
+  explicit ResizeWork(pipeline::StageContext& context)
+      : parameters_(pipeline::read_parameters<ResizeParameters>(context.values)),
+        images_(context.input("images"), "catalogue.json"),
+        output_(context.output("samples")) {
+    for (const std::string& id : parameters_.exclude) excluded_.insert(id);
+  }
+
+  std::vector<pipeline::Sample> samples(int) override {
+    auto all = images_.listed("images");
+    std::erase_if(all, [this](const pipeline::Sample& sample) { return excluded_.count(sample.id); });
+    if (all.empty()) throw Error(ExitCode::data, "`exclude` leaves no sample");
+    return all;
+  }
+
+  // Which samples are left out changes no sample that stays.
+  std::optional<pipeline::Values> parameters_of(int) const override {
+    return pipeline::Values{{"width", parameters_.width}, {"height", parameters_.height},
+                            {"channels", parameters_.channels}, {"mask_coverage", parameters_.mask_coverage}};
+  }
+
+  void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
+    PackWriter pack("samples");
+    for (const std::string& id : members) add(pack, id);
+    pack.write(folder / chunk_file);
+  }
+
+  std::string finish(int, const std::vector<Chunk>& chunks) override {
+    Value rows = Value::array();
+    for (const Chunk& chunk : chunks) {
+      const std::string name = chunk.bucket + ".safetensors";
+      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
+      for (Value row : Pack(chunk.folder / chunk_file).samples()) {
+        row["pack"] = name;
+        rows.push_back(std::move(row));
+      }
+    }
+    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    Value excluded = Value::array();
+    for (const std::string& id : excluded_) excluded.push_back(id);
+    pipeline::write_file(output_ / "samples.json",
+                         Value{{"schema", 1}, {"width", parameters_.width}, {"height", parameters_.height},
+                               {"channels", parameters_.channels}, {"samples", rows}, {"excluded", excluded}}.dump(1) + "\n");
+    return "";
+  }
+
+ private:
+  void add(PackWriter& pack, const std::string& id) const {
+    const Value& record = images_.record(id);
+    const Pack& source = images_.pack_of(id);
+    const std::string name = id + "/images/" + record.at("image").get<std::string>();
+    const Image native = decode_image(source.array(name).bytes, name);
+    const int width = static_cast<int>(parameters_.width), height = static_cast<int>(parameters_.height);
+    const Image grid = to_grid(native, width, height, static_cast<int>(parameters_.channels));
+    pack.add(id + "/image", Element::u8, {height, width, grid.channels}, grid.bytes);
+
+    const bool labelled = record.at("labelled");
+    MergedMasks masks;
+    Value foreground = nullptr;
+    if (labelled) {
+      masks = merge_masks(mask_files(source, id), native.width, native.height);
+      pack.add(id + "/mask", Element::u8, {height, width}, mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
+      const auto stream = encode_labels(masks.map);
+      pack.add(id + "/labels", Element::u8, {static_cast<int64_t>(stream.size())}, stream);
+      const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
+      foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
+    }
+    pack.close_sample(id, {{"height", native.height}, {"width", native.width}, {"channels", native.channels}, {"bits", native.bits},
+                           {"labelled", labelled}, {"objects", masks.objects}, {"overlaps", masks.overlaps},
+                           {"empty_masks", masks.empty_masks}, {"foreground", foreground}});
+  }
+
+  static std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
+    const std::string prefix = id + "/masks/";
+    std::vector<MaskFile> files;
+    const auto names = pack.names();
+    for (auto name = std::lower_bound(names.begin(), names.end(), prefix); name != names.end() && name->starts_with(prefix); ++name) {
+      files.push_back({*name, pack.array(*name).bytes});
+    }
+    return files;
+  }
+
+  ResizeParameters parameters_;
+  PackedSamples images_;
+  std::filesystem::path output_;
+  std::set<std::string> excluded_;
+};
+
+class ResizeBody final : public pipeline::StageBody {
+ public:
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<ResizeWork>(context); }
+};
+
+}  // namespace
+
+std::unique_ptr<pipeline::StageBody> resize_body() { return std::make_unique<ResizeBody>(); }
+
+}  // namespace penstock::stages

@@ -1,0 +1,77 @@
+// train: a U-Net by data-parallel gradient descent on all ranks. The body is in compute/train_body.cpp.
+#include "stages/train.h"
+
+#include <fmt/format.h>
+
+#include "stages/compute_library.h"
+#include "stages/kinds.h"
+
+namespace penstock::stages {
+namespace {
+
+const std::vector<std::string> figures = {"val_loss", "val_f1", "val_accuracy", "val_precision", "val_recall",
+                                          "loss",     "f1",     "accuracy",     "precision",     "recall"};
+
+// The multiples of micro_batch next to what was asked for.
+std::string near_batches(int64_t global_batch, int64_t micro_batch) {
+  const int64_t below = global_batch / micro_batch * micro_batch;
+  return below == 0 ? fmt::format("{}", micro_batch) : fmt::format("{} or {}", below, below + micro_batch);
+}
+
+}  // namespace
+
+bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("loss"); }
+
+void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
+  visit("base_channels", base_channels, {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
+  visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
+  visit("norm", norm, {.help = "normalisation after each convolution; batch norm sees one micro-batch", .choices = {"batch", "group", "none"}});
+  visit("dropout", dropout, {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
+  visit("normalise", normalise, {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)", .choices = {"unit", "zscore", "percentile"}});
+  visit("lr", lr, {.help = "learning rate of Adam", .minimum = 1e-8, .maximum = 10});
+  visit("schedule", schedule, {.help = "learning rate over the epochs: constant, or cosine down to 0", .choices = {"constant", "cosine"}});
+  visit("weight_decay", weight_decay, {.help = "decoupled weight decay (AdamW) per step, times the learning rate", .minimum = 0, .maximum = 1});
+  visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
+  visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
+  visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
+  visit("micro_batch", micro_batch, {.help = "samples that one worker processes at once; divides global_batch", .minimum = 1, .maximum = 1024});
+  visit("seed", seed, {.help = "of weights, order and augmentation", .minimum = 0});
+  visit("augment", augment, {.help = "random changes of each sample: flip, rot90 (square grids)", .choices = {"flip", "rot90"}});
+  visit("monitor", monitor, {.help = "figure that decides the best epoch", .choices = figures});
+  visit("mode", mode, {.help = "whether a smaller or larger figure is better; auto knows", .choices = {"auto", "min", "max"}});
+  visit("every", every, {.help = "epochs between comparisons for the best epoch", .minimum = 1});
+  visit("final", final_weights, {.help = "weights that are published: of the best or the last epoch", .choices = {"best", "last"}});
+  visit("early_stopping.monitor", stop_monitor, {.help = "figure that early stopping watches", .choices = figures});
+  visit("early_stopping.patience", stop_patience, {.help = "epochs without improvement before stopping; 0: never stop early", .minimum = 0});
+  visit("early_stopping.min_delta", stop_min_delta, {.help = "smallest change that counts as improvement", .minimum = 0});
+  visit("early_stopping.warm_up", stop_warm_up, {.help = "epochs before patience begins to count", .minimum = 0});
+  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints", .minimum = 0, .affects_output = false});
+  visit("reproducible", reproducible,
+        {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
+         .affects_output = false});
+}
+
+pipeline::StageKind train_kind() {
+  pipeline::StageKind kind;
+  kind.name = "train";
+  kind.summary = "trains a U-Net on all ranks, resuming from its last checkpoint";
+  kind.scope = pipeline::Scope::all_ranks;
+  kind.inputs = {{.name = "shards", .help = "shard.shards"},
+                 {.name = "split", .help = "split.index"},
+                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true}};
+  kind.outputs = {{.name = "model", .help = "weights.safetensors, model.json, architecture.json"},
+                  {.name = "curves", .help = "curves.json: figures of each epoch"},
+                  {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
+  kind.parameters = pipeline::specifications_of<TrainParameters>();
+  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+    if (parameters.global_batch % parameters.micro_batch != 0) {
+      problems.emplace_back("global_batch", fmt::format("must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
+                                                        parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch)));
+    }
+  };
+  kind.body = [] { return compute_body("train"); };
+  return kind;
+}
+
+}  // namespace penstock::stages

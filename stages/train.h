@@ -1,0 +1,45 @@
+// Parameters of train, for its declaration and its body.
+#pragma once
+
+#include "pipeline/parameters.h"
+
+namespace penstock::stages {
+
+struct TrainParameters {
+  // The U-Net.
+  int64_t base_channels = 16;
+  int64_t depth = 4;
+  std::string norm = "batch";
+  double dropout = 0;
+  std::string normalise = "unit";
+  // Optimisation.
+  double lr = 1e-3;
+  std::string schedule = "constant";
+  double weight_decay = 0;
+  std::string loss = "bce";
+  int64_t epochs = 30;
+  int64_t global_batch = 16;
+  int64_t micro_batch = 4;
+  int64_t seed = 0;
+  std::vector<std::string> augment = {"flip", "rot90"};
+  // What is kept.
+  std::string monitor = "val_loss";
+  std::string mode = "auto";
+  int64_t every = 1;
+  std::string final_weights = "best";
+  std::string stop_monitor = "val_loss";
+  int64_t stop_patience = 0;
+  double stop_min_delta = 0;
+  int64_t stop_warm_up = 0;
+  // How it runs; in no key.
+  double checkpoint_seconds = 60;
+  std::string reproducible = "auto";
+
+  void describe(pipeline::ParameterVisitor& visit);
+  int64_t micro_shards() const { return global_batch / micro_batch; }
+};
+
+// True when a larger value of this figure ("val_f1") is better.
+bool larger_is_better(const std::string& monitor);
+
+}  // namespace penstock::stages
