@@ -1,0 +1,291 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "pipeline/files.h"
+#include "stages/compute/bodies.h"
+#include "stages/compute/prediction_tables.h"
+#include "stages/compute/predictor.h"
+#include "stages/compute/score_sample.h"
+#include "stages/compute/shard_reader.h"
+#include "stages/compute/threshold_sweep.h"
+#include "stages/draws.h"
+#include "stages/eval.h"
+#include "stages/pack.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+namespace fs = std::filesystem;
+
+constexpr int threshold_pass = 0;  // validation: which threshold
+constexpr int score_pass = 1;      // every sample: predictions and counts
+const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
+
+void write_json(const fs::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
+
+class EvalWork final : public pipeline::SharedWork {
+ public:
+  explicit EvalWork(pipeline::StageContext& context)
+      : parameters_(pipeline::read_parameters<EvalParameters>(context.values)),
+        shards_(context.input("shards")),
+        index_(read_shard_index(shards_)),
+        model_(context.input("model")),
+        predictor_(model_),
+        outputs_(context.outputs) {
+    const Value subsets = Value::parse(pipeline::read_file(context.input("split") / "split.json")).at("subsets");
+    for (const auto& [subset, ids] : subsets.items()) {
+      for (const Value& id : ids) subset_of_[id] = subset;
+    }
+    if (index_.width != predictor_.model().width || index_.height != predictor_.model().height || index_.channels != predictor_.model().architecture.in_channels) {
+      throw Error(ExitCode::data, fmt::format("the model was trained on samples of {} x {}, the shards hold {} x {}", predictor_.model().width,
+                                              predictor_.model().height, index_.width, index_.height));
+    }
+  }
+
+  int passes() const override { return 2; }
+
+  std::vector<pipeline::Sample> samples(int pass) override {
+    std::vector<pipeline::Sample> all;
+    for (const Value& record : index_.samples) {
+      const auto subset = subset_of_.find(record.at("id"));
+      if (subset == subset_of_.end() || (pass == threshold_pass && subset->second != "validation")) continue;
+      all.push_back({record.at("id"), {{"shards", pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
+    }
+    return all;
+  }
+
+  std::optional<pipeline::Values> parameters_of(int pass) const override {
+    if (pass == threshold_pass) return pipeline::Values{};
+    return pipeline::Values{{"minimum_area", parameters_.minimum_area}};
+  }
+
+  void run_bucket(int pass, const std::vector<std::string>& members, const fs::path& folder) override {
+    const auto samples = read_samples(shards_, index_, members, pass == score_pass);
+    if (pass == threshold_pass) sweep_bucket(samples, folder);
+    else score_bucket(samples, folder);
+  }
+
+  std::string finish(int pass, const std::vector<Chunk>& chunks) override {
+    return pass == threshold_pass ? choose(chunks) : publish(chunks);
+  }
+
+  void decided(int pass, const std::string& decision) override {
+    if (pass == threshold_pass) threshold_ = Value::parse(decision).at("threshold");
+  }
+
+ private:
+  void sweep_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {
+    std::vector<PixelCounts> sums(swept_thresholds().size());
+    for (const GridSample& sample : samples) {
+      const auto counts = sweep(predictor_.on_grid(sample.image), sample.mask);
+      for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i];
+    }
+    Value rows = Value::array();
+    for (const PixelCounts& c : sums) rows.push_back({c.tp, c.fp, c.fn, c.tn});
+    pipeline::write_file(folder / "sweep.json", rows.dump());
+  }
+
+  std::string choose(const std::vector<Chunk>& chunks) {
+    sweep_.assign(swept_thresholds().size(), {});
+    for (const Chunk& chunk : chunks) {
+      const Value rows = Value::parse(pipeline::read_file(chunk.folder / "sweep.json"));
+      for (size_t i = 0; i < sweep_.size(); ++i) sweep_[i] += {rows[i][0], rows[i][1], rows[i][2], rows[i][3]};
+    }
+    double threshold = 0.5;
+    if (const double* fixed = std::get_if<double>(&parameters_.threshold)) {
+      threshold = *fixed;
+      rule_ = fmt::format("{}", *fixed);
+    } else if (chunks.empty()) {
+      rule_ = "default";  // no validation subset to choose on
+    } else {
+      threshold = best_threshold(sweep_);
+      rule_ = "validation";
+    }
+    return Value{{"threshold", threshold}}.dump();
+  }
+
+  void score_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {
+    InstanceRules rules = predictor_.model().instances;
+    rules.minimum_area = parameters_.minimum_area;
+    PackWriter pack("report");
+    Value rows = Value::array();
+    for (const GridSample& sample : samples) {
+      const auto probability = predictor_.on_grid(sample.image);
+      const int width = sample.labels.width, height = sample.labels.height;
+      NativePrediction native{width, height, predictor_.at_size(probability, width, height), {}};
+      native.objects = components(native.probability, width, height, threshold_, rules);
+      // The shards keep the grid image: the overlay is that, brought to native size.
+      const Image shown = enlarged(sample, width, height);
+      write_prediction(folder, sample.id, native, &shown);
+      Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
+      if (!sample.mask.empty()) {
+        row["scores"] = to_json(SampleScores{count_pixels(probability, sample.mask, threshold_),
+                                             native_counts(native, sample.labels, threshold_), score_objects(sample.labels, native.objects)});
+      }
+      rows.push_back(std::move(row));
+      add_shown(pack, sample, probability);
+    }
+    pack.write(folder / "report.safetensors");
+    pipeline::write_file(folder / "rows.json", rows.dump());
+  }
+
+  Image enlarged(const GridSample& sample, int width, int height) const {
+    Image native{width, height, index_.channels, 8, {}};
+    native.bytes.resize(native.values());
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        const size_t from = (static_cast<size_t>(y) * index_.height / height * index_.width + static_cast<size_t>(x) * index_.width / width) * index_.channels;
+        std::copy_n(&sample.image[from], index_.channels, &native.bytes[(static_cast<size_t>(y) * width + x) * index_.channels]);
+      }
+    }
+    return native;
+  }
+
+  void add_shown(PackWriter& pack, const GridSample& sample, const std::vector<float>& probability) const {
+    std::vector<uint8_t> bytes(probability.size());
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(std::lround(probability[i] * 255));
+    pack.add(sample.id + "/image", Element::u8, {index_.height, index_.width, index_.channels}, sample.image);
+    if (!sample.mask.empty()) pack.add(sample.id + "/truth", Element::u8, {index_.height, index_.width}, sample.mask);
+    pack.add(sample.id + "/probability", Element::u8, {index_.height, index_.width}, bytes);
+  }
+
+  std::string publish(const std::vector<Chunk>& chunks) {
+    const fs::path predictions = outputs_.at("predictions");
+    std::map<std::string, Value> rows;
+    std::map<std::string, fs::path> packs;
+    for (const Chunk& chunk : chunks) {
+      for (Value& row : Value::parse(pipeline::read_file(chunk.folder / "rows.json")).get_ref<Value::array_t&>()) {
+        const std::string id = row.at("id");
+        packs.emplace(id, chunk.folder / "report.safetensors");
+        rows.emplace(id, std::move(row));
+      }
+      for (const char* part : {"labels", "probability", "overlays"}) {
+        for (const std::string& id : chunk.members) pipeline::link_or_copy(chunk.folder / part / (id + ".png"), predictions / part / (id + ".png"));
+      }
+    }
+    PredictionTables tables;
+    for (const auto& [id, row] : rows) tables.add(id, row.at("tables"));
+    tables.write(predictions);
+    publish_metrics(rows);
+    publish_shown(rows, packs);
+    ModelDescription model = predictor_.model();
+    model.threshold = threshold_;
+    model.threshold_rule = rule_;
+    model.instances.minimum_area = parameters_.minimum_area;
+    rewrite_model(model_, outputs_.at("model"), model);
+    return "";
+  }
+
+  void publish_metrics(const std::map<std::string, Value>& rows) const {
+    const fs::path folder = outputs_.at("metrics");
+    std::map<std::string, std::vector<SampleScores>> subsets;
+    Value samples = Value::array();
+    for (const auto& [id, row] : rows) {
+      if (!row.contains("scores")) continue;
+      const std::string& subset = subset_of_.at(id);
+      subsets[subset].push_back(sample_scores_from_json(row.at("scores")));
+      Value listed = row.at("scores");
+      listed["id"] = id;
+      listed["subset"] = subset;
+      samples.push_back(std::move(listed));
+    }
+    Value metrics = {{"schema", 1}, {"threshold", threshold_}, {"instances", {{"connectivity", predictor_.model().instances.connectivity}, {"minimum_area", parameters_.minimum_area}}}};
+    std::string csv = "subset,grid,average,metric,value\n";
+    for (const std::string& subset : scored_subsets) {
+      if (!subsets.count(subset)) continue;
+      metrics[subset] = summarise_scores(subsets.at(subset), true);
+      csv += csv_rows(subset, metrics.at(subset));
+    }
+    write_json(folder / "metrics.json", metrics);
+    pipeline::write_file(folder / "metrics.csv", csv);
+    write_json(folder / "samples.json", {{"schema", 1}, {"samples", samples}});
+    write_json(folder / "thresholds.json", {{"schema", 1}, {"subset", "validation"}, {"rule", rule_}, {"chosen", threshold_}, {"points", sweep_points(sweep_)}});
+  }
+
+  static std::string csv_rows(const std::string& subset, const Value& summary) {
+    std::string text;
+    for (const char* grid : {"grid", "native"}) {
+      for (const auto& [average, figures] : summary.at(grid).items()) {
+        if (!figures.is_object()) {
+          text += fmt::format("{},{},image mean,{},{}\n", subset, grid, average, figures.dump());
+          continue;
+        }
+        for (const auto& [name, value] : figures.items()) text += fmt::format("{},{},{},{},{}\n", subset, grid, average, name, value.dump());
+      }
+    }
+    return text;
+  }
+
+  // Seeded draws of each subset, and the best and worst by native Dice over validation and test.
+  void publish_shown(const std::map<std::string, Value>& rows, const std::map<std::string, fs::path>& packs) const {
+    std::map<std::string, std::vector<std::pair<uint64_t, std::string>>> drawn;
+    std::vector<std::pair<double, std::string>> ranked;
+    for (const auto& [id, row] : rows) {
+      const std::string& subset = subset_of_.at(id);
+      drawn[subset].emplace_back(Draws(parameters_.seed, "shown", {}, id).bits(0), id);
+      if (row.contains("scores") && subset != "train") ranked.emplace_back(row.at("scores").at("native").at("dice"), id);
+    }
+    const auto count = static_cast<size_t>(parameters_.shown);
+    Value selection = {{"schema", 1}};
+    std::set<std::string> chosen;
+    const auto take = [&](const std::string& name, const std::vector<std::string>& ids) {
+      selection[name] = ids;
+      chosen.insert(ids.begin(), ids.end());
+    };
+    for (const char* subset : {"train", "validation", "test", "unlabelled"}) {
+      auto& all = drawn[subset];
+      std::sort(all.begin(), all.end());
+      std::vector<std::string> ids;
+      for (size_t i = 0; i < std::min(count, all.size()); ++i) ids.push_back(all[i].second);
+      take(subset, ids);
+    }
+    std::sort(ranked.begin(), ranked.end());
+    std::vector<std::string> worst, best;
+    for (size_t i = 0; i < std::min(count, ranked.size()); ++i) {
+      worst.push_back(ranked[i].second);
+      best.push_back(ranked[ranked.size() - 1 - i].second);
+    }
+    take("worst", worst);
+    take("best", best);
+    write_json(outputs_.at("predictions") / "selection.json", selection);
+
+    PackWriter pack("report");
+    for (const std::string& id : chosen) {
+      const Pack source(packs.at(id));
+      for (const char* what : {"image", "truth", "probability"}) {
+        const std::string name = id + "/" + what;
+        if (!source.has(name)) continue;
+        const PackedArray array = source.array(name);
+        pack.add(name, array.element, array.shape, array.bytes);
+      }
+    }
+    pack.write(outputs_.at("predictions") / "report.safetensors");
+  }
+
+  EvalParameters parameters_;
+  fs::path shards_;
+  ShardIndex index_;
+  fs::path model_;
+  Predictor predictor_;
+  std::map<std::string, fs::path> outputs_;
+  std::map<std::string, std::string> subset_of_;
+  double threshold_ = 0.5;
+  std::string rule_;                 // rank 0
+  std::vector<PixelCounts> sweep_;   // rank 0
+};
+
+class EvalBody final : public pipeline::StageBody {
+ public:
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<EvalWork>(context); }
+};
+
+}  // namespace
+
+std::unique_ptr<pipeline::StageBody> eval_body() { return std::make_unique<EvalBody>(); }
+
+}  // namespace penstock::stages

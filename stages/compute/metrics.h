@@ -1,0 +1,32 @@
+// Figures of pixels: integer counts, and what follows from them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pipeline/value.h"
+
+namespace penstock::stages {
+
+// Of the foreground. Counts are integers, so that any order of summing gives the same.
+struct PixelCounts {
+  int64_t tp = 0, fp = 0, fn = 0, tn = 0;
+
+  PixelCounts& operator+=(const PixelCounts& other);
+  double accuracy() const;
+  double precision() const;    // 1 when nothing was predicted and nothing is there, 0 when only one of them
+  double recall() const;
+  double dice() const;         // = F1; 1 when truth and prediction are both empty
+  double iou() const;
+  double specificity() const;
+};
+
+PixelCounts count_pixels(std::span<const float> probability, std::span<const uint8_t> truth, double threshold);
+
+// {"accuracy", "precision", "recall", "dice", "iou", "specificity"}
+pipeline::Value figures_of(const PixelCounts& counts);
+// The mean of each figure over images, in their order.
+pipeline::Value mean_figures(const std::vector<PixelCounts>& images);
+
+}  // namespace penstock::stages

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "distributed/collectives.h"
+#include "pipeline/files.h"
+#include "stages/compute/bodies.h"
+#include "stages/compute/trainer.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+// glibc would give every activation back to the system and fault it in again at the next step.
+void keep_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, -1);
+}
+
+TrainData read_data(const pipeline::StageContext& context) {
+  const auto& shards = context.input("shards");
+  TrainData data;
+  data.grid = read_shard_index(shards);
+  const Value subsets = Value::parse(pipeline::read_file(context.input("split") / "split.json")).at("subsets");
+  data.train = read_samples(shards, data.grid, subsets.at("train"), false);
+  data.validation = read_samples(shards, data.grid, subsets.at("validation"), false);
+  if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
+  return data;
+}
+
+void check_grid(const TrainParameters& parameters, const ShardIndex& grid) {
+  const int64_t factor = int64_t{1} << parameters.depth;
+  if (grid.width % factor == 0 && grid.height % factor == 0) return;
+  throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be multiples of {}; the samples are {} x {} (resize.width, resize.height)",
+                                            parameters.depth, parameters.depth, factor, grid.width, grid.height));
+}
+
+Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data) {
+  std::vector<const std::vector<uint8_t>*> images;
+  for (const GridSample& sample : data.train) images.push_back(&sample.image);
+  return make_normaliser(parameters.normalise, images, data.grid.channels);
+}
+
+Value environment() {
+  return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}};
+}
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+void train(pipeline::StageContext& context) {
+  keep_memory();
+  const auto start = std::chrono::steady_clock::now();
+  const auto parameters = pipeline::read_parameters<TrainParameters>(context.values);
+  const TrainData data = read_data(context);
+  check_grid(parameters, data.grid);
+  if (context.ranks.rank() == 0 && context.ranks.size() > parameters.micro_shards()) {
+    spdlog::warn("{}: {} ranks share {} micro-shards of a step: {} of them train nothing; a larger global_batch or smaller micro_batch uses them",
+                 context.stage, context.ranks.size(), parameters.micro_shards(), context.ranks.size() - parameters.micro_shards());
+  }
+  const Normaliser normaliser = normaliser_for(parameters, data);
+  Trainer trainer(parameters, data, normaliser, context);
+  if (context.has("init")) {
+    const ModelDescription init = read_model_description(context.input("init"));
+    if (!(init.architecture == trainer.architecture())) throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
+    trainer.start_from(read_weights(context.input("init"), trainer.layout()));
+  }
+  spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage, data.train.size(), data.validation.size(),
+               trainer.layout().parameter_count, parameters.micro_shards(), parameters.micro_batch);
+  trainer.train();
+
+  const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
+  if (context.ranks.rank() != 0) return;
+  const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {}};
+  const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
+  Value curves = trainer.curves();
+  curves["weights_digest"] = digest;
+  pipeline::write_file(context.output("curves") / "curves.json", curves.dump(1) + "\n");
+  Value telemetry = trainer.telemetry();
+  telemetry["hosts"] = hosts;
+  telemetry["wall_seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  telemetry["environment"] = environment();
+  pipeline::write_file(context.output("telemetry") / "telemetry.json", telemetry.dump(1) + "\n");
+}
+
+}  // namespace
+
+std::unique_ptr<pipeline::StageBody> train_body() { return pipeline::body_of(train); }
+
+}  // namespace penstock::stages

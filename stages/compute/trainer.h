@@ -1,0 +1,80 @@
+// The training loop: epochs, callbacks, checkpoints, interruption. Every rank runs it; rank 0 writes.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/stage.h"
+#include "stages/compute/checkpoint.h"
+#include "stages/compute/early_stopping.h"
+#include "stages/compute/training_step.h"
+
+namespace penstock::stages {
+
+struct TrainData {
+  ShardIndex grid;
+  std::vector<GridSample> train, validation;
+};
+
+class Trainer {
+ public:
+  Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context);
+
+  // Collective. Starts from these weights instead of random ones, unless a checkpoint is there.
+  void start_from(const Weights& weights);
+  // Collective. Trains to the end, from the newest checkpoint when there is one. Throws Error(interrupted) on every rank
+  // after saving, when any rank was asked to stop; Error(data) when the loss is no number.
+  void train();
+
+  Weights final_weights() const;
+  const FlatLayout& layout() const { return state_.layout(); }
+  Architecture architecture() const { return architecture_; }
+  pipeline::Value curves() const;
+  pipeline::Value telemetry() const;  // rank 0; times, rates, resumes
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void resume();
+  void run_epoch();
+  void end_epoch();
+  void save();
+  void record_step(const StepResult& result, double seconds);
+  double learning_rate() const;
+  double figure(const std::string& name, const pipeline::Value& row) const;
+
+  TrainParameters parameters_;
+  const TrainData& data_;
+  pipeline::StageContext& context_;
+  distributed::Communicator& ranks_;
+  Architecture architecture_;
+  distributed::Reproducible reproducible_;
+  TrainingState state_;
+  std::vector<std::string> ids_;
+  int64_t steps_per_epoch_;
+
+  // What a checkpoint carries, beside the arrays.
+  int64_t epoch_ = 0;          // finished epochs
+  int64_t step_in_epoch_ = 0;  // finished steps of the next one
+  std::vector<double> sums_ = std::vector<double>(5);  // of the epoch's figures so far
+  pipeline::Value epochs_ = pipeline::Value::array();
+  BestEpoch best_;
+  EarlyStopping stopping_;
+  Weights best_weights_;
+  bool stopped_early_ = false;
+
+  // What is only told.
+  CheckpointFolder checkpoints_;
+  Clock::time_point last_save_ = Clock::now(), epoch_start_ = Clock::now();
+  pipeline::Value epoch_times_ = pipeline::Value::array();
+  pipeline::Value resumed_at_ = pipeline::Value::array();
+  int64_t saves_ = 0;
+  double save_seconds_ = 0;
+  uint64_t save_bytes_ = 0;
+  int64_t images_seen_ = 0;
+  double training_seconds_ = 0;
+};
+
+}  // namespace penstock::stages

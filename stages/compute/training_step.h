@@ -1,0 +1,64 @@
+// One step of data-parallel training, and the pass over validation: what the ranks compute, without what they decide.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "distributed/communicator.h"
+#include "distributed/gradient_reducer.h"
+#include "stages/compute/batches.h"
+#include "stages/compute/metrics.h"
+#include "stages/compute/model_folder.h"
+#include "stages/compute/worker_pool.h"
+#include "stages/train.h"
+
+namespace penstock::stages {
+
+// The figures of an epoch, or the sums they come from. Shares of pixels, so that float32 carries them.
+struct Figures {
+  double loss = 0, tp = 0, fp = 0, fn = 0, tn = 0;
+};
+
+struct StepResult {
+  Figures figures;          // loss: mean over the global batch; shares: of its pixels
+  bool interrupted = false; // any rank was asked to stop
+};
+
+// Flat weights, their optimiser's state, and per worker a replica that aliases them. One object per rank; collective where
+// said so. All ranks hold the same weights after every step.
+class TrainingState {
+ public:
+  TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
+                distributed::Communicator& ranks, int threads, distributed::Reproducible reproducible);
+  ~TrainingState();
+
+  // Collective. Forward and backward of every micro-shard side by side, one reduction, one Adam update.
+  StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted);
+
+  // Collective. Loss (mean over samples) and counts over `samples`, in micro-batches of a fixed shape, shared out by rank.
+  Figures validate(const std::vector<GridSample>& samples);
+
+  Weights weights;
+  std::vector<float> adam_mean, adam_square;
+  int64_t updates = 0;  // Adam's step count
+  const FlatLayout& layout() const { return layout_; }
+
+ private:
+  struct Replica;
+  void run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
+                       int64_t epoch, int64_t step, int64_t shard, float* out);
+  void update(const float* reduced, double lr);
+  torch::Tensor loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const;
+
+  TrainParameters parameters_;
+  ShardIndex grid_;
+  Normaliser normaliser_;
+  distributed::Communicator& ranks_;
+  Augmentation augmentation_;
+  FlatLayout layout_;
+  std::unique_ptr<distributed::GradientReducer> reducer_;
+  WorkerPool pool_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+};
+
+}  // namespace penstock::stages

@@ -1,0 +1,208 @@
+#include "stages/compute/unet.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "distributed/check.h"
+#include "stages/draws.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+namespace nn = torch::nn;
+
+constexpr int64_t group_size = 8;  // channels a group norm takes together
+
+nn::Conv2d convolution(int64_t in, int64_t out, bool bias) {
+  return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(bias));
+}
+
+// Momentum 1: after a forward in training the buffers hold that micro-batch's own mean and unbiased variance.
+nn::BatchNorm2d batch_norm(int64_t channels) { return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).momentum(1.0)); }
+
+nn::GroupNorm group_norm(int64_t channels) {
+  return nn::GroupNorm(nn::GroupNormOptions(channels % group_size == 0 ? channels / group_size : 1, channels));
+}
+
+}  // namespace
+
+Value to_json(const Architecture& a) {
+  return {{"kind", "unet"}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels},
+          {"depth", a.depth}, {"norm", a.norm}, {"dropout", a.dropout}};
+}
+
+Architecture architecture_from_json(const Value& json) {
+  return {json.at("in_channels"), json.at("base_channels"), json.at("depth"), json.at("norm"), json.at("dropout")};
+}
+
+UNetImpl::UNetImpl(const Architecture& architecture) : architecture_(architecture) {
+  int64_t in = architecture.in_channels, out = architecture.base_channels;
+  for (int64_t level = 0; level < architecture.depth; ++level) {
+    down_.push_back(make_block(fmt::format("down{}", level), in, out));
+    in = out;
+    out *= 2;
+  }
+  bottom_ = make_block("bottom", in, out);
+  for (int64_t level = architecture.depth - 1; level >= 0; --level) {
+    up_.push_back(register_module(fmt::format("up{}", level), nn::ConvTranspose2d(nn::ConvTranspose2dOptions(out, out / 2, 2).stride(2))));
+    joined_.push_back(make_block(fmt::format("joined{}", level), out, out / 2));
+    out /= 2;
+  }
+  output_ = register_module("output", nn::Conv2d(nn::Conv2dOptions(out, 1, 1)));
+}
+
+UNetImpl::Block UNetImpl::make_block(const std::string& name, int64_t in, int64_t out) {
+  Block block;
+  const bool bias = architecture_.norm == "none";  // a norm has a shift of its own
+  block.first = register_module(name + "_conv1", convolution(in, out, bias));
+  if (architecture_.norm == "batch") block.first_batch = register_module(name + "_norm1", batch_norm(out));
+  if (architecture_.norm == "group") block.first_group = register_module(name + "_norm1", group_norm(out));
+  block.second = register_module(name + "_conv2", convolution(out, out, bias));
+  if (architecture_.norm == "batch") block.second_batch = register_module(name + "_norm2", batch_norm(out));
+  if (architecture_.norm == "group") block.second_group = register_module(name + "_norm2", group_norm(out));
+  return block;
+}
+
+torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
+  const auto normed = [](nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& value) {
+    return batch ? batch(value) : group ? group(value) : value;
+  };
+  x = normed(block.first_batch, block.first_group, block.first(x)).relu_();
+  x = normed(block.second_batch, block.second_group, block.second(x)).relu_();
+  if (architecture_.dropout > 0 && is_training()) {
+    PENSTOCK_CHECK(dropout.has_value(), "training with dropout draws from a given generator");
+    const double kept = 1 - architecture_.dropout;
+    x = x * torch::empty_like(x).bernoulli_(kept, dropout).div_(kept);
+  }
+  return x;
+}
+
+torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
+  std::vector<torch::Tensor> skips;
+  for (Block& block : down_) {
+    x = run(block, x, dropout);
+    skips.push_back(x);
+    x = torch::max_pool2d(x, 2);
+  }
+  x = run(bottom_, x, dropout);
+  for (size_t i = 0; i < up_.size(); ++i) {
+    x = torch::cat({skips[skips.size() - 1 - i], up_[i](x)}, 1);
+    x = run(joined_[i], x, dropout);
+  }
+  return output_(x);
+}
+
+FlatLayout layout_of(const UNet& model) {
+  FlatLayout layout;
+  for (const auto& parameter : model->named_parameters()) {
+    layout.parameters.push_back({parameter.key(), parameter.value().sizes().vec(), layout.parameter_count, parameter.value().numel()});
+    layout.parameter_count += parameter.value().numel();
+  }
+  for (const auto& buffer : model->named_buffers()) {
+    if (buffer.value().scalar_type() != torch::kFloat32) continue;
+    layout.statistics.push_back({buffer.key(), buffer.value().sizes().vec(), layout.statistic_count, buffer.value().numel()});
+    layout.statistic_count += buffer.value().numel();
+  }
+  return layout;
+}
+
+void alias(UNet& model, const FlatLayout& layout, float* parameters, float* gradients, float* statistics) {
+  auto own = model->named_parameters();
+  for (const auto& slot : layout.parameters) {
+    torch::Tensor& parameter = own[slot.name];
+    parameter.set_data(torch::from_blob(parameters + slot.offset, slot.shape));
+    if (gradients != nullptr) parameter.mutable_grad() = torch::from_blob(gradients + slot.offset, slot.shape);
+    else parameter.set_requires_grad(false);
+  }
+  auto buffers = model->named_buffers();
+  for (const auto& slot : layout.statistics) buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));
+}
+
+void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters, std::vector<float>& statistics) {
+  parameters.assign(static_cast<size_t>(layout.parameter_count), 0.0f);
+  statistics.assign(static_cast<size_t>(layout.statistic_count), 0.0f);
+  for (size_t index = 0; index < layout.parameters.size(); ++index) {
+    const auto& slot = layout.parameters[index];
+    float* values = parameters.data() + slot.offset;
+    if (slot.shape.size() == 4) {
+      // A transposed convolution's shape begins with its inputs; each output pixel takes one value of each of them.
+      const bool up = slot.name.starts_with("up");
+      const auto fan_in = static_cast<double>(up ? slot.shape[0] : slot.shape[1] * slot.shape[2] * slot.shape[3]);
+      const double deviation = std::sqrt(2.0 / fan_in);
+      const Draws draws(seed, "weights", {static_cast<int64_t>(index)});
+      for (int64_t i = 0; i < slot.count; ++i) values[i] = static_cast<float>(deviation * draws.normal(static_cast<uint64_t>(i)));
+    } else if (slot.name.find("_norm") != std::string::npos && slot.name.ends_with(".weight")) {
+      std::fill_n(values, slot.count, 1.0f);
+    }
+  }
+  for (const auto& slot : layout.statistics) {
+    if (slot.name.ends_with("running_var")) std::fill_n(statistics.data() + slot.offset, slot.count, 1.0f);
+  }
+}
+
+namespace {
+
+// Adds up the table row by row; FLOPs of one image, a multiply-add counted as two.
+class LayerTable {
+ public:
+  LayerTable(int64_t channels, int64_t height, int64_t width) : channels_(channels), height_(height), width_(width) {}
+
+  void block(const std::string& name, int64_t level, const char* side, int64_t out, const Architecture& architecture) {
+    for (int i = 1; i <= 2; ++i) {
+      conv(fmt::format("{}_conv{}", name, i), "3x3 convolution", level, side, out, 9, architecture.norm == "none", 1);
+      if (architecture.norm != "none") row(fmt::format("{}_norm{}", name, i), architecture.norm + " norm, ReLU", level, side, 2 * out, 0);
+    }
+  }
+  void conv(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t out, int64_t taps, bool bias, int64_t scale) {
+    const int64_t weights = channels_ * out * taps;
+    height_ *= scale;
+    width_ *= scale;
+    // A stride-2 transposed convolution gives each output pixel one tap.
+    const int64_t taps_per_pixel = scale == 2 ? 1 : taps;
+    const int64_t flops = 2 * channels_ * out * taps_per_pixel * height_ * width_;
+    channels_ = out;
+    row(name, kind, level, side, weights + (bias ? out : 0), flops);
+  }
+  void pool() { height_ /= 2, width_ /= 2; }
+  void concatenate(int64_t channels) { channels_ += channels; }
+
+  Value finish(const Value& input) const {
+    return {{"schema", 1}, {"input", input}, {"parameters", parameters_}, {"flops", flops_}, {"layers", rows_}};
+  }
+
+ private:
+  void row(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t parameters, int64_t flops) {
+    rows_.push_back({{"name", name}, {"kind", kind}, {"level", level}, {"side", side}, {"output", {channels_, height_, width_}},
+                     {"parameters", parameters}, {"flops", flops}});
+    parameters_ += parameters;
+    flops_ += flops;
+  }
+
+  int64_t channels_, height_, width_, parameters_ = 0, flops_ = 0;
+  Value rows_ = Value::array();
+};
+
+}  // namespace
+
+Value describe_layers(const Architecture& architecture, int64_t height, int64_t width) {
+  LayerTable table(architecture.in_channels, height, width);
+  int64_t out = architecture.base_channels;
+  for (int64_t level = 0; level < architecture.depth; ++level, out *= 2) {
+    table.block(fmt::format("down{}", level), level, "encoder", out, architecture);
+    table.pool();
+  }
+  table.block("bottom", architecture.depth, "bottleneck", out, architecture);
+  for (int64_t level = architecture.depth - 1; level >= 0; --level) {
+    out /= 2;
+    table.conv(fmt::format("up{}", level), "2x2 transposed convolution", level, "decoder", out, 4, true, 2);
+    table.concatenate(out);
+    table.block(fmt::format("joined{}", level), level, "decoder", out, architecture);
+  }
+  table.conv("output", "1x1 convolution, sigmoid", 0, "output", 1, 1, true, 1);
+  return table.finish({architecture.in_channels, height, width});
+}
+
+}  // namespace penstock::stages
