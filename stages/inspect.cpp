@@ -119,7 +119,7 @@ class InspectWork final : public pipeline::SharedWork {
   std::string finish(int, const std::vector<Chunk>& chunks) override {
     std::vector<Value> rows;
     for (const Chunk& chunk : chunks) {
-      for (Value& row : Value::parse(pipeline::read_file(chunk.folder / chunk_file)).get_ref<Value::array_t&>()) rows.push_back(std::move(row));
+      for (Value row : Value::parse(pipeline::read_file(chunk.folder / chunk_file))) rows.push_back(std::move(row));
     }
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
     write_json(summary_ / "summary.json", summarise(rows));

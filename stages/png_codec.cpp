@@ -225,6 +225,7 @@ std::string encode_png(const Image& image) {
   png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits,
                colors[image.channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_set_compression_level(png, 6);
+  if (image.channels == 1) png_set_filter(png, 0, PNG_FILTER_NONE);  // masks and labels: runs of equal bytes
   png_write_info(png, info);
   if (image.bits == 16) png_set_swap(png);
   const size_t row = image.values() / image.height * (image.bits / 8);

@@ -97,7 +97,8 @@ void split(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<SplitParameters>(context.values);
   std::vector<std::string> labelled;
   Value subsets = {{"train", Value::array()}, {"validation", Value::array()}, {"test", Value::array()}, {"unlabelled", Value::array()}};
-  for (const Value& sample : Value::parse(pipeline::read_file(context.input("shards") / "index.json")).at("samples")) {
+  const Value index = Value::parse(pipeline::read_file(context.input("shards") / "index.json"));
+  for (const Value& sample : index.at("samples")) {
     if (sample.at("labelled").get<bool>()) labelled.push_back(sample.at("id"));
     else subsets["unlabelled"].push_back(sample.at("id"));
   }

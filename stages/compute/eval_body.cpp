@@ -159,7 +159,7 @@ class EvalWork final : public pipeline::SharedWork {
     std::map<std::string, Value> rows;
     std::map<std::string, fs::path> packs;
     for (const Chunk& chunk : chunks) {
-      for (Value& row : Value::parse(pipeline::read_file(chunk.folder / "rows.json")).get_ref<Value::array_t&>()) {
+      for (Value row : Value::parse(pipeline::read_file(chunk.folder / "rows.json"))) {
         const std::string id = row.at("id");
         packs.emplace(id, chunk.folder / "report.safetensors");
         rows.emplace(id, std::move(row));

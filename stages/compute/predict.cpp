@@ -140,7 +140,7 @@ std::string predict_share(const Prediction& prediction, int rank, int ranks, int
 void write_summary(const PredictRequest& request, const ModelDescription& model, const std::vector<std::string>& shares) {
   std::map<std::string, Value> rows;
   for (const std::string& share : shares) {
-    for (Value& row : Value::parse(share).get_ref<Value::array_t&>()) {
+    for (Value row : Value::parse(share)) {
       const std::string id = row.at("id");
       rows.emplace(id, std::move(row));
     }

@@ -48,7 +48,8 @@ class ResizeWork final : public pipeline::SharedWork {
     for (const Chunk& chunk : chunks) {
       const std::string name = chunk.bucket + ".safetensors";
       pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
-      for (Value row : Pack(chunk.folder / chunk_file).samples()) {
+      const Pack pack(chunk.folder / chunk_file);
+      for (Value row : pack.samples()) {
         row["pack"] = name;
         rows.push_back(std::move(row));
       }
