@@ -63,9 +63,8 @@ class Workplace {
 
   // The words before "run pipeline.toml ...", with an environment in which nothing is remembered from elsewhere.
   std::string program(int ranks) const {
-    std::string line = "export XDG_CACHE_HOME='" + (path() / "cache").string() +
-                       "' OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; exec ";
-    if (ranks > 1) line += "mpirun --oversubscribe --bind-to none -np " + std::to_string(ranks) + " ";
+    std::string line = "export XDG_CACHE_HOME='" + (path() / "cache").string() + "'; exec ";
+    if (ranks > 1) line += "mpirun --bind-to none -np " + std::to_string(ranks) + " ";
     return line + "'" PENSTOCK_BINARY_DIR "/penstock' ";
   }
   Ran penstock(const std::string& arguments, int ranks = 1) const { return run(program(ranks) + arguments, path()); }
