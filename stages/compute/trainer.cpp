@@ -169,10 +169,13 @@ void Trainer::resume() {
   ranks_.broadcast(distributed::buffer_of(&step, 1), 0, "the step to resume at");
   if (step < 0) return;
   if (ranks_.rank() != 0) found = checkpoints_.load_newest();
+  distributed::Outcome mine;
   if (!found || found->state.at("updates").get<int64_t>() != step) {
-    throw Error(ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
-                                             ranks_.rank(), step, context_.progress.string()));
+    mine = {ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
+                                         ranks_.rank(), step, context_.progress.string())};
   }
+  // Also keeps rank 0 from writing the next checkpoint while others still read this one.
+  if (const auto all = distributed::agree(ranks_, mine, "reading the checkpoint"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
   const Value& state = found->state;
   epoch_ = state.at("epoch");
   step_in_epoch_ = state.at("step_in_epoch");

@@ -60,7 +60,7 @@ TEST(Failure, ATypoInAKeyEndsWith78AndNamesThePlace) {
   const Workplace place(config);
   const Failed failed = fail(place, "run pipeline.toml");
   EXPECT_EQ(failed.ran.code, 78);
-  EXPECT_THAT(failed.ran.error, AllOf(HasSubstr("pipeline.toml:29:1: error[E2"), HasSubstr("did you mean 'base_channels'?")));
+  EXPECT_THAT(failed.ran.error, AllOf(HasSubstr("pipeline.toml:26:1: error[E2"), HasSubstr("did you mean 'base_channels'?")));
   EXPECT_EQ(times(failed.ran.error, "base_chanels'"), 1u) << "said once, not once a rank";
   EXPECT_FALSE(failed.alive);
   EXPECT_FALSE(std::filesystem::exists(place.path() / ".penstock"));
