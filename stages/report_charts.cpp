@@ -13,7 +13,7 @@ namespace {
 
 using pipeline::Value;
 
-constexpr double width = 460, height = 260, left = 52, right = 14, top = 34, bottom = 44;
+constexpr double width = 460, height = 276, left = 52, right = 14, top = 52, bottom = 44;
 
 // Steps of 1, 2 or 5 times a power of ten, about four to the axis.
 std::vector<double> ticks(double low, double high) {
@@ -86,7 +86,7 @@ std::string line_chart(const std::string& title, const std::string& x_title, con
   for (const Mark& mark : marks) {
     const bool right_half = mark.x > (axes.x_low + axes.x_high) / 2;
     out += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"tick\" text-anchor=\"{3}\" x=\"{4:.1f}\" y=\"{5}\">{6}</text>",
-                       axes.x(mark.x), top, height - bottom, right_half ? "end" : "start", axes.x(mark.x) + (right_half ? -5 : 5), top + 12, escaped(mark.text));
+                       axes.x(mark.x), top, height - bottom, right_half ? "end" : "start", axes.x(mark.x) + (right_half ? 4 : -4), top - 5, escaped(mark.text));
   }
   for (const Series& one : series) {
     std::string path;
@@ -141,7 +141,7 @@ std::string network_drawing(const Value& architecture) {
     const auto [nx, ny] = centre(level + 1 == depth ? "bottleneck" : "encoder", level + 1);
     const auto [ux, uy] = centre(level + 1 == depth ? "bottleneck" : "decoder", level + 1);
     const double inset = level + 1 == depth ? 30 : 0;
-    arrow(ex + (inset ? 0 : 0), ey + tall / 2, nx - inset, ny - tall / 2 - 2, "flow");
+    arrow(ex, ey + tall / 2, nx - inset, ny - tall / 2 - 2, "flow");
     arrow(ux + inset, uy - tall / 2, dx, dy + tall / 2 + 2, "flow");
   }
   for (const auto& [key, shape] : blocks) {

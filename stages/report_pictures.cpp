@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 
 #include "stages/html.h"
 #include "stages/image_codec.h"
@@ -12,21 +13,6 @@ namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
-
-struct Scored {
-  double dice = 1, iou = 1;
-};
-
-Scored score(const std::vector<uint8_t>& truth, const std::vector<uint8_t>& predicted) {
-  int64_t both = 0, either = 0, sum = 0;
-  for (size_t i = 0; i < truth.size(); ++i) {
-    both += truth[i] && predicted[i];
-    either += truth[i] || predicted[i];
-    sum += (truth[i] != 0) + (predicted[i] != 0);
-  }
-  if (either == 0) return {};
-  return {2.0 * static_cast<double>(both) / static_cast<double>(sum), static_cast<double>(both) / static_cast<double>(either)};
-}
 
 Image mask_picture(const std::vector<uint8_t>& mask, int width, int height) {
   Image image{width, height, 1, 8, mask};
@@ -53,7 +39,10 @@ Image error_picture(const Image& image, const std::vector<uint8_t>& truth, const
 
 class Shown {
  public:
-  Shown(const std::filesystem::path& folder, double threshold) : pack_(folder / "report.safetensors"), threshold_(threshold) {}
+  Shown(const std::filesystem::path& folder, double threshold, const Value& samples) : pack_(folder / "report.safetensors"), threshold_(threshold) {
+    if (samples.is_null()) return;
+    for (const Value& sample : samples.at("samples")) scores_.emplace(sample.at("id"), sample.at("grid"));
+  }
 
   std::string row(const std::string& id) const {
     const PackedArray array = pack_.array(id + "/image");
@@ -66,10 +55,11 @@ class Shown {
     std::string caption = escaped(id.substr(0, 12));
     if (pack_.has(id + "/truth")) {
       const auto truth = bytes(pack_.array(id + "/truth"));
-      const Scored scored = score(truth, predicted);
       out += picture(mask_picture(truth, width, height), "truth") + picture(mask_picture(predicted, width, height), "prediction") +
              picture(error_picture(image, truth, predicted), "errors");
-      caption += fmt::format(" &middot; Dice {:.3f} &middot; IoU {:.3f}", scored.dice, scored.iou);
+      if (const auto scored = scores_.find(id); scored != scores_.end()) {
+        caption += fmt::format(" &middot; Dice {} &middot; IoU {}", figure(scored->second.at("dice")), figure(scored->second.at("iou")));
+      }
     } else {
       out += picture(mask_picture(predicted, width, height), "prediction");
     }
@@ -81,6 +71,7 @@ class Shown {
 
   Pack pack_;
   double threshold_;
+  std::map<std::string, Value> scores_;  // of the grid, by sample
 };
 
 }  // namespace
@@ -89,7 +80,7 @@ std::string pictures_section(const ReportSources& sources) {
   const Value selection = sources.json("predictions", "selection.json");
   const Value metrics = sources.json("metrics", "metrics.json");
   if (selection.is_null()) return {};
-  const Shown shown(*sources.folder("predictions"), metrics.is_null() ? 0.5 : metrics.at("threshold").get<double>());
+  const Shown shown(*sources.folder("predictions"), metrics.is_null() ? 0.5 : metrics.at("threshold").get<double>(), sources.json("metrics", "samples.json"));
   static const std::vector<std::pair<const char*, const char*>> groups = {
       {"validation", "Validation, drawn at random"}, {"test", "Test, drawn at random"}, {"train", "Train, drawn at random"},
       {"worst", "Worst of validation and test"},     {"best", "Best of validation and test"}, {"unlabelled", "Without masks"}};
