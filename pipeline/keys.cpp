@@ -24,14 +24,23 @@ void add_value(Hasher& hasher, const Value& value) {
   }
 }
 
+constexpr size_t digest_digits = 64;
+constexpr size_t shown_length = 60;
+
+std::string shortened(const std::string& text) {
+  return text.size() <= shown_length ? text : text.substr(0, shown_length) + "...";
+}
+
 std::string shown(const Value* value) {
   if (value == nullptr) return "(none)";
   if (value->is_string()) {
     const auto& text = value->get_ref<const std::string&>();
-    return text.size() == 64 ? text.substr(0, 10) : text;
+    if (text.size() == digest_digits) return text.substr(0, 10);
+    const std::string quoted = value->dump();  // a line break becomes \n
+    return shortened(quoted.substr(1, quoted.size() - 2));
   }
   if (value->is_array() && value->size() == 1) return shown(&value->front());
-  return value->dump();
+  return shortened(value->dump());
 }
 
 }  // namespace

@@ -1,0 +1,85 @@
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+
+#include "distributed/error.h"
+#include "pipeline/files.h"
+#include "pipeline/stat_cache.h"
+#include "temporary_folder.h"
+
+namespace penstock::pipeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Files, AWrittenFileLeavesNothingBesideIt) {
+  TemporaryFolder folder;
+  write_file(folder.path() / "a/b.txt", "text");
+  EXPECT_EQ(read_file(folder.path() / "a/b.txt"), "text");
+  EXPECT_EQ(tree_paths(folder.path()), std::vector<std::string>{"a/b.txt"});
+}
+
+TEST(Files, AFullDiskIsAnIoErrorAndKeepsTheOldFile) {
+  EXPECT_THROW(
+      {
+        try {
+          write_file("/dev/full/x", "text");
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ExitCode::cannot_create);
+          throw;
+        }
+      },
+      Error);
+}
+
+TEST(Files, ATreesDigestSeesNamesAndContentsButNotTimes) {
+  TemporaryFolder a, b;
+  for (const fs::path& folder : {a.path(), b.path()}) {
+    write_file(folder / "x", "1");
+    write_file(folder / "y/z", "2");
+  }
+  const auto digest = [](const TemporaryFolder& folder) { return digest_of_tree(list_tree(folder.path())); };
+  EXPECT_EQ(digest(a), digest(b));
+  fs::rename(b.path() / "x", b.path() / "w");
+  EXPECT_NE(digest(a), digest(b));
+}
+
+TEST(Files, ALinkInATreeIsRefused) {
+  TemporaryFolder folder;
+  fs::create_symlink("/etc/passwd", folder.path() / "link");
+  EXPECT_THROW(tree_paths(folder.path()), Error);
+}
+
+TEST(StatCache, AFileRewrittenWithItsOldTimesIsReadAgain) {
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "file";
+  write_file(file, "one");
+  const auto old_time = fs::last_write_time(file) - std::chrono::hours(1);
+  fs::last_write_time(file, old_time);
+  const Digest before = StatCache(folder.path() / "cache").digest(file);
+  write_file(file, "two");
+  fs::last_write_time(file, old_time);
+  EXPECT_NE(StatCache(folder.path() / "cache").digest(file), before);
+}
+
+TEST(StatCache, AMissingFileIsNamed) {
+  TemporaryFolder folder;
+  try {
+    StatCache(folder.path()).digest(folder.path() / "nowhere.zip");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_NE(std::string(error.what()).find("nowhere.zip does not exist"), std::string::npos);
+  }
+}
+
+TEST(StatCache, TheSignatureSeesAnEditBelowAFolder) {
+  TemporaryFolder folder;
+  write_file(folder.path() / "a/x", "1");
+  const Digest before = stat_signature(folder.path());
+  write_file(folder.path() / "a/x", "2");
+  EXPECT_NE(stat_signature(folder.path()), before);
+}
+
+}  // namespace
+}  // namespace penstock::pipeline
