@@ -53,11 +53,12 @@ void must(bool good, const char* what) {
 
 void set_text_attribute(hid_t object, const std::string& name, const std::string& text) {
   const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type, std::max<size_t>(text.size(), 1));
+  H5Tset_size(type, H5T_VARIABLE);  // h5py reads these as str, fixed lengths as bytes
   H5Tset_cset(type, H5T_CSET_UTF8);
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
   const Handle attribute(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  must(attribute >= 0 && H5Awrite(attribute, type, text.data()) >= 0, "write an attribute");
+  const char* characters = text.c_str();
+  must(attribute >= 0 && H5Awrite(attribute, type, &characters) >= 0, "write an attribute");
 }
 
 // The core driver's buffer, followed through its allocations, so that it can be taken when the file closes: an image taken

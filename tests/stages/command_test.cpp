@@ -1,0 +1,53 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "context.h"
+#include "pipeline/files.h"
+
+namespace penstock::stages {
+namespace {
+
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+std::string failure(const Words& command) {
+  Bench bench;
+  pipeline::write_file(bench.path() / "in/data.txt", "data");
+  try {
+    bench.run("command", {{"in", {bench.path() / "in"}}}, {{"command", command}, {"outputs", Words{"out"}}});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "(done)";
+}
+
+TEST(Command, FillsItsOutputsFromItsInputsWithoutAShell) {
+  Bench bench;
+  pipeline::write_file(bench.path() / "in/data.txt", "data");
+  const auto outputs = bench.run("command", {{"in", {bench.path() / "in"}}}, {{"command", Words{"cp", "{in}/data.txt", "{out}/copy; rm -rf {{x}}"}}, {"outputs", Words{"out"}}});
+  EXPECT_EQ(pipeline::read_file(outputs.at("out") / "copy; rm -rf {x}"), "data");
+}
+
+TEST(Command, AFailureShowsTheEndOfTheProgramsOutput) {
+  EXPECT_THAT(failure({"sh", "-c", "echo first; echo sorry >&2; exit 3"}), testing::AllOf(HasSubstr("exit code 3"), HasSubstr("sorry")));
+}
+
+TEST(Command, AnUnknownWordInBracesAndAProgramThatIsNotThereAreNamed) {
+  EXPECT_THAT(failure({"cp", "{inn}"}), HasSubstr("'{inn}'"));
+  EXPECT_THAT(failure({"no-such-program"}), HasSubstr("no-such-program"));
+}
+
+TEST(Command, AFileThatIsNoPortIsRefused) { EXPECT_THAT(failure({"cat", "/etc/passwd"}), HasSubstr("make it an input")); }
+
+TEST(Command, SeesOnlyTheNamedVariables) {
+  setenv("PENSTOCK_TEST_SECRET", "hidden", 1);
+  setenv("PENSTOCK_TEST_NAMED", "shown", 1);
+  Bench bench;
+  const auto outputs = bench.run("command", {}, {{"command", Words{"sh", "-c", "env > {out}/env"}}, {"outputs", Words{"out"}}, {"env", Words{"PENSTOCK_TEST_NAMED"}}});
+  const std::string env = pipeline::read_file(outputs.at("out") / "env");
+  EXPECT_THAT(env, HasSubstr("shown"));
+  EXPECT_THAT(env, testing::Not(HasSubstr("hidden")));
+}
+
+}  // namespace
+}  // namespace penstock::stages
