@@ -1,0 +1,65 @@
+// What a person types, rightly or wrongly.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "launch/command_line.h"
+#include "stages/kinds.h"
+
+namespace penstock::launch {
+namespace {
+
+using testing::HasSubstr;
+
+std::string said(std::vector<const char*> words, int* code = nullptr) {
+  words.insert(words.begin(), "penstock");
+  testing::internal::CaptureStdout();
+  const int got = run_command_line(static_cast<int>(words.size()), words.data(), stages::stage_table());
+  if (code != nullptr) *code = got;
+  return testing::internal::GetCapturedStdout();
+}
+
+std::string refusal(std::vector<const char*> words) {
+  words.insert(words.begin(), "penstock");
+  try {
+    run_command_line(static_cast<int>(words.size()), words.data(), stages::stage_table());
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage) << error.what();
+    return error.what();
+  }
+  return "(accepted)";
+}
+
+TEST(CommandLine, SaysItsVersionAndHelp) {
+  int code = -1;
+  EXPECT_THAT(said({"--version"}, &code), testing::StartsWith("penstock 0."));
+  EXPECT_EQ(code, 0);
+  EXPECT_THAT(said({"run", "--help"}), HasSubstr("--set"));
+}
+
+TEST(CommandLine, AWrongWordIsAnsweredWithTheNearestRightOne) {
+  EXPECT_THAT(refusal({"rnu", "x.toml"}), HasSubstr("did you mean 'run'?"));
+  EXPECT_THAT(refusal({"plan", "x.toml", "--cuont"}), HasSubstr("did you mean '--count'?"));
+  EXPECT_THAT(refusal({"stages", "trian"}), HasSubstr("did you mean 'train'?"));
+}
+
+TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }
+
+TEST(CommandLine, AnInputWithoutAPathIsRefusedWithAnExample) {
+  EXPECT_THAT(refusal({"plan", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--input", "unzip.archive"}), HasSubstr("stage.port=PATH"));
+}
+
+TEST(CommandLine, EveryKindIsDescribedWithItsPortsAndParameters) {
+  for (const pipeline::StageKind& kind : stages::stage_table()) {
+    const std::string text = said({"stages", kind.name.c_str()});
+    for (const auto& parameter : kind.parameters) EXPECT_THAT(text, HasSubstr(parameter.name)) << kind.name;
+    for (const auto& port : kind.inputs) EXPECT_THAT(text, HasSubstr(port.name)) << kind.name;
+  }
+}
+
+TEST(CommandLine, TheConfigurationShowsFinalValuesAndWhereTheyCameFrom) {
+  const std::string text = said({"config", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--origin", "--set", "train.lr=0.5"});
+  EXPECT_THAT(text, testing::AllOf(HasSubstr("train.lr = 0.5"), HasSubstr("--set"), HasSubstr("quickstart.toml:"), HasSubstr("default")));
+}
+
+}  // namespace
+}  // namespace penstock::launch
