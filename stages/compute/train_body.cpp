@@ -13,9 +13,11 @@ namespace {
 
 using pipeline::Value;
 
-// glibc would give every activation back to the system and fault it in again at the next step.
+// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for the
+// first, and other arenas than the first give whole heaps back whatever the third says.
 void keep_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_ARENA_MAX, 1);
   mallopt(M_TRIM_THRESHOLD, -1);
 }
 

@@ -140,6 +140,7 @@ void Trainer::end_epoch() {
   context_.events.emit("epoch", std::move(event));
   epoch_times_.push_back({{"epoch", epoch_}, {"seconds", seconds}, {"images_per_second", rate}});
   epochs_.push_back(std::move(row));
+  if (decision[0]) save();
 }
 
 void Trainer::save() {

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <vector>
 
 #include "distributed/communicator_claims.h"
@@ -52,20 +54,27 @@ Ran probe(int ranks, const std::string& argument = "") {
              folder.path());
 }
 
-TEST(Mpi, TwoProcessesKeepEveryPromise) {
+class Mpi : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(PENSTOCK_BINARY_DIR "/libpenstock_mpi.so")) GTEST_SKIP() << "not run: the engine alone is built without MPI";
+  }
+};
+
+TEST_F(Mpi, TwoProcessesKeepEveryPromise) {
   const Ran ran = probe(2);
   EXPECT_EQ(ran.code, 0) << ran.error;
   EXPECT_EQ(ran.out, "all promises hold on 2 ranks\n");
 }
 
-TEST(Mpi, ThreeProcessesKeepEveryPromise) {
+TEST_F(Mpi, ThreeProcessesKeepEveryPromise) {
   const Ran ran = probe(3);
   EXPECT_EQ(ran.code, 0) << ran.error;
 }
 
-TEST(Mpi, AnAbortEndsEveryRankWithItsCode) { EXPECT_EQ(probe(3, "abort").code, 76); }
+TEST_F(Mpi, AnAbortEndsEveryRankWithItsCode) { EXPECT_EQ(probe(3, "abort").code, 76); }
 
-TEST(Mpi, ARankThatLeavesWithAnErrorEndsTheJobWithItsCode) {
+TEST_F(Mpi, ARankThatLeavesWithAnErrorEndsTheJobWithItsCode) {
   const Ran ran = probe(2, "throw");
   EXPECT_EQ(ran.code, 65);
   EXPECT_THAT(ran.error, testing::HasSubstr("rank 1 has had enough"));

@@ -96,6 +96,19 @@ TEST(Pipeline, ThePlanOfAFreshPipelineRunsEveryStage) {
   EXPECT_FALSE(std::filesystem::exists(place.path() / ".penstock")) << "a plan leaves nothing behind";
 }
 
+TEST(Pipeline, ImagesWithoutMasksArePredictedAndShownButNeverScored) {
+  Workplace place;
+  const Ran ran = place.penstock("run pipeline.toml --set synthesize.unlabelled=0.3 --set train.epochs=1", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  int scored = 0;
+  for (const char* subset : {"train", "validation", "test"}) scored += metrics.at(subset).at("images").get<int>();
+  EXPECT_LT(scored, 85);
+  EXPECT_GT(scored, 45);
+  EXPECT_FALSE(metrics.contains("unlabelled"));
+  EXPECT_THAT(text_of(place.path() / "runs/small/report.html"), testing::HasSubstr("Without masks"));
+}
+
 TEST(Pipeline, AMatrixSharesItsDataStages) {
   Workplace place(std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = [1e-3, 3e-3]\n");
   const Ran ran = place.penstock("run pipeline.toml --set train.epochs=1 --json", 2);

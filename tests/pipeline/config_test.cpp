@@ -70,6 +70,10 @@ TEST(Config, EverySettingSaysWhereItCameFrom) {
   EXPECT_EQ(origins.at("write.fail"), "default");
 }
 
+TEST(Config, AReservedKeyThatDoesNothingYetIsRefused) {
+  EXPECT_THAT(refusal(head + "[stage.write]\nretries = 3\n"), HasSubstr("'retries' is reserved"));
+}
+
 TEST(Matrix, AxesMultiplyAndSharedStagesAppearOnce) {
   const Workshop shop(head + "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[matrix.axes]\n\"upper.repeat\" = [1, 2, 3]\n");
   const Graph graph = shop.load().graph;
