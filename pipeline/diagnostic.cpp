@@ -29,6 +29,7 @@ const std::vector<Rule>& rules() {
       {"E203", "the stage kind has no parameter of this name"},
       {"E204", "parameters that are each legal do not fit together"},
       {"E205", "an override (--set, --input, environment) that cannot be applied"},
+      {"E206", "a reserved key that does nothing in this version"},
       {"E301", "an input names a stage that does not exist"},
       {"E302", "an input or output port that the stage kind does not have"},
       {"E303", "a required input is missing"},
