@@ -72,17 +72,6 @@ int speaking_on_rank0(int rank, const std::function<int()>& body) {
   }
 }
 
-const char* name_of(Ended ended) {
-  switch (ended) {
-    case Ended::hit: return "hit";
-    case Ended::ran: return "ran";
-    case Ended::failed: return "failed";
-    case Ended::interrupted: return "interrupted";
-    case Ended::not_reached: break;
-  }
-  return "not reached";
-}
-
 // What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
 struct Summary {
   size_t ran = 0;

@@ -13,17 +13,6 @@ namespace {
 
 using distributed::Outcome;
 
-const char* name_of(Ended ended) {
-  switch (ended) {
-    case Ended::hit: return "hit";
-    case Ended::ran: return "ran";
-    case Ended::failed: return "failed";
-    case Ended::interrupted: return "interrupted";
-    case Ended::not_reached: break;
-  }
-  return "not reached";
-}
-
 Digest outside_signature(const Node& node) {
   Hasher hasher;
   for (const Input& input : node.inputs) {

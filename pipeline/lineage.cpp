@@ -22,17 +22,6 @@ Value environment_json() {
           {"hardware threads", std::to_string(std::thread::hardware_concurrency())}};
 }
 
-const char* state_of(Ended ended) {
-  switch (ended) {
-    case Ended::hit: return "hit";
-    case Ended::ran: return "ran";
-    case Ended::failed: return "failed";
-    case Ended::interrupted: return "interrupted";
-    case Ended::not_reached: break;
-  }
-  return "not reached";
-}
-
 Value inputs_json(const Graph& graph, const Node& node) {
   Value inputs = Value::object();
   for (const Input& input : node.inputs) {
@@ -60,12 +49,23 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
     }
   }
   return {{"name", node.stage},       {"kind", node.kind->name}, {"version", node.kind->version},
-          {"state", state_of(result.ended)}, {"reason", result.reason}, {"message", result.message},
+          {"state", name_of(result.ended)}, {"reason", result.reason}, {"message", result.message},
           {"seconds", seconds},       {"parameters", node.values},     {"inputs", inputs_json(graph, node)},
           {"outputs", outputs},       {"attempts", attempts}};
 }
 
 }  // namespace
+
+const char* name_of(Ended ended) {
+  switch (ended) {
+    case Ended::hit: return "hit";
+    case Ended::ran: return "ran";
+    case Ended::failed: return "failed";
+    case Ended::interrupted: return "interrupted";
+    case Ended::not_reached: break;
+  }
+  return "not reached";
+}
 
 std::string lineage_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   Value stages = Value::array();

@@ -15,6 +15,7 @@
 namespace penstock::pipeline {
 
 enum class Ended { hit, ran, failed, interrupted, not_reached };
+const char* name_of(Ended ended);  // "hit", "ran", ... "not reached": as events, lineage and `run --json` say it
 
 struct NodeResult {
   int node = -1;
