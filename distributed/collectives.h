@@ -1,6 +1,8 @@
 // Collectives on text, made of the Communicator's own. All are collective.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,5 +32,10 @@ struct Agreed {
   Outcome outcome;
 };
 Agreed agree(Communicator& ranks, const Outcome& mine, std::string_view what);
+
+// Collective in the end: every rank calls it, each when its own part is over. As agree(), but a rank that failed waits no
+// longer than `patience` for the others, which may be waiting for it elsewhere: nullopt then, and the job cannot go on.
+// Nobody else uses `ranks`.
+std::optional<Agreed> settle(Communicator& ranks, const Outcome& mine, std::chrono::milliseconds patience);
 
 }  // namespace penstock::distributed

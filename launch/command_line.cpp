@@ -5,6 +5,7 @@
 #include <map>
 
 #include "launch/commands.h"
+#include "pipeline/error_index.h"
 #include "pipeline/suggestion.h"
 
 namespace penstock::launch {
@@ -14,6 +15,7 @@ namespace {
 struct Parsed {
   Voice voice;
   ConfigOptions config;
+  RunFlags flags;
   stages::PredictRequest predict;
   bool count = false;
   bool origin = false;
@@ -51,10 +53,23 @@ void add_config(CLI::App& command, ConfigOptions& config) {
 
 void add_selection(CLI::App& command, ConfigOptions& config) {
   command.add_option("TARGET", config.targets, "stages to build (default: the configuration's targets)");
-  command.add_option("--until", config.until, "stop after this stage")->type_name("STAGE");
+  CLI::Option* until = command.add_option("--until", config.until, "stop after this stage")->type_name("STAGE");
+  CLI::Option* from = command.add_option("--from", config.from, "run nothing upstream of this stage")->type_name("STAGE");
+  command.add_option("--only", config.only, "run this stage alone")->type_name("STAGE")->excludes(until)->excludes(from);
+  command.add_option("--select", config.select, "of a matrix, the runs with these values: 'train.lr<=3e-4, train.seed=11'")->type_name("CONDITIONS");
+  command.add_option("--part", config.part, "of a matrix, the i-th of n parts: for job arrays on one store")->type_name("I/N");
   command.add_flag("--force", config.force, "run again: everything, or with =STAGE[,STAGE] those")
       ->type_name("[=STAGE]");
   command.add_flag("--verify-inputs", config.verify_inputs, "read every input file again instead of trusting its times");
+}
+
+void add_run_flags(CLI::App& command, RunFlags& flags) {
+  command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  CLI::Option* keep = command.add_flag("-k,--keep-going", flags.keep_going, "after a failure go on with what does not depend on it");
+  command.add_flag("--fail-fast", flags.fail_fast, "a failure interrupts what runs beside it")->excludes(keep);
+  command.add_flag("--no-commands", flags.no_commands, "refuse stages that start other programs");
+  command.add_flag("--no-lease", flags.no_lease, "do not look whether another run is making the same");
+  command.add_flag("--no-wait", flags.no_wait, "fail (73) instead of waiting for another run that is making the same");
 }
 
 // "--forse" is close to "--force": CLI11 names what it did not know, we name what was meant.
@@ -89,8 +104,8 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   CLI::App* run = app.add_subcommand("run", "build the targets; resuming is the default, there is no flag for it");
   add_config(*run, parsed.config);
   add_selection(*run, parsed.config);
-  run->add_flag("--no-commands", parsed.config.no_commands, "refuse stages that start other programs");
-  run->callback([&] { code = run_command(parsed.config, parsed.voice, kinds); });
+  add_run_flags(*run, parsed.flags);
+  run->callback([&] { code = run_command(parsed.config, parsed.flags, parsed.voice, kinds); });
 
   CLI::App* plan = app.add_subcommand("plan", "what would run, and why");
   add_config(*plan, parsed.config);
@@ -102,10 +117,14 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   add_config(*validate, parsed.config);
   validate->callback([&] { code = validate_command(parsed.config, parsed.voice, kinds); });
 
-  CLI::App* explain = app.add_subcommand("explain", "which part of a stage's key differs from what was done before");
+  CLI::App* explain = app.add_subcommand("explain", "which part of a stage's key differs from what was done before; or what an error's code means");
   add_config(*explain, parsed.config);
-  explain->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix")->required();
-  explain->callback([&] { code = explain_command(parsed.config, parsed.stage, parsed.voice, kinds); });
+  explain->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix; left out when CONFIG is an error's code (E203)");
+  explain->callback([&] {
+    const std::string first = parsed.config.file.string();
+    if (parsed.stage.empty() && !pipeline::is_error_code(first)) throw CLI::RequiredError("STAGE");
+    code = parsed.stage.empty() ? explain_error_command(first) : explain_command(parsed.config, parsed.stage, parsed.voice, kinds);
+  });
 
   CLI::App* config = app.add_subcommand("config", "the final values of a configuration");
   add_config(*config, parsed.config);

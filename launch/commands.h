@@ -10,7 +10,7 @@
 
 namespace penstock::launch {
 
-int run_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
+int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
 int predict_command(const stages::PredictRequest& request, const Voice& voice);
 
 // These run nothing, and need neither mpirun nor LibTorch.
@@ -18,6 +18,7 @@ int plan_command(const ConfigOptions& options, bool count, const Voice& voice, c
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
 int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
                     const pipeline::StageTable& kinds);
+int explain_error_command(const std::string& code);
 int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
 int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);
 

@@ -1,11 +1,13 @@
 #include "launch/logging.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <deque>
 #include <memory>
+#include <mutex>
 
 #include "launch/progress.h"
 #include "pipeline/files.h"
@@ -13,10 +15,37 @@
 namespace penstock::launch {
 namespace {
 
-constexpr size_t kept_lines = 30;
+constexpr size_t kept_lines = 200;
 
-std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt>& recent() {
-  static auto sink = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kept_lines);
+// Keeps the last lines in memory, and forgets them when asked to.
+class RecentLines final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void forget() {
+    const std::lock_guard lock(mutex_);
+    lines_.clear();
+  }
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const std::string& line : lines_) all += line;
+    return all;
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t formatted;
+    formatter_->format(message, formatted);
+    lines_.emplace_back(formatted.data(), formatted.size());
+    if (lines_.size() > kept_lines) lines_.pop_front();
+  }
+  void flush_() override {}
+
+ private:
+  std::deque<std::string> lines_;
+};
+
+std::shared_ptr<RecentLines>& recent() {
+  static auto sink = std::make_shared<RecentLines>();
   return sink;
 }
 
@@ -53,10 +82,7 @@ void log_to(const std::filesystem::path& folder, int rank) {
   spdlog::default_logger()->sinks().push_back(std::move(file));
 }
 
-std::string end_of_log() {
-  std::string text;
-  for (const std::string& line : recent()->last_formatted()) text += line;
-  return text;
-}
+void begin_log() { recent()->forget(); }
+std::string end_of_log() { return recent()->text(); }
 
 }  // namespace penstock::launch

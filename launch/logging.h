@@ -15,7 +15,8 @@ void start_logging(int rank, const Voice& voice);
 // From here on, messages also go to `folder`/rank-<rank>.log. The folder is made.
 void log_to(const std::filesystem::path& folder, int rank);
 
-// The last lines logged by this process, oldest first, each with its newline.
+// The last lines that this process logged since begin_log(), oldest first, each with its newline.
+void begin_log();
 std::string end_of_log();
 
 }  // namespace penstock::launch

@@ -26,6 +26,9 @@ pipeline::Selection selection_of(const ConfigOptions& options) {
   pipeline::Selection selection;
   selection.targets = options.targets;
   if (!options.until.empty()) selection.until = options.until;
+  if (!options.from.empty()) selection.from = options.from;
+  if (!options.only.empty()) selection.only = options.only;
+  selection.runs = pipeline::RunFilter::parse(options.select, options.part);
   if (options.force == "true") {
     selection.force_all = true;
   } else {

@@ -30,10 +30,20 @@ struct ConfigOptions {
   std::vector<std::string> inputs;  // stage.port=PATH
   std::filesystem::path store;      // empty: the configuration's
   std::vector<std::string> targets;
-  std::string until;
-  std::string force;  // "" no, "true" everything, else stage names with commas
+  std::string until, from, only;    // a stage, or empty
+  std::string force;                // "" no, "true" everything, else stage names with commas
+  std::string select, part;         // some of a matrix's runs
   bool verify_inputs = false;
+};
+
+// Flags of run alone.
+struct RunFlags {
+  int jobs = 1;
+  bool keep_going = false;
+  bool fail_fast = false;
   bool no_commands = false;
+  bool no_lease = false;
+  bool no_wait = false;
 };
 
 pipeline::ConfigRequest request_of(const ConfigOptions& options);

@@ -5,8 +5,10 @@
 #include <iostream>
 #include <utility>
 
-#include "distributed/check.h"
 #include "launch/commands.h"
+#include "launch/looked.h"
+#include "pipeline/diagnostic.h"
+#include "pipeline/error_index.h"
 #include "pipeline/reference.h"
 #include "pipeline/suggestion.h"
 
@@ -15,90 +17,85 @@ namespace {
 
 using pipeline::Graph;
 using pipeline::PlannedNode;
+using pipeline::State;
 using pipeline::Value;
 
-struct Looked {
-  Graph graph;
-  pipeline::Plan plan;
+// The run's id where an instance is not every run's, else null.
+Value run_json(const Graph& graph, const pipeline::Node& node) {
+  if (!graph.has_matrix || node.runs.size() == graph.runs.size()) return nullptr;
+  return graph.runs[node.runs.front()].id;
+}
+
+Value plan_json(const Looked& looked, pipeline::Explainer& explainer) {
+  Value stages = Value::array();
+  for (const int index : looked.plan.listed()) {
+    const pipeline::Node& node = looked.graph.nodes[index];
+    stages.push_back({{"stage", node.stage()},
+                      {"run", run_json(looked.graph, node)},
+                      {"state", pipeline::name_of(looked.plan.nodes[index].state)},
+                      {"reason", explainer.why(index).reason}});
+  }
+  return {{"runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true)}, {"stages", std::move(stages)}};
+}
+
+// Instances of one stage in one state, told as one line.
+struct PlanRow {
+  State state;
+  const std::string* stage;
+  int first;
+  size_t count = 0;
 };
 
-Looked look(const ConfigOptions& options, const pipeline::StageTable& kinds) {
-  Looked looked{pipeline::load_config(request_of(options), kinds).graph, {}};
-  const pipeline::Store store(looked.graph.store, pipeline::Store::Mode::read_only);
-  pipeline::StatCache inputs(pipeline::user_cache_folder());
-  if (options.verify_inputs) inputs.distrust();
-  looked.plan = pipeline::make_plan(looked.graph, selection_of(options), store, inputs);
-  return looked;
-}
-
-const char* name_of(pipeline::State state) { return state == pipeline::State::hit ? "hit" : "run"; }
-
-// "train" or, where a matrix gives a stage several instances, "train@1f0a2b3c4d" (the first run that holds it).
-std::string label_of(const Graph& graph, int node) {
-  const pipeline::Node& instance = graph.nodes[node];
-  if (!graph.has_matrix || instance.runs.size() == graph.runs.size()) return instance.stage;
-  return instance.stage + "@" + graph.runs[instance.runs.front()].id;
-}
-
-Value plan_json(const Looked& looked) {
-  Value stages = Value::array();
-  for (const PlannedNode& planned : looked.plan.nodes) {
-    const pipeline::Node& node = looked.graph.nodes[planned.node];
-    Value run = nullptr;
-    if (looked.graph.has_matrix && node.runs.size() < looked.graph.runs.size()) {
-      run = looked.graph.runs[node.runs.front()].id;
+std::vector<PlanRow> rows_of(const Looked& looked) {
+  std::vector<PlanRow> rows;
+  for (const int index : looked.plan.listed()) {
+    const State state = looked.plan.nodes[index].state;
+    const std::string& stage = looked.graph.nodes[index].stage();
+    auto row = std::find_if(rows.rbegin(), rows.rend(), [&](const PlanRow& one) { return one.state == state && *one.stage == stage; });
+    if (row == rows.rend()) {
+      rows.push_back({state, &stage, index});
+      row = rows.rbegin();
     }
-    stages.push_back(
-        {{"stage", node.stage}, {"run", run}, {"state", name_of(planned.state)}, {"reason", planned.reason}});
+    ++row->count;
   }
-  return {{"runs", looked.graph.runs.size()}, {"stages", std::move(stages)}};
-}
-
-// The node that "train" or "train@RUN" means.
-int find_node(const Graph& graph, const std::string& text) {
-  const size_t at = text.find('@');
-  const std::string stage = text.substr(0, at);
-  const std::string id = at == std::string::npos ? "" : text.substr(at + 1);
-  std::vector<std::string> names;
-  std::vector<int> found;
-  for (const pipeline::Run& run : graph.runs) {
-    for (const auto& [name, node] : run.nodes) names.push_back(name);
-    if (!id.empty() && !run.id.starts_with(id)) continue;
-    const int node = run.node(stage);
-    if (node >= 0 && std::find(found.begin(), found.end(), node) == found.end()) found.push_back(node);
-  }
-  if (found.size() == 1) return found.front();
-  if (found.size() > 1) {
-    throw Error(ExitCode::usage, fmt::format("explain: stage '{}' has {} instances; name one as {}@RUN (see `penstock plan`)",
-                                             stage, found.size(), stage));
-  }
-  const auto near = pipeline::nearest_name(stage, names);
-  throw Error(ExitCode::usage, fmt::format("explain: there is no stage '{}'{}", text,
-                                           near && *near != stage ? "; did you mean '" + *near + "'?" : ""));
+  return rows;
 }
 
 }  // namespace
 
 int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds) {
   const Looked looked = look(options, kinds);
-  const auto running = std::count_if(looked.plan.nodes.begin(), looked.plan.nodes.end(),
-                                     [](const PlannedNode& node) { return node.state == pipeline::State::run; });
+  pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
   if (voice.json) {
-    std::cout << plan_json(looked).dump() << '\n';
+    std::cout << plan_json(looked, explainer).dump() << '\n';
     return 0;
   }
-  if (!count) {
-    for (const PlannedNode& planned : looked.plan.nodes) {
-      std::cout << fmt::format("{:4} {:24} {}\n", name_of(planned.state), label_of(looked.graph, planned.node), planned.reason);
-    }
+  size_t running = 0, all = 0;
+  for (const PlanRow& row : rows_of(looked)) {
+    all += row.count;
+    if (row.state != State::hit) running += row.count;
+    if (count) continue;
+    const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
+    std::cout << fmt::format("{:5} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
   }
-  std::cout << fmt::format("{} of {} stages would run{}\n", running, looked.plan.nodes.size(),
-                           looked.graph.has_matrix ? fmt::format(" in {} runs", looked.graph.runs.size()) : "");
+  std::cout << fmt::format("{} of {} stages would run{}\n", running, all,
+                           looked.graph.has_matrix ? fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true)) : "");
   return 0;
 }
 
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
-  const Graph graph = pipeline::load_config(request_of(options), kinds).graph;
+  Graph graph;
+  try {
+    graph = pipeline::load_config(request_of(options), kinds).graph;
+  } catch (const pipeline::ConfigError& error) {
+    if (!voice.json) throw;
+    Value errors = Value::array();
+    for (const pipeline::Diagnostic& one : error.found()) {
+      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}});
+    }
+    std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
+    return static_cast<int>(error.code());
+  }
   const size_t stages = graph.nodes.size();
   if (voice.json) {
     std::cout << Value{{"valid", true}, {"runs", graph.runs.size()}, {"stages", stages}}.dump() << '\n';
@@ -115,29 +112,29 @@ int explain_command(const ConfigOptions& options, const std::string& stage, cons
   only.targets = {stage.substr(0, stage.find('@'))};
   const Looked looked = look(only, kinds);
   const int node = find_node(looked.graph, stage);
-  const auto planned = std::find_if(looked.plan.nodes.begin(), looked.plan.nodes.end(),
-                                    [node](const PlannedNode& one) { return one.node == node; });
-  PENSTOCK_CHECK(planned != looked.plan.nodes.end(), "a stage that was asked for is in its own plan");
-
-  std::vector<pipeline::Difference> differences;
-  const pipeline::Store store(looked.graph.store, pipeline::Store::Mode::read_only);
-  if (planned->state == pipeline::State::run && planned->fields) {
-    if (const auto before = store.nearest(*planned->fields)) {
-      differences = pipeline::differences(before->fields, *planned->fields);
-    }
-  }
+  const State state = looked.plan.nodes[node].state;
+  const pipeline::Explanation explanation = pipeline::Explainer(looked.graph, looked.plan, looked.store).why(node);
   if (voice.json) {
     Value rows = Value::array();
-    for (const auto& one : differences) {
+    for (const auto& one : explanation.differences) {
       rows.push_back({{"field", one.field}, {"before", one.before}, {"after", one.after}});
     }
-    std::cout << Value{{"stage", stage}, {"state", name_of(planned->state)}, {"reason", planned->reason}, {"differences", rows}}.dump()
-              << '\n';
+    std::cout << Value{{"stage", stage}, {"state", pipeline::name_of(state)}, {"reason", explanation.reason}, {"differences", rows}}.dump() << '\n';
     return 0;
   }
-  std::cout << fmt::format("{}: {}: {}\n", label_of(looked.graph, node),
-                           planned->state == pipeline::State::hit ? "nothing to do" : "would run", planned->reason);
-  for (const auto& one : differences) std::cout << fmt::format("  {}: {} -> {}\n", one.field, one.before, one.after);
+  std::cout << fmt::format("{}: {}: {}\n", label_of(looked.graph, node), state == State::hit ? "nothing to do" : "would run", explanation.reason);
+  for (const auto& one : explanation.differences) std::cout << fmt::format("  {}: {} -> {}\n", one.field, one.before, one.after);
+  return 0;
+}
+
+int explain_error_command(const std::string& code) {
+  const pipeline::Rule* rule = pipeline::find_rule(code);
+  if (rule == nullptr) {
+    std::vector<std::string> codes;
+    for (const pipeline::Rule& one : pipeline::rules()) codes.emplace_back(one.code);
+    throw Error(ExitCode::usage, fmt::format("explain: there is no error '{}'{}", code, pipeline::did_you_mean(code, codes)));
+  }
+  std::cout << fmt::format("{}: {}\n{}\n", rule->code, rule->meaning, rule->remedy);
   return 0;
 }
 

@@ -3,15 +3,18 @@
 #include <sched.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 
 #include "distributed/collectives.h"
 #include "launch/commands.h"
 #include "launch/logging.h"
+#include "launch/looked.h"
 #include "launch/progress.h"
 #include "launch/run_folder.h"
 #include "launch/signals.h"
@@ -73,37 +76,49 @@ int speaking_on_rank0(int rank, const std::function<int()>& body) {
 }
 
 // What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
-struct Summary {
-  size_t ran = 0;
-  size_t cached = 0;
-  size_t failed = 0;
-  std::filesystem::path last_report;
-  Value runs = Value::array();
-
+class Summary {
+ public:
   void add(const pipeline::Graph& graph, const pipeline::Run& run, const std::vector<NodeResult>& results) {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
-      ran += result.ended == Ended::ran;
-      cached += result.ended == Ended::hit;
-      failed += result.ended == Ended::failed;
-      stages.push_back({{"stage", graph.nodes[result.node].stage},
+      ended_[result.node] = result.ended;
+      if (result.ended == Ended::failed) failures_[result.node] = label_of(graph, result.node);
+      stages.push_back({{"stage", graph.nodes[result.node].stage()},
                         {"state", name_of(result.ended)},
                         {"reason", result.reason},
                         {"seconds", result.seconds}});
     }
     const auto folder = run_folder(graph, run);
-    if (std::filesystem::exists(folder / "report.html")) last_report = folder / "report.html";
-    runs.push_back({{"run", graph.has_matrix ? Value(run.id) : Value(nullptr)},
-                    {"label", run.label},
-                    {"folder", folder.string()},
-                    {"stages", std::move(stages)}});
+    if (std::filesystem::exists(folder / "report.html")) last_report_ = folder / "report.html";
+    runs_.push_back({{"run", graph.has_matrix ? Value(run.id) : Value(nullptr)},
+                     {"label", run.label()},
+                     {"folder", folder.string()},
+                     {"stages", std::move(stages)}});
   }
+
+  void tell(const std::string& name, const std::string& config, double seconds, int ranks) const {
+    const auto count = [this](Ended how) {
+      return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
+    };
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
+                 failures_.empty() ? "" : fmt::format(", {} failed", failures_.size()), seconds, ranks, ranks == 1 ? "" : "s");
+    for (const auto& [node, label] : failures_) spdlog::error("failed: {}; its log: penstock logs {} {}", label, config, label);
+    if (!last_report_.empty()) spdlog::info("report: {}", last_report_.string());
+  }
+
+  Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
+
+ private:
+  std::map<int, Ended> ended_;  // by node: runs may share one
+  std::map<int, std::string> failures_;
+  std::filesystem::path last_report_;
+  Value runs_ = Value::array();
 };
 
 }  // namespace
 
-int run_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
-  const std::atomic<bool>& interrupted = watch_signals();
+int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
+  std::atomic<bool>& interrupted = watch_signals();
   const auto start = std::chrono::steady_clock::now();
   Job job = join(voice);
   Communicator& ranks = *job.ranks;
@@ -116,32 +131,32 @@ int run_command(const ConfigOptions& options, const Voice& voice, const pipeline
     const std::filesystem::path folder = std::filesystem::path("runs") / name;
     log_to(folder / "log", ranks.rank());
 
-    pipeline::Events events = first ? pipeline::Events(folder / "events.jsonl") : pipeline::Events();
-    if (first && shows_bar(voice)) events.listen(progress_bar());
     Summary summary;
     pipeline::RunOptions run;
     run.selection = selection_of(options);
     run.threads = job.threads;
+    run.jobs = flags.jobs;
+    run.keep_going = flags.keep_going;
+    run.fail_fast = flags.fail_fast;
     run.verify_inputs = options.verify_inputs;
-    run.no_commands = options.no_commands;
+    run.no_commands = flags.no_commands;
+    run.use_leases = !flags.no_lease;
+    run.wait_for_leases = !flags.no_wait;
     run.cache = pipeline::user_cache_folder();
-    run.log_tail = end_of_log;
-    run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
-                      const pipeline::Store& store, const std::string& lineage) {
-      write_run_folder(graph, one, results, store, lineage);
+    run.events_file = [&folder](const std::string& id) { return folder / id / "events.jsonl"; };
+    if (first && shows_bar(voice)) run.listener = progress_bar();
+    run.begin_log = begin_log;
+    run.end_of_log = end_of_log;
+    run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results, const pipeline::Store& store) {
+      write_run_folder(graph, one, results, store);
       summary.add(graph, one, results);
     };
-    const ExitCode code =
-        pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, events, interrupted);
+    const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, summary.ran, summary.cached,
-                   summary.failed ? fmt::format(", {} failed", summary.failed) : "", seconds, ranks.size(),
-                   ranks.size() == 1 ? "" : "s");
-      if (!summary.last_report.empty()) spdlog::info("report: {}", summary.last_report.string());
+      summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted) spdlog::warn("interrupted with its state saved; the same command resumes");
-      if (voice.json) std::cout << Value{{"exit", static_cast<int>(code)}, {"runs", summary.runs}}.dump() << '\n';
+      if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);
   });

@@ -16,7 +16,6 @@ std::filesystem::path run_folder(const pipeline::Graph& graph, const pipeline::R
 // Brings the folder up to date with what is published: report.html, metrics.json, metrics.csv, model/. Does nothing when
 // all of the run was cached and the folder holds it already.
 void write_run_folder(const pipeline::Graph& graph, const pipeline::Run& run,
-                      const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store,
-                      const std::string& lineage);
+                      const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store);
 
 }  // namespace penstock::launch

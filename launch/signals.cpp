@@ -17,7 +17,7 @@ void handle(int signal) {
 
 }  // namespace
 
-const std::atomic<bool>& watch_signals() {
+std::atomic<bool>& watch_signals() {
   struct sigaction action = {};
   action.sa_handler = handle;
   action.sa_flags = SA_RESTART;

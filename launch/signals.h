@@ -7,6 +7,6 @@
 namespace penstock::launch {
 
 // Installs the handlers for this process; call once, before threads start. True after a request.
-const std::atomic<bool>& watch_signals();
+std::atomic<bool>& watch_signals();
 
 }  // namespace penstock::launch

@@ -18,7 +18,9 @@ rusage usage() {
 
 double cpu_seconds_of(const rusage& used) { return seconds_of(used.ru_utime) + seconds_of(used.ru_stime); }
 
-std::string utc(std::chrono::system_clock::time_point time) {
+}  // namespace
+
+std::string utc_text(std::chrono::system_clock::time_point time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
   std::tm parts = {};
   gmtime_r(&seconds, &parts);
@@ -32,8 +34,6 @@ std::string host_name() {
   return name;
 }
 
-}  // namespace
-
 Value to_json(const Attempt& attempt) {
   return {{"attempt", attempt.number},
           {"start", attempt.start},
@@ -46,7 +46,7 @@ Value to_json(const Attempt& attempt) {
           {"reason", attempt.reason},
           {"exit_code", attempt.exit_code},
           {"message", attempt.message},
-          {"log_tail", attempt.log_tail}};
+          {"log", attempt.log}};
 }
 
 Attempt attempt_from_json(const Value& json) {
@@ -62,7 +62,7 @@ Attempt attempt_from_json(const Value& json) {
   attempt.reason = json.value("reason", "");
   attempt.exit_code = json.value("exit_code", 0);
   attempt.message = json.value("message", "");
-  attempt.log_tail = json.value("log_tail", "");
+  attempt.log = json.value("log", "");
   return attempt;
 }
 
@@ -74,7 +74,7 @@ double AttemptClock::seconds() const {
 
 void AttemptClock::stop(Attempt& attempt) const {
   const rusage used = usage();
-  attempt.start = utc(start_);
+  attempt.start = utc_text(start_);
   attempt.wall_seconds = seconds();
   attempt.cpu_seconds = cpu_seconds_of(used) - cpu_seconds_;
   attempt.peak_memory_bytes = int64_t{used.ru_maxrss} * 1024;

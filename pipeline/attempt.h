@@ -21,11 +21,14 @@ struct Attempt {
   std::string reason;             // why it ran
   int exit_code = 0;
   std::string message;            // of a failure
-  std::string log_tail;
+  std::string log;                // its last lines
 };
 
 Value to_json(const Attempt& attempt);
 Attempt attempt_from_json(const Value& json);
+
+std::string host_name();
+std::string utc_text(std::chrono::system_clock::time_point time);  // ISO 8601: "2026-01-31T12:00:00Z"
 
 // Measures this process from construction on.
 class AttemptClock {

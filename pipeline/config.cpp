@@ -20,9 +20,9 @@ LoadedConfig load_config(const ConfigRequest& request, const StageTable& kinds) 
   diagnostics.throw_if_any();
   loaded.graph.config = request.file;
   for (const DraftStage& stage : draft.stages) {
-    for (const Specification& one : stage.kind->parameters) {
+    for (const Specification& one : stage.kind().parameters) {
       const DraftValue& value = stage.values.at(one.name);
-      loaded.settings.push_back({stage.name + "." + one.name, value.value, value.origin});
+      loaded.settings.push_back({stage.name() + "." + one.name, value.value, value.origin});
     }
   }
   return loaded;

@@ -6,39 +6,52 @@
 #include <string_view>
 #include <vector>
 
+#include "distributed/error.h"
 #include "pipeline/graph.h"
 
 namespace penstock::pipeline {
 
-// Codes, with the sentence that `explain` prints. E1xx file, E2xx stages and parameters, E3xx graph, E4xx matrix.
-struct Rule {
-  std::string_view code;
-  std::string_view meaning;
+// Another place that has a part in a problem.
+struct Note {
+  Position position;
+  std::string text;
 };
-const std::vector<Rule>& rules();
+
+struct Diagnostic {
+  std::string code;  // "E203": one of rules(), see error_index.h
+  Position position;
+  std::string sentence;
+  size_t length = 1;  // letters that are underlined
+  std::vector<Note> notes;
+};
+
+// Every problem of a configuration. what() holds them all as text.
+class __attribute__((visibility("default"))) ConfigError : public Error {
+ public:
+  ConfigError(const std::string& text, std::vector<Diagnostic> found) : Error(ExitCode::config, text), found_(std::move(found)) {}
+  const std::vector<Diagnostic>& found() const { return found_; }
+
+ private:
+  std::vector<Diagnostic> found_;
+};
 
 class Diagnostics {
  public:
   // The text of a file that positions point into, for the source lines under each message.
   void add_source(const std::string& file, const std::string& text);
 
-  // `length` letters are underlined.
-  void error(std::string_view code, const Position& position, const std::string& sentence, size_t length = 1);
+  void error(std::string_view code, const Position& position, const std::string& sentence, size_t length = 1, const std::vector<Note>& notes = {});
 
   bool empty() const { return found_.empty(); }
-  // Throws Error(config) with every problem in order of place; does nothing when there is none.
+  // Throws ConfigError with every problem in order of place; does nothing when there is none.
   void throw_if_any() const;
 
  private:
-  struct Problem {
-    Position position;
-    std::string text;  // "error[E203]: ..."
-    size_t length;
-  };
-  std::string told(const Problem& problem) const;
+  std::string told(const Diagnostic& problem) const;
+  std::string shown(const Position& position, size_t length) const;
 
   std::map<std::string, std::vector<std::string>> sources_;  // lines
-  std::vector<Problem> found_;
+  std::vector<Diagnostic> found_;
 };
 
 }  // namespace penstock::pipeline

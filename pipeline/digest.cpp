@@ -45,7 +45,10 @@ Digest Digest::from_hex(std::string_view hex) {
 
 struct Hasher::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
-  State() { PENSTOCK_CHECK(EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1, "libcrypto has SHA-256"); }
+  State() {
+    static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // once: looking it up costs more than a short hash
+    PENSTOCK_CHECK(sha256 != nullptr && EVP_DigestInit_ex2(context, sha256, nullptr) == 1, "libcrypto has SHA-256");
+  }
   ~State() { EVP_MD_CTX_free(context); }
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "pipeline/draft_checks.h"
+#include "pipeline/draft_overrides.h"
 #include "pipeline/files.h"
 #include "pipeline/suggestion.h"
 
@@ -14,13 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> reserved = {"uses", "inputs", "needs", "resources", "retries", "gate", "cacheable", "resume"};
-
-const Specification* find_parameter(const StageKind& kind, std::string_view name) {
-  const auto found = std::find_if(kind.parameters.begin(), kind.parameters.end(),
-                                  [name](const Specification& one) { return one.name == name; });
-  return found == kind.parameters.end() ? nullptr : &*found;
-}
+constexpr int most_counted = 100000;
 
 class Reader {
  public:
@@ -41,10 +36,7 @@ class Reader {
       draft_.matrix = matrix->tree;
       draft_.matrix_position = matrix->position;
     }
-    apply_environment();
-    for (const std::string& set : request_.sets) apply_set(set);
-    apply_inputs();
-    if (request_.store) draft_.store = *request_.store;
+    apply_overrides(request_, draft_, diagnostics_);
     check_draft(draft_, diagnostics_);
     return std::move(draft_);
   }
@@ -120,6 +112,14 @@ class Reader {
     return std::nullopt;
   }
 
+  // An integer of at least `minimum`; 0 when it is not given.
+  int count(const Tree& tree, const std::string& key, int minimum) {
+    const auto given = get<int>(tree, key, "an integer");
+    if (!given || (*given >= minimum && *given <= most_counted)) return given.value_or(0);
+    diagnostics_.error("E202", tree.find(key)->tree.position, fmt::format("'{}' must be from {} to {}, is {}", key, minimum, most_counted, *given));
+    return 0;
+  }
+
   std::vector<std::pair<std::string, Position>> names(const Tree& tree, const std::string& key) {
     std::vector<std::pair<std::string, Position>> found;
     const Member* member = tree.find(key);
@@ -171,11 +171,12 @@ class Reader {
       return;
     }
     DraftStage stage;
-    stage.name = member.key;
-    stage.position = member.position;
+    StageDeclaration& declared = stage.declaration;
+    declared.stage = member.key;
+    declared.position = member.position;
     const std::string uses = get<std::string>(member.tree, "uses", "a stage kind's name").value_or(member.key);
-    stage.kind = find_kind(kinds_, uses);
-    if (stage.kind == nullptr) {
+    declared.kind = find_kind(kinds_, uses);
+    if (declared.kind == nullptr) {
       std::vector<std::string> known;
       for (const StageKind& kind : kinds_) known.push_back(kind.name);
       const Member* named = member.tree.find("uses");
@@ -183,20 +184,21 @@ class Reader {
                          fmt::format("there is no stage kind '{}'{}", uses, did_you_mean(uses, known)), uses.size());
       return;
     }
-    for (const Specification& one : stage.kind->parameters) stage.values[one.name] = {one.fallback, member.position, "default"};
-    stage.cacheable = get<bool>(member.tree, "cacheable", "true or false").value_or(true);
-    stage.resume = get<bool>(member.tree, "resume", "true or false").value_or(true);
+    for (const Specification& one : declared.kind->parameters) stage.values[one.name] = {one.fallback, member.position, "default"};
+    declared.cacheable = get<bool>(member.tree, "cacheable", "true or false").value_or(true);
+    declared.resume = get<bool>(member.tree, "resume", "true or false").value_or(true);
     stage.needs = names(member.tree, "needs");
-    for (const char* later : {"resources", "retries", "gate"}) {
-      if (const Member* given = member.tree.find(later)) {
-        diagnostics_.error("E206", given->position, fmt::format("'{}' is reserved and does nothing in this version; take it out", later), std::string_view(later).size());
-      }
+    declared.gate = get<bool>(member.tree, "gate", "true or false").value_or(true);
+    declared.retries = count(member.tree, "retries", 0);
+    if (const Member* resources = table(member.tree, "resources")) {
+      known_keys(resources->tree, {"ranks"}, "resources");
+      declared.ranks = count(resources->tree, "ranks", 1);
     }
     if (const Member* inputs = table(member.tree, "inputs")) {
       for (const Member& input : inputs->tree.members) stage.inputs.push_back(read_input(input));
     }
     for (const Member& one : member.tree.members) {
-      if (std::find(reserved.begin(), reserved.end(), one.key) == reserved.end()) read_parameter(stage, one.key, one);
+      if (std::find(reserved_keys().begin(), reserved_keys().end(), one.key) == reserved_keys().end()) read_parameter(stage, one.key, one);
     }
     draft_.stages.push_back(std::move(stage));
   }
@@ -206,24 +208,7 @@ class Reader {
       for (const Member& inner : member.tree.members) read_parameter(stage, name + "." + inner.key, inner);
       return;
     }
-    assign(stage, name, member.tree.value, member.position, member.tree.position, to_string(member.tree.position));
-  }
-
-  void assign(DraftStage& stage, const std::string& name, const Value& value, const Position& key, const Position& place,
-              const std::string& origin) {
-    const Specification* known = find_parameter(*stage.kind, name);
-    if (known == nullptr) {
-      std::vector<std::string> all = reserved;
-      for (const Specification& one : stage.kind->parameters) all.push_back(one.name);
-      diagnostics_.error("E203", key, fmt::format("stage '{}' has no parameter '{}'{}", stage.name, name, did_you_mean(name, all)),
-                         name.substr(name.rfind('.') + 1).size());
-      return;
-    }
-    if (const auto problem = problem_with(*known, value)) {
-      diagnostics_.error("E202", place, fmt::format("parameter '{}' of stage '{}' {}", name, stage.name, *problem), value.dump().size());
-      return;
-    }
-    stage.values[name] = {normalised(*known, value), key, origin};
+    set_value(stage, name, member.tree.value, {member.position, member.tree.position, to_string(member.tree.position)}, diagnostics_);
   }
 
   DraftInput read_input(const Member& member) {
@@ -238,8 +223,7 @@ class Reader {
 
   void read_source(const Tree& tree, DraftInput& input) {
     DraftSource source;
-    source.position = tree.position;
-    source.outside.position = tree.position;
+    source.declared.position = tree.position;
     const fs::path folder = fs::path(tree.position.file).parent_path();
     if (tree.is_table) {
       known_keys(tree, {"file", "sha256", "source"}, "an input");
@@ -248,13 +232,13 @@ class Reader {
         diagnostics_.error("E104", tree.position, "an input that is a table names its `file`");
         return;
       }
-      source.outside.external = folder / *file;
-      source.outside.sha256 = get<std::string>(tree, "sha256", "64 hex digits").value_or("");
-      source.outside.origin = get<std::string>(tree, "source", "text").value_or("");
+      source.declared.external = folder / *file;
+      source.declared.sha256 = get<std::string>(tree, "sha256", "64 hex digits").value_or("");
+      source.declared.origin = get<std::string>(tree, "source", "text").value_or("");
     } else if (tree.value.is_string()) {
       const std::string text = tree.value.get<std::string>();
       if (text.starts_with("file:")) {
-        source.outside.external = folder / text.substr(5);
+        source.declared.external = folder / text.substr(5);
       } else if (!split_reference(text, source)) {
         diagnostics_.error("E103", tree.position, fmt::format("'{}' is no input; write \"stage.output\" or \"file:PATH\"", text), text.size() + 2);
         return;
@@ -273,68 +257,11 @@ class Reader {
     const size_t dot = plain.find('.');
     if (dot == std::string::npos || dot == 0 || dot + 1 == plain.size() || plain.find('.', dot + 1) != std::string::npos) return false;
     source.stage = plain.substr(0, dot);
-    source.port = plain.substr(dot + 1);
+    source.declared.port = plain.substr(dot + 1);
     if (open == std::string::npos) return true;
     if (text.back() != ']' || text.size() - open < 3) return false;
     source.fan = text.substr(open + 1, text.size() - open - 2);
     return true;
-  }
-
-  // ---- overrides ----
-  void apply_environment() {
-    static const std::string prefix = "PENSTOCK_SET_";
-    for (const auto& [name, text] : request_.environment) {
-      if (!name.starts_with(prefix)) continue;
-      std::string key = name.substr(prefix.size());
-      for (size_t at; (at = key.find("__")) != std::string::npos;) key.replace(at, 2, ".");
-      override_value(key, text, name);
-    }
-  }
-
-  void apply_set(const std::string& set) {
-    const size_t equals = set.find('=');
-    if (equals == std::string::npos) {
-      diagnostics_.error("E205", {"--set " + set, 0, 0}, "expected stage.param=VALUE");
-      return;
-    }
-    override_value(set.substr(0, equals), set.substr(equals + 1), "--set " + set);
-  }
-
-  void override_value(const std::string& key, const std::string& text, const std::string& origin) {
-    const Position place{origin, 0, 0};
-    const size_t dot = key.find('.');
-    DraftStage* stage = dot == std::string::npos ? nullptr : draft_.find(key.substr(0, dot));
-    if (stage == nullptr) {
-      diagnostics_.error("E205", place, fmt::format("there is no stage '{}'{}", key.substr(0, dot), did_you_mean(key.substr(0, dot), draft_.stage_names())));
-      return;
-    }
-    const auto value = parse_value(text);
-    if (!value) {
-      diagnostics_.error("E205", place, fmt::format("'{}' is not a TOML value", text));
-      return;
-    }
-    assign(*stage, key.substr(dot + 1), *value, place, place, origin.substr(0, origin.find(' ')));
-  }
-
-  void apply_inputs() {
-    std::set<std::string> replaced;
-    for (const auto& [key, path] : request_.inputs) {
-      const Position place{"--input " + key + "=" + path, 0, 0};
-      const size_t dot = key.find('.');
-      DraftStage* stage = dot == std::string::npos ? nullptr : draft_.find(key.substr(0, dot));
-      if (stage == nullptr) {
-        diagnostics_.error("E205", place, fmt::format("there is no stage '{}'{}", key.substr(0, dot), did_you_mean(key.substr(0, dot), draft_.stage_names())));
-        continue;
-      }
-      const std::string port = key.substr(dot + 1);
-      DraftSource source;
-      source.position = source.outside.position = place;
-      source.outside.external = path;
-      auto input = std::find_if(stage->inputs.begin(), stage->inputs.end(), [&](const DraftInput& one) { return one.port == port; });
-      if (input == stage->inputs.end()) input = stage->inputs.insert(input, DraftInput{port, place, {}});
-      if (replaced.insert(key).second) input->sources.clear();
-      input->sources.push_back(std::move(source));
-    }
   }
 
   const ConfigRequest& request_;
@@ -352,14 +279,30 @@ Values DraftStage::plain_values() const {
   return plain;
 }
 
+const DraftInput* DraftStage::input(const std::string& port) const {
+  const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const DraftInput& one) { return one.port == port; });
+  return found == inputs.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> DraftStage::upstreams() const {
+  std::vector<std::string> names;
+  for (const DraftInput& one : inputs) {
+    for (const DraftSource& source : one.sources) {
+      if (!source.stage.empty()) names.push_back(source.stage);
+    }
+  }
+  for (const auto& [need, place] : needs) names.push_back(need);
+  return names;
+}
+
 DraftStage* Draft::find(const std::string& stage) {
-  const auto found = std::find_if(stages.begin(), stages.end(), [&](const DraftStage& one) { return one.name == stage; });
+  const auto found = std::find_if(stages.begin(), stages.end(), [&](const DraftStage& one) { return one.name() == stage; });
   return found == stages.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> Draft::stage_names() const {
   std::vector<std::string> names;
-  for (const DraftStage& stage : stages) names.push_back(stage.name);
+  for (const DraftStage& stage : stages) names.push_back(stage.name());
   return names;
 }
 

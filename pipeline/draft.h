@@ -15,10 +15,8 @@ namespace penstock::pipeline {
 
 struct DraftSource {
   std::string stage;  // empty: outside
-  std::string port;
   std::string fan;    // "" one run's, "*" all runs, else the axis to gather over
-  Source outside;     // when `stage` is empty
-  Position position;
+  DeclaredSource declared;
 };
 
 struct DraftInput {
@@ -34,18 +32,17 @@ struct DraftValue {
 };
 
 struct DraftStage {
-  std::string name;
-  Position position;
-  const StageKind* kind = nullptr;
+  StageDeclaration declaration;              // but for values and inputs, which are:
   std::map<std::string, DraftValue> values;  // every parameter of the kind, defaults included
   std::vector<DraftInput> inputs;
   std::vector<std::pair<std::string, Position>> needs;
-  bool cacheable = true;
-  bool resume = true;
-  std::vector<Port> input_ports;
-  std::vector<Port> output_ports;
 
+  const std::string& name() const { return declaration.stage; }
+  const Position& position() const { return declaration.position; }
+  const StageKind& kind() const { return *declaration.kind; }
   Values plain_values() const;
+  const DraftInput* input(const std::string& port) const;  // nullptr when it is not given
+  std::vector<std::string> upstreams() const;              // stages that inputs and needs name, with repeats
 };
 
 // A run of the matrix before it has nodes: "stage.param" -> value, in the order of the axes.

@@ -15,11 +15,6 @@ std::vector<std::string> names_of(const std::vector<Port>& ports) {
   return names;
 }
 
-const Port* find_port(const std::vector<Port>& ports, std::string_view name) {
-  const auto found = std::find_if(ports.begin(), ports.end(), [name](const Port& port) { return port.name == name; });
-  return found == ports.end() ? nullptr : &*found;
-}
-
 class Checker {
  public:
   Checker(Draft& draft, Diagnostics& diagnostics) : draft_(draft), diagnostics_(diagnostics) {}
@@ -32,48 +27,48 @@ class Checker {
 
  private:
   static void declare_ports(DraftStage& stage) {
-    stage.input_ports = stage.kind->inputs;
-    stage.output_ports = stage.kind->outputs;
-    if (!stage.kind->ports) return;
+    StageDeclaration& declared = stage.declaration;
+    declared.input_ports = stage.kind().inputs;
+    declared.output_ports = stage.kind().outputs;
+    if (!stage.kind().ports) return;
     std::vector<std::string> given;
     for (const DraftInput& input : stage.inputs) given.push_back(input.port);
-    std::tie(stage.input_ports, stage.output_ports) = stage.kind->ports(stage.plain_values(), given);
+    std::tie(declared.input_ports, declared.output_ports) = stage.kind().ports(stage.plain_values(), given);
   }
 
   void check_stage(const DraftStage& stage) {
     for (const DraftInput& input : stage.inputs) check_input(stage, input);
-    for (const Port& port : stage.input_ports) {
-      const bool given = std::any_of(stage.inputs.begin(), stage.inputs.end(), [&](const DraftInput& one) { return one.port == port.name; });
-      if (given || port.optional) continue;
-      diagnostics_.error("E303", stage.position, fmt::format("stage '{}' lacks its input '{}' ({})", stage.name, port.name, port.help), stage.name.size());
+    for (const Port& port : stage.declaration.input_ports) {
+      if (port.optional || stage.input(port.name) != nullptr) continue;
+      diagnostics_.error("E303", stage.position(), fmt::format("stage '{}' lacks its input '{}' ({})", stage.name(), port.name, port.help), stage.name().size());
     }
     for (const auto& [need, place] : stage.needs) {
       if (draft_.find(need) == nullptr) {
-        diagnostics_.error("E301", place, fmt::format("stage '{}' needs '{}', which is no stage{}", stage.name, need, did_you_mean(need, draft_.stage_names())), need.size() + 2);
+        diagnostics_.error("E301", place, fmt::format("stage '{}' needs '{}', which is no stage{}", stage.name(), need, did_you_mean(need, draft_.stage_names())), need.size() + 2);
       }
     }
   }
 
   void check_input(const DraftStage& stage, const DraftInput& input) {
-    const Port* port = find_port(stage.input_ports, input.port);
+    const Port* port = find_port(stage.declaration.input_ports, input.port);
     if (port == nullptr) {
       diagnostics_.error("E302", input.position,
-                         fmt::format("stage '{}' has no input '{}'{}", stage.name, input.port, did_you_mean(input.port, names_of(stage.input_ports))), input.port.size());
+                         fmt::format("stage '{}' has no input '{}'{}", stage.name(), input.port, did_you_mean(input.port, names_of(stage.declaration.input_ports))), input.port.size());
       return;
     }
     const bool fan = std::any_of(input.sources.begin(), input.sources.end(), [](const DraftSource& one) { return !one.fan.empty(); });
     if (!port->many && (input.sources.size() > 1 || fan)) {
-      diagnostics_.error("E306", input.position, fmt::format("input '{}' of stage '{}' takes one source", input.port, stage.name), input.port.size());
+      diagnostics_.error("E306", input.position, fmt::format("input '{}' of stage '{}' takes one source", input.port, stage.name()), input.port.size());
     }
     for (const DraftSource& source : input.sources) {
       if (source.stage.empty()) continue;
       const DraftStage* upstream = draft_.find(source.stage);
       if (upstream == nullptr) {
-        diagnostics_.error("E301", source.position, fmt::format("input '{}' of stage '{}' names stage '{}', which does not exist{}", input.port, stage.name,
-                           source.stage, did_you_mean(source.stage, draft_.stage_names())), source.stage.size() + source.port.size() + 3);
-      } else if (find_port(upstream->output_ports, source.port) == nullptr) {
-        diagnostics_.error("E302", source.position, fmt::format("stage '{}' has no output '{}'{}", source.stage, source.port,
-                           did_you_mean(source.port, names_of(upstream->output_ports))), source.stage.size() + source.port.size() + 3);
+        diagnostics_.error("E301", source.declared.position, fmt::format("input '{}' of stage '{}' names stage '{}', which does not exist{}", input.port, stage.name(),
+                           source.stage, did_you_mean(source.stage, draft_.stage_names())), source.stage.size() + source.declared.port.size() + 3);
+      } else if (find_port(upstream->declaration.output_ports, source.declared.port) == nullptr) {
+        diagnostics_.error("E302", source.declared.position, fmt::format("stage '{}' has no output '{}'{}", source.stage, source.declared.port,
+                           did_you_mean(source.declared.port, names_of(upstream->declaration.output_ports))), source.stage.size() + source.declared.port.size() + 3);
       }
     }
   }

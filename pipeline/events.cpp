@@ -23,7 +23,8 @@ void name_special_numbers(Value& value) {
 
 }  // namespace
 
-Events::Events(std::filesystem::path file) : file_(std::move(file)) {
+Events::Events(std::filesystem::path file, std::string stage, std::function<void(const Value&)> listener)
+    : file_(std::move(file)), stage_(std::move(stage)), listener_(std::move(listener)) {
   if (file_.has_parent_path()) make_folder(file_.parent_path());
 }
 
@@ -34,18 +35,8 @@ void Events::emit(std::string_view event, Value fields) {
   fields["event"] = event;
   const std::lock_guard lock(mutex_);
   if (!fields.contains("stage")) fields["stage"] = stage_;
-  if (!file_.empty()) std::ofstream(file_, std::ios::app) << fields.dump() << '\n';
+  if (!file_.empty()) std::ofstream(file_, std::ios::app) << fields.dump() + "\n";
   if (listener_) listener_(fields);
-}
-
-void Events::set_stage(const std::string& stage) {
-  const std::lock_guard lock(mutex_);
-  stage_ = stage;
-}
-
-void Events::listen(std::function<void(const Value&)> listener) {
-  const std::lock_guard lock(mutex_);
-  listener_ = std::move(listener);
 }
 
 }  // namespace penstock::pipeline

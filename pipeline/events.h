@@ -12,18 +12,16 @@
 
 namespace penstock::pipeline {
 
-// Thread-safe. On ranks other than 0, and where no file is named, events go to the listener only.
+// Thread-safe. Where no file is named, events go to the listener only.
 class Events {
  public:
   Events() = default;
-  // Appends to `file`; each line is written at once.
-  explicit Events(std::filesystem::path file);
+  // Appends to `file`, whose folder is made; each line is written at once, so that several writers do not mix. `stage` is
+  // the field of events that do not name one; `listener` is called for each event in order (progress bars).
+  Events(std::filesystem::path file, std::string stage, std::function<void(const Value&)> listener = nullptr);
 
   // `fields` is an object; NaN and infinities become the words "nan", "inf", "-inf".
   void emit(std::string_view event, Value fields);
-  void set_stage(const std::string& stage);
-  // Called for each event in order (progress bars).
-  void listen(std::function<void(const Value&)> listener);
 
  private:
   std::mutex mutex_;

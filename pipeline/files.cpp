@@ -1,5 +1,6 @@
 #include "pipeline/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "distributed/error.h"
 
@@ -68,6 +70,34 @@ void copy_bytes(const fs::path& from, const fs::path& to) {
     write_all(target, to, std::string_view(part).substr(0, static_cast<size_t>(got)));
   }
   if (got < 0) throw Error(ExitCode::io, from.string() + ": read error: " + std::strerror(errno));
+}
+
+FileSignature signature_in(const struct stat& status) {
+  const auto nanoseconds = [](const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+  return {static_cast<int64_t>(status.st_dev), static_cast<int64_t>(status.st_ino), status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
+// Adds the files of an opened folder and of those below it; closes it. `prefix` ends in '/' or is empty.
+void walk(int descriptor, const fs::path& root, const std::string& prefix, std::vector<TreeFile>& files) {
+  DIR* folder = descriptor < 0 ? nullptr : fdopendir(descriptor);
+  if (folder == nullptr) throw Error(ExitCode::data, (root / prefix).string() + ": cannot be listed: " + std::strerror(errno));
+  const std::unique_ptr<DIR, int (*)(DIR*)> closing(folder, closedir);
+  while (const dirent* entry = readdir(folder)) {
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    const std::string path = prefix + entry->d_name;
+    struct stat status = {};
+    if (fstatat(descriptor, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      throw Error(ExitCode::data, (root / path).string() + ": cannot be read: " + std::strerror(errno));
+    }
+    if (S_ISDIR(status.st_mode)) {
+      walk(openat(descriptor, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root, path + "/", files);
+    } else if (S_ISREG(status.st_mode)) {
+      files.push_back({path, signature_in(status)});
+    } else {
+      throw Error(ExitCode::data, (root / path).string() + ": is a link or special file; only files and folders can be digested");
+    }
+  }
 }
 
 }  // namespace
@@ -135,28 +165,24 @@ void sync_tree(const fs::path& path) {
   sync_path(path, O_RDONLY | O_DIRECTORY);
 }
 
-std::vector<std::string> tree_paths(const fs::path& folder) {
-  std::vector<std::string> paths;
-  std::error_code problem;
-  for (fs::recursive_directory_iterator entry(folder, problem), end; entry != end; entry.increment(problem)) {
-    if (problem) break;
-    const auto status = entry->symlink_status();
-    if (fs::is_directory(status)) continue;
-    if (!fs::is_regular_file(status)) {
-      throw Error(ExitCode::data, entry->path().string() + ": is a link or special file; only files and folders can be digested");
-    }
-    paths.push_back(entry->path().lexically_relative(folder).generic_string());
-  }
-  if (problem) throw Error(ExitCode::data, folder.string() + ": cannot be listed: " + problem.message());
-  std::sort(paths.begin(), paths.end());
-  return paths;
+FileSignature signature_of(const fs::path& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0) return signature_in(status);
+  throw Error(ExitCode::data, path.string() + (errno == ENOENT ? std::string(" does not exist") : ": cannot be read: " + std::string(std::strerror(errno))));
+}
+
+std::vector<TreeFile> tree_of(const fs::path& folder) {
+  std::vector<TreeFile> files;
+  walk(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder, "", files);
+  std::sort(files.begin(), files.end(), [](const TreeFile& a, const TreeFile& b) { return a.path < b.path; });
+  return files;
 }
 
 std::vector<FileEntry> list_tree(const fs::path& folder) {
   std::vector<FileEntry> entries;
-  for (std::string& path : tree_paths(folder)) {
-    const fs::path file = folder / path;
-    entries.push_back({std::move(path), fs::file_size(file), digest_of_file(file)});
+  for (TreeFile& file : tree_of(folder)) {
+    const Digest digest = digest_of_file(folder / file.path);
+    entries.push_back({std::move(file.path), static_cast<uint64_t>(size_in(file.signature)), digest});
   }
   return entries;
 }

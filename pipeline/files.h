@@ -1,6 +1,7 @@
 // Files that are never half-written, and folders as digests.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -37,8 +38,19 @@ struct FileEntry {
   Digest digest;
 };
 
-// Relative paths of every regular file below `folder`, sorted bytewise. A symbolic link or special file: Error(data).
-std::vector<std::string> tree_paths(const std::filesystem::path& folder);
+// Device, inode, size, mtime and ctime in nanoseconds: whoever rewrites a file changes at least its ctime.
+using FileSignature = std::array<int64_t, 5>;
+// Throws Error(data) when the file is missing, naming `path`.
+FileSignature signature_of(const std::filesystem::path& path);
+inline int64_t size_in(const FileSignature& signature) { return signature[2]; }
+
+struct TreeFile {
+  std::string path;  // relative, as in FileEntry
+  FileSignature signature;
+};
+
+// Every regular file below `folder`, sorted by path, bytewise; reads none. A symbolic link or special file: Error(data).
+std::vector<TreeFile> tree_of(const std::filesystem::path& folder);
 
 // The same with sizes and digests; reads every file.
 std::vector<FileEntry> list_tree(const std::filesystem::path& folder);

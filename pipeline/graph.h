@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,58 +22,97 @@ struct Position {
 };
 std::string to_string(const Position& position);
 
-// One source of an input: a file or folder outside, or an output of another node.
-struct Source {
-  int node = -1;                   // index into Graph::nodes; -1: outside
-  std::string port;                // of that node
+// One source of an input as the configuration writes it: a file or folder outside, or an output of another stage.
+struct DeclaredSource {
+  std::string port;                // of the upstream stage; empty: outside
   std::filesystem::path external;  // absolute or relative to the working directory
   std::string sha256;              // the pinned digest of an outside file, or empty
   std::string origin;              // where to get the file, for the message when it is missing; or empty
-  std::string run;                 // in a fan-in: the run id; else empty
   Position position;
 };
 
-struct Input {
+struct DeclaredInput {
   std::string port;
-  bool fan_in = false;
-  std::vector<Source> sources;  // one, or several where the port takes many
+  bool fan_in = false;  // gathers over runs of the matrix
+  std::vector<DeclaredSource> sources;
 };
 
-// A stage with its parameters and inputs. Runs that agree on all of these share the node.
-struct Node {
-  std::string stage;  // name in the configuration
+// What all instances of one stage of the configuration have in common.
+struct StageDeclaration {
+  std::string stage;  // its name
   const StageKind* kind = nullptr;
-  Values values;      // complete: defaults included
-  std::vector<Input> inputs;       // in the order of input_ports
-  std::vector<int> needs;          // order only
-  std::vector<Port> input_ports;   // the kind's, or what the configuration declares (command)
+  Values values;                      // complete: defaults included; without what a matrix sets
+  std::vector<Port> input_ports;      // the kind's, or what the configuration declares (command)
   std::vector<Port> output_ports;
-  std::vector<int> runs;           // indices into Graph::runs that hold this node
+  std::vector<DeclaredInput> inputs;  // in the order of input_ports
   bool cacheable = true;
   bool resume = true;
-  Position position;               // of the stage's table
+  bool gate = true;  // a refusal in its verdict.json stops here
+  int retries = 0;   // how often a failure is tried again
+  int ranks = 0;     // that one instance asks for; 0: no wish
+  Position position;
 };
 
-// One point of the matrix; a pipeline without a matrix has one run with an empty label.
+// One source of one instance's input.
+struct Source {
+  int node = -1;  // index into Graph::nodes; -1: outside
+  int run = -1;   // in a fan-in: index into Graph::runs
+  const DeclaredSource* declared = nullptr;  // owned by the stage's declaration
+
+  const std::string& port() const { return declared->port; }
+};
+
+struct Input {
+  const DeclaredInput* declared = nullptr;
+  std::vector<Source> sources;  // one, or several where the port takes many
+
+  const std::string& port() const { return declared->port; }
+  bool fan_in() const { return declared->fan_in; }
+};
+
+// An instance of a stage: its values and inputs. Runs that agree on both share the node. Kept small: a matrix may make a
+// hundred thousand.
+struct Node {
+  const StageDeclaration* declaration = nullptr;  // owned by Graph::stages
+  std::shared_ptr<const Values> set;              // what the matrix sets, over the declaration's values; null: nothing
+  std::vector<Input> inputs;                      // as declaration->inputs
+  std::vector<int> needs;                         // order only
+  std::vector<int> runs;                          // indices into Graph::runs that hold this node
+
+  const std::string& stage() const { return declaration->stage; }
+  const StageKind& kind() const { return *declaration->kind; }
+  const Value& value(const std::string& parameter) const;
+  Values values() const;  // complete
+};
+
+// The nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+std::vector<int> upstreams_of(const Node& node);
+
+// One point of the matrix; a pipeline without a matrix has one run with no axes.
 struct Run {
-  std::string id;     // first 10 hex digits of H(all resolved parameters); empty without a matrix
-  std::string label;  // "train.lr=0.001 train.seed=11"
-  std::vector<std::pair<std::string, Value>> axes;
-  std::vector<std::pair<std::string, int>> nodes;  // stage name -> node, in execution order
-  int node(std::string_view stage) const;          // -1 when the run has no such stage
+  std::string id;                                   // first 10 hex digits of H(all resolved parameters); empty without a matrix
+  std::vector<std::pair<std::string, Value>> axes;  // "stage.param" -> value, in the order of the configuration
+  std::vector<int> nodes;                           // as Graph::stages
+
+  std::string label() const;  // "train.lr=0.001 train.seed=11"
 };
 
 struct Graph {
   std::string pipeline;  // its name
   std::filesystem::path config;
   std::filesystem::path store;
-  std::vector<std::string> targets;  // stage names
-  std::vector<Node> nodes;           // upstreams first
+  std::vector<std::string> targets;                              // stage names
+  std::vector<std::unique_ptr<const StageDeclaration>> stages;   // upstreams first
+  std::vector<Node> nodes;                                       // upstreams first, stage by stage
   std::vector<Run> runs;
   bool has_matrix = false;
+
+  int node_of(const Run& run, std::string_view stage) const;  // -1 when there is no such stage
+  int node_of_kind(const Run& run, std::string_view kind) const;
+  std::vector<std::string> stage_names() const;
 };
 
-// The nodes that `targets` need, upstreams first. Throws Error(usage) for a name no run has, with the nearest one.
-std::vector<int> needed_nodes(const Graph& graph, const std::vector<std::string>& targets);
+// Refuses a name that is no stage, with the nearest one: Error(usage).
+void require_stage(const Graph& graph, const std::string& stage);
 
 }  // namespace penstock::pipeline

@@ -9,21 +9,6 @@ namespace {
 
 constexpr int64_t key_schema = 1;
 
-void add_value(Hasher& hasher, const Value& value) {
-  switch (value.type()) {
-    case Value::value_t::boolean: hasher.field(value.get<bool>()); return;
-    case Value::value_t::number_integer:
-    case Value::value_t::number_unsigned: hasher.field(value.get<int64_t>()); return;
-    case Value::value_t::number_float: hasher.field(value.get<double>()); return;
-    case Value::value_t::string: hasher.field(value.get_ref<const std::string&>()); return;
-    case Value::value_t::array:
-      hasher.field("list").field(static_cast<uint64_t>(value.size()));
-      for (const Value& part : value) add_value(hasher, part);
-      return;
-    default: PENSTOCK_CHECK(false, "a key field is a boolean, a number, text or a list of these");
-  }
-}
-
 constexpr size_t digest_digits = 64;
 constexpr size_t shown_length = 60;
 
@@ -45,35 +30,59 @@ std::string shown(const Value* value) {
 
 }  // namespace
 
+void add_to(Hasher& hasher, const Value& value) {
+  switch (value.type()) {
+    case Value::value_t::boolean: hasher.field(value.get<bool>()); return;
+    case Value::value_t::number_integer:
+    case Value::value_t::number_unsigned: hasher.field(value.get<int64_t>()); return;
+    case Value::value_t::number_float: hasher.field(value.get<double>()); return;
+    case Value::value_t::string: hasher.field(value.get_ref<const std::string&>()); return;
+    case Value::value_t::array:
+      hasher.field("list").field(static_cast<uint64_t>(value.size()));
+      for (const Value& part : value) add_to(hasher, part);
+      return;
+    default: PENSTOCK_CHECK(false, "a key field is a boolean, a number, text or a list of these");
+  }
+}
+
 Digest KeyFields::key() const {
   Hasher hasher;
   for (const auto& [name, value] : fields) {
     hasher.field(name);
-    add_value(hasher, value);
+    add_to(hasher, value);
   }
   return hasher.finish();
 }
 
-KeyFields own_fields(const Node& node, const std::map<std::string, std::string>& environment) {
+std::map<std::string, std::string> environment_of(const Node& node) {
+  return node.kind().environment ? node.kind().environment(node.values()) : std::map<std::string, std::string>();
+}
+
+KeyFields own_fields(const Node& node) {
   KeyFields own;
   own.fields.emplace_back("schema", key_schema);
-  own.fields.emplace_back("kind", node.kind->name);
-  own.fields.emplace_back("version", int64_t{node.kind->version});
-  for (const Specification& parameter : node.kind->parameters) {
+  own.fields.emplace_back("kind", node.kind().name);
+  own.fields.emplace_back("version", int64_t{node.kind().version});
+  for (const Specification& parameter : node.kind().parameters) {
     if (!parameter.about.affects_output) continue;
-    const Value& value = node.values.at(parameter.name);
+    const Value& value = node.value(parameter.name);
     if (parameter.about.as_before && *parameter.about.as_before == value) continue;
     own.fields.emplace_back("parameter " + parameter.name, value);
   }
-  for (const auto& [name, value] : environment) own.fields.emplace_back("environment " + name, value);
+  for (const auto& [name, value] : environment_of(node)) own.fields.emplace_back("environment " + name, value);
   return own;
+}
+
+std::string kind_of(const KeyFields& fields) {
+  const auto found = std::find_if(fields.fields.begin(), fields.fields.end(), [](const auto& field) { return field.first == "kind"; });
+  return found != fields.fields.end() && found->second.is_string() ? found->second.get<std::string>() : std::string();
 }
 
 KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::vector<SourceDigest>>& inputs) {
   PENSTOCK_CHECK(inputs.size() == node.inputs.size(), "every input of a node has its digests");
   for (size_t index = 0; index < inputs.size(); ++index) {
     auto sources = inputs[index];
-    const bool fan_in = node.inputs[index].fan_in;
+    const bool fan_in = node.inputs[index].fan_in();
     if (sources.empty() && !fan_in) continue;  // only volatile sources: in no key
     if (fan_in) std::sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) { return a.run < b.run; });
     Value digests = Value::array();
@@ -81,7 +90,7 @@ KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::ve
       if (fan_in) digests.push_back(Value::array({source.run, source.digest.hex()}));
       else digests.push_back(source.digest.hex());
     }
-    own.fields.emplace_back("input " + node.inputs[index].port, std::move(digests));
+    own.fields.emplace_back("input " + node.inputs[index].port(), std::move(digests));
   }
   return own;
 }

@@ -21,16 +21,25 @@ struct KeyFields {
   Digest key() const;
 };
 
-// Schema number, kind, version, parameters that affect the output (as_before ones left out), declared environment.
-KeyFields own_fields(const Node& node, const std::map<std::string, std::string>& environment);
+// Adds a value with its type: a boolean, a number, text, or a list of these.
+void add_to(Hasher& hasher, const Value& value);
 
-// The digest of one input source as it enters a key: an upstream's recipe key with its port, or bytes.
+// Schema number, kind, version, parameters that affect the output (as_before ones left out), declared environment.
+KeyFields own_fields(const Node& node);
+
+// What the environment declares for this instance's key; empty for most kinds.
+std::map<std::string, std::string> environment_of(const Node& node);
+
+// One input source as it enters a key: the digest of its bytes.
 struct SourceDigest {
-  std::string run;  // in a fan-in
+  std::string run;  // its id, in a fan-in
   Digest digest;
 };
 // Adds the inputs: (port, digests), a fan-in sorted by run id; others in the order of the configuration.
 KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::vector<SourceDigest>>& inputs);
+
+// The kind of stage that a key is of; empty when there is none.
+std::string kind_of(const KeyFields& fields);
 
 struct Difference {
   std::string field;  // "parameter lr", "input images", "version"

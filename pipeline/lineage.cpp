@@ -27,9 +27,9 @@ Value inputs_json(const Graph& graph, const Node& node) {
   for (const Input& input : node.inputs) {
     Value sources = Value::array();
     for (const Source& source : input.sources) {
-      sources.push_back(source.node < 0 ? source.external.string() : graph.nodes[source.node].stage + "." + source.port);
+      sources.push_back(source.node < 0 ? source.declared->external.string() : graph.nodes[source.node].stage() + "." + source.port());
     }
-    inputs[input.port] = std::move(sources);
+    inputs[input.port()] = std::move(sources);
   }
   return inputs;
 }
@@ -39,18 +39,18 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
   Value outputs = Value::object();
   Value attempts = Value::array();
   double seconds = result.seconds;
-  if (result.manifest) {
-    for (const PublishedPort& port : result.manifest->ports) outputs[port.port] = port.digest.hex();
-    for (const Attempt& attempt : store.attempts(result.manifest->fields.key())) {
+  if (result.published) {
+    for (const PublishedPort& port : result.published->ports) outputs[port.port] = port.digest.hex();
+    for (const Attempt& attempt : store.attempts(result.published->action)) {
       Value record = to_json(attempt);
-      record.erase("log_tail");
+      record.erase("log");
       attempts.push_back(std::move(record));
       if (result.ended == Ended::hit && attempt.exit_code == 0) seconds = attempt.wall_seconds;
     }
   }
-  return {{"name", node.stage},       {"kind", node.kind->name}, {"version", node.kind->version},
+  return {{"name", node.stage()},     {"kind", node.kind().name}, {"version", node.kind().version},
           {"state", name_of(result.ended)}, {"reason", result.reason}, {"message", result.message},
-          {"seconds", seconds},       {"parameters", node.values},     {"inputs", inputs_json(graph, node)},
+          {"seconds", seconds},       {"parameters", node.values()},     {"inputs", inputs_json(graph, node)},
           {"outputs", outputs},       {"attempts", attempts}};
 }
 
@@ -62,6 +62,7 @@ const char* name_of(Ended ended) {
     case Ended::ran: return "ran";
     case Ended::failed: return "failed";
     case Ended::interrupted: return "interrupted";
+    case Ended::damaged:
     case Ended::not_reached: break;
   }
   return "not reached";
@@ -70,7 +71,7 @@ const char* name_of(Ended ended) {
 std::string lineage_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   Value stages = Value::array();
   for (const NodeResult& result : results) stages.push_back(stage_json(graph, result, store));
-  return Value{{"pipeline", graph.pipeline}, {"run", run.id},        {"label", run.label},
+  return Value{{"pipeline", graph.pipeline}, {"run", run.id},        {"label", run.label()},
                {"config", graph.config.string()}, {"environment", environment_json()}, {"stages", stages}}
       .dump();
 }

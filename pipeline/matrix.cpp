@@ -65,7 +65,7 @@ class Expander {
       return value;
     }
     std::vector<std::string> names;
-    for (const Specification& one : stage->kind->parameters) {
+    for (const Specification& one : stage->kind().parameters) {
       names.push_back(one.name);
       if (one.name != key.substr(dot + 1)) continue;
       if (const auto problem = problem_with(one, value)) {
@@ -74,7 +74,7 @@ class Expander {
       }
       return normalised(one, value);
     }
-    diagnostics_.error("E401", place, fmt::format("'{}' is no parameter: stage '{}' has no '{}'{}", key, stage->name, key.substr(dot + 1),
+    diagnostics_.error("E401", place, fmt::format("'{}' is no parameter: stage '{}' has no '{}'{}", key, stage->name(), key.substr(dot + 1),
                        did_you_mean(key.substr(dot + 1), names)));
     return value;
   }

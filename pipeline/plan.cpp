@@ -5,147 +5,185 @@
 #include <algorithm>
 
 #include "distributed/check.h"
+#include "pipeline/family.h"
 
 namespace penstock::pipeline {
 namespace {
 
-namespace fs = std::filesystem;
-
-Digest outside_digest(const Graph& graph, int node, const std::string& port, const Source& source, StatCache& inputs) {
-  const auto refuse = [&](const std::string& problem) -> Error {
-    std::string text = fmt::format("{}: input '{}' of stage '{}': {}", to_string(source.position), port,
-                                   graph.nodes[node].stage, problem);
-    if (!source.origin.empty()) text += "\n" + source.origin;
-    return Error(ExitCode::data, text);
-  };
-  Digest digest;
-  try {
-    digest = inputs.digest(source.external);
-  } catch (const Error& error) {
-    throw refuse(error.what());
-  }
-  if (!source.sha256.empty() && digest.hex() != source.sha256) {
-    throw refuse(fmt::format("{} has sha256 {}, the configuration pins {}", source.external.string(), digest.hex(), source.sha256));
-  }
-  return digest;
+Error refused_input(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source, const std::string& problem) {
+  std::string text = fmt::format("{}: input '{}' of stage '{}': {}", to_string(source.position), port, stage.stage, problem);
+  if (!source.origin.empty()) text += "\n" + source.origin;
+  return Error(ExitCode::data, text);
 }
 
-// Builds a plan node by node, upstreams first.
+Outside look_outside(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source, StatCache& inputs) {
+  Outside outside;
+  try {
+    outside = inputs.look(source.external);
+  } catch (const Error& error) {
+    throw refused_input(stage, port, source, error.what());
+  }
+  if (!source.sha256.empty() && outside.digest.hex() != source.sha256) {
+    throw refused_input(stage, port, source, fmt::format("{} has sha256 {}, the configuration pins {}", source.external.string(), outside.digest.hex(), source.sha256));
+  }
+  return outside;
+}
+
+// Builds a plan in three passes over the graph: which instances a target is made of (downstream first), what the store
+// holds of them (upstream first), and which of them are wanted (downstream first).
 class Planner {
  public:
   Planner(const Graph& graph, const Selection& selection, const Store& store, StatCache& inputs)
-      : graph_(graph), selection_(selection), store_(store), inputs_(inputs) {}
+      : graph_(graph), selection_(selection), store_(store), inputs_(inputs), published_(graph.nodes.size()) {
+    plan_.nodes.resize(graph.nodes.size());
+  }
 
   Plan plan() {
-    const std::vector<int> needed = needed_nodes(graph_, targets());
-    for (const int node : needed) look_up(node);
-    mark_needed(needed);
-    std::erase_if(plan_.nodes, [this](const PlannedNode& one) { return one.state == State::run && !wanted_.count(one.node); });
+    mark_targets();
+    mark_needed();
+    for (const auto& stage : graph_.stages) digest_outside(*stage);
+    for (size_t node = 0; node < graph_.nodes.size(); ++node) look_up(static_cast<int>(node));
+    mark_wanted();
+    check_cut();
     return std::move(plan_);
   }
 
  private:
   std::vector<std::string> targets() const {
+    if (selection_.only) return {*selection_.only};
     if (selection_.until) return {*selection_.until};
     return selection_.targets.empty() ? graph_.targets : selection_.targets;
   }
 
-  bool forced(const Node& node) const {
-    return selection_.force_all || selection_.forced.count(node.stage) || !node.cacheable;
+  void mark_targets() {
+    for (const std::string& stage : selection_.forced) require_stage(graph_, stage);
+    if (selection_.from) require_stage(graph_, *selection_.from);
+    plan_.runs = selection_.runs.apply(graph_);
+    is_target_.resize(graph_.nodes.size());
+    for (const std::string& target : targets()) {
+      require_stage(graph_, target);
+      for (size_t index = 0; index < graph_.nodes.size(); ++index) {
+        const Node& node = graph_.nodes[index];
+        if (node.stage() != target) continue;
+        // A part of the runs is not enough for what gathers over them.
+        const bool gathers = std::any_of(node.inputs.begin(), node.inputs.end(), [](const Input& input) { return input.fan_in(); });
+        if (gathers && !selection_.runs.takes_all()) continue;
+        is_target_[index] = std::any_of(node.runs.begin(), node.runs.end(), [&](int run) { return plan_.runs[run]; });
+      }
+    }
   }
 
-  bool runs(int node) const {
-    const PlannedNode* planned = plan_.find(node);
-    return planned == nullptr || planned->state == State::run;
+  void mark_needed() {
+    for (size_t index = graph_.nodes.size(); index-- > 0;) {
+      PlannedNode& planned = plan_.nodes[index];
+      planned.needed = planned.needed || is_target_[index];
+      if (!planned.needed) continue;
+      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].needed = true;
+    }
+  }
+
+  void digest_outside(const StageDeclaration& stage) {
+    const bool needed = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& node) {
+      return node.declaration == &stage && plan_.nodes[&node - graph_.nodes.data()].needed;
+    });
+    for (const DeclaredInput& input : stage.inputs) {
+      for (const DeclaredSource& source : input.sources) {
+        if (source.port.empty() && needed) plan_.outside.emplace(&source, look_outside(stage, input.port, source, inputs_));
+      }
+    }
   }
 
   void look_up(int index) {
     const Node& node = graph_.nodes[index];
-    const auto environment = node.kind->environment ? node.kind->environment(node.values) : std::map<std::string, std::string>();
-    plan_.own.emplace(index, own_fields(node, environment));
-    for (const Input& input : node.inputs) {
-      for (const Source& source : input.sources) {
-        if (source.node < 0) plan_.outside[index].push_back(outside_digest(graph_, index, input.port, source, inputs_));
-      }
+    PlannedNode& planned = plan_.nodes[index];
+    if (!is_known(node)) return;
+    known_[index] = true;
+    planned.recipe = recipe_key(node);
+    planned.forced = planned.needed && (selection_.force_all || selection_.forced.count(node.stage()) || !node.declaration->cacheable);
+    if (planned.forced) return;
+    planned.published = store_.find_recipe(planned.recipe);
+    if (!planned.published && upstreams_are_hits(node)) {
+      const KeyFields fields = action_fields(graph_, index, plan_, published_);
+      planned.published = store_.find_action(fields.key());
+      if (!planned.published && adoption_of(node, fields, store_).from) planned.state = State::adopt;
     }
-    PlannedNode planned;
-    planned.node = index;
-    planned.recipe = recipe_key(index);
-    recipes_.emplace(index, planned.recipe);
-    decide(planned, node);
-    if (planned.manifest) published_.emplace(index, *planned.manifest);
-    plan_.nodes.push_back(std::move(planned));
+    if (planned.published) planned.state = State::hit;
+    published_[index] = planned.published;
   }
 
-  Digest recipe_key(int index) const {
-    const Node& node = graph_.nodes[index];
-    std::vector<std::vector<SourceDigest>> digests;
-    size_t outside = 0;
+  // Everything upstream has a digest; only of what no target needs may something be missing outside.
+  bool is_known(const Node& node) const {
     for (const Input& input : node.inputs) {
-      auto& all = digests.emplace_back();
       for (const Source& source : input.sources) {
-        if (source.node < 0) {
-          all.push_back({source.run, plan_.outside.at(index)[outside++]});
-        } else if (!is_volatile(graph_, source)) {
-          all.push_back({source.run, Hasher().field("recipe").field(recipes_.at(source.node)).field(source.port).finish()});
+        const bool known = source.node >= 0 ? known_[source.node] : plan_.outside.count(source.declared) != 0;
+        if (!known) return false;
+      }
+    }
+    return true;
+  }
+
+  bool upstreams_are_hits(const Node& node) const {
+    for (const Input& input : node.inputs) {
+      for (const Source& source : input.sources) {
+        if (source.node >= 0 && plan_.nodes[source.node].state != State::hit) return false;
+      }
+    }
+    return true;
+  }
+
+  Digest own_digest(const Node& node) {
+    const auto [found, fresh] = own_.try_emplace({node.declaration, node.set.get()});
+    if (fresh) found->second = own_fields(node).key();
+    return found->second;
+  }
+
+  Digest recipe_key(const Node& node) {
+    Hasher hasher;
+    hasher.field("recipe").field(own_digest(node));
+    std::vector<std::pair<std::string_view, Digest>> gathered;
+    for (const Input& input : node.inputs) {
+      hasher.field(input.port());
+      gathered.clear();
+      for (const Source& source : input.sources) {
+        if (is_volatile(graph_, source)) continue;
+        const Digest digest = source.node < 0 ? plan_.outside.at(source.declared).digest
+                                              : Hasher().field(plan_.nodes[source.node].recipe).field(source.port()).finish();
+        if (input.fan_in()) {
+          gathered.emplace_back(source.run < 0 ? std::string_view() : graph_.runs[source.run].id, digest);
+        } else {
+          hasher.field(digest);
         }
       }
+      std::sort(gathered.begin(), gathered.end());
+      for (const auto& [run, digest] : gathered) hasher.field(run).field(digest);
     }
-    return with_inputs(plan_.own.at(index), node, digests).key();
-  }
-
-  void decide(PlannedNode& planned, const Node& node) {
-    std::vector<std::string> running;
-    for (const Input& input : node.inputs) {
-      for (const Source& source : input.sources) {
-        if (source.node >= 0 && runs(source.node)) running.push_back(graph_.nodes[source.node].stage);
-      }
-    }
-    if (running.empty()) planned.fields = action_fields(graph_, planned.node, plan_, published_);
-    if (forced(node)) {
-      planned.reason = node.cacheable ? "forced" : "cacheable = false";
-      return;
-    }
-    if ((planned.manifest = store_.find_recipe(planned.recipe))) {
-      planned.state = State::hit;
-      planned.reason = "done before";
-    } else if (planned.fields && (planned.manifest = store_.find_action(planned.fields->key()))) {
-      planned.state = State::hit;
-      planned.reason = "same inputs as before";
-    } else {
-      planned.reason = why(planned, running);
-    }
-  }
-
-  // The first difference from what was done before; else the upstream that will run.
-  std::string why(const PlannedNode& planned, const std::vector<std::string>& running) const {
-    const KeyFields& mine = planned.fields ? *planned.fields : plan_.own.at(planned.node);
-    const auto before = store_.nearest(mine);
-    if (!before) return "new";
-    auto found = differences(before->fields, mine);
-    if (!planned.fields) std::erase_if(found, [](const Difference& one) { return one.field.starts_with("input "); });
-    if (!found.empty()) {
-      std::string text = fmt::format("{}: {} -> {}", found[0].field, found[0].before, found[0].after);
-      if (found.size() > 1) text += fmt::format(" and {} more", found.size() - 1);
-      return text;
-    }
-    if (!running.empty()) return fmt::format("upstream {} runs", running.front());
-    return "its stored output is gone";
+    return hasher.finish();
   }
 
   // A target is wanted; so is whatever a running node takes or waits for.
-  void mark_needed(const std::vector<int>& needed) {
-    const auto names = targets();
-    for (auto index = needed.rbegin(); index != needed.rend(); ++index) {
-      const Node& node = graph_.nodes[*index];
-      if (std::find(names.begin(), names.end(), node.stage) != names.end() || forced(node)) wanted_.insert(*index);
-      if (!wanted_.count(*index) || !runs(*index)) continue;
-      for (const Input& input : node.inputs) {
-        for (const Source& source : input.sources) {
-          if (source.node >= 0) wanted_.insert(source.node);
-        }
+  void mark_wanted() {
+    for (size_t index = graph_.nodes.size(); index-- > 0;) {
+      PlannedNode& planned = plan_.nodes[index];
+      planned.wanted = planned.wanted || is_target_[index] || planned.forced;
+      if (!planned.runs()) continue;
+      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].wanted = true;
+    }
+  }
+
+  // --from and --only run nothing upstream: what they take must be there.
+  void check_cut() const {
+    const std::optional<std::string>& cut = selection_.only ? selection_.only : selection_.from;
+    if (!cut) return;
+    std::vector<bool> allowed(graph_.nodes.size());
+    for (size_t index = 0; index < graph_.nodes.size(); ++index) {
+      const Node& node = graph_.nodes[index];
+      const auto upstreams = upstreams_of(node);
+      allowed[index] = node.stage() == *cut ||
+                       (!selection_.only && std::any_of(upstreams.begin(), upstreams.end(), [&](int upstream) { return allowed[upstream]; }));
+      if (plan_.nodes[index].runs() && !allowed[index]) {
+        throw Error(ExitCode::usage, fmt::format("--{} {}: stage '{}' is needed and not done; run it first, or leave the flag out",
+                                                 selection_.only ? "only" : "from", *cut, node.stage()));
       }
-      wanted_.insert(node.needs.begin(), node.needs.end());
     }
   }
 
@@ -154,44 +192,68 @@ class Planner {
   const Store& store_;
   StatCache& inputs_;
   Plan plan_;
-  std::map<int, Digest> recipes_;
-  std::map<int, Manifest> published_;
-  std::set<int> wanted_;
+  Publications published_;
+  std::vector<bool> is_target_, known_ = std::vector<bool>(graph_.nodes.size());
+  std::map<std::pair<const StageDeclaration*, const Values*>, Digest> own_;
 };
 
 }  // namespace
 
-const PlannedNode* Plan::find(int node) const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [node](const PlannedNode& one) { return one.node == node; });
-  return found == nodes.end() ? nullptr : &*found;
+const char* name_of(State state) {
+  switch (state) {
+    case State::hit: return "hit";
+    case State::adopt: return "adopt";
+    case State::run: break;
+  }
+  return "run";
+}
+
+std::vector<int> Plan::listed() const {
+  std::vector<int> found;
+  for (size_t index = 0; index < nodes.size(); ++index) {
+    if (nodes[index].wanted || (nodes[index].needed && nodes[index].state == State::hit)) found.push_back(static_cast<int>(index));
+  }
+  return found;
 }
 
 bool is_volatile(const Graph& graph, const Source& source) {
   if (source.node < 0) return false;
-  const auto& ports = graph.nodes[source.node].output_ports;
-  return std::any_of(ports.begin(), ports.end(), [&](const Port& port) { return port.name == source.port && port.is_volatile; });
+  const Port* port = find_port(graph.nodes[source.node].declaration->output_ports, source.port());
+  return port != nullptr && port->is_volatile;
 }
 
-KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const std::map<int, Manifest>& published) {
+std::vector<int> required_by(const Node& node) {
+  std::vector<int> required;
+  for (const Input& input : node.inputs) {
+    for (const Source& source : input.sources) {
+      if (source.node >= 0 && !input.fan_in()) required.push_back(source.node);
+    }
+  }
+  required.insert(required.end(), node.needs.begin(), node.needs.end());
+  return required;
+}
+
+KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const Publications& published) {
   std::vector<std::vector<SourceDigest>> digests;
-  size_t outside = 0;
   for (const Input& input : graph.nodes[node].inputs) {
     auto& all = digests.emplace_back();
     for (const Source& source : input.sources) {
+      const std::string run = source.run < 0 ? "" : graph.runs[source.run].id;
       if (source.node < 0) {
-        all.push_back({source.run, plan.outside.at(node)[outside++]});
+        all.push_back({run, plan.outside.at(source.declared).digest});
       } else if (!is_volatile(graph, source)) {
-        const PublishedPort* port = published.at(source.node).port(source.port);
+        const PublicationPointer& upstream = published[source.node];
+        if (!upstream && input.fan_in()) continue;
+        const PublishedPort* port = upstream ? upstream->port(source.port()) : nullptr;
         PENSTOCK_CHECK(port != nullptr, "a published stage has every port that it declares");
-        all.push_back({source.run, port->digest});
+        all.push_back({run, port->digest});
       }
     }
   }
-  return with_inputs(plan.own.at(node), graph.nodes[node], digests);
+  return with_inputs(own_fields(graph.nodes[node]), graph.nodes[node], digests);
 }
 
 Plan make_plan(const Graph& graph, const Selection& selection, const Store& store, StatCache& inputs) {
-  for (const std::string& stage : selection.forced) needed_nodes(graph, {stage});  // refuses a name that no run has
   return Planner(graph, selection, store, inputs).plan();
 }
 

@@ -36,6 +36,11 @@ std::unique_ptr<SharedWork> StageBody::share(StageContext&) {
   PENSTOCK_CHECK(false, "a body of scope shared has a share()");
 }
 
+const Port* find_port(const std::vector<Port>& ports, std::string_view name) {
+  const auto found = std::find_if(ports.begin(), ports.end(), [name](const Port& port) { return port.name == name; });
+  return found == ports.end() ? nullptr : &*found;
+}
+
 const StageKind* find_kind(const StageTable& table, std::string_view name) {
   const auto found = std::find_if(table.begin(), table.end(), [name](const StageKind& kind) { return kind.name == name; });
   return found == table.end() ? nullptr : &*found;

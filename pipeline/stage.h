@@ -30,6 +30,8 @@ struct Port {
   bool many = false;          // inputs only: takes a list of sources or a fan-in
 };
 
+const Port* find_port(const std::vector<Port>& ports, std::string_view name);  // nullptr when there is none
+
 enum class Scope {
   rank0,      // run() on rank 0; the others wait asleep
   all_ranks,  // run() on every rank, with collectives
@@ -50,6 +52,7 @@ struct StageContext {
   std::map<std::string, std::vector<InputSource>> inputs;
   std::map<std::string, std::filesystem::path> outputs;  // empty folders in staging, the same on all ranks
   std::filesystem::path progress;  // kept between attempts of the same action; exists; rank 0 writes, all may read
+  std::vector<std::filesystem::path> relatives;  // progress folders of the same family, where `progress` is empty
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
@@ -103,8 +106,27 @@ class StageBody {
   virtual std::unique_ptr<SharedWork> share(StageContext& context);      // scope shared; every rank calls it
 };
 
-// Collects what a cross-field check finds: the parameter at fault and the sentence.
-using Problems = std::vector<std::pair<std::string, std::string>>;
+// What a check of parameters that are each legal may look at.
+struct CheckView {
+  const Values& values;  // of this instance
+  // A parameter of the nearest stage of that kind upstream; nullopt when there is no such stage.
+  std::function<std::optional<Value>(std::string_view kind, const std::string& parameter)> upstream;
+};
+
+// What such a check finds.
+struct Problem {
+  std::string parameter;          // at fault
+  std::string sentence;
+  std::string related_kind = {};  // a stage kind upstream whose parameter has a part in it, or empty
+  std::string related_parameter = {};
+};
+using Problems = std::vector<Problem>;
+
+// What an instance may take over from the progress of its family.
+struct Adoption {
+  std::optional<std::string> from;  // in words ("epoch 12 of 12"); nullopt: nothing
+  std::string refusal;              // why not, where there is something
+};
 
 struct StageKind {
   std::string name;
@@ -115,7 +137,7 @@ struct StageKind {
   std::vector<Port> outputs;
   std::vector<Specification> parameters;
   // Optional. What is wrong with parameters that are each legal.
-  std::function<void(const Values&, Problems&)> check = nullptr;
+  std::function<void(const CheckView&, Problems&)> check = nullptr;
   // Optional; for `command`, whose ports are declared in the configuration. Given the values and the names of the
   // inputs, gives (inputs, outputs).
   std::function<std::pair<std::vector<Port>, std::vector<Port>>(const Values&, const std::vector<std::string>&)>
@@ -123,6 +145,12 @@ struct StageKind {
   // Optional. Environment that decides the output, as (name, value): enters the key. Called on rank 0.
   std::function<std::map<std::string, std::string>(const Values&)> environment = nullptr;
   std::function<std::unique_ptr<StageBody>()> body = nullptr;
+
+  // Optional, both or none: work that can be prolonged. `ends` names the parameters that, with these values, only say when
+  // it ends: instances that differ in nothing else are one family. `adopt` says what an instance with these values would
+  // take over from these progress folders of its family, as its body then does (StageContext::relatives).
+  std::function<std::vector<std::string>(const Values&)> ends = nullptr;
+  std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
 };
 
 // The kinds that a program knows, in the order of a pipeline. Kept alive while graphs exist.

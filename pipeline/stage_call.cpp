@@ -14,18 +14,20 @@ namespace {
 
 using distributed::Outcome;
 
-// A rank that failed alone gives rank 0, which keeps the records, this long to fail by itself and speak first.
+// How long a rank that failed waits for the others to have failed too. Those that did not are waiting for it elsewhere.
+constexpr auto patience = std::chrono::seconds(2);
+// A rank that failed alone gives rank 0, which keeps the records, this long to speak first.
 constexpr auto courtesy = std::chrono::milliseconds(500);
 
 Outcome run_on_all(StageBody& body, StageContext& context, const std::function<void(const Outcome&)>& before_abort) {
+  const auto end = context.ranks.duplicate("the end of " + context.stage);
   Outcome mine;
   try {
     body.run(context);
   } catch (...) {
     mine = distributed::current_failure();
   }
-  // Bodies agree before they stop for an interruption: every rank is here.
-  if (mine.code == ExitCode::done || mine.code == ExitCode::interrupted || context.ranks.size() == 1) return mine;
+  if (const auto agreed = distributed::settle(*end, mine, patience)) return agreed->outcome;
   if (context.ranks.rank() != 0) std::this_thread::sleep_for(courtesy);
   const std::string text = fmt::format("stage '{}', rank {}: {}", context.stage, context.ranks.rank(), mine.message);
   spdlog::error("{}", text);
@@ -53,8 +55,10 @@ std::string StageCall::to_text() const {
   }
   Value folders = Value::object();
   for (const auto& [port, folder] : outputs) folders[port] = folder.string();
+  Value folders_text = Value::array();
+  for (const auto& folder : relatives) folders_text.push_back(folder.string());
   return Value{{"stage", stage}, {"kind", kind}, {"values", values}, {"inputs", ports}, {"outputs", folders},
-               {"progress", progress.string()}, {"lineage", lineage}}
+               {"progress", progress.string()}, {"relatives", folders_text}, {"lineage", lineage}}
       .dump();
 }
 
@@ -71,17 +75,17 @@ StageCall StageCall::from_text(const std::string& text) {
   }
   for (const auto& [port, folder] : json.at("outputs").items()) call.outputs[port] = folder.get<std::string>();
   call.progress = json.at("progress").get<std::string>();
+  for (const Value& folder : json.at("relatives")) call.relatives.emplace_back(folder.get<std::string>());
   call.lineage = json.at("lineage");
   return call;
 }
 
-Outcome call_stage(const StageCall& call, const RankTools& tools, Store& store, const ChunkKeys* keys,
+Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, Store& store, const ChunkKeys* keys,
                    const std::function<void(const Outcome&)>& before_abort) {
   const StageKind* kind = find_kind(tools.kinds, call.kind);
   PENSTOCK_CHECK(kind != nullptr, "every rank runs the same program, with the same stage table");
-  tools.events.set_stage(call.stage);
   StageContext context{.values = call.values, .ranks = tools.ranks, .threads = tools.threads, .inputs = call.inputs,
-                       .outputs = call.outputs, .progress = call.progress, .events = tools.events,
+                       .outputs = call.outputs, .progress = call.progress, .relatives = call.relatives, .events = events,
                        .interrupted = tools.interrupted, .lineage = call.lineage, .stage = call.stage};
   if (kind->scope == Scope::shared) return run_shared(*kind, context, store, keys);
   std::unique_ptr<StageBody> body;

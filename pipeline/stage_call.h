@@ -22,6 +22,7 @@ struct StageCall {
   std::map<std::string, std::vector<InputSource>> inputs;
   std::map<std::string, std::filesystem::path> outputs;
   std::filesystem::path progress;
+  std::vector<std::filesystem::path> relatives;
   std::string lineage;
 
   std::string to_text() const;
@@ -31,10 +32,9 @@ struct StageCall {
 // What a rank brings to every stage.
 struct RankTools {
   const StageTable& kinds;
-  distributed::Communicator& ranks;
+  distributed::Communicator& ranks;  // that the stage runs on
   int threads;
-  Events& events;
-  const std::atomic<bool>& interrupted;
+  std::atomic<bool>& interrupted;
 };
 
 // What rank 0 alone knows of a shared stage: the parts of a chunk's key that are not its samples.
@@ -45,9 +45,8 @@ struct ChunkKeys {
 };
 
 // Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every rank.
-// A throw that ranks cannot agree on (scope all_ranks, more than one rank) calls `before_abort`, says why, and ends the
-// job.
-distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Store& store, const ChunkKeys* keys,
+// A throw on one rank while others wait for it (scope all_ranks) calls `before_abort`, says why, and ends the job.
+distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, Store& store, const ChunkKeys* keys,
                                 const std::function<void(const distributed::Outcome&)>& before_abort);
 
 }  // namespace penstock::pipeline

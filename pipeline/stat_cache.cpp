@@ -1,15 +1,10 @@
 #include "pipeline/stat_cache.h"
 
-#include <sys/stat.h>
-
-#include <array>
-#include <cerrno>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "distributed/error.h"
 
@@ -18,105 +13,122 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t racy_seconds = 2;
-constexpr const char* cache_name = "stat-cache-1";
+constexpr int64_t racy_nanoseconds = 2'000'000'000;
+constexpr const char* cache_name = "stat-cache-2";
+constexpr size_t most_entries = 2'000'000;  // 144 MB; beyond, the cache starts anew
 
-// Device, inode, size, mtime and ctime in nanoseconds: whoever rewrites a file changes at least its ctime.
-using Signature = std::array<int64_t, 5>;
+struct Entry {
+  FileSignature signature;
+  Digest digest;
+};
+static_assert(std::is_trivially_copyable_v<Entry> && sizeof(Entry) == 72, "an entry is written as it lies in memory");
 
-int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+bool operator<(const Entry& a, const Entry& b) { return a.signature < b.signature; }
 
-struct stat status_of(const fs::path& path) {
-  struct stat status = {};
-  if (stat(path.c_str(), &status) != 0) {
-    throw Error(ExitCode::data, path.string() + (errno == ENOENT ? std::string(" does not exist")
-                                                                 : ": cannot be read: " + std::string(std::strerror(errno))));
-  }
-  return status;
+int64_t now_nanoseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-Signature signature_of(const struct stat& status) {
-  return {static_cast<int64_t>(status.st_dev), static_cast<int64_t>(status.st_ino), status.st_size,
-          nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
-}
+// A file's changes show in its times only when they are older than the clock's grain.
+bool is_racy(const FileSignature& signature) { return now_nanoseconds() - std::max(signature[3], signature[4]) < racy_nanoseconds; }
+
+void add(Hasher& hasher, const std::string& name, const FileSignature& signature) { hasher.field(name).bytes(signature.data(), sizeof signature); }
 
 }  // namespace
 
+// The file: entries sorted by signature, then the digest of all before it.
 struct StatCache::State {
   fs::path file;
-  std::map<Signature, Digest> known;
+  std::vector<Entry> known;  // as loaded, sorted
+  std::map<FileSignature, Digest> fresh;
   bool trusting = true;
-  bool changed = false;
 
-  Digest file_digest(const fs::path& path) {
-    const struct stat before = status_of(path);
-    const Signature signature = signature_of(before);
-    if (const auto found = known.find(signature); trusting && found != known.end()) return found->second;
-    const Digest digest = digest_of_file(path);
-    // A file that was just written may be written again without a visible change of its times.
-    const bool racy = time(nullptr) - std::max(before.st_mtim.tv_sec, before.st_ctim.tv_sec) < racy_seconds;
-    if (!racy && signature_of(status_of(path)) == signature) {
-      known.insert_or_assign(signature, digest);
-      changed = true;
+  void load() {
+    std::string bytes;
+    try {
+      bytes = read_file(file);
+    } catch (const Error&) {
+      return;
     }
-    return digest;
+    const size_t size = bytes.size() < sizeof(Digest) ? 0 : bytes.size() - sizeof(Digest);
+    if (size == 0 || size % sizeof(Entry) != 0) return;
+    if (std::memcmp(digest_of(std::string_view(bytes).substr(0, size)).bytes.data(), bytes.data() + size, sizeof(Digest)) != 0) return;
+    known.resize(size / sizeof(Entry));
+    std::memcpy(known.data(), bytes.data(), size);
+  }
+
+  const Digest* find(const FileSignature& signature) const {
+    if (!trusting) return nullptr;
+    const auto found = std::lower_bound(known.begin(), known.end(), Entry{signature, {}});
+    if (found != known.end() && found->signature == signature) return &found->digest;
+    const auto added = fresh.find(signature);
+    return added == fresh.end() ? nullptr : &added->second;
+  }
+
+  Digest digest(const fs::path& path, const FileSignature& signature) {
+    if (const Digest* known_digest = find(signature)) return *known_digest;
+    const Digest read = digest_of_file(path);
+    if (!is_racy(signature) && signature_of(path) == signature) fresh.insert_or_assign(signature, read);
+    return read;
   }
 };
 
 StatCache::StatCache(fs::path folder) : state_(std::make_unique<State>()) {
   state_->file = folder / cache_name;
-  std::ifstream in(state_->file);
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream words(line);
-    Signature signature;
-    for (int64_t& part : signature) words >> part;
-    std::string hex;
-    if (!(words >> hex) || hex.size() != 64) continue;
-    try {
-      state_->known.emplace(signature, Digest::from_hex(hex));
-    } catch (const Error&) {
-      // A damaged line is an unknown file.
-    }
-  }
+  state_->load();
 }
 
 StatCache::~StatCache() { save(); }
 
-Digest StatCache::digest(const fs::path& path) {
-  if (!fs::is_directory(path)) return state_->file_digest(path);
-  std::vector<FileEntry> entries;
-  for (const std::string& name : tree_paths(path)) {
-    entries.push_back({name, static_cast<uint64_t>(status_of(path / name).st_size), state_->file_digest(path / name)});
+StatCache::Looked StatCache::look(const fs::path& path) {
+  Hasher signature;
+  const FileSignature own = signature_of(path);
+  if (!fs::is_directory(path)) {
+    add(signature, "", own);
+    return {state_->digest(path, own), signature.finish()};
   }
-  return digest_of_tree(entries);
+  std::vector<FileEntry> entries;
+  for (TreeFile& file : tree_of(path)) {
+    add(signature, file.path, file.signature);
+    const Digest digest = state_->digest(path / file.path, file.signature);
+    entries.push_back({std::move(file.path), static_cast<uint64_t>(size_in(file.signature)), digest});
+  }
+  return {digest_of_tree(entries), signature.finish()};
 }
 
 void StatCache::distrust() { state_->trusting = false; }
 
 void StatCache::save() {
-  if (!state_->changed) return;
-  std::ostringstream text;
-  for (const auto& [signature, digest] : state_->known) {
-    for (const int64_t part : signature) text << part << ' ';
-    text << digest.hex() << '\n';
+  State& state = *state_;
+  if (state.fresh.empty()) return;
+  std::vector<Entry> all;
+  for (const auto& [signature, digest] : state.fresh) all.push_back({signature, digest});
+  if (state.known.size() + all.size() <= most_entries) {
+    for (const Entry& entry : state.known) {
+      if (!state.fresh.count(entry.signature)) all.push_back(entry);
+    }
   }
+  std::sort(all.begin(), all.end());
+  std::string bytes(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(Entry));
+  const Digest check = digest_of(bytes);
+  bytes.append(reinterpret_cast<const char*>(check.bytes.data()), check.bytes.size());
   try {
-    write_file(state_->file, text.str());
-    state_->changed = false;
+    write_file(state.file, bytes);
   } catch (const Error&) {
     // Only speed is lost.
   }
+  state.known = std::move(all);
+  state.fresh.clear();
 }
 
 Digest stat_signature(const fs::path& path) {
   Hasher hasher;
-  const auto add = [&hasher](const std::string& name, const fs::path& file) {
-    hasher.field(name);
-    for (const int64_t part : signature_of(status_of(file))) hasher.field(part);
-  };
-  add("", path);
-  if (fs::is_directory(path)) {
-    for (const std::string& name : tree_paths(path)) add(name, path / name);
+  if (!fs::is_directory(path)) {
+    add(hasher, "", signature_of(path));
+  } else {
+    for (const TreeFile& file : tree_of(path)) add(hasher, file.path, file.signature);
   }
   return hasher.finish();
 }

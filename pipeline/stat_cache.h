@@ -18,8 +18,14 @@ class StatCache {
   explicit StatCache(std::filesystem::path folder);
   ~StatCache();  // saves when something was added; a failure to save is not an error
 
-  // Of a file, or of a folder's tree. Throws Error(data) when missing, naming `path`.
-  Digest digest(const std::filesystem::path& path);
+  // A file, or a folder's tree, as it is now: its bytes' digest, and a signature that changes when anything of it may have
+  // changed since.
+  struct Looked {
+    Digest digest;
+    Digest signature;
+  };
+  // Throws Error(data) when missing, naming `path`.
+  Looked look(const std::filesystem::path& path);
   // Read everything again (--verify-inputs).
   void distrust();
   void save();
@@ -29,8 +35,7 @@ class StatCache {
   std::unique_ptr<State> state_;
 };
 
-// A signature that changes when anything below `path` may have changed: to see whether an input was edited while a
-// stage ran.
+// The signature that look() would give, without reading any file: to see whether an input was edited meanwhile.
 Digest stat_signature(const std::filesystem::path& path);
 
 std::filesystem::path user_cache_folder();  // $XDG_CACHE_HOME/penstock or ~/.cache/penstock

@@ -1,84 +1,40 @@
 #include "pipeline/store.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <cstring>
+#include <sstream>
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/sealed_folder.h"
 
 namespace penstock::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* format_version = "1\n";
-constexpr const char* list_name = "list.json";
-constexpr const char* files_name = "files";
+constexpr const char* format_version = "2\n";
+constexpr const char* volatile_word = "volatile";
 
-// A name that no other process or thread uses.
-std::string unique_suffix() {
-  static std::atomic<int> count{0};
-  return std::to_string(getpid()) + "." + std::to_string(++count);
+// A small file's text, or nothing: absence is no error here.
+std::string text_of_small(const fs::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  char part[4096];
+  std::string text;
+  for (ssize_t got; (got = read(file, part, sizeof part)) > 0;) text.append(part, static_cast<size_t>(got));
+  close(file);
+  return text;
 }
 
-std::string list_text(const std::vector<FileEntry>& entries) {
-  Value files = Value::array();
-  for (const FileEntry& entry : entries) {
-    files.push_back({{"path", entry.path}, {"size", entry.size}, {"digest", entry.digest.hex()}});
-  }
-  return Value{{"files", std::move(files)}}.dump() + "\n";
-}
-
-// The tree that a list describes is there, byte for byte. Returns its digest; nullopt when anything differs.
-std::optional<Digest> verified_tree(const fs::path& holder) {
-  try {
-    const Value list = Value::parse(read_file(holder / list_name));
-    std::vector<FileEntry> entries = list_tree(holder / files_name);
-    if (list_text(entries) != list.dump() + "\n") return std::nullopt;
-    return digest_of_tree(entries);
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
-}
-
-// Writes list and files into `holder`, a folder beside its final place, synced.
-Digest make_holder(const fs::path& files, const fs::path& holder) {
-  make_folder(holder);
-  sync_tree(files);
-  const std::vector<FileEntry> entries = list_tree(files);
-  fs::rename(files, holder / files_name);
-  write_file(holder / list_name, list_text(entries));
-  return digest_of_tree(entries);
-}
-
-// True when `from` is now `to`; false when something lay at `to` already.
-bool rename_into_place(const fs::path& from, const fs::path& to) {
-  if (rename(from.c_str(), to.c_str()) == 0) return true;
-  if (errno == EEXIST || errno == ENOTEMPTY) return false;
-  const bool device = errno == ENOSPC || errno == EIO;
-  throw Error(device ? ExitCode::io : ExitCode::cannot_create, to.string() + ": cannot rename into place: " + std::strerror(errno));
-}
-
-std::string first_line(const fs::path& path) {
-  try {
-    const std::string text = read_file(path);
-    return text.substr(0, text.find('\n'));
-  } catch (const Error&) {
-    return {};
-  }
-}
-
-bool same_ports(const Manifest& a, const Manifest& b) {
-  for (const PublishedPort& port : a.ports) {
-    if (port.is_volatile) continue;
+bool same_ports(const std::vector<PublishedPort>& a, const Publication& b) {
+  return std::all_of(a.begin(), a.end(), [&](const PublishedPort& port) {
     const PublishedPort* other = b.port(port.port);
-    if (other == nullptr || other->digest != port.digest) return false;
-  }
-  return true;
+    return port.is_volatile || (other != nullptr && other->digest == port.digest);
+  });
 }
 
 Value to_json(const Manifest& manifest) {
@@ -91,52 +47,9 @@ Value to_json(const Manifest& manifest) {
   return {{"fields", std::move(fields)}, {"ports", std::move(ports)}};
 }
 
-// Puts `text` under `path` unless something is there: link(2) is atomic and never replaces. False: there was.
-bool publish_file(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new." + unique_suffix();
-  write_file(fresh, text);
-  const int code = link(fresh.c_str(), path.c_str());
-  const int problem = errno;
-  if (code != 0 && problem != EEXIST) {
-    // No hard links on this file system: the window is a rename's.
-    const bool free = !fs::exists(path);
-    if (free) fs::rename(fresh, path);
-    else fs::remove(fresh);
-    return free;
-  }
-  fs::remove(fresh);
-  return code == 0;
-}
-
-}  // namespace
-
-const PublishedPort* Manifest::port(const std::string& name) const {
-  const auto found = std::find_if(ports.begin(), ports.end(), [&](const PublishedPort& one) { return one.port == name; });
-  return found == ports.end() ? nullptr : &*found;
-}
-
-Store::Store(fs::path root, Mode mode) : root_(fs::absolute(root).lexically_normal()), mode_(mode) {
-  const fs::path version = root_ / "format-version";
-  if (fs::exists(version)) {
-    const std::string found = read_file(version);
-    if (found != format_version) {
-      throw Error(ExitCode::cannot_create,
-                  root_.string() + ": this store has format " + found.substr(0, found.find('\n')) +
-                      ", this program writes format 1; keep the old one with the program that made it and name another "
-                      "with --store DIR, which is filled by running again");
-    }
-  } else if (mode == Mode::read_write) {
-    for (const char* folder : {"objects", "manifests", "actions", "recipes", "chunks", "progress", "attempts", "staging"}) {
-      make_folder(root_ / folder);
-    }
-    write_file(version, format_version);
-  }
-}
-
-std::optional<Manifest> Store::read_manifest(const std::string& hex) const {
-  if (hex.size() != 64) return std::nullopt;
+std::optional<Manifest> manifest_of(const std::string& text) {
   try {
-    const Value json = Value::parse(read_file(root_ / "manifests" / hex));
+    const Value json = Value::parse(text);
     Manifest manifest;
     manifest.stage = json.at("stage");
     for (const Value& field : json.at("fields")) manifest.fields.fields.emplace_back(field.at(0), field.at(1));
@@ -149,54 +62,129 @@ std::optional<Manifest> Store::read_manifest(const std::string& hex) const {
   }
 }
 
-std::optional<Manifest> Store::find(const char* table, const Digest& key) const {
-  auto manifest = read_manifest(first_line(root_ / table / key.hex()));
-  if (!manifest) return std::nullopt;
-  for (const PublishedPort& port : manifest->ports) {
-    if (!fs::exists(root_ / "objects" / port.digest.hex() / list_name)) return std::nullopt;
+// Puts `text` under `path` unless something is there: link(2) is atomic and never replaces. False: there was.
+bool publish_file(const fs::path& path, const std::string& text) {
+  const fs::path fresh = path.string() + ".new." + unique_suffix();
+  write_file(fresh, text);
+  const int code = link(fresh.c_str(), path.c_str());
+  const int problem = errno;
+  if (code != 0 && problem != EEXIST) {
+    // No hard links on this file system: renameat2 does not replace either.
+    const bool free = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
+    if (!free) fs::remove(fresh);
+    return free;
   }
-  return manifest;
+  fs::remove(fresh);
+  return code == 0;
 }
 
-std::optional<Manifest> Store::find_recipe(const Digest& key) const { return find("recipes", key); }
-std::optional<Manifest> Store::find_action(const Digest& key) const { return find("actions", key); }
+}  // namespace
 
-std::optional<Manifest> Store::nearest(const KeyFields& fields) const {
-  const auto kind_of = [](const KeyFields& all) { return all.fields.size() > 1 ? all.fields[1].second : Value(); };
-  std::optional<Manifest> best;
-  size_t fewest = 0;
-  fs::file_time_type newest;
+const PublishedPort* Publication::port(const std::string& name) const {
+  const auto found = std::find_if(ports.begin(), ports.end(), [&](const PublishedPort& one) { return one.port == name; });
+  return found == ports.end() ? nullptr : &*found;
+}
+
+std::string Publication::to_text() const {
+  std::string text = kind + "\n" + manifest.hex() + "\n" + action.hex() + "\n";
+  for (const PublishedPort& port : ports) text += port.port + " " + port.digest.hex() + (port.is_volatile ? std::string(" ") + volatile_word : "") + "\n";
+  return text + "end\n";
+}
+
+std::optional<Publication> Publication::from_text(const std::string& text) {
+  std::istringstream in(text);
+  Publication publication;
+  std::string manifest, action;
+  if (!std::getline(in, publication.kind) || !std::getline(in, manifest) || !std::getline(in, action)) return std::nullopt;
+  try {
+    publication.manifest = Digest::from_hex(manifest);
+    publication.action = Digest::from_hex(action);
+    for (std::string line; std::getline(in, line);) {
+      if (line == "end") return publication;
+      std::istringstream words(line);
+      std::string port, digest, mark;
+      words >> port >> digest >> mark;
+      publication.ports.push_back({port, Digest::from_hex(digest), mark == volatile_word});
+    }
+  } catch (const Error&) {
+    // not a digest
+  }
+  return std::nullopt;
+}
+
+Store::Store(fs::path root, Mode mode) : root_(fs::absolute(root).lexically_normal()), mode_(mode) {
+  const fs::path version = root_ / "format-version";
+  if (fs::exists(version)) {
+    const std::string found = read_file(version);
+    if (found != format_version) {
+      throw Error(ExitCode::cannot_create, root_.string() + ": this store has format " + found.substr(0, found.find('\n')) +
+                                               ", this program writes format 2; keep the old one with the program that made it and name another "
+                                               "with --store DIR, which is filled by running again");
+    }
+  } else if (mode == Mode::read_write) {
+    for (const char* folder : {"objects", "manifests", "actions", "recipes", "chunks", "progress", "families", "attempts", "leases", "staging",
+                               "nondeterminism", "sweeps", "pins"}) {
+      make_folder(root_ / folder);
+    }
+    write_file(version, format_version);
+  }
+}
+
+PublicationPointer Store::find(const char* table, const Digest& key) const {
+  const std::string text = text_of_small(root_ / table / key.hex());
+  if (text.empty()) return nullptr;
+  auto publication = Publication::from_text(text);
+  if (!publication) return nullptr;
+  const bool whole = std::all_of(publication->ports.begin(), publication->ports.end(), [this](const PublishedPort& port) { return is_sealed(object(port.digest)); });
+  return whole ? std::make_shared<const Publication>(std::move(*publication)) : nullptr;
+}
+
+std::optional<Manifest> Store::manifest(const Publication& publication) const {
+  return manifest_of(text_of_small(root_ / "manifests" / publication.kind / publication.manifest.hex()));
+}
+
+std::vector<Manifest> Store::newest_manifests(const std::string& kind, size_t count) const {
+  std::vector<std::pair<int64_t, fs::path>> files;
   std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(root_ / "manifests", absent)) {
-    auto manifest = read_manifest(entry.path().filename().string());
-    if (!manifest || kind_of(manifest->fields) != kind_of(fields)) continue;
-    const size_t count = differences(manifest->fields, fields).size();
-    const auto written = entry.last_write_time();
-    if (best && (count > fewest || (count == fewest && written <= newest))) continue;
-    best = std::move(manifest);
-    fewest = count;
-    newest = written;
+  for (const auto& entry : fs::directory_iterator(root_ / "manifests" / kind, absent)) {
+    struct stat status = {};
+    if (stat(entry.path().c_str(), &status) == 0) files.emplace_back(-(int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec), entry.path());
   }
-  return best;
+  const size_t kept = std::min(count, files.size());
+  std::partial_sort(files.begin(), files.begin() + static_cast<ptrdiff_t>(kept), files.end());
+  std::vector<Manifest> manifests;
+  for (size_t i = 0; i < kept; ++i) {
+    if (auto manifest = manifest_of(text_of_small(files[i].second))) manifests.push_back(std::move(*manifest));
+  }
+  return manifests;
 }
 
-fs::path Store::object_files(const Digest& object) const { return root_ / "objects" / object.hex() / files_name; }
+void Store::touch(const Publication& publication) const {
+  constexpr time_t day = 24 * 60 * 60;
+  const fs::path key = root_ / "actions" / publication.action.hex();
+  struct stat status = {};
+  if (stat(key.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > day) utimensat(AT_FDCWD, key.c_str(), nullptr, 0);
+}
 
-bool Store::verify(const Digest& object) const {
+fs::path Store::object_files(const Digest& digest) const { return files_of(object(digest)); }
+
+bool Store::verify(const Digest& digest) const {
   {
-    const std::lock_guard lock(mutex_);
-    if (verified_.count(object)) return true;
+    const std::lock_guard lock(verified_->mutex);
+    if (verified_->objects.count(digest)) return true;
   }
-  const fs::path holder = root_ / "objects" / object.hex();
-  if (verified_tree(holder) == object) {
-    const std::lock_guard lock(mutex_);
-    verified_.insert(object);
+  if (verified(object(digest)) == digest) {
+    const std::lock_guard lock(verified_->mutex);
+    verified_->objects.insert(digest);
     return true;
   }
-  if (mode_ == Mode::read_write && fs::exists(holder)) {
-    rename_into_place(holder, root_ / "staging" / ("damaged-" + object.hex() + "." + unique_suffix()));
-  }
+  move_aside(object(digest), digest);
   return false;
+}
+
+void Store::move_aside(const fs::path& holder, const Digest& name) const {
+  if (mode_ != Mode::read_write || !fs::exists(holder)) return;
+  rename_into_place(holder, root_ / "staging" / ("damaged-" + name.hex() + "." + unique_suffix()));
 }
 
 fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports) {
@@ -213,81 +201,88 @@ void Store::remove_staging(const fs::path& staging) {
 PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
-  published.digest = make_holder(staging / port.port, holder);
-  const fs::path object = root_ / "objects" / published.digest.hex();
+  published.digest = seal(staging / port.port, holder);
   // An object already there is mine when it is whole; a damaged one is moved aside first.
-  while (!rename_into_place(holder, object)) {
+  while (!rename_into_place(holder, object(published.digest))) {
     if (verify(published.digest)) return published;
   }
-  const std::lock_guard lock(mutex_);
-  verified_.insert(published.digest);
+  const std::lock_guard lock(verified_->mutex);
+  verified_->objects.insert(published.digest);
   return published;
 }
 
-std::string Store::write_manifest(const Manifest& manifest) const {
+Publication Store::write_manifest(const Manifest& manifest) const {
   Value json = to_json(manifest);
-  const std::string hex = digest_of(json.dump()).hex();
+  const Digest digest = digest_of(json.dump());
+  const std::string kind = kind_of(manifest.fields);
   json["stage"] = manifest.stage;
-  write_file(root_ / "manifests" / hex, json.dump() + "\n");
-  return hex;
+  make_folder(root_ / "manifests" / kind);
+  write_file(root_ / "manifests" / kind / digest.hex(), json.dump() + "\n");
+  return {kind, digest, manifest.fields.key(), manifest.ports};
 }
 
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
-Manifest Store::commit(const fs::path& staging, const Manifest& draft, const Digest& recipe, const Digest& action,
-                       bool replace, Published* outcome) {
-  Manifest mine = draft;
-  for (PublishedPort& port : mine.ports) port = adopt(staging, port);
-  const std::string manifest = write_manifest(mine);
-  const fs::path key = root_ / "actions" / action.hex();
+PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe, bool replace,
+                                 Committed* outcome) {
+  Manifest made = draft;
+  for (PublishedPort& port : made.ports) port = adopt(staging, port);
+  auto mine = std::make_shared<const Publication>(write_manifest(made));
+  const fs::path key = root_ / "actions" / mine->action.hex();
 
-  Published result = Published::fresh;
-  if (!publish_file(key, manifest + "\n")) {
-    auto theirs = find_action(action);
-    const bool same = theirs && same_ports(*theirs, mine);
-    result = same ? Published::same : theirs ? Published::nondeterministic : Published::fresh;
+  Committed result = Committed::fresh;
+  if (!publish_file(key, mine->to_text())) {
+    auto theirs = find_action(mine->action);
+    if (theirs) result = same_ports(mine->ports, *theirs) ? Committed::same : Committed::different;
     if (!theirs || replace) {
-      write_file(key, manifest + "\n");
+      write_file(key, mine->to_text());
     } else {
-      mine = std::move(*theirs);
+      mine = std::move(theirs);
     }
   }
-  publish_recipe(recipe, action);
+  if (recipe) publish_recipe(*recipe, *mine);
   if (outcome != nullptr) *outcome = result;
   remove_staging(staging);
   return mine;
 }
 
-void Store::publish_recipe(const Digest& recipe, const Digest& action) {
-  const std::string manifest = first_line(root_ / "actions" / action.hex());
+void Store::publish_recipe(const Digest& recipe, const Publication& publication) const {
   const fs::path key = root_ / "recipes" / recipe.hex();
-  if (first_line(key) != manifest) write_file(key, manifest + "\n");
+  const std::string text = publication.to_text();
+  if (text_of_small(key) == text) return;
+  try {
+    write_file(key, text);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::cannot_create) throw;  // a shared store that is only read: it is found by its action key
+  }
 }
 
 std::optional<fs::path> Store::find_chunk(const Digest& key) const {
   const fs::path holder = root_ / "chunks" / key.hex();
   if (!fs::exists(holder)) return std::nullopt;
-  if (verified_tree(holder)) return holder / files_name;
-  if (mode_ == Mode::read_write) rename_into_place(holder, root_ / "staging" / ("damaged-" + key.hex() + "." + unique_suffix()));
+  if (verified(holder)) return files_of(holder);
+  move_aside(holder, key);
   return std::nullopt;
 }
 
 fs::path Store::make_chunk_staging(const Digest& key) {
-  const fs::path staging = root_ / "staging" / ("chunk-" + key.hex() + "." + unique_suffix());
-  make_folder(staging / files_name);
-  return staging / files_name;
+  const fs::path files = files_of(root_ / "staging" / ("chunk-" + key.hex() + "." + unique_suffix()));
+  make_folder(files);
+  return files;
 }
 
 fs::path Store::publish_chunk(const fs::path& staging, const Digest& key) {
   const fs::path chunk = root_ / "chunks" / key.hex();
   const fs::path holder = staging.parent_path() / "holder";
-  make_holder(staging, holder);
+  seal(staging, holder);
   while (!rename_into_place(holder, chunk)) {
     if (find_chunk(key)) break;
   }
   remove_staging(staging.parent_path());
-  return chunk / files_name;
+  return files_of(chunk);
 }
+
+// ---- what unfinished stages keep, and the record of attempts ----
 
 fs::path Store::progress(const Digest& action) const {
   const fs::path folder = root_ / "progress" / action.hex();
@@ -295,13 +290,35 @@ fs::path Store::progress(const Digest& action) const {
   return folder;
 }
 
-int Store::next_attempt(const Digest& action) const {
-  int last = 0;
-  for (const Attempt& attempt : attempts(action)) last = std::max(last, attempt.number);
-  return last + 1;
+bool Store::has_progress(const Digest& action) const {
+  std::error_code absent;
+  return fs::directory_iterator(root_ / "progress" / action.hex(), absent) != fs::directory_iterator();
 }
 
-void Store::record_attempt(const Digest& action, const Attempt& attempt) {
+void Store::join_family(const Digest& family, const Digest& action) const {
+  const fs::path member = root_ / "families" / family.hex() / action.hex();
+  if (fs::exists(member)) return;
+  make_folder(member.parent_path());
+  write_file(member, "");
+}
+
+std::vector<fs::path> Store::relatives(const Digest& family, const Digest& action) const {
+  std::vector<fs::path> found;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(root_ / "families" / family.hex(), absent)) {
+    const std::string name = entry.path().filename().string();
+    if (name != action.hex() && fs::exists(root_ / "progress" / name)) found.push_back(root_ / "progress" / name);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+int Store::next_attempt(const Digest& action) const {
+  const auto all = attempts(action);
+  return all.empty() ? 1 : all.back().number + 1;
+}
+
+void Store::record_attempt(const Digest& action, const Attempt& attempt) const {
   write_file(root_ / "attempts" / action.hex() / (std::to_string(attempt.number) + ".json"), pipeline::to_json(attempt).dump() + "\n");
 }
 

@@ -166,7 +166,7 @@ class ZipArchive final : public Archive {
 class FolderArchive final : public Archive {
  public:
   FolderArchive(fs::path folder, const std::string& name, const ArchiveLimits& limits) : folder_(std::move(folder)) {
-    for (const std::string& path : pipeline::tree_paths(folder_)) {
+    for (const auto& [path, signature] : pipeline::tree_of(folder_)) {
       entries_.push_back({path, name + "/" + path, fs::file_size(folder_ / path)});
     }
     if (entries_.size() > limits.entries) refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));

@@ -144,10 +144,10 @@ pipeline::StageKind command_kind() {
   kind.name = "command";
   kind.summary = "runs a program of yours as a cached stage";
   kind.parameters = pipeline::specifications_of<CommandParameters>();
-  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<CommandParameters>(values);
-    if (parameters.command.empty()) problems.emplace_back("command", "must name a program");
-    if (parameters.outputs.empty()) problems.emplace_back("outputs", "must name at least one output");
+  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<CommandParameters>(view.values);
+    if (parameters.command.empty()) problems.push_back({"command", "must name a program"});
+    if (parameters.outputs.empty()) problems.push_back({"outputs", "must name at least one output"});
   };
   kind.ports = [](const pipeline::Values& values, const std::vector<std::string>& inputs) {
     std::vector<pipeline::Port> in, out;

@@ -23,8 +23,8 @@ pipeline::StageKind resize_kind() {
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true}};
   kind.outputs = {{.name = "samples", .help = "packs of grid image, grid mask and native label map by sample, and samples.json"}};
   kind.parameters = pipeline::specifications_of<ResizeParameters>();
-  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
-    if (pipeline::read_parameters<ResizeParameters>(values).channels == 2) problems.emplace_back("channels", "must be 1 or 3, is 2");
+  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
+    if (pipeline::read_parameters<ResizeParameters>(view.values).channels == 2) problems.push_back({"channels", "must be 1 or 3, is 2"});
   };
   kind.body = [] { return compute_body("resize"); };
   return kind;

@@ -127,10 +127,10 @@ pipeline::StageKind split_kind() {
                  {.name = "list", .help = "a CSV of your own, lines 'id,subset', instead of the draw", .optional = true}};
   kind.outputs = {{.name = "index", .help = "split.json: the ids of each subset"}};
   kind.parameters = pipeline::specifications_of<SplitParameters>();
-  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<SplitParameters>(values);
+  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<SplitParameters>(view.values);
     if (parameters.validation + parameters.test >= 1) {
-      problems.emplace_back("test", fmt::format("validation {} and test {} leave nothing to train on", parameters.validation, parameters.test));
+      problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on", parameters.validation, parameters.test)});
     }
   };
   kind.body = [] { return pipeline::body_of(split); };

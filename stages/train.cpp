@@ -63,11 +63,19 @@ pipeline::StageKind train_kind() {
                   {.name = "curves", .help = "curves.json: figures of each epoch"},
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
   kind.parameters = pipeline::specifications_of<TrainParameters>();
-  kind.check = [](const pipeline::Values& values, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<TrainParameters>(view.values);
+    const int64_t factor = int64_t{1} << parameters.depth;
+    for (const char* side : {"width", "height"}) {
+      const auto pixels = view.upstream("resize", side);
+      if (!pixels || pixels->get<int64_t>() % factor == 0) continue;
+      problems.push_back({"depth", fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}", parameters.depth,
+                                               parameters.depth, side, factor, pixels->get<int64_t>()),
+                          "resize", side});
+    }
     if (parameters.global_batch % parameters.micro_batch != 0) {
-      problems.emplace_back("global_batch", fmt::format("must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
-                                                        parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch)));
+      problems.push_back({"global_batch", fmt::format("must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
+                                                        parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
   kind.body = [] { return compute_body("train"); };

@@ -206,7 +206,7 @@ TEST(Checkpoint, ADamagedOneIsPassedOverForTheOneBefore) {
   EXPECT_FALSE(checkpoints.load_newest());
   for (int64_t step : {1, 2, 3}) checkpoints.save({{{"updates", step}}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, step);
   EXPECT_EQ(checkpoints.load_newest()->state.at("updates"), 3);
-  EXPECT_EQ(pipeline::tree_paths(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
+  EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   std::string bytes = pipeline::read_file(folder.path() / "checkpoint-3.safetensors");
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   pipeline::write_file(folder.path() / "checkpoint-3.safetensors", bytes);

@@ -118,7 +118,7 @@ TEST(Pipeline, AMatrixSharesItsDataStages) {
   for (const auto& one : said.at("runs")) {
     EXPECT_TRUE(std::filesystem::exists(place.path() / one.at("folder").get<std::string>() / "report.html"));
   }
-  EXPECT_EQ(place.entries(".penstock/manifests"), 6u + 2 * 3);
+  EXPECT_EQ(place.entries(".penstock/actions"), 6u + 2 * 3);
 }
 
 }  // namespace

@@ -82,7 +82,8 @@ class Workplace {
   // Stage and port -> digest of what the store holds, but for volatile ports.
   std::map<std::string, std::string> published(const std::string& store = ".penstock") const {
     std::map<std::string, std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(path() / store / "manifests")) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path() / store / "manifests")) {
+      if (!entry.is_regular_file()) continue;
       const auto manifest = nlohmann::json::parse(text_of(entry.path()));
       for (const auto& port : manifest.at("ports")) {
         if (port.value("volatile", false)) continue;

@@ -191,33 +191,25 @@ class Workshop {
     RunOptions options;
     options.selection = selection;
     options.cache = path("cache");
-    options.publish = [&](const Graph& graph, const Run&, const std::vector<NodeResult>& results, const Store&, const std::string& lineage) {
-      last_lineage = lineage;
+    options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results, const Store& store) {
+      last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
-        const std::string& stage = graph.nodes[result.node].stage;
+        const std::string& stage = graph.nodes[result.node].stage();
         outcome.ended[stage] = result.ended;
         outcome.reasons[stage] = result.reason;
         outcome.messages[stage] = result.message;
-        if (!result.manifest) continue;
-        for (const PublishedPort& port : result.manifest->ports) outcome.digests[stage + "." + port.port] = port.digest.hex();
+        if (!result.published) continue;
+        for (const PublishedPort& port : result.published->ports) outcome.digests[stage + "." + port.port] = port.digest.hex();
       }
     };
     std::mutex mutex;
     distributed::run_local_ranks(ranks, [&](distributed::Communicator& communicator) {
-      Events events;
-      const ExitCode code = run_graph(communicator.rank() == 0 ? &loaded.graph : nullptr, kinds, options, communicator, events, interrupted);
+      const ExitCode code = run_graph(communicator.rank() == 0 ? &loaded.graph : nullptr, kinds, options, communicator, interrupted);
       const std::lock_guard lock(mutex);
       outcome.code = code;
     });
     return outcome;
   }
-  Plan plan(const std::vector<std::string>& sets = {}, const Selection& selection = {}) const {
-    const LoadedConfig loaded = load(sets);
-    const Store store(loaded.graph.store, Store::Mode::read_only);
-    StatCache inputs(path("cache"));
-    return make_plan(loaded.graph, selection, store, inputs);
-  }
-
   TemporaryFolder folder;
   Calls calls;
   StageTable kinds = fake_kinds(calls);

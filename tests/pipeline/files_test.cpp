@@ -16,7 +16,8 @@ TEST(Files, AWrittenFileLeavesNothingBesideIt) {
   TemporaryFolder folder;
   write_file(folder.path() / "a/b.txt", "text");
   EXPECT_EQ(read_file(folder.path() / "a/b.txt"), "text");
-  EXPECT_EQ(tree_paths(folder.path()), std::vector<std::string>{"a/b.txt"});
+  ASSERT_EQ(tree_of(folder.path()).size(), 1u);
+  EXPECT_EQ(tree_of(folder.path()).front().path, "a/b.txt");
 }
 
 TEST(Files, AFullDiskIsAnIoErrorAndKeepsTheOldFile) {
@@ -47,7 +48,7 @@ TEST(Files, ATreesDigestSeesNamesAndContentsButNotTimes) {
 TEST(Files, ALinkInATreeIsRefused) {
   TemporaryFolder folder;
   fs::create_symlink("/etc/passwd", folder.path() / "link");
-  EXPECT_THROW(tree_paths(folder.path()), Error);
+  EXPECT_THROW(tree_of(folder.path()), Error);
 }
 
 TEST(StatCache, AFileRewrittenWithItsOldTimesIsReadAgain) {
@@ -56,16 +57,16 @@ TEST(StatCache, AFileRewrittenWithItsOldTimesIsReadAgain) {
   write_file(file, "one");
   const auto old_time = fs::last_write_time(file) - std::chrono::hours(1);
   fs::last_write_time(file, old_time);
-  const Digest before = StatCache(folder.path() / "cache").digest(file);
+  const Digest before = StatCache(folder.path() / "cache").look(file).digest;
   write_file(file, "two");
   fs::last_write_time(file, old_time);
-  EXPECT_NE(StatCache(folder.path() / "cache").digest(file), before);
+  EXPECT_NE(StatCache(folder.path() / "cache").look(file).digest, before);
 }
 
 TEST(StatCache, AMissingFileIsNamed) {
   TemporaryFolder folder;
   try {
-    StatCache(folder.path()).digest(folder.path() / "nowhere.zip");
+    StatCache(folder.path()).look(folder.path() / "nowhere.zip");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::data);

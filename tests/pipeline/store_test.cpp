@@ -15,19 +15,22 @@ namespace fs = std::filesystem;
 
 Digest key(const std::string& text) { return digest_of(text); }
 
-Manifest publish(Store& store, const std::string& content, Published* outcome = nullptr, bool replace = false, const std::string& note = "") {
-  const auto staging = store.make_staging(key("action"), {"out", "note"});
+const KeyFields fields = {{{"kind", "write"}}};
+const Digest action = fields.key();
+
+Publication publish(Store& store, const std::string& content, Committed* outcome = nullptr, bool replace = false, const std::string& note = "") {
+  const auto staging = store.make_staging(action, {"out", "note"});
   write_file(staging / "out" / "file.txt", content);
   write_file(staging / "note" / "note.txt", note);
-  Manifest draft{"stage", {{{"kind", "write"}}}, {{"out", {}, false}, {"note", {}, true}}};
-  return store.commit(staging, draft, key("recipe"), key("action"), replace, outcome);
+  const Manifest draft{"stage", fields, {{"out", {}, false}, {"note", {}, true}}};
+  return *store.commit(staging, draft, key("recipe"), replace, outcome);
 }
 
 TEST(Store, APublishedOutputIsFoundByBothKeysWithItsBytes) {
   TemporaryFolder folder;
   Store store(folder.path() / "store", Store::Mode::read_write);
   publish(store, "content");
-  for (const auto& found : {store.find_recipe(key("recipe")), store.find_action(key("action"))}) {
+  for (const auto& found : {store.find_recipe(key("recipe")), store.find_action(action)}) {
     ASSERT_TRUE(found);
     EXPECT_EQ(read_file(store.object_files(found->port("out")->digest) / "file.txt"), "content");
   }
@@ -38,9 +41,9 @@ TEST(Store, TheSameBytesAgainAreTheSameObject) {
   TemporaryFolder folder;
   Store store(folder.path() / "store", Store::Mode::read_write);
   const auto first = publish(store, "content");
-  Published outcome;
+  Committed outcome;
   const auto second = publish(store, "content", &outcome, false, "another note");
-  EXPECT_EQ(outcome, Published::same) << "a volatile port may differ";
+  EXPECT_EQ(outcome, Committed::same) << "a volatile port may differ";
   EXPECT_EQ(first.port("out")->digest, second.port("out")->digest);
 }
 
@@ -48,12 +51,12 @@ TEST(Store, OfTwoDifferentOutputsThePublishedOneStaysUnlessReplaced) {
   TemporaryFolder folder;
   Store store(folder.path() / "store", Store::Mode::read_write);
   const auto first = publish(store, "one");
-  Published outcome;
+  Committed outcome;
   EXPECT_EQ(publish(store, "two", &outcome).port("out")->digest, first.port("out")->digest);
-  EXPECT_EQ(outcome, Published::nondeterministic);
+  EXPECT_EQ(outcome, Committed::different);
   const auto replaced = publish(store, "two", &outcome, true);
   EXPECT_NE(replaced.port("out")->digest, first.port("out")->digest);
-  EXPECT_EQ(store.find_action(key("action"))->port("out")->digest, replaced.port("out")->digest);
+  EXPECT_EQ(store.find_action(action)->port("out")->digest, replaced.port("out")->digest);
 }
 
 TEST(Store, ADamagedObjectIsFoundOutMovedAsideAndMadeAgain) {
@@ -65,10 +68,10 @@ TEST(Store, ADamagedObjectIsFoundOutMovedAsideAndMadeAgain) {
   Store store(folder.path() / "store", Store::Mode::read_write);
   write_file(store.object_files(digest) / "file.txt", "CONTENT");
   EXPECT_FALSE(store.verify(digest));
-  EXPECT_FALSE(store.find_action(key("action")));
+  EXPECT_FALSE(store.find_action(action));
   publish(store, "content");
   EXPECT_TRUE(store.verify(digest));
-  EXPECT_TRUE(store.find_action(key("action")));
+  EXPECT_TRUE(store.find_action(action));
 }
 
 TEST(Store, AKeyWhoseObjectIsGoneIsAbsent) {
@@ -125,10 +128,10 @@ TEST(Store, AttemptsAreKeptInOrder) {
     Attempt attempt;
     attempt.number = number;
     attempt.message = "attempt " + std::to_string(number);
-    store.record_attempt(key("action"), attempt);
+    store.record_attempt(action, attempt);
   }
-  EXPECT_EQ(store.next_attempt(key("action")), 11);
-  EXPECT_EQ(store.attempts(key("action")).back().message, "attempt 10");
+  EXPECT_EQ(store.next_attempt(action), 11);
+  EXPECT_EQ(store.attempts(action).back().message, "attempt 10");
 }
 
 }  // namespace

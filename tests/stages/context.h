@@ -41,7 +41,7 @@ class Bench {
     std::filesystem::create_directories(place / "progress");
     const auto ranks = distributed::local_world(1);
     pipeline::Events events;
-    pipeline::StageContext context{.values = all, .ranks = *ranks[0], .threads = 2, .inputs = sources, .outputs = outputs, .progress = place / "progress",
+    pipeline::StageContext context{.values = all, .ranks = *ranks[0], .threads = 2, .inputs = sources, .outputs = outputs, .progress = place / "progress", .relatives = {},
                                    .events = events, .interrupted = interrupted_, .lineage = "", .stage = name};
     if (kind.scope == pipeline::Scope::shared) {
       const pipeline::ChunkKeys keys{all, {}, {{"inputs", pipeline::digest_of(std::to_string(count_))}}};

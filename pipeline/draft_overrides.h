@@ -1,0 +1,26 @@
+// Values of a draft: from the file, the environment and the flags, by one rule.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/draft.h"
+
+namespace penstock::pipeline {
+
+// The keys of a stage's table that are no parameters of its kind.
+const std::vector<std::string>& reserved_keys();
+
+// Where a value was written.
+struct ValuePlace {
+  Position key;
+  Position value;
+  std::string origin;  // as `penstock config --origin` says it
+};
+// Reports an unknown name or a value that does not fit; else the stage holds the value.
+void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics);
+
+// Environment, then --set, --input and --store: each over what was there before.
+void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& diagnostics);
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,30 @@
+// A folder of files beside a list of their sizes and digests, so that any later damage shows: what objects and chunks are.
+//
+//   <holder>/list.json   {"files": [{"path", "size", "digest"}]}, sorted by path
+//   <holder>/files/      the files
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "pipeline/files.h"
+
+namespace penstock::pipeline {
+
+// Syncs what lies below `files`, moves it to `holder`/files and writes the list. Returns the digest of the tree.
+Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder);
+
+// Reads every file. The digest of the tree; nullopt when anything is missing, added or different.
+std::optional<Digest> verified(const std::filesystem::path& holder);
+
+bool is_sealed(const std::filesystem::path& holder);  // looks for the list only
+std::filesystem::path files_of(const std::filesystem::path& holder);
+
+// rename(2). False when something lay at `to` already; other failures throw Error(io) or Error(cannot_create).
+bool rename_into_place(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A part of a name that no other process or thread, here or on another machine, uses at the same time.
+std::string unique_suffix();
+
+}  // namespace penstock::pipeline
