@@ -45,6 +45,13 @@ Digest Digest::from_hex(std::string_view hex) {
 
 struct Hasher::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
+  std::array<uint8_t, 512> waiting;  // short fields, gathered: a call into the library costs more than hashing one
+  size_t used = 0;
+
+  void flush() {
+    EVP_DigestUpdate(context, waiting.data(), used);
+    used = 0;
+  }
   State() {
     static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // once: looking it up costs more than a short hash
     PENSTOCK_CHECK(sha256 != nullptr && EVP_DigestInit_ex2(context, sha256, nullptr) == 1, "libcrypto has SHA-256");
@@ -58,7 +65,14 @@ Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 Hasher& Hasher::bytes(const void* data, size_t size) {
-  EVP_DigestUpdate(state_->context, data, size);
+  State& state = *state_;
+  if (state.used + size > state.waiting.size()) state.flush();
+  if (size > state.waiting.size()) {
+    EVP_DigestUpdate(state.context, data, size);
+  } else {
+    std::memcpy(state.waiting.data() + state.used, data, size);
+    state.used += size;
+  }
   return *this;
 }
 
@@ -92,6 +106,7 @@ Hasher& Hasher::field(const Digest& digest) {
 Digest Hasher::finish() {
   Digest digest;
   unsigned size = 0;
+  state_->flush();
   EVP_DigestFinal_ex(state_->context, digest.bytes.data(), &size);
   return digest;
 }

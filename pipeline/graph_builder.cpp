@@ -52,7 +52,10 @@ class Builder {
     for (const auto& [target, place] : draft_.targets) graph_.targets.push_back(target);
     if (graph_.targets.empty()) graph_.targets = sinks();
     graph_.runs.resize(points_.size());
-    for (size_t run = 0; run < points_.size(); ++run) graph_.runs[run].axes = points_[run];
+    for (size_t run = 0; run < points_.size(); ++run) {
+      graph_.runs[run].axes = points_[run];
+      graph_.runs[run].nodes.reserve(order_.size());
+    }
     // Stage by stage, so that a fan-in finds the nodes of every run.
     for (const int stage : order_) add_stage(draft_.stages[stage]);
     for (const Node& node : graph_.nodes) check(node);

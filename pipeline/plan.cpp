@@ -140,22 +140,19 @@ class Planner {
   Digest recipe_key(const Node& node) {
     Hasher hasher;
     hasher.field("recipe").field(own_digest(node));
-    std::vector<std::pair<std::string_view, Digest>> gathered;
     for (const Input& input : node.inputs) {
-      hasher.field(input.port());
-      gathered.clear();
+      std::vector<const Source*> sources;
       for (const Source& source : input.sources) {
-        if (is_volatile(graph_, source)) continue;
-        const Digest digest = source.node < 0 ? plan_.outside.at(source.declared).digest
-                                              : Hasher().field(plan_.nodes[source.node].recipe).field(source.port()).finish();
-        if (input.fan_in()) {
-          gathered.emplace_back(source.run < 0 ? std::string_view() : graph_.runs[source.run].id, digest);
-        } else {
-          hasher.field(digest);
-        }
+        if (!is_volatile(graph_, source)) sources.push_back(&source);
       }
-      std::sort(gathered.begin(), gathered.end());
-      for (const auto& [run, digest] : gathered) hasher.field(run).field(digest);
+      const auto id_of = [this](const Source* source) { return source->run < 0 ? std::string_view() : std::string_view(graph_.runs[source->run].id); };
+      if (input.fan_in()) std::stable_sort(sources.begin(), sources.end(), [&](const Source* a, const Source* b) { return id_of(a) < id_of(b); });
+      hasher.field(input.port()).field(static_cast<uint64_t>(sources.size()));
+      for (const Source* source : sources) {
+        if (input.fan_in()) hasher.field(id_of(source));
+        if (source->node < 0) hasher.field(plan_.outside.at(source->declared).digest);
+        else hasher.field(plan_.nodes[source->node].recipe).field(source->port());
+      }
     }
     return hasher.finish();
   }
