@@ -19,6 +19,9 @@ struct Parsed {
   stages::PredictRequest predict;
   bool count = false;
   bool origin = false;
+  bool watch = false;
+  bool expand = false;
+  std::string format = "dot";
   std::string stage;
   std::string kind;
 };
@@ -125,6 +128,22 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
     if (parsed.stage.empty() && !pipeline::is_error_code(first)) throw CLI::RequiredError("STAGE");
     code = parsed.stage.empty() ? explain_error_command(first) : explain_command(parsed.config, parsed.stage, parsed.voice, kinds);
   });
+
+  CLI::App* status = app.add_subcommand("status", "per stage: done, running, stale, failed; who is at work");
+  add_config(*status, parsed.config);
+  status->add_flag("--watch", parsed.watch, "look again every two seconds until all is done");
+  status->callback([&] { code = status_command(parsed.config, parsed.watch, parsed.voice, kinds); });
+
+  CLI::App* logs = app.add_subcommand("logs", "what a stage said when it ran last");
+  add_config(*logs, parsed.config);
+  logs->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix")->required();
+  logs->callback([&] { code = logs_command(parsed.config, parsed.stage, parsed.voice, kinds); });
+
+  CLI::App* graph = app.add_subcommand("graph", "the pipeline as a drawing, coloured by what is done");
+  add_config(*graph, parsed.config);
+  graph->add_option("--format", parsed.format, "dot, mermaid or json")->check(CLI::IsMember({"dot", "mermaid", "json"}))->type_name("");
+  graph->add_flag("--expand", parsed.expand, "every instance of a matrix apart");
+  graph->callback([&] { code = graph_command(parsed.config, parsed.voice.json ? "json" : parsed.format, parsed.expand, kinds); });
 
   CLI::App* config = app.add_subcommand("config", "the final values of a configuration");
   add_config(*config, parsed.config);

@@ -18,6 +18,9 @@ int plan_command(const ConfigOptions& options, bool count, const Voice& voice, c
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
 int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
                     const pipeline::StageTable& kinds);
+int status_command(const ConfigOptions& options, bool watch, const Voice& voice, const pipeline::StageTable& kinds);
+int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice, const pipeline::StageTable& kinds);
+int graph_command(const ConfigOptions& options, const std::string& format, bool expand, const pipeline::StageTable& kinds);
 int explain_error_command(const std::string& code);
 int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
 int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);

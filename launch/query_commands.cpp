@@ -11,6 +11,7 @@
 #include "pipeline/error_index.h"
 #include "pipeline/reference.h"
 #include "pipeline/suggestion.h"
+#include "stages/html.h"
 
 namespace penstock::launch {
 namespace {
@@ -61,6 +62,29 @@ std::vector<PlanRow> rows_of(const Looked& looked) {
   return rows;
 }
 
+// "3 of 9 stages would run (1 goes on from a shorter run) in 4 runs; about 2 min by history"
+std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, pipeline::Explainer& explainer) {
+  size_t all = 0, running = 0, adopting = 0, pruned = 0, unknown = 0;
+  double seconds = 0;
+  for (const PlanRow& row : rows) {
+    all += row.count;
+    if (row.state == State::pruned) pruned += row.count;
+    if (row.state == State::adopt) adopting += row.count;
+    if (row.state != State::run && row.state != State::adopt) continue;
+    running += row.count;
+    const auto expected = explainer.expected_seconds(row.first);  // of the first instance, for all of them
+    seconds += expected.value_or(0) * static_cast<double>(row.count);
+    unknown += expected ? 0 : row.count;
+  }
+  std::string text = fmt::format("{} of {} stages would run", running, all);
+  if (adopting > 0) text += fmt::format(" ({} from the progress of a shorter run)", adopting);
+  if (pruned > 0) text += fmt::format(", {} given up", pruned);
+  if (looked.graph.has_matrix) text += fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true));
+  if (running > unknown) text += fmt::format("; about {} one after another, by history", stages::duration(seconds));
+  if (running > unknown && unknown > 0) text += fmt::format(", without {} that never ran", unknown);
+  return text;
+}
+
 }  // namespace
 
 int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds) {
@@ -70,16 +94,14 @@ int plan_command(const ConfigOptions& options, bool count, const Voice& voice, c
     std::cout << plan_json(looked, explainer).dump() << '\n';
     return 0;
   }
-  size_t running = 0, all = 0;
-  for (const PlanRow& row : rows_of(looked)) {
-    all += row.count;
-    if (row.state != State::hit) running += row.count;
-    if (count) continue;
-    const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
-    std::cout << fmt::format("{:5} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
+  const auto rows = rows_of(looked);
+  if (!count) {
+    for (const PlanRow& row : rows) {
+      const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
+      std::cout << fmt::format("{:6} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
+    }
   }
-  std::cout << fmt::format("{} of {} stages would run{}\n", running, all,
-                           looked.graph.has_matrix ? fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true)) : "");
+  std::cout << summary_of(looked, rows, explainer) << '\n';
   return 0;
 }
 

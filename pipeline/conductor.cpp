@@ -13,10 +13,9 @@ namespace penstock::pipeline {
 
 Conductor::Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan, int ranks)
     : graph_(graph), options_(options), interrupted_(interrupted), store_(store), plan_(std::move(plan)), ranks_(ranks), schedule_(graph, plan_),
-      explainer_(graph, plan_, store), published_(graph.nodes.size()), results_(graph.nodes.size()), open_in_run_(graph.runs.size()), is_published_(graph.runs.size()) {
+      explainer_(graph, plan_, store), published_(published_in(plan_)), results_(graph.nodes.size()), open_in_run_(graph.runs.size()), is_published_(graph.runs.size()) {
   for (size_t node = 0; node < graph.nodes.size(); ++node) {
     const PlannedNode& planned = plan_.nodes[node];
-    if (planned.state == State::hit) published_[node] = planned.published;
     if (!planned.wanted) continue;
     for (const int run : graph.nodes[node].runs) ++open_in_run_[run];
   }
@@ -130,6 +129,9 @@ StageOrder Conductor::make_order(int index) {
   order.fields = action_fields(graph_, index, plan_, published_);
   if (is_complete(node)) order.recipe = plan_.nodes[index].recipe;
   order.family = family_of(node, order.fields);
+  if (!plan_.sweep.empty() && node.stage() == graph_.early_stop->stage) {
+    order.sweep = {plan_.nodes[index].recipe, graph_.runs[node.runs.front()].label(), *graph_.early_stop, store_.root() / "sweeps" / plan_.sweep};
+  }
   order.replace = plan_.nodes[index].forced || redo_.count(index) != 0;
   order.resume = stage.resume;
   order.retries = stage.retries;
@@ -272,8 +274,9 @@ std::vector<NodeResult> Conductor::results_of(const Run& run) const {
       NodeResult waiting;
       waiting.node = node;
       waiting.published = planned.published;
-      waiting.ended = planned.published ? Ended::hit : Ended::not_reached;
-      waiting.reason = planned.published ? "done before" : "not begun";
+      const bool pruned = planned.state == State::pruned;
+      waiting.ended = planned.published ? Ended::hit : pruned ? Ended::pruned : Ended::not_reached;
+      waiting.reason = planned.published ? "done before" : pruned ? "given up before" : "not begun";
       results.push_back(std::move(waiting));
     }
   }

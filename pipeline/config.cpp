@@ -13,12 +13,14 @@ LoadedConfig load_config(const ConfigRequest& request, const StageTable& kinds) 
   const Draft draft = read_draft(request, kinds, diagnostics);
   const std::vector<int> order = execution_order(draft, diagnostics);
   const std::vector<Point> points = expand_matrix(draft, diagnostics);
+  const std::optional<EarlyStop> early_stop = read_early_stop(draft, diagnostics);
   diagnostics.throw_if_any();  // from here on every name is known
 
   LoadedConfig loaded;
   loaded.graph = build_graph(draft, order, points, diagnostics);
   diagnostics.throw_if_any();
   loaded.graph.config = request.file;
+  loaded.graph.early_stop = early_stop;
   for (const DraftStage& stage : draft.stages) {
     for (const Specification& one : stage.kind().parameters) {
       const DraftValue& value = stage.values.at(one.name);

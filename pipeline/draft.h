@@ -67,6 +67,9 @@ Draft read_draft(const ConfigRequest& request, const StageTable& kinds, Diagnost
 // The points of the matrix; one empty point without one.
 std::vector<Point> expand_matrix(const Draft& draft, Diagnostics& diagnostics);
 
+// The rule of [matrix.early_stop]; nullopt without one.
+std::optional<EarlyStop> read_early_stop(const Draft& draft, Diagnostics& diagnostics);
+
 // Stages in an order that can be executed; indices into draft.stages. A circle is reported as a path.
 std::vector<int> execution_order(const Draft& draft, Diagnostics& diagnostics);
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/early_stop.h"
 #include "pipeline/stage.h"
 
 namespace penstock::pipeline {
@@ -106,6 +107,7 @@ struct Graph {
   std::vector<Node> nodes;                                       // upstreams first, stage by stage
   std::vector<Run> runs;
   bool has_matrix = false;
+  std::optional<EarlyStop> early_stop;
 
   int node_of(const Run& run, std::string_view stage) const;  // -1 when there is no such stage
   int node_of_kind(const Run& run, std::string_view kind) const;

@@ -174,7 +174,7 @@ ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store)
       work_in_groups(std::stoi(after(text, groups_prefix)), nullptr, tools, options, *store);
     } else {
       Events silent;
-      call_stage(StageCall::from_text(text), tools, silent, *store, nullptr, nullptr);
+      call_stage(StageCall::from_text(text), tools, silent, nullptr, *store, nullptr, nullptr);
     }
   }
 }

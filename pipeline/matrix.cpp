@@ -50,9 +50,6 @@ class Expander {
         diagnostics_.error("E102", member.position, fmt::format("[matrix] has no key '{}'{}", member.key, did_you_mean(member.key, names)), member.key.size());
       }
     }
-    if (const Member* stop = matrix_.find("early_stop"); stop != nullptr && stop->tree.value != "none") {
-      diagnostics_.error("E402", stop->tree.position, "early_stop must be \"none\": this version runs every point to its own end");
-    }
   }
 
   // The parameter's own form of `value`; what does not fit is reported.

@@ -44,6 +44,21 @@ struct InputSource {
   std::string label;
 };
 
+// A figure that a body reports while it runs.
+struct Score {
+  std::string name;
+  bool larger_is_better = false;
+};
+
+// Where it reports them, for early stopping across the runs of a sweep.
+class ScoreBoard {
+ public:
+  virtual ~ScoreBoard() = default;
+  // After each unit of work (an epoch, from 1), and on a resume for each that was done before. False: the run is given up.
+  // The body then saves its state, lets all ranks know, and returns without writing outputs.
+  virtual bool report(int64_t unit, const std::map<std::string, double>& figures) = 0;
+};
+
 // All that a body may know. Valid during the call.
 struct StageContext {
   const Values& values;  // read_parameters<P>(context.values)
@@ -55,6 +70,7 @@ struct StageContext {
   std::vector<std::filesystem::path> relatives;  // progress folders of the same family, where `progress` is empty
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
+  ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
   std::string stage;                     // the stage's name in the configuration, for messages
 
@@ -151,6 +167,8 @@ struct StageKind {
   // take over from these progress folders of its family, as its body then does (StageContext::relatives).
   std::function<std::vector<std::string>(const Values&)> ends = nullptr;
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
+  // Optional. What the body reports to StageContext::scores.
+  std::vector<Score> scores = {};
 };
 
 // The kinds that a program knows, in the order of a pipeline. Kept alive while graphs exist.

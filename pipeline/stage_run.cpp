@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "pipeline/files.h"
+#include "pipeline/sweep.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -24,6 +25,23 @@ void require_unchanged(const StageOrder& order, const char* when) {
     throw Error(ExitCode::data, fmt::format("the input {} changed {}; nothing of it is kept: run again", path.string(), when));
   }
 }
+
+// The sweep, as the body sees it.
+class SweepBoard final : public ScoreBoard {
+ public:
+  explicit SweepBoard(const StageOrder::InSweep& place) : sweep_(place.folder, place.rule), place_(place) {}
+
+  bool report(int64_t unit, const std::map<std::string, double>& figures) override {
+    if (given_up_at_ == 0 && !sweep_.report(place_.name, place_.label, unit, figures.at(place_.rule.metric))) given_up_at_ = unit;
+    return given_up_at_ == 0;
+  }
+  int64_t given_up_at() const { return given_up_at_; }  // 0: it goes on
+
+ private:
+  Sweep sweep_;
+  const StageOrder::InSweep& place_;
+  int64_t given_up_at_ = 0;
+};
 
 Ended ended_of(ExitCode code) {
   if (code == ExitCode::done) return Ended::ran;
@@ -103,6 +121,8 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
   attempt.reason = order.reason;
   fs::path staging;
   Outcome outcome;
+  std::optional<SweepBoard> board;
+  if (order.sweep) board.emplace(*order.sweep);
   const auto close = [&](const Outcome& end) {
     clock.stop(attempt);
     if (!staging.empty() && end.code != ExitCode::done) store_.remove_staging(staging);
@@ -124,11 +144,13 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     const StageKind* kind = find_kind(tools_.kinds, call.kind);
     Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), call.stage, options_.listener);
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
-    outcome = call_stage(call, tools_, events, store_, &order.chunks, [&](const Outcome& fatal) {
+    outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &order.chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);
     });
-    if (outcome.code == ExitCode::done) {
+    if (outcome.code == ExitCode::done && board && board->given_up_at() > 0) {
+      outcome = {ExitCode::interrupted, fmt::format("given up after {} of its units: others of the sweep do better", board->given_up_at())};
+    } else if (outcome.code == ExitCode::done) {
       require_unchanged(order, "while the stage read it");
       result.published = commit(order, staging, attempt);
     }
@@ -136,7 +158,11 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     outcome = distributed::current_failure();
   }
   close(outcome);
-  if (result.ended == Ended::ran) {
+  if (board && board->given_up_at() > 0) {
+    result.ended = Ended::pruned;
+    result.code = ExitCode::done;
+    spdlog::info("{}: {}", order.call.stage, outcome.message);
+  } else if (result.ended == Ended::ran) {
     spdlog::info("{}: done in {:.1f} s", order.call.stage, result.seconds);
   } else if (result.ended == Ended::failed) {
     spdlog::error("stage '{}' failed: {}", order.call.stage, outcome.message);

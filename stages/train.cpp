@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "stages/checkpoint_manifest.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
 
@@ -78,6 +79,21 @@ pipeline::StageKind train_kind() {
                                                         parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
+  // A cosine's every step depends on where it ends.
+  kind.ends = [](const pipeline::Values& values) {
+    std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta", "early_stopping.warm_up"};
+    if (values.at("schedule") == "constant") ends.push_back("epochs");
+    return ends;
+  };
+  kind.adopt = [](const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
+    pipeline::Adoption adoption;
+    const auto found = adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+    if (found.empty()) return adoption;
+    const CheckpointManifest& furthest = found.front().manifest;
+    adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch, furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
+    return adoption;
+  };
+  for (const std::string& figure : figures) kind.scores.push_back({figure, larger_is_better(figure)});
   kind.body = [] { return compute_body("train"); };
   return kind;
 }

@@ -74,7 +74,7 @@ void train(pipeline::StageContext& context) {
   }
   spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage, data.train.size(), data.validation.size(),
                trainer.layout().parameter_count, parameters.micro_shards(), parameters.micro_batch);
-  trainer.train();
+  if (!trainer.train()) return;
 
   const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
   if (context.ranks.rank() != 0) return;

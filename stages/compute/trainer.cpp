@@ -23,10 +23,6 @@ Reproducible mode_of(const TrainParameters& parameters, int ranks) {
   return parameters.reproducible == "world" ? Reproducible::world : Reproducible::run;
 }
 
-bool larger(const TrainParameters& parameters) {
-  return parameters.mode == "auto" ? larger_is_better(parameters.monitor) : parameters.mode == "max";
-}
-
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 1; }
 
 Value row_of(const Figures& f) {
@@ -48,22 +44,21 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
       reproducible_(mode_of(parameters, context.ranks.size())),
       state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, reproducible_),
-      best_(larger(parameters), parameters.every),
-      stopping_(larger_is_better(parameters.stop_monitor), parameters.stop_patience, parameters.stop_min_delta, parameters.stop_warm_up),
-      checkpoints_(context.progress) {
+      rules_(parameters), checkpoints_(context.progress) {
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   const auto count = static_cast<int64_t>(data.train.size());
   steps_per_epoch_ = (count + parameters.global_batch - 1) / parameters.global_batch;
 }
 
-void Trainer::train() {
+bool Trainer::train() {
   resume();
-  while (epoch_ < parameters_.epochs && !stopped_early_) {
+  while (epoch_ < parameters_.epochs && !stopped_early_ && !given_up_) {
     epoch_start_ = Clock::now();
     run_epoch();
     end_epoch();
   }
   save();
+  return !given_up_;
 }
 
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
@@ -103,12 +98,14 @@ void Trainer::record_step(const StepResult& result, double seconds) {
                                 {"images_per_second", static_cast<double>(parameters_.global_batch) / seconds}});
 }
 
-// "val_loss" is the validation row's loss, "loss" the train row's. Without validation, train stands in.
-double Trainer::figure(const std::string& name, const Value& row) const {
-  const bool validation = name.starts_with("val_");
-  const std::string key = validation ? name.substr(4) : name;
-  const Value& part = validation && !row.at("validation").is_null() ? row.at("validation") : row.at("train");
-  return part.at(key);
+// Rank 0 asks the sweep, where the run is part of one that gives runs up.
+bool Trainer::goes_on(const Value& row) {
+  if (context_.scores == nullptr) return true;
+  std::map<std::string, double> figures;
+  for (const auto& [name, value] : row.at("train").items()) {
+    for (const std::string& figure : {name, "val_" + name}) figures[figure] = figure_of(figure, row);
+  }
+  return context_.scores->report(row.at("epoch"), figures);
 }
 
 void Trainer::end_epoch() {
@@ -121,11 +118,12 @@ void Trainer::end_epoch() {
   std::fill(sums_.begin(), sums_.end(), 0.0);
 
   // Decided once, on rank 0, and told to all.
-  uint8_t decision[2] = {best_.update(epoch_, figure(parameters_.monitor, row), epoch_ == parameters_.epochs),
-                         stopping_.update(epoch_, figure(parameters_.stop_monitor, row))};
-  ranks_.broadcast(distributed::buffer_of(decision, 2), 0, "best epoch and early stopping");
+  const TrainingRules::Decision mine = rules_.update(epoch_, row);
+  uint8_t decision[3] = {mine.best, mine.stop, ranks_.rank() == 0 && !goes_on(row)};
+  ranks_.broadcast(distributed::buffer_of(decision, 3), 0, "best epoch and early stopping");
   if (decision[0]) best_weights_ = state_.weights;
   stopped_early_ = decision[1] && epoch_ < parameters_.epochs;
+  given_up_ = decision[2] && epoch_ < parameters_.epochs && !stopped_early_;
 
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
@@ -146,56 +144,96 @@ void Trainer::end_epoch() {
 void Trainer::save() {
   if (ranks_.rank() != 0) return;
   const auto start = Clock::now();
-  const Checkpoint checkpoint{{{"epoch", epoch_}, {"step_in_epoch", step_in_epoch_}, {"updates", state_.updates}, {"sums", sums_},
-                               {"epochs", epochs_}, {"best", best_.to_json()}, {"stopping", stopping_.to_json()},
-                               {"stopped_early", stopped_early_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
-                               {"ranks", ranks_.size()}, {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"}},
+  const Checkpoint checkpoint{{{"sums", sums_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_}, {"ranks", ranks_.size()},
+                               {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"}},
                               state_.weights.parameters, state_.weights.statistics, state_.adam_mean, state_.adam_square,
                               best_weights_.parameters, best_weights_.statistics};
-  save_bytes_ = checkpoints_.save(checkpoint, state_.updates);
+  save_bytes_ = checkpoints_.save(checkpoint, {state_.updates, epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}});
   ++saves_;
   save_seconds_ += seconds_since(start);
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", state_.updates}, {"bytes", save_bytes_}});
 }
 
-// Rank 0 chooses the checkpoint; its step is what the others must find too (one file system holds the store).
-void Trainer::resume() {
-  std::optional<Checkpoint> found;
-  int64_t step = -1;
-  if (ranks_.rank() == 0) {
-    found = checkpoints_.load_newest();
-    if (found) step = found->state.at("updates");
+namespace {
+
+// What a rank has found to go on from.
+struct Found {
+  std::filesystem::path folder;
+  CheckpointManifest manifest;
+  Checkpoint checkpoint;
+};
+
+std::optional<Found> load_first(const std::vector<Adoptable>& candidates) {
+  for (const Adoptable& one : candidates) {
+    if (auto checkpoint = load_checkpoint(one.folder, one.manifest)) return Found{one.folder, one.manifest, std::move(*checkpoint)};
   }
-  ranks_.broadcast(distributed::buffer_of(&step, 1), 0, "the step to resume at");
-  if (step < 0) return;
-  if (ranks_.rank() != 0) found = checkpoints_.load_newest();
+  return std::nullopt;
+}
+
+std::vector<Adoptable> in_folder(const std::filesystem::path& folder) {
+  std::vector<Adoptable> all;
+  for (CheckpointManifest& manifest : read_manifests(folder)) all.push_back({folder, std::move(manifest)});
+  return all;
+}
+
+}  // namespace
+
+// Rank 0 chooses the checkpoint, and the others read the same one (one file system holds the store).
+void Trainer::resume() {
+  std::optional<Found> found;
+  if (ranks_.rank() == 0) {
+    found = load_first(in_folder(context_.progress));
+    std::string refusal;
+    if (!found) found = load_first(adoptable_checkpoints(parameters_, context_.relatives, &refusal));
+  }
+  const std::string chosen = distributed::broadcast_text(
+      ranks_, found ? Value{{"folder", found->folder.string()}, {"step", found->manifest.step}}.dump() : "", 0, "the checkpoint to resume from");
+  if (chosen.empty()) return;
+  const Value place = Value::parse(chosen);
+  if (ranks_.rank() != 0) {
+    auto candidates = in_folder(place.at("folder").get<std::string>());
+    std::erase_if(candidates, [&](const Adoptable& one) { return one.manifest.step != place.at("step"); });
+    found = load_first(candidates);
+  }
   distributed::Outcome mine;
-  if (!found || found->state.at("updates").get<int64_t>() != step) {
+  if (!found) {
     mine = {ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
-                                         ranks_.rank(), step, context_.progress.string())};
+                                         ranks_.rank(), place.at("step").get<int64_t>(), place.at("folder").get<std::string>())};
   }
   // Also keeps rank 0 from writing the next checkpoint while others still read this one.
   if (const auto all = distributed::agree(ranks_, mine, "reading the checkpoint"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
-  const Value& state = found->state;
-  epoch_ = state.at("epoch");
-  step_in_epoch_ = state.at("step_in_epoch");
-  state_.updates = step;
+  restore(found->checkpoint, found->manifest);
+  spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, state_.updates);
+}
+
+void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& manifest) {
+  const Value& state = checkpoint.state;
+  epoch_ = manifest.epoch;
+  step_in_epoch_ = manifest.step_in_epoch;
+  state_.updates = manifest.step;
+  epochs_ = manifest.epochs;
   sums_ = state.at("sums").get<std::vector<double>>();
-  epochs_ = state.at("epochs");
-  best_.restore(state.at("best"));
-  stopping_.restore(state.at("stopping"));
-  stopped_early_ = state.at("stopped_early");
   resumed_at_ = state.at("resumed_at");
   epoch_times_ = state.at("epoch_times");
   // In place: the replicas look at these buffers.
-  std::copy(found->parameters.begin(), found->parameters.end(), state_.weights.parameters.begin());
-  std::copy(found->statistics.begin(), found->statistics.end(), state_.weights.statistics.begin());
-  state_.adam_mean = found->adam_mean;
-  state_.adam_square = found->adam_square;
-  best_weights_ = {found->best_parameters, found->best_statistics};
-  resumed_at_.push_back(step);
-  spdlog::info("{}: resuming at epoch {}, step {}", context_.stage, epoch_ + 1, step);
+  std::copy(checkpoint.parameters.begin(), checkpoint.parameters.end(), state_.weights.parameters.begin());
+  std::copy(checkpoint.statistics.begin(), checkpoint.statistics.end(), state_.weights.statistics.begin());
+  state_.adam_mean = checkpoint.adam_mean;
+  state_.adam_square = checkpoint.adam_square;
+  best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
+  resumed_at_.push_back(manifest.step);
+
+  // The rules see what they saw, and the sweep may have seen it or not.
+  bool stopped_before = false;
+  stopped_early_ = rules_.replay(epochs_, &stopped_before).stop && epoch_ < parameters_.epochs;
+  uint8_t gives_up = 0;
+  if (ranks_.rank() == 0) {
+    for (const Value& row : epochs_) gives_up = gives_up || !goes_on(row);
+  }
+  ranks_.broadcast(distributed::buffer_of(&gives_up, 1), 0, "early stopping of the sweep");
+  given_up_ = gives_up && epoch_ < parameters_.epochs && !stopped_early_;
+
   const bool same = state.at("reproducible") == "world" && reproducible_ == Reproducible::world;
   if (!same && state.at("ranks") != ranks_.size()) {
     spdlog::warn("{}: the checkpoint was made by {} ranks, this run has {}: it goes on, but not bit for bit", context_.stage, state.at("ranks").get<int>(), ranks_.size());
@@ -216,10 +254,10 @@ Value Trainer::curves() const {
           {"epochs", epochs_},
           {"train_figures", "running averages over the epoch"},
           {"monitor", parameters_.monitor},
-          {"mode", larger(parameters_) ? "max" : "min"},
+          {"mode", rules_.larger() ? "max" : "min"},
           {"final", parameters_.final_weights},
-          {"best_epoch", best_.epoch()},
-          {"best_value", best_.value() ? Value(*best_.value()) : Value(nullptr)},
+          {"best_epoch", rules_.best().epoch()},
+          {"best_value", rules_.best().value() ? Value(*rules_.best().value()) : Value(nullptr)},
           {"last_epoch", epoch_},
           {"planned_epochs", parameters_.epochs},
           {"stopped_early", stopped_early_},

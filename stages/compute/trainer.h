@@ -8,8 +8,8 @@
 
 #include "pipeline/stage.h"
 #include "stages/compute/checkpoint.h"
-#include "stages/compute/early_stopping.h"
 #include "stages/compute/training_step.h"
+#include "stages/training_rules.h"
 
 namespace penstock::stages {
 
@@ -24,9 +24,10 @@ class Trainer {
 
   // Collective. Starts from these weights instead of random ones, unless a checkpoint is there.
   void start_from(const Weights& weights);
-  // Collective. Trains to the end, from the newest checkpoint when there is one. Throws Error(interrupted) on every rank
-  // after saving, when any rank was asked to stop; Error(data) when the loss is no number.
-  void train();
+  // Collective. Trains to the end, from the newest checkpoint when there is one, else from what a shorter run of the family
+  // kept. False on every rank: given up by the sweep, with its state saved. Throws Error(interrupted) on every rank after
+  // saving, when any rank was asked to stop; Error(data) when the loss is no number.
+  bool train();
 
   Weights final_weights() const;
   const FlatLayout& layout() const { return state_.layout(); }
@@ -38,12 +39,13 @@ class Trainer {
   using Clock = std::chrono::steady_clock;
 
   void resume();
+  void restore(const Checkpoint& checkpoint, const CheckpointManifest& manifest);
   void run_epoch();
   void end_epoch();
+  bool goes_on(const pipeline::Value& row);
   void save();
   void record_step(const StepResult& result, double seconds);
   double learning_rate() const;
-  double figure(const std::string& name, const pipeline::Value& row) const;
 
   TrainParameters parameters_;
   const TrainData& data_;
@@ -60,10 +62,10 @@ class Trainer {
   int64_t step_in_epoch_ = 0;  // finished steps of the next one
   std::vector<double> sums_ = std::vector<double>(5);  // of the epoch's figures so far
   pipeline::Value epochs_ = pipeline::Value::array();
-  BestEpoch best_;
-  EarlyStopping stopping_;
+  TrainingRules rules_;
   Weights best_weights_;
   bool stopped_early_ = false;
+  bool given_up_ = false;
 
   // What is only told.
   CheckpointFolder checkpoints_;

@@ -200,17 +200,19 @@ TEST(Normaliser, ZscoreHasMeanZeroAndPercentileCutsOutliers) {
   EXPECT_EQ(values[0], 1.0f);
 }
 
-TEST(Checkpoint, ADamagedOneIsPassedOverForTheOneBefore) {
+TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
-  EXPECT_FALSE(checkpoints.load_newest());
-  for (int64_t step : {1, 2, 3}) checkpoints.save({{{"updates", step}}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, step);
-  EXPECT_EQ(checkpoints.load_newest()->state.at("updates"), 3);
+  EXPECT_TRUE(read_manifests(folder.path()).empty());
+  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, {.step = step});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
-  std::string bytes = pipeline::read_file(folder.path() / "checkpoint-3.safetensors");
+  std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), 3));
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
-  pipeline::write_file(folder.path() / "checkpoint-3.safetensors", bytes);
-  EXPECT_EQ(checkpoints.load_newest()->parameters, std::vector<float>{2.0f});
+  pipeline::write_file(checkpoint_file(folder.path(), 3), bytes);
+  const auto manifests = read_manifests(folder.path());
+  ASSERT_EQ(manifests.size(), 2u);
+  EXPECT_FALSE(load_checkpoint(folder.path(), manifests[0]));
+  EXPECT_EQ(load_checkpoint(folder.path(), manifests[1])->parameters, std::vector<float>{2.0f});
 }
 
 TEST(ModelFolder, GivesBackItsWeightsAndRefusesOthers) {
