@@ -22,6 +22,7 @@ struct Parsed {
   bool watch = false;
   bool expand = false;
   std::string format = "dot";
+  std::string sort, first, second;
   std::string stage;
   std::string kind;
 };
@@ -54,13 +55,17 @@ void add_config(CLI::App& command, ConfigOptions& config) {
       ->type_name("DIR");
 }
 
+void add_run_filter(CLI::App& command, ConfigOptions& config) {
+  command.add_option("--select", config.select, "of a matrix, the runs with these values: 'train.lr<=3e-4, train.seed=11'")->type_name("CONDITIONS");
+  command.add_option("--part", config.part, "of a matrix, the i-th of n parts: for job arrays on one store")->type_name("I/N");
+}
+
 void add_selection(CLI::App& command, ConfigOptions& config) {
   command.add_option("TARGET", config.targets, "stages to build (default: the configuration's targets)");
   CLI::Option* until = command.add_option("--until", config.until, "stop after this stage")->type_name("STAGE");
   CLI::Option* from = command.add_option("--from", config.from, "run nothing upstream of this stage")->type_name("STAGE");
   command.add_option("--only", config.only, "run this stage alone")->type_name("STAGE")->excludes(until)->excludes(from);
-  command.add_option("--select", config.select, "of a matrix, the runs with these values: 'train.lr<=3e-4, train.seed=11'")->type_name("CONDITIONS");
-  command.add_option("--part", config.part, "of a matrix, the i-th of n parts: for job arrays on one store")->type_name("I/N");
+  add_run_filter(command, config);
   command.add_flag("--force", config.force, "run again: everything, or with =STAGE[,STAGE] those")
       ->type_name("[=STAGE]");
   command.add_flag("--verify-inputs", config.verify_inputs, "read every input file again instead of trusting its times");
@@ -144,6 +149,19 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   graph->add_option("--format", parsed.format, "dot, mermaid or json")->check(CLI::IsMember({"dot", "mermaid", "json"}))->type_name("");
   graph->add_flag("--expand", parsed.expand, "every instance of a matrix apart");
   graph->callback([&] { code = graph_command(parsed.config, parsed.voice.json ? "json" : parsed.format, parsed.expand, kinds); });
+
+  CLI::App* runs = app.add_subcommand("runs", "a sweep's table: parameters, metrics (mean and deviation over seeds), state");
+  add_config(*runs, parsed.config);
+  add_run_filter(*runs, parsed.config);
+  runs->add_option("--sort", parsed.sort, "by this metric, largest first: validation.dice, test.map")->type_name("METRIC");
+  runs->add_flag("--each", parsed.expand, "every run apart, without averaging over seeds");
+  runs->callback([&] { code = runs_command(parsed.config, parsed.sort, parsed.expand, parsed.voice, kinds); });
+
+  CLI::App* diff = app.add_subcommand("diff", "what differs between two runs of a sweep: parameters and metrics");
+  add_config(*diff, parsed.config);
+  diff->add_option("A", parsed.first, "the beginning of a run's id")->required();
+  diff->add_option("B", parsed.second, "the beginning of another's")->required();
+  diff->callback([&] { code = diff_command(parsed.config, parsed.first, parsed.second, parsed.voice, kinds); });
 
   CLI::App* config = app.add_subcommand("config", "the final values of a configuration");
   add_config(*config, parsed.config);

@@ -20,6 +20,8 @@ int explain_command(const ConfigOptions& options, const std::string& stage, cons
                     const pipeline::StageTable& kinds);
 int status_command(const ConfigOptions& options, bool watch, const Voice& voice, const pipeline::StageTable& kinds);
 int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice, const pipeline::StageTable& kinds);
+int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice, const pipeline::StageTable& kinds);
+int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice, const pipeline::StageTable& kinds);
 int graph_command(const ConfigOptions& options, const std::string& format, bool expand, const pipeline::StageTable& kinds);
 int explain_error_command(const std::string& code);
 int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);

@@ -18,6 +18,7 @@
 #include "launch/progress.h"
 #include "launch/run_folder.h"
 #include "launch/signals.h"
+#include "launch/sweep_view.h"
 #include "stages/compute_library.h"
 
 namespace penstock::launch {
@@ -89,7 +90,7 @@ class Summary {
                         {"seconds", result.seconds}});
     }
     const auto folder = run_folder(graph, run);
-    if (std::filesystem::exists(folder / "report.html")) last_report_ = folder / "report.html";
+    report_ = graph.has_matrix ? folder.parent_path() / "sweep.html" : folder / "report.html";
     runs_.push_back({{"run", graph.has_matrix ? Value(run.id) : Value(nullptr)},
                      {"label", run.label()},
                      {"folder", folder.string()},
@@ -100,10 +101,13 @@ class Summary {
     const auto count = [this](Ended how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
-    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
-                 failures_.empty() ? "" : fmt::format(", {} failed", failures_.size()), seconds, ranks, ranks == 1 ? "" : "s");
+    std::string rest;
+    for (const auto& [how, word] : {std::pair(Ended::failed, "failed"), std::pair(Ended::pruned, "given up")}) {
+      if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
+    }
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
     for (const auto& [node, label] : failures_) spdlog::error("failed: {}; its log: penstock logs {} {}", label, config, label);
-    if (!last_report_.empty()) spdlog::info("report: {}", last_report_.string());
+    if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
   Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
@@ -111,7 +115,7 @@ class Summary {
  private:
   std::map<int, Ended> ended_;  // by node: runs may share one
   std::map<int, std::string> failures_;
-  std::filesystem::path last_report_;
+  std::filesystem::path report_;
   Value runs_ = Value::array();
 };
 
@@ -154,6 +158,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
+      if (loaded->graph.has_matrix) write_sweep_page(look_at_sweep(options, kinds));
       summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted) spdlog::warn("interrupted with its state saved; the same command resumes");
       if (voice.json) std::cout << summary.json(code).dump() << '\n';

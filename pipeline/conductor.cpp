@@ -124,6 +124,7 @@ StageOrder Conductor::make_order(int index) {
   const StageDeclaration& stage = *node.declaration;
   StageOrder order;
   order.node = index;
+  order.stage = stage.stage;
   order.run = run_of(node);
   order.reason = redo_.count(index) ? "its stored output was damaged" : explainer_.why(index, published_).reason;
   order.fields = action_fields(graph_, index, plan_, published_);
@@ -138,7 +139,7 @@ StageOrder Conductor::make_order(int index) {
   for (const Port& port : stage.output_ports) order.ports.push_back({port.name, {}, port.is_volatile});
 
   const Run& run = graph_.runs[node.runs.front()];
-  order.call.stage = stage.stage;
+  order.call.stage = order.run.empty() ? stage.stage : stage.stage + "@" + order.run;
   order.call.kind = stage.kind->name;
   order.call.values = node.values();
   order.call.lineage = lineage_of(graph_, run, results_of(run), store_);

@@ -107,6 +107,7 @@ struct Graph {
   std::vector<Node> nodes;                                       // upstreams first, stage by stage
   std::vector<Run> runs;
   bool has_matrix = false;
+  std::string seed_axis;  // [matrix.seeds] path: runs that differ in it alone are replicates; or empty
   std::optional<EarlyStop> early_stop;
 
   int node_of(const Run& run, std::string_view stage) const;  // -1 when there is no such stage

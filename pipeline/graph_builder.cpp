@@ -49,6 +49,7 @@ class Builder {
     graph_.pipeline = draft_.name;
     graph_.store = draft_.store;
     graph_.has_matrix = draft_.matrix.has_value();
+    graph_.seed_axis = seed_axis();
     for (const auto& [target, place] : draft_.targets) graph_.targets.push_back(target);
     if (graph_.targets.empty()) graph_.targets = sinks();
     graph_.runs.resize(points_.size());
@@ -74,6 +75,12 @@ class Builder {
       if (!used.count(stage.name())) names.push_back(stage.name());
     }
     return names;
+  }
+
+  std::string seed_axis() const {
+    const Member* seeds = draft_.matrix ? draft_.matrix->find("seeds") : nullptr;
+    const Member* path = seeds ? seeds->tree.find("path") : nullptr;
+    return path ? path->tree.value.get<std::string>() : "";
   }
 
   void add_stage(const DraftStage& draft) {

@@ -54,9 +54,10 @@ struct Score {
 class ScoreBoard {
  public:
   virtual ~ScoreBoard() = default;
-  // After each unit of work (an epoch, from 1), and on a resume for each that was done before. False: the run is given up.
-  // The body then saves its state, lets all ranks know, and returns without writing outputs.
-  virtual bool report(int64_t unit, const std::map<std::string, double>& figures) = 0;
+  // After each unit of work (an epoch, from 1), and on a resume for each that was done before; `last` says that none will
+  // follow. False, never for the last: the run is given up. The body then saves its state, lets all ranks know, and returns
+  // without writing outputs.
+  virtual bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) = 0;
 };
 
 // All that a body may know. Valid during the call.
@@ -72,7 +73,7 @@ struct StageContext {
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
-  std::string stage;                     // the stage's name in the configuration, for messages
+  std::string stage;                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
   bool has(const std::string& port) const { return inputs.count(port) != 0; }
   // The only source of a port that must be there: else a programmer's mistake.

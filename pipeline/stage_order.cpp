@@ -33,7 +33,7 @@ std::string StageOrder::to_text() const {
   for (const auto& [path, signature] : outside) all_outside.push_back(Value::array({path.string(), signature.hex()}));
   Value sweep_text = nullptr;
   if (sweep) sweep_text = {{"name", sweep->name.hex()}, {"label", sweep->label}, {"rule", to_json(sweep->rule)}, {"folder", sweep->folder.string()}};
-  return Value{{"node", node},           {"run", run},         {"reason", reason},      {"call", call.to_text()}, {"fields", all_fields},
+  return Value{{"node", node}, {"stage", stage}, {"run", run},         {"reason", reason},      {"call", call.to_text()}, {"fields", all_fields},
                {"ports", all_ports},     {"recipe", to_json(recipe)}, {"family", to_json(family)}, {"sweep", sweep_text}, {"chunks", to_json(chunks)}, {"objects", all_objects},
                {"outside", all_outside}, {"replace", replace}, {"resume", resume},      {"gate", gate},           {"retries", retries}}
       .dump();
@@ -43,6 +43,7 @@ StageOrder StageOrder::from_text(const std::string& text) {
   const Value json = Value::parse(text);
   StageOrder order;
   order.node = json.at("node");
+  order.stage = json.at("stage");
   order.run = json.at("run");
   order.reason = json.at("reason");
   order.call = StageCall::from_text(json.at("call"));

@@ -13,6 +13,7 @@ namespace penstock::pipeline {
 
 struct StageOrder {
   int node = -1;
+  std::string stage;    // its name in the configuration; call.stage is what messages call it
   std::string run;      // the run whose events these are; empty: several runs', or no matrix
   std::string reason;   // why it runs
   StageCall call;       // outputs and progress are filled in by who runs it

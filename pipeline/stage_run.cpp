@@ -31,8 +31,9 @@ class SweepBoard final : public ScoreBoard {
  public:
   explicit SweepBoard(const StageOrder::InSweep& place) : sweep_(place.folder, place.rule), place_(place) {}
 
-  bool report(int64_t unit, const std::map<std::string, double>& figures) override {
-    if (given_up_at_ == 0 && !sweep_.report(place_.name, place_.label, unit, figures.at(place_.rule.metric))) given_up_at_ = unit;
+  bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) override {
+    sweep_.record(place_.name, place_.label, unit, figures.at(place_.rule.metric));
+    if (!last && given_up_at_ == 0 && !sweep_.decide(place_.name, place_.label, unit)) given_up_at_ = unit;
     return given_up_at_ == 0;
   }
   int64_t given_up_at() const { return given_up_at_; }  // 0: it goes on
@@ -142,14 +143,14 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     for (const std::string& port : ports) call.outputs[port] = staging / port;
 
     const StageKind* kind = find_kind(tools_.kinds, call.kind);
-    Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), call.stage, options_.listener);
+    Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), order.stage, options_.listener);
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
     outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &order.chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);
     });
     if (outcome.code == ExitCode::done && board && board->given_up_at() > 0) {
-      outcome = {ExitCode::interrupted, fmt::format("given up after {} of its units: others of the sweep do better", board->given_up_at())};
+      outcome = {ExitCode::interrupted, fmt::format("given up after unit {}: others of the sweep do better", board->given_up_at())};
     } else if (outcome.code == ExitCode::done) {
       require_unchanged(order, "while the stage read it");
       result.published = commit(order, staging, attempt);
@@ -172,7 +173,7 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
 PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& staging, const Attempt& attempt) {
   const Digest action = order.fields.key();
   Committed outcome = Committed::fresh;
-  const auto published = store_.commit(staging, {order.call.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome);
+  const auto published = store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome);
   if (outcome != Committed::different) return published;
   // Only what is made in the same way is promised to be the same.
   const auto earlier = store_.attempts(action);
@@ -182,7 +183,7 @@ PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& sta
     return published;
   }
   const fs::path file = store_.root() / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), attempt.number);
-  write_file(file, Value{{"stage", order.call.stage}, {"action", action.hex()}, {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}}.dump() + "\n");
+  write_file(file, Value{{"stage", order.stage}, {"action", action.hex()}, {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}}.dump() + "\n");
   spdlog::warn("{}: its output differs from what was published before for the same inputs and parameters: the stage is not deterministic ({})",
                order.call.stage, file.string());
   return published;

@@ -66,21 +66,28 @@ std::map<std::string, Scores> Sweep::scores_of_others(const std::string& run) co
   for (const auto& entry : fs::directory_iterator(folder_ / "scores", absent)) {
     const std::string name = entry.path().stem().string();
     if (entry.path().extension() != ".json" || name == run) continue;
-    all.emplace(name, scores_in(read_json(entry.path(), {{"scores", Value::array()}}).at("scores")));
+    all.emplace(name, scores_of(name));
   }
   return all;
 }
 
-bool Sweep::report(const Digest& run, const std::string& label, int64_t unit, double score) const {
-  const std::string name = run.hex();
-  Scores mine = scores_in(read_json(file("scores", name), {{"scores", Value::array()}}).at("scores"));
-  if (mine.emplace(unit, score).second) write_file(file("scores", name), Value{{"label", label}, {"scores", pairs_of(mine)}}.dump() + "\n");
-  if (!rule_.decides_at(unit)) return true;
+Scores Sweep::scores_of(const std::string& run) const {
+  return scores_in(read_json(file("scores", run), {{"scores", Value::array()}}).at("scores"));
+}
 
+void Sweep::record(const Digest& run, const std::string& label, int64_t unit, double score) const {
+  Scores mine = scores_of(run.hex());
+  if (mine.emplace(unit, score).second) write_file(file("scores", run.hex()), Value{{"label", label}, {"scores", pairs_of(mine)}}.dump() + "\n");
+}
+
+bool Sweep::decide(const Digest& run, const std::string& label, int64_t unit) const {
+  if (!rule_.decides_at(unit)) return true;
+  const std::string name = run.hex();
   Value decisions = read_json(file("decisions", name), Value::array());
   for (const Value& made : decisions) {
     if (made.at("unit") == unit) return made.at("goes_on");
   }
+  const Scores mine = scores_of(name);
   const auto others = scores_of_others(name);
   std::vector<Scores> theirs;
   Value seen = Value::object();

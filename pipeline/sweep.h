@@ -26,9 +26,10 @@ class Sweep {
  public:
   Sweep(std::filesystem::path folder, EarlyStop rule) : folder_(std::move(folder)), rule_(std::move(rule)) {}
 
-  // Records a score and decides whether the run goes on. What was decided once is not decided again: a run that repeats
-  // units after a resume gets the answers it got.
-  bool report(const Digest& run, const std::string& label, int64_t unit, double score) const;
+  // The first score of a unit stays: a run that repeats units after a resume repeats its scores.
+  void record(const Digest& run, const std::string& label, int64_t unit, double score) const;
+  // Whether the run goes on after a unit that was recorded. What was decided once is not decided again.
+  bool decide(const Digest& run, const std::string& label, int64_t unit) const;
 
   // The unit after which a run was given up.
   std::optional<int64_t> pruned_at(const Digest& run) const;
@@ -37,6 +38,7 @@ class Sweep {
 
  private:
   std::filesystem::path file(const char* table, const std::string& run) const { return folder_ / table / (run + ".json"); }
+  Scores scores_of(const std::string& run) const;
   std::map<std::string, Scores> scores_of_others(const std::string& run) const;
 
   std::filesystem::path folder_;

@@ -8,16 +8,13 @@
 
 #include "pipeline/files.h"
 #include "stages/html.h"
+#include "stages/page.h"
 #include "stages/report_charts.h"
 
 namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
-
-std::string section(const std::string& id, const std::string& title, const std::string& content) {
-  return fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", id, escaped(title), content);
-}
 
 std::string tile(const std::string& value, const std::string& name) {
   return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", value, escaped(name));

@@ -99,13 +99,13 @@ void Trainer::record_step(const StepResult& result, double seconds) {
 }
 
 // Rank 0 asks the sweep, where the run is part of one that gives runs up.
-bool Trainer::goes_on(const Value& row) {
+bool Trainer::goes_on(const Value& row, bool last) {
   if (context_.scores == nullptr) return true;
   std::map<std::string, double> figures;
   for (const auto& [name, value] : row.at("train").items()) {
     for (const std::string& figure : {name, "val_" + name}) figures[figure] = figure_of(figure, row);
   }
-  return context_.scores->report(row.at("epoch"), figures);
+  return context_.scores->report(row.at("epoch"), figures, last);
 }
 
 void Trainer::end_epoch() {
@@ -119,11 +119,12 @@ void Trainer::end_epoch() {
 
   // Decided once, on rank 0, and told to all.
   const TrainingRules::Decision mine = rules_.update(epoch_, row);
-  uint8_t decision[3] = {mine.best, mine.stop, ranks_.rank() == 0 && !goes_on(row)};
+  const bool last = mine.stop || epoch_ == parameters_.epochs;
+  uint8_t decision[3] = {mine.best, mine.stop, ranks_.rank() == 0 && !goes_on(row, last)};
   ranks_.broadcast(distributed::buffer_of(decision, 3), 0, "best epoch and early stopping");
   if (decision[0]) best_weights_ = state_.weights;
   stopped_early_ = decision[1] && epoch_ < parameters_.epochs;
-  given_up_ = decision[2] && epoch_ < parameters_.epochs && !stopped_early_;
+  given_up_ = decision[2] != 0;
 
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
@@ -229,10 +230,11 @@ void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& ma
   stopped_early_ = rules_.replay(epochs_, &stopped_before).stop && epoch_ < parameters_.epochs;
   uint8_t gives_up = 0;
   if (ranks_.rank() == 0) {
-    for (const Value& row : epochs_) gives_up = gives_up || !goes_on(row);
+    const auto last = [&](const Value& row) { return row.at("epoch") == epoch_ && (stopped_early_ || epoch_ == parameters_.epochs); };
+    for (const Value& row : epochs_) gives_up = !goes_on(row, last(row)) || gives_up;
   }
   ranks_.broadcast(distributed::buffer_of(&gives_up, 1), 0, "early stopping of the sweep");
-  given_up_ = gives_up && epoch_ < parameters_.epochs && !stopped_early_;
+  given_up_ = gives_up != 0;
 
   const bool same = state.at("reproducible") == "world" && reproducible_ == Reproducible::world;
   if (!same && state.at("ranks") != ranks_.size()) {

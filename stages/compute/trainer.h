@@ -42,7 +42,7 @@ class Trainer {
   void restore(const Checkpoint& checkpoint, const CheckpointManifest& manifest);
   void run_epoch();
   void end_epoch();
-  bool goes_on(const pipeline::Value& row);
+  bool goes_on(const pipeline::Value& row, bool last);
   void save();
   void record_step(const StepResult& result, double seconds);
   double learning_rate() const;
