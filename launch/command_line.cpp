@@ -18,6 +18,7 @@ struct Parsed {
   RunFlags flags;
   stages::PredictRequest predict;
   bool count = false;
+  int world = 0;
   bool origin = false;
   bool watch = false;
   bool expand = false;
@@ -113,13 +114,15 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   add_config(*run, parsed.config);
   add_selection(*run, parsed.config);
   add_run_flags(*run, parsed.flags);
+  run->add_flag("--rehearse", parsed.config.rehearse, "every stage with 8 images and 2 steps, in a store that is thrown away: does it work at all?");
   run->callback([&] { code = run_command(parsed.config, parsed.flags, parsed.voice, kinds); });
 
   CLI::App* plan = app.add_subcommand("plan", "what would run, and why");
   add_config(*plan, parsed.config);
   add_selection(*plan, parsed.config);
   plan->add_flag("--count", parsed.count, "only how many stages would run");
-  plan->callback([&] { code = plan_command(parsed.config, parsed.count, parsed.voice, kinds); });
+  plan->add_option("--world", parsed.world, "how a job of N ranks would share the work")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  plan->callback([&] { code = plan_command(parsed.config, {parsed.count, parsed.world}, parsed.voice, kinds); });
 
   CLI::App* validate = app.add_subcommand("validate", "every error of a configuration at once; touches no data");
   add_config(*validate, parsed.config);

@@ -14,7 +14,11 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 int predict_command(const stages::PredictRequest& request, const Voice& voice);
 
 // These run nothing, and need neither mpirun nor LibTorch.
-int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds);
+struct PlanFlags {
+  bool count = false;  // only how many
+  int world = 0;       // ranks of a job to imagine; 0: none
+};
+int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
 int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
                     const pipeline::StageTable& kinds);

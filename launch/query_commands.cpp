@@ -62,6 +62,21 @@ std::vector<PlanRow> rows_of(const Looked& looked) {
   return rows;
 }
 
+// How `world` ranks would share one instance.
+std::string sharing_of(const pipeline::Node& node, int world) {
+  const int asked = node.declaration->ranks;
+  const int ranks = asked > 0 ? std::min(asked, world) : world;
+  std::string text = ranks < world ? fmt::format("in {} group{} of {} rank{}", world / ranks, world / ranks == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s")
+                                   : fmt::format("on {} rank{}", ranks, ranks == 1 ? "" : "s");
+  if (asked > world) text += fmt::format(", though it asks for {}", asked);
+  switch (node.kind().scope) {
+    case pipeline::Scope::rank0: return "on rank 0";
+    case pipeline::Scope::shared: return text + ", in buckets of samples";
+    case pipeline::Scope::all_ranks: break;
+  }
+  return node.kind().layout ? text + ": " + node.kind().layout(node.values(), ranks) : text;
+}
+
 // "3 of 9 stages would run (1 goes on from a shorter run) in 4 runs; about 2 min by history"
 std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, pipeline::Explainer& explainer) {
   size_t all = 0, running = 0, adopting = 0, pruned = 0, unknown = 0;
@@ -87,7 +102,7 @@ std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, p
 
 }  // namespace
 
-int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds) {
+int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
   const Looked looked = look(options, kinds);
   pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
   if (voice.json) {
@@ -95,10 +110,11 @@ int plan_command(const ConfigOptions& options, bool count, const Voice& voice, c
     return 0;
   }
   const auto rows = rows_of(looked);
-  if (!count) {
+  if (!flags.count) {
     for (const PlanRow& row : rows) {
       const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
       std::cout << fmt::format("{:6} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
+      if (flags.world > 0) std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], flags.world));
     }
   }
   std::cout << summary_of(looked, rows, explainer) << '\n';

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include "distributed/collectives.h"
 #include "launch/commands.h"
@@ -76,6 +77,17 @@ int speaking_on_rank0(int rank, const std::function<int()>& body) {
   }
 }
 
+// The last few, indented.
+std::string last_lines(const std::string& log) {
+  constexpr size_t shown = 5;
+  std::vector<std::string> lines;
+  std::istringstream in(log);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  std::string text;
+  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i) text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
+  return text;
+}
+
 // What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
 class Summary {
  public:
@@ -83,7 +95,7 @@ class Summary {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
       ended_[result.node] = result.ended;
-      if (result.ended == Ended::failed) failures_[result.node] = label_of(graph, result.node);
+      if (result.ended == Ended::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
       stages.push_back({{"stage", graph.nodes[result.node].stage()},
                         {"state", name_of(result.ended)},
                         {"reason", result.reason},
@@ -106,7 +118,9 @@ class Summary {
       if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
     }
     spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
-    for (const auto& [node, label] : failures_) spdlog::error("failed: {}; its log: penstock logs {} {}", label, config, label);
+    for (const auto& [node, failure] : failures_) {
+      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config, failure.label, last_lines(failure.log));
+    }
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
@@ -114,9 +128,29 @@ class Summary {
 
  private:
   std::map<int, Ended> ended_;  // by node: runs may share one
-  std::map<int, std::string> failures_;
+  struct Failure {
+    std::string label;
+    std::string log;
+  };
+  std::map<int, Failure> failures_;
   std::filesystem::path report_;
   Value runs_ = Value::array();
+};
+
+// The store of a rehearsal is thrown away, before and after.
+class Rehearsal {
+ public:
+  explicit Rehearsal(std::filesystem::path store) : store_(std::move(store)) { clear(); }
+  ~Rehearsal() { clear(); }
+  Rehearsal(const Rehearsal&) = delete;
+  Rehearsal& operator=(const Rehearsal&) = delete;
+
+ private:
+  void clear() const {
+    std::error_code ignored;
+    if (!store_.empty()) std::filesystem::remove_all(store_, ignored);
+  }
+  std::filesystem::path store_;  // empty: none
 };
 
 }  // namespace
@@ -155,10 +189,14 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
       write_run_folder(graph, one, results, store);
       summary.add(graph, one, results);
     };
+    if (first && flags.jobs > ranks.size()) {
+      spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}", flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
+    }
+    const Rehearsal rehearsal(first && options.rehearse ? loaded->graph.store : std::filesystem::path());
     const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
-      if (loaded->graph.has_matrix) write_sweep_page(look_at_sweep(options, kinds));
+      if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
       summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted) spdlog::warn("interrupted with its state saved; the same command resumes");
       if (voice.json) std::cout << summary.json(code).dump() << '\n';

@@ -144,7 +144,9 @@ StageOrder Conductor::make_order(int index) {
   order.call.values = node.values();
   order.call.lineage = lineage_of(graph_, run, results_of(run), store_);
   for (const Specification& parameter : stage.kind->parameters) {
-    if (parameter.about.affects_output) order.chunks.parameters.emplace(parameter.name, node.value(parameter.name));
+    const Value& value = node.value(parameter.name);
+    const bool as_before = parameter.about.as_before && *parameter.about.as_before == value;
+    if (parameter.about.affects_output && !as_before) order.chunks.parameters.emplace(parameter.name, value);
   }
   order.chunks.environment = environment_of(node);
   for (const Input& input : node.inputs) {
@@ -182,9 +184,15 @@ std::string Conductor::run_of(const Node& node) const {
 
 // ---- results ----
 
-void Conductor::ended(NodeResult result) {
+void Conductor::ended(NodeResult result, bool elsewhere) {
   const std::lock_guard lock(mutex_);
   --running_;
+  if (elsewhere) {
+    const Node& node = graph_.nodes[result.node];
+    const std::string run = run_of(node);
+    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info, "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run,
+                name_of(result.ended), result.seconds, result.message.empty() ? "" : ": ", result.message);
+  }
   if (result.ended == Ended::damaged) {
     redo(result);
   } else {

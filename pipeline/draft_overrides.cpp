@@ -103,6 +103,10 @@ void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& di
   for (const std::string& set : request.sets) overrides.set(set);
   for (const auto& [key, path] : request.inputs) overrides.input(key, path);
   if (request.store) draft.store = *request.store;
+  if (!request.rehearse) return;
+  for (DraftStage& stage : draft.stages) {
+    for (const auto& [parameter, value] : stage.kind().rehearsal) stage.values[parameter] = {value, {"--rehearse", 0, 0}, "--rehearse"};
+  }
 }
 
 }  // namespace penstock::pipeline

@@ -20,7 +20,7 @@ struct ValuePlace {
 // Reports an unknown name or a value that does not fit; else the stage holds the value.
 void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics);
 
-// Environment, then --set, --input and --store: each over what was there before.
+// Environment, then --set, --input and --store, then --rehearse: each over what was there before.
 void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& diagnostics);
 
 }  // namespace penstock::pipeline

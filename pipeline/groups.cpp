@@ -63,7 +63,7 @@ class Feeder {
     busy_.erase(message->from);
     told_.erase(message->from);
     waiting_.insert(message->from);
-    if (!message->bytes.empty()) conductor_.ended(result_from_text(message->bytes));
+    if (!message->bytes.empty()) conductor_.ended(result_from_text(message->bytes), true);
     return true;
   }
 

@@ -170,6 +170,10 @@ struct StageKind {
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
   // Optional. What the body reports to StageContext::scores.
   std::vector<Score> scores = {};
+  // Optional. Values that make it short, for a rehearsal of the whole pipeline.
+  Values rehearsal = {};
+  // Optional. How `ranks` ranks would share the work with these values, in words: for plan --world.
+  std::function<std::string(const Values&, int ranks)> layout = nullptr;
 };
 
 // The kinds that a program knows, in the order of a pipeline. Kept alive while graphs exist.

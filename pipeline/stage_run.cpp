@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr auto shortest_wait = std::chrono::milliseconds(50);
 constexpr auto longest_wait = std::chrono::milliseconds(1000);
 constexpr size_t shown_problems = 10;
+constexpr const char* finished_mark = "finished";  // in a progress folder
 
 void require_unchanged(const StageOrder& order, const char* when) {
   for (const auto& [path, signature] : order.outside) {
@@ -133,7 +134,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     attempt.number = store_.next_attempt(action);
     std::vector<std::string> ports;
     for (const PublishedPort& port : order.ports) ports.push_back(port.port);
-    if (!order.resume) fs::remove_all(store_.progress(action));
+    // What a finished run left is for longer runs to go on from; who forces this one wants it made again.
+    const fs::path finished = store_.root() / "progress" / action.hex() / finished_mark;
+    if (!order.resume || (order.replace && fs::exists(finished))) fs::remove_all(finished.parent_path());
     staging = store_.make_staging(action, ports);
     require_unchanged(order, "after it was read for the plan");
     if (order.family) store_.join_family(*order.family, action);
@@ -154,6 +157,7 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     } else if (outcome.code == ExitCode::done) {
       require_unchanged(order, "while the stage read it");
       result.published = commit(order, staging, attempt);
+      if (order.family) write_file(finished, "");
     }
   } catch (...) {
     outcome = distributed::current_failure();

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "distributed/gradient_reducer.h"
 #include "stages/checkpoint_manifest.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
+#include "stages/rehearsal.h"
 
 namespace penstock::stages {
 namespace {
@@ -92,6 +94,19 @@ pipeline::StageKind train_kind() {
     const CheckpointManifest& furthest = found.front().manifest;
     adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch, furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
     return adoption;
+  };
+  kind.rehearsal = {{"epochs", rehearsed_epochs}};
+  kind.layout = [](const pipeline::Values& values, int ranks) {
+    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+    std::string shares;
+    int idle = 0;
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto [first, last] = distributed::micro_shards_of(rank, ranks, static_cast<int>(parameters.micro_shards()));
+      idle += first == last;
+      if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
+    }
+    return fmt::format("{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares, ranks > 8 ? "+..." : "",
+                       idle == 0 ? "" : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)", idle, idle == 1 ? "" : "s"));
   };
   for (const std::string& figure : figures) kind.scores.push_back({figure, larger_is_better(figure)});
   kind.body = [] { return compute_body("train"); };
