@@ -23,13 +23,14 @@ Point rehearsed(const Draft& draft, Point point) {
 
 LoadedConfig load_config(const ConfigRequest& request, const StageTable& kinds) {
   Diagnostics diagnostics;
-  const Draft draft = read_draft(request, kinds, diagnostics);
+  Draft draft = read_draft(request, kinds, diagnostics);
   const std::vector<int> order = execution_order(draft, diagnostics);
   std::vector<Point> points = expand_matrix(draft, diagnostics);
   if (request.rehearse) points = {rehearsed(draft, points.front())};
   const std::optional<EarlyStop> early_stop = read_early_stop(draft, diagnostics);
   diagnostics.throw_if_any();  // from here on every name is known
 
+  if (request.rehearse) draft.matrix.reset();  // one run, like a pipeline without a matrix
   LoadedConfig loaded;
   loaded.graph = build_graph(draft, order, points, diagnostics);
   diagnostics.throw_if_any();

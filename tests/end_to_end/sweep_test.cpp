@@ -35,7 +35,8 @@ size_t attempts_of(const Workplace& place) { return place.entries(".penstock/att
 // stage -> how many of its instances ended so.
 std::map<std::string, int> count(const Ran& ran, const std::string& state) {
   std::map<std::string, int> found;
-  for (const auto& run : nlohmann::json::parse(ran.out).at("runs")) {
+  const auto said = nlohmann::json::parse(ran.out);
+  for (const auto& run : said.at("runs")) {
     for (const auto& stage : run.at("stages")) found[stage.at("stage")] += stage.at("state") == state;
   }
   return found;
@@ -66,7 +67,7 @@ TEST(Sweep, KilledHalfWayItRunsExactlyWhatIsMissing) {
 }
 
 TEST(Sweep, DecisionsOfEarlyStoppingSurviveAKill) {
-  const Workplace place(on_one_rank_each(twelve_runs) + "[matrix.early_stop]\nmetric = \"val_f1\"\nmin = 1\neta = 2\n");
+  const Workplace place(on_one_rank_each(twelve_runs) + "[matrix.early_stop]\nmetric = \"val_loss\"\nmin = 1\neta = 2\n");
   const auto decisions = [&] {
     std::map<std::string, nlohmann::json> all;
     for (const auto& sweep : std::filesystem::directory_iterator(place.path() / ".penstock/sweeps")) {
@@ -115,7 +116,8 @@ TEST(Sweep, TheTableHasMeansOverSeedsAndTheDifferenceOfTwoRuns) {
   const Ran table = place.penstock(std::string("runs pipeline.toml --sort validation.dice") + small_runs);
   EXPECT_EQ(table.code, 0) << table.error;
   EXPECT_THAT(table.out, testing::AllOf(HasSubstr("train.lr"), HasSubstr("validation Dice"), HasSubstr(" ± "), HasSubstr("done")));
-  const auto rows = nlohmann::json::parse(place.penstock(std::string("runs pipeline.toml --json") + small_runs).out).at("rows");
+  const auto said = nlohmann::json::parse(place.penstock(std::string("runs pipeline.toml --json") + small_runs).out);
+  const auto& rows = said.at("rows");
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows.at(0).at("metrics").at("validation.grid.micro.dice").at("n"), 2);
   const std::string first = rows.at(0).at("runs").at(0), second = rows.at(1).at("runs").at(0);
