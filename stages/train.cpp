@@ -31,9 +31,12 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("norm", norm, {.help = "normalisation after each convolution; batch norm sees one micro-batch", .choices = {"batch", "group", "none"}});
   visit("dropout", dropout, {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit("normalise", normalise, {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)", .choices = {"unit", "zscore", "percentile"}});
-  visit("lr", lr, {.help = "learning rate of Adam", .minimum = 1e-8, .maximum = 10});
+  visit("optimizer", optimizer, {.help = "adamw (decay of the weights), adam (decay in the gradient) or sgd", .choices = {"adamw", "adam", "sgd"}, .as_before = "adamw"});
+  visit("lr", lr, {.help = "learning rate", .minimum = 1e-8, .maximum = 10});
+  visit("momentum", momentum, {.help = "of sgd", .minimum = 0, .maximum = 0.999, .as_before = 0.9});
   visit("schedule", schedule, {.help = "learning rate over the epochs: constant, or cosine down to 0", .choices = {"constant", "cosine"}});
-  visit("weight_decay", weight_decay, {.help = "decoupled weight decay (AdamW) per step, times the learning rate", .minimum = 0, .maximum = 1});
+  visit("weight_decay", weight_decay, {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)", .minimum = 0, .maximum = 1});
+  visit("clip_norm", clip_norm, {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never", .minimum = 0, .as_before = 0.0});
   visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
@@ -52,6 +55,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("reproducible", reproducible,
         {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
          .affects_output = false});
+  visit("overlap", overlap, {.help = "reduce gradients while backward goes on: on, off; auto: on where ranks have a core to spare", .choices = {"auto", "on", "off"},
+                             .affects_output = false});
 }
 
 pipeline::StageKind train_kind() {

@@ -15,7 +15,10 @@ struct TrainParameters {
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
+  std::string optimizer = "adamw";
+  double momentum = 0.9;
   double weight_decay = 0;
+  double clip_norm = 0;
   std::string loss = "bce";
   int64_t epochs = 30;
   int64_t global_batch = 16;
@@ -34,6 +37,7 @@ struct TrainParameters {
   // How it runs; in no key.
   double checkpoint_seconds = 60;
   std::string reproducible = "auto";
+  std::string overlap = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
   int64_t micro_shards() const { return global_batch / micro_batch; }

@@ -22,8 +22,8 @@ template <typename Some, typename Visit>
 void each_array(Some& checkpoint, const Visit& visit) {
   visit("parameters", checkpoint.parameters);
   visit("statistics", checkpoint.statistics);
-  visit("adam_mean", checkpoint.adam_mean);
-  visit("adam_square", checkpoint.adam_square);
+  visit("first_moment", checkpoint.first_moment);
+  visit("second_moment", checkpoint.second_moment);
   visit("best_parameters", checkpoint.best_parameters);
   visit("best_statistics", checkpoint.best_statistics);
 }

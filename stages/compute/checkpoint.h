@@ -12,7 +12,7 @@ namespace penstock::stages {
 
 struct Checkpoint {
   pipeline::Value state;  // curves, sums, what is told of the past: whatever is no large array
-  std::vector<float> parameters, statistics, adam_mean, adam_square;
+  std::vector<float> parameters, statistics, first_moment, second_moment;
   std::vector<float> best_parameters, best_statistics;  // empty before the first best epoch
 };
 

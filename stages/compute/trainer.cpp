@@ -43,7 +43,7 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
     : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
       reproducible_(mode_of(parameters, context.ranks.size())),
-      state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, reproducible_),
+      state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
       rules_(parameters), checkpoints_(context.progress) {
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   const auto count = static_cast<int64_t>(data.train.size());
@@ -147,7 +147,7 @@ void Trainer::save() {
   const auto start = Clock::now();
   const Checkpoint checkpoint{{{"sums", sums_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_}, {"ranks", ranks_.size()},
                                {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"}},
-                              state_.weights.parameters, state_.weights.statistics, state_.adam_mean, state_.adam_square,
+                              state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,
                               best_weights_.parameters, best_weights_.statistics};
   save_bytes_ = checkpoints_.save(checkpoint, {state_.updates, epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}});
   ++saves_;
@@ -220,8 +220,8 @@ void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& ma
   // In place: the replicas look at these buffers.
   std::copy(checkpoint.parameters.begin(), checkpoint.parameters.end(), state_.weights.parameters.begin());
   std::copy(checkpoint.statistics.begin(), checkpoint.statistics.end(), state_.weights.statistics.begin());
-  state_.adam_mean = checkpoint.adam_mean;
-  state_.adam_square = checkpoint.adam_square;
+  state_.optimiser.first = checkpoint.first_moment;
+  state_.optimiser.second = checkpoint.second_moment;
   best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
   resumed_at_.push_back(manifest.step);
 

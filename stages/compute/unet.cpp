@@ -109,13 +109,10 @@ FlatLayout layout_of(const UNet& model) {
   return layout;
 }
 
-void alias(UNet& model, const FlatLayout& layout, float* parameters, float* gradients, float* statistics) {
+void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics) {
   auto own = model->named_parameters();
   for (const auto& slot : layout.parameters) {
-    torch::Tensor& parameter = own[slot.name];
-    parameter.set_data(torch::from_blob(parameters + slot.offset, slot.shape));
-    if (gradients != nullptr) parameter.mutable_grad() = torch::from_blob(gradients + slot.offset, slot.shape);
-    else parameter.set_requires_grad(false);
+    own[slot.name].set_data(torch::from_blob(parameters + slot.offset, slot.shape));
   }
   auto buffers = model->named_buffers();
   for (const auto& slot : layout.statistics) buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));

@@ -66,8 +66,8 @@ struct FlatLayout {
 };
 FlatLayout layout_of(const UNet& model);
 
-// Makes the model's parameters, gradients (unless null) and running statistics views of flat buffers, which must outlive it.
-void alias(UNet& model, const FlatLayout& layout, float* parameters, float* gradients, float* statistics);
+// Makes the model's parameters and running statistics views of flat buffers, which must outlive it.
+void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics);
 
 // He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running means 0,
 // variances 1. Draws hang on the seed and the parameter's place alone.

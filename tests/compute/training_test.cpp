@@ -57,7 +57,7 @@ std::vector<float> train(const TrainParameters& parameters, int ranks, int threa
   std::vector<float> weights;
   std::mutex mutex;
   distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
-    TrainingState state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, communicator, threads, mode);
+    TrainingState state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, communicator, threads, {mode});
     for (int step = 0; step < steps; ++step) state.step(samples, epoch_order(ids, parameters.seed, 0), 0, step, 1e-2, false);
     const std::lock_guard lock(mutex);
     if (weights.empty()) weights = state.weights.parameters;
@@ -124,7 +124,7 @@ TEST(TrainingStep, LowersTheLoss) {
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   const auto ranks = distributed::local_world(1);
-  TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, *ranks[0], 2, Reproducible::world);
+  TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, *ranks[0], 2, {});
   const double before = state.step(samples, epoch_order(ids, 5, 0), 0, 0, 1e-2, false).figures.loss;
   double after = before;
   for (int64_t epoch = 1; epoch < 30; ++epoch) after = state.step(samples, epoch_order(ids, 5, epoch), epoch, 0, 1e-2, false).figures.loss;
@@ -135,7 +135,7 @@ TEST(TrainingStep, ARequestToStopOnOneRankReachesAll) {
   const auto samples = some_samples(8);
   const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};
   distributed::run_local_ranks(3, [&](Communicator& communicator) {
-    TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, communicator, 1, Reproducible::world);
+    TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, communicator, 1, {});
     EXPECT_FALSE(state.step(samples, order, 0, 0, 1e-3, false).interrupted);
     EXPECT_TRUE(state.step(samples, order, 0, 0, 1e-3, communicator.rank() == 2).interrupted);
   });
@@ -146,7 +146,7 @@ TEST(Validation, GivesTheSameFiguresForAnyRankCountAndIgnoresPadding) {
   std::vector<double> losses, shares;
   for (const int ranks : {1, 2, 3}) {
     distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
-      TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, communicator, 1, Reproducible::world);
+      TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, communicator, 1, {});
       const Figures figures = state.validate(samples);
       if (communicator.rank() == 0) losses.push_back(figures.loss), shares.push_back(figures.tp + figures.fp + figures.fn + figures.tn);
     });
@@ -204,7 +204,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
-  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, {.step = step});
+  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), 3));
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
