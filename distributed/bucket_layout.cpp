@@ -11,6 +11,7 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
 
   size_t end = tail;
   for (const size_t slot : slots) end += slot;
+  if (first_slots == slots.size()) return {{0, end}};  // no bucket without a slot: nothing would say that it is ready
   std::vector<Bucket> buckets;
   Bucket open{end - tail, end};
   for (size_t index = slots.size(); index-- > first_slots;) {

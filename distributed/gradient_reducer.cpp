@@ -207,6 +207,9 @@ void GradientReducer::exchange_as_they_come() {
 }
 
 const float* GradientReducer::finish() {
+  if (!as_they_come_ || given_.size() == 1) {
+    PENSTOCK_CHECK(std::all_of(summed_.begin(), summed_.end(), [](bool summed) { return summed; }), "every bucket of a round was declared ready");
+  }
   if (given_.size() == 1) return inputs_.data();  // the tree closes on its leftmost leaf
   if (as_they_come_) {
     std::unique_lock lock(mutex_);

@@ -49,19 +49,21 @@ TrainParameters tiny() {
   return parameters;
 }
 
-// Weights after a few steps, which every rank must hold alike.
-std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3) {
+// Weights and running statistics after a few steps, which every rank must hold alike.
+std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3, bool overlap = false) {
   const auto samples = some_samples(12);
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   std::vector<float> weights;
   std::mutex mutex;
   distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
-    TrainingState state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, communicator, threads, {mode});
+    TrainingState state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, communicator, threads, {mode, overlap});
     for (int step = 0; step < steps; ++step) state.step(samples, epoch_order(ids, parameters.seed, 0), 0, step, 1e-2, false);
     const std::lock_guard lock(mutex);
-    if (weights.empty()) weights = state.weights.parameters;
-    EXPECT_EQ(weights, state.weights.parameters) << "rank " << communicator.rank();
+    std::vector<float> mine = state.weights.parameters;
+    mine.insert(mine.end(), state.weights.statistics.begin(), state.weights.statistics.end());
+    if (weights.empty()) weights = mine;
+    EXPECT_EQ(weights, mine) << "rank " << communicator.rank();
   });
   return weights;
 }
@@ -94,6 +96,32 @@ TEST(TrainingStep, WorldGivesTheSameBitsForAnyRanksAndThreads) {
   const auto expected = train(tiny(), 1, 1, Reproducible::world);
   for (const auto& [ranks, threads] : {std::pair(1, 2), std::pair(2, 1), std::pair(3, 1), std::pair(4, 1), std::pair(6, 1)}) {
     EXPECT_EQ(train(tiny(), ranks, threads, Reproducible::world), expected) << ranks << " ranks, " << threads << " threads";
+  }
+}
+
+TEST(TrainingStep, OverlapChangesNoBit) {
+  for (const auto mode : {Reproducible::run, Reproducible::world}) {
+    for (const int ranks : {2, 3}) EXPECT_EQ(train(tiny(), ranks, 2, mode, 3, true), train(tiny(), ranks, 2, mode, 3, false)) << ranks;
+  }
+}
+
+TEST(TrainingStep, AClippedStepIsAsLongAsTheLearningRateTimesTheNorm) {
+  TrainParameters parameters = tiny();
+  parameters.optimizer = "sgd";
+  parameters.norm = "none";  // no running statistics among the values
+  parameters.clip_norm = 1e-3;
+  const auto before = train(parameters, 1, 1, Reproducible::world, 0), after = train(parameters, 2, 2, Reproducible::world, 1);
+  double squares = 0;
+  for (size_t i = 0; i < after.size(); ++i) squares += std::pow(double{after[i]} - before[i], 2);
+  EXPECT_NEAR(std::sqrt(squares), 1e-2 * 1e-3, 1e-7);
+}
+
+TEST(TrainingStep, EveryOptimizerGivesTheSameBitsForAnyRanks) {
+  for (const char* optimizer : {"sgd", "adam", "adamw"}) {
+    TrainParameters parameters = tiny();
+    parameters.optimizer = optimizer;
+    parameters.weight_decay = 0.01;
+    EXPECT_EQ(train(parameters, 1, 2, Reproducible::world), train(parameters, 3, 1, Reproducible::world)) << optimizer;
   }
 }
 

@@ -94,6 +94,11 @@ TEST(BucketLayout, HoldsEverySlotOnceFromTheEndToTheBeginning) {
   }
 }
 
+TEST(BucketLayout, EveryBucketHoldsASlot) {
+  EXPECT_EQ(bucket_layout({10, 20}, 5, 1000, 1000), (std::vector<Bucket>{{0, 35}}));
+  EXPECT_EQ(bucket_layout({10, 20}, 500, 10, 1000), (std::vector<Bucket>{{0, 530}}));
+}
+
 TEST(BucketLayout, KeepsToItsCapsWhereSlotsAllow) {
   EXPECT_EQ(bucket_layout({10, 20, 300, 40, 50}, 5, 100, 30), (std::vector<Bucket>{{330, 425}, {30, 330}, {0, 30}}));
 }
