@@ -82,13 +82,13 @@ class Overrides {
   std::set<std::string> replaced_;
 };
 
-// "monitor, patience" for "early_stopping".
-std::string members_of(const StageKind& kind, const std::string& table) {
+// "early_stopping.monitor", ... for "early_stopping".
+std::vector<std::string> members_of(const StageKind& kind, const std::string& table) {
   std::vector<std::string> names;
   for (const Specification& one : kind.parameters) {
-    if (one.name.starts_with(table + ".")) names.push_back(one.name.substr(table.size() + 1));
+    if (one.name.starts_with(table + ".")) names.push_back(one.name);
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
 }
 
 // The end of the message about a parameter that is none.
@@ -115,8 +115,8 @@ void set_value(DraftStage& stage, const std::string& parameter, const Value& val
     if (const auto element = faulty_element(*found, value); element && *element < place.elements.size()) at_fault = place.elements[*element];
     if (!problem) stage.values[parameter] = {normalised(*found, value), place.key, place.origin};
   } else if (holds_parameters(stage.kind(), parameter)) {
-    const std::string members = members_of(stage.kind(), parameter);
-    problem = value.is_null() ? fmt::format("is set part by part: {}", members) : fmt::format("must be a table of {}, is {}", members, as_read(value));
+    const std::string members = fmt::format("{}", fmt::join(members_of(stage.kind(), parameter), ", "));
+    problem = value.is_null() ? "is set part by part: " + members : fmt::format("is a table that holds {}, not {}", members, as_read(value));
   } else {
     diagnostics.error("E203", place.key, fmt::format("stage '{}' has no parameter '{}'{}", stage.name(), parameter, meant_by(stage, parameter)));
   }

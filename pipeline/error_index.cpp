@@ -34,7 +34,7 @@ const std::vector<Rule>& rules() {
        "The message says which, and a note points at the other place. Change either."},
       {"E205", "an override (--set, --input, environment) that cannot be applied",
        "`--set train.lr=1e-3` (a TOML value), `--input unzip.archive=PATH`, or in the environment PENSTOCK_SET_train__lr=1e-3\n"
-       "(two underscores for the dot)."},
+       "(two underscores for the dot). What the matrix varies is not overridden: `--select train.lr=1e-3` takes some of its runs."},
       {"E301", "an input or a need names a stage that does not exist",
        "An input is \"stage.output\", with the stage's name as in its [stage.NAME]; a file outside is \"file:PATH\"."},
       {"E302", "an input or output port that the stage kind does not have",

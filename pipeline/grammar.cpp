@@ -93,7 +93,7 @@ const Keys& range_keys() {
 
 const Keys& set_keys() {
   static const Keys all = {
-      "a [[matrix.set]]",
+      "[[matrix.set]]",
       {{.name = "when", .form = "table", .about = {.help = "\"stage.parameter\" = value: the runs that have all of these; every run when it is not given"}},
        {.name = "set", .form = "table", .about = {.help = "\"stage.parameter\" = value: what these runs get"}, .required = true}}};
   return all;
