@@ -5,6 +5,7 @@
 #include <map>
 
 #include "launch/commands.h"
+#include "launch/completion.h"
 #include "pipeline/error_index.h"
 #include "pipeline/suggestion.h"
 
@@ -22,6 +23,7 @@ struct Parsed {
   bool markdown = false;
   std::string stage;
   std::string kind;
+  std::string shell;
 };
 
 void add_voice(CLI::App& command, Voice& voice) {
@@ -146,6 +148,10 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
 
   CLI::App* schema = app.add_subcommand("schema", "a JSON Schema of configuration files, for editors");
   schema->callback([&] { code = schema_command(kinds); });
+
+  CLI::App* completion = app.add_subcommand("completion", "a script that completes commands and flags: source <(penstock completion bash)");
+  completion->add_option("SHELL", parsed.shell, "the shell that reads it")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))->type_name("bash|zsh|fish");
+  completion->callback([&] { std::cout << completion_script(app, parsed.shell); });
 
   CLI::App* predict = app.add_subcommand("predict", "segment images with a trained model");
   predict->add_option("MODEL", parsed.predict.model, "a model folder, or a run's folder")->required();
