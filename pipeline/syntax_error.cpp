@@ -97,6 +97,8 @@ class Retelling {
       error_.sentence = "an inline table { ... } stays on one line; what is longer gets a [table] of its own";
     } else if (has("integer") || has("floating-point")) {
       no_number();
+    } else if (saw_accent() && (has("parsing key") || has("parsing table header") || has("parsing root table"))) {
+      error_.sentence = "a key holds letters a to z, digits, '_' and '-'; with any other letter it needs quotes";
     } else if (has("parsing boolean")) {
       error_.sentence = "true and false are written in small letters";
     } else {
@@ -112,6 +114,11 @@ class Retelling {
 
  private:
   bool has(std::string_view words) const { return complaint_.find(words) != std::string::npos; }
+  // The letter at which the parser stopped is none of ASCII.
+  bool saw_accent() const {
+    const size_t saw = complaint_.rfind("saw '");
+    return saw != std::string::npos && saw + 5 < complaint_.size() && (complaint_[saw + 5] & 0x80) != 0;
+  }
   const std::string& line() const { return lines_[error_.position.line - 1]; }
 
   // "Error while parsing array: expected comma ..., saw '\n'" -> "in a list: expected comma ..., saw the end of the line".
