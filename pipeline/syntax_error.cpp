@@ -89,6 +89,8 @@ class Retelling {
       no_value();
     } else if (has("parsing string: unescaped control") || has("parsing literal string: control") || has("parsing string: encountered end")) {
       open_quote();
+    } else if (has("unknown escape sequence")) {
+      error_.sentence = plainly() + "; write \\\\ for a backslash, or the text in single quotes";
     } else if (has("expected value, saw '\\n'")) {
       error_.sentence = "a value must follow the '='";
     } else if (has("expected a comment or whitespace, saw ")) {
