@@ -5,6 +5,7 @@
 #include <map>
 
 #include "launch/commands.h"
+#include "launch/completion.h"
 #include "pipeline/error_index.h"
 #include "pipeline/suggestion.h"
 
@@ -24,8 +25,10 @@ struct Parsed {
   bool expand = false;
   std::string format = "dot";
   std::string sort, first, second;
+  bool markdown = false;
   std::string stage;
   std::string kind;
+  std::string shell;
 };
 
 void add_voice(CLI::App& command, Voice& voice) {
@@ -34,14 +37,14 @@ void add_voice(CLI::App& command, Voice& voice) {
   command.add_flag("-q,--quiet", voice.quiet, "say only what went wrong");
   const std::map<std::string, Progress> progress = {
       {"auto", Progress::automatic}, {"bar", Progress::bar}, {"plain", Progress::plain}, {"none", Progress::none}};
-  command.add_option("--progress", voice.progress, "auto, bar, plain or none")
-      ->transform(CLI::CheckedTransformer(progress))
-      ->type_name("");
+  command.add_option("--progress", voice.progress, "how progress is shown")
+      ->transform(CLI::CheckedTransformer(progress).description(""))
+      ->type_name("auto|bar|plain|none");
   const std::map<std::string, Color> colors = {
       {"auto", Color::automatic}, {"always", Color::always}, {"never", Color::never}};
-  command.add_option("--color", voice.color, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(colors))
-      ->type_name("");
+  command.add_option("--color", voice.color, "colours on the terminal")
+      ->transform(CLI::CheckedTransformer(colors).description(""))
+      ->type_name("auto|always|never");
 }
 
 void add_config(CLI::App& command, ConfigOptions& config) {
@@ -73,12 +76,19 @@ void add_selection(CLI::App& command, ConfigOptions& config) {
 }
 
 void add_run_flags(CLI::App& command, RunFlags& flags) {
-  command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20).description(""));
   CLI::Option* keep = command.add_flag("-k,--keep-going", flags.keep_going, "after a failure go on with what does not depend on it");
   command.add_flag("--fail-fast", flags.fail_fast, "a failure interrupts what runs beside it")->excludes(keep);
   command.add_flag("--no-commands", flags.no_commands, "refuse stages that start other programs");
   command.add_flag("--no-lease", flags.no_lease, "do not look whether another run is making the same");
   command.add_flag("--no-wait", flags.no_wait, "fail (73) instead of waiting for another run that is making the same");
+}
+
+// "synthesize|unzip|...", as a type's name.
+std::string names_of(const pipeline::StageTable& kinds) {
+  std::string names;
+  for (const pipeline::StageKind& kind : kinds) names += (names.empty() ? "" : "|") + kind.name;
+  return names;
 }
 
 // "--forse" is close to "--force": CLI11 names what it did not know, we name what was meant.
@@ -172,8 +182,16 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   config->callback([&] { code = config_command(parsed.config, parsed.origin, parsed.voice, kinds); });
 
   CLI::App* stages = app.add_subcommand("stages", "the stage kinds, or one of them with ports and parameters");
-  stages->add_option("KIND", parsed.kind, "a stage kind");
-  stages->callback([&] { code = stages_command(parsed.kind, parsed.voice, kinds); });
+  stages->add_option("KIND", parsed.kind, "a stage kind")->type_name(names_of(kinds));
+  stages->add_flag("--markdown", parsed.markdown, "as Markdown; of all kinds with every other key and error: configs/REFERENCE.md");
+  stages->callback([&] { code = parsed.markdown ? markdown_command(parsed.kind, kinds) : stages_command(parsed.kind, parsed.voice, kinds); });
+
+  CLI::App* schema = app.add_subcommand("schema", "a JSON Schema of configuration files, for editors");
+  schema->callback([&] { code = schema_command(kinds); });
+
+  CLI::App* completion = app.add_subcommand("completion", "a script that completes commands and flags: source <(penstock completion bash)");
+  completion->add_option("SHELL", parsed.shell, "the shell that reads it")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))->type_name("bash|zsh|fish");
+  completion->callback([&] { std::cout << completion_script(app, parsed.shell); });
 
   CLI::App* predict = app.add_subcommand("predict", "segment images with a trained model");
   predict->add_option("MODEL", parsed.predict.model, "a model folder, or a run's folder")->required();

@@ -30,5 +30,10 @@ int graph_command(const ConfigOptions& options, const std::string& format, bool 
 int explain_error_command(const std::string& code);
 int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
 int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);
+int markdown_command(const std::string& kind, const pipeline::StageTable& kinds);  // stages --markdown
+int schema_command(const pipeline::StageTable& kinds);
+
+// Refuses a name that is no kind, with the nearest one: Error(usage).
+const pipeline::StageKind& known_kind(const std::string& name, const pipeline::StageTable& kinds);
 
 }  // namespace penstock::launch

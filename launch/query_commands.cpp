@@ -129,7 +129,11 @@ int validate_command(const ConfigOptions& options, const Voice& voice, const pip
     if (!voice.json) throw;
     Value errors = Value::array();
     for (const pipeline::Diagnostic& one : error.found()) {
-      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}});
+      Value notes = Value::array();
+      for (const pipeline::Note& note : one.notes) {
+        notes.push_back({{"file", note.position.file}, {"line", note.position.line}, {"column", note.position.column}, {"message", note.text}});
+      }
+      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}, {"notes", notes}});
     }
     std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
     return static_cast<int>(error.code());
@@ -205,15 +209,15 @@ int stages_command(const std::string& kind, const Voice& voice, const pipeline::
     if (voice.json) std::cout << rows.dump() << '\n';
     return 0;
   }
-  const pipeline::StageKind* found = pipeline::find_kind(kinds, kind);
-  if (found == nullptr) {
-    std::vector<std::string> names;
-    for (const pipeline::StageKind& one : kinds) names.push_back(one.name);
-    const auto near = pipeline::nearest_name(kind, names);
-    throw Error(ExitCode::usage, fmt::format("stages: there is no kind '{}'{}", kind, near ? "; did you mean '" + *near + "'?" : ""));
-  }
-  std::cout << pipeline::describe_kind(*found);
+  std::cout << pipeline::describe_kind(known_kind(kind, kinds));
   return 0;
+}
+
+const pipeline::StageKind& known_kind(const std::string& name, const pipeline::StageTable& kinds) {
+  if (const pipeline::StageKind* found = pipeline::find_kind(kinds, name)) return *found;
+  std::vector<std::string> names;
+  for (const pipeline::StageKind& one : kinds) names.push_back(one.name);
+  throw Error(ExitCode::usage, fmt::format("stages: there is no kind '{}'{}", name, pipeline::instead_of(name, names, "known:")));
 }
 
 }  // namespace penstock::launch

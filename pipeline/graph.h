@@ -19,7 +19,8 @@ namespace penstock::pipeline {
 struct Position {
   std::string file;
   int line = 0;    // from 1; 0: no line (a flag, the environment, a default)
-  int column = 0;  // from 1
+  int column = 0;  // from 1, in letters
+  int length = 1;  // letters that it covers; what goes on in the next line counts as the rest of this one
 };
 std::string to_string(const Position& position);
 

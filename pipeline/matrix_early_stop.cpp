@@ -1,4 +1,4 @@
-// [matrix.early_stop]: method, stage, metric, goal, min, eta, start_up; or early_stop = "asha" with all defaults.
+// [matrix.early_stop]; or early_stop = "asha" with all defaults.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -6,55 +6,38 @@
 
 #include "pipeline/draft.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {
 
-const std::vector<std::string> methods = {"asha", "median", "none"};
-
-class Reader {
+class EarlyStopReader {
  public:
-  Reader(const Draft& draft, const Member& member, Diagnostics& diagnostics) : draft_(draft), member_(member), diagnostics_(diagnostics) {}
+  EarlyStopReader(const Draft& draft, const Member& member, Diagnostics& diagnostics)
+      : draft_(draft), member_(member), diagnostics_(diagnostics), table_(member.tree, early_stop_keys(), diagnostics, "matrix.early_stop") {}
 
   std::optional<EarlyStop> read() {
-    if (member_.tree.is_table) {
-      static const std::vector<std::string> keys = {"method", "stage", "metric", "goal", "min", "eta", "start_up"};
-      for (const Member& one : member_.tree.members) {
-        if (std::find(keys.begin(), keys.end(), one.key) != keys.end()) continue;
-        diagnostics_.error("E102", one.position, fmt::format("[matrix.early_stop] has no key '{}'{}", one.key, did_you_mean(one.key, keys)), one.key.size());
-      }
-    }
-    const std::string method = word(member_.tree.is_table ? member_.tree.find("method") : &member_, "asha", methods);
-    if (method == "none") return std::nullopt;
-    EarlyStop rule;
-    rule.method = method == "median" ? EarlyStop::Method::median : EarlyStop::Method::asha;
-    rule.min = integer("min", rule.min, 1);
-    rule.eta = integer("eta", rule.eta, 2);
-    rule.start_up = integer("start_up", rule.start_up, 1);
-    if (!read_stage(rule)) return std::nullopt;
-    return rule;
+    if (!member_.tree.is_table) return of_method(TableReader(shorthand(), early_stop_keys(), diagnostics_).text("method"));
+    table_.refuse_unknown_keys();
+    return of_method(table_.text("method"));
   }
 
  private:
-  const Member* find(const std::string& key) const { return member_.tree.is_table ? member_.tree.find(key) : nullptr; }
-
-  std::string word(const Member* given, const std::string& otherwise, const std::vector<std::string>& choices) {
-    if (given == nullptr) return otherwise;
-    const Value& value = given->tree.value;
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    if (value.is_string() && std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
-    diagnostics_.error("E406", given->tree.position, fmt::format("'{}' must be one of {}, is {}{}", given->key, fmt::join(choices, ", "), value.dump(), did_you_mean(text, choices)),
-                       value.dump().size());
-    return otherwise;
+  // early_stop = "asha" is [matrix.early_stop] method = "asha".
+  const Tree& shorthand() {
+    written_.is_table = true;
+    written_.members = {{"method", member_.position, member_.tree}};
+    return written_;
   }
 
-  int64_t integer(const std::string& key, int64_t otherwise, int64_t least) {
-    const Member* given = find(key);
-    if (given == nullptr) return otherwise;
-    const Value& value = given->tree.value;
-    if (value.is_number_integer() && value.get<int64_t>() >= least) return value.get<int64_t>();
-    diagnostics_.error("E406", given->tree.position, fmt::format("'{}' must be an integer of at least {}, is {}", key, least, value.dump()), value.dump().size());
-    return otherwise;
+  std::optional<EarlyStop> of_method(const std::optional<std::string>& method) {
+    if (method == "none") return std::nullopt;
+    EarlyStop rule;
+    rule.method = method == "median" ? EarlyStop::Method::median : EarlyStop::Method::asha;
+    rule.min = table_.integer("min").value_or(rule.min);
+    rule.eta = table_.integer("eta").value_or(rule.eta);
+    rule.start_up = table_.integer("start_up").value_or(rule.start_up);
+    return read_stage(rule) ? std::optional(rule) : std::nullopt;
   }
 
   // The stage, its metric and which way is better.
@@ -63,31 +46,43 @@ class Reader {
     for (const DraftStage& stage : draft_.stages) {
       if (!stage.kind().scores.empty()) reporting.push_back(stage.name());
     }
-    if (reporting.empty() || (reporting.size() > 1 && find("stage") == nullptr)) {
+    const auto named = table_.text("stage");
+    if (reporting.empty() || (reporting.size() > 1 && !named)) {
       diagnostics_.error("E406", member_.position, reporting.empty() ? "no stage reports scores while it runs, so nothing can be stopped early"
-                                                                      : fmt::format("name the `stage` that is to be watched: {}", fmt::join(reporting, " or ")), member_.key.size());
+                                                                      : fmt::format("name the `stage` that is to be watched: {}", fmt::join(reporting, " or ")));
       return false;
     }
-    rule.stage = word(find("stage"), reporting.front(), reporting);
+    rule.stage = named.value_or(reporting.front());
+    if (!is_one_of("stage", rule.stage, reporting, "reports scores while it runs")) return false;
     const auto& scores = draft_.find(rule.stage)->kind().scores;
     std::vector<std::string> metrics;
     for (const Score& score : scores) metrics.push_back(score.name);
-    rule.metric = word(find("metric"), metrics.front(), metrics);
+    rule.metric = table_.text("metric").value_or(metrics.front());
+    if (!is_one_of("metric", rule.metric, metrics, fmt::format("is reported by stage '{}'", rule.stage))) return false;
     const auto score = std::find_if(scores.begin(), scores.end(), [&](const Score& one) { return one.name == rule.metric; });
-    rule.larger_is_better = word(find("goal"), score->larger_is_better ? "max" : "min", {"min", "max"}) == "max";
+    rule.larger_is_better = table_.text("goal").value_or(score->larger_is_better ? "max" : "min") == "max";
     return true;
+  }
+
+  bool is_one_of(const char* key, const std::string& word, const std::vector<std::string>& words, const std::string& what) {
+    if (std::find(words.begin(), words.end(), word) != words.end()) return true;
+    const Member* given = table_.given(key);
+    diagnostics_.error("E406", given->tree.position, fmt::format("no {} '{}' {}{}", key, word, what, instead_of(word, words, "there is")));
+    return false;
   }
 
   const Draft& draft_;
   const Member& member_;
   Diagnostics& diagnostics_;
+  const TableReader table_;
+  Tree written_;
 };
 
 }  // namespace
 
 std::optional<EarlyStop> read_early_stop(const Draft& draft, Diagnostics& diagnostics) {
   const Member* member = draft.matrix ? draft.matrix->find("early_stop") : nullptr;
-  return member == nullptr ? std::nullopt : Reader(draft, *member, diagnostics).read();
+  return member == nullptr ? std::nullopt : EarlyStopReader(draft, *member, diagnostics).read();
 }
 
 }  // namespace penstock::pipeline

@@ -128,6 +128,7 @@ struct CheckView {
   const Values& values;  // of this instance
   // A parameter of the nearest stage of that kind upstream; nullopt when there is no such stage.
   std::function<std::optional<Value>(std::string_view kind, const std::string& parameter)> upstream;
+  std::vector<std::string> inputs = {};  // names of those that are given
 };
 
 // What such a check finds.

@@ -18,7 +18,7 @@ const std::vector<std::string> figures = {"val_loss", "val_f1", "val_accuracy", 
 // The multiples of micro_batch next to what was asked for.
 std::string near_batches(int64_t global_batch, int64_t micro_batch) {
   const int64_t below = global_batch / micro_batch * micro_batch;
-  return below == 0 ? fmt::format("{}", micro_batch) : fmt::format("{} or {}", below, below + micro_batch);
+  return below == 0 ? fmt::format("{} and {}", micro_batch, 2 * micro_batch) : fmt::format("{} and {}", below, below + micro_batch);
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ pipeline::StageKind train_kind() {
                           "resize", side});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
-      problems.push_back({"global_batch", fmt::format("must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
+      problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
                                                         parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
