@@ -87,7 +87,16 @@ struct Node {
   Values values() const;  // complete
 };
 
-// The nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+// Calls visit(index) for the nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+template <typename Visit>
+void for_each_upstream(const Node& node, const Visit& visit) {
+  for (const Input& input : node.inputs) {
+    for (const Source& source : input.sources) {
+      if (source.node >= 0) visit(source.node);
+    }
+  }
+  for (const int need : node.needs) visit(need);
+}
 std::vector<int> upstreams_of(const Node& node);
 
 // One point of the matrix; a pipeline without a matrix has one run with no axes.

@@ -80,7 +80,7 @@ class Planner {
       PlannedNode& planned = plan_.nodes[index];
       planned.needed = planned.needed || is_target_[index];
       if (!planned.needed) continue;
-      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].needed = true;
+      for_each_upstream(graph_.nodes[index], [this](int upstream) { plan_.nodes[upstream].needed = true; });
     }
   }
 
@@ -123,6 +123,7 @@ class Planner {
 
   bool is_given_up(const Node& node, const PlannedNode& planned) const {
     if (sweep_ && node.stage() == sweep_->rule().stage) return sweep_->pruned_at(planned.recipe).has_value();
+    if (!sweep_) return false;
     const auto required = required_by(node);
     return std::any_of(required.begin(), required.end(), [this](int upstream) { return plan_.nodes[upstream].state == State::pruned; });
   }
@@ -158,7 +159,8 @@ class Planner {
     Hasher hasher;
     hasher.field("recipe").field(own_digest(node));
     for (const Input& input : node.inputs) {
-      std::vector<const Source*> sources;
+      auto& sources = scratch_;
+      sources.clear();
       for (const Source& source : input.sources) {
         if (!is_volatile(graph_, source)) sources.push_back(&source);
       }
@@ -180,7 +182,7 @@ class Planner {
       PlannedNode& planned = plan_.nodes[index];
       planned.wanted = (planned.wanted || is_target_[index] || planned.forced) && planned.state != State::pruned;
       if (!planned.runs()) continue;
-      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].wanted = true;
+      for_each_upstream(graph_.nodes[index], [this](int upstream) { plan_.nodes[upstream].wanted = true; });
     }
   }
 
@@ -210,6 +212,7 @@ class Planner {
   std::vector<bool> is_target_, known_ = std::vector<bool>(graph_.nodes.size());
   std::map<std::pair<const StageDeclaration*, const Values*>, Digest> own_;
   std::optional<Sweep> sweep_;
+  std::vector<const Source*> scratch_;
 };
 
 }  // namespace
