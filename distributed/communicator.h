@@ -85,6 +85,11 @@ class Communicator {
 
   // Point to point; not collective. Messages of one sender and tag arrive in order. Tags: 0..32767.
   virtual void send(int to, int tag, std::string_view bytes) = 0;
+  // As send, but never waits for the receiver: false, and nothing is sent, while too much is still under way to it.
+  virtual bool try_send(int to, int tag, std::string_view bytes) {
+    send(to, tag, bytes);
+    return true;
+  }
   virtual Message receive(int from, int tag) = 0;  // blocks; `from` may be any_rank
   virtual std::optional<Message> poll(int from, int tag) = 0;
 

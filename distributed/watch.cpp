@@ -1,0 +1,93 @@
+#include "distributed/watch.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace penstock::distributed {
+namespace {
+
+constexpr size_t remembered = 31;  // durations, for a median that follows
+
+// A step that takes five times the usual is stuck rather than slow.
+constexpr double times_median = 5;
+// So many are seen before their median is trusted.
+constexpr size_t steps_to_know = 3, validations_to_know = 2;
+
+// Multiples of the patience. With the usual one: 2 minutes for the first steps, which set up the libraries that compute;
+// 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
+constexpr double first_steps = 14, least_validation = 7, files = 100, silent_body = 400;
+
+}  // namespace
+
+Watch::Doing Watch::begin(Activity activity, std::string what) {
+  const std::lock_guard lock(mutex_);
+  last_word_ = Clock::now();
+  entries_.push_back({++last_token_, activity, std::move(what), last_word_});
+  return {*this, last_token_};
+}
+
+void Watch::end(int64_t token) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = std::find_if(entries_.begin(), entries_.end(), [token](const Entry& one) { return one.token == token; });
+  if (entry == entries_.end()) return;
+  last_word_ = Clock::now();
+  const auto which = static_cast<size_t>(entry->activity);
+  const double seconds = std::chrono::duration<double>(last_word_ - entry->began).count();
+  recent_[which].push_back(seconds);
+  if (recent_[which].size() > remembered) recent_[which].pop_front();
+  longest_[which] = std::max(longest_[which], seconds);
+  entries_.erase(entry);
+}
+
+Watch::Standing Watch::standing() const {
+  const std::lock_guard lock(mutex_);
+  Standing standing;
+  for (const Entry& entry : entries_) standing.where += (standing.where.empty() ? "" : ", ") + entry.what;
+  if (!entries_.empty()) standing.activity = entries_.back().activity;
+  standing.seconds = std::chrono::duration<double>(Clock::now() - last_word_).count();
+  standing.limit_seconds = limit_of(standing.activity);
+  return standing;
+}
+
+double Watch::median_of(Activity activity) const {
+  const auto& all = recent_[static_cast<size_t>(activity)];
+  if (all.empty()) return 0;
+  std::vector<double> sorted(all.begin(), all.end());
+  std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
+  return sorted[sorted.size() / 2];
+}
+
+double Watch::limit_of(Activity activity) const {
+  const double unit = std::chrono::duration<double>(patience_).count();
+  const size_t seen = recent_[static_cast<size_t>(activity)].size();
+  switch (activity) {
+    case Activity::idle:
+    case Activity::alone: break;
+    case Activity::working: return silent_body * unit;
+    case Activity::reading:
+    case Activity::loading:
+    case Activity::saving: return files * unit;
+    case Activity::stepping: return seen < steps_to_know ? first_steps * unit : std::max(unit, times_median * median_of(activity));
+    case Activity::validating:
+      return seen < validations_to_know ? files * unit : std::max(least_validation * unit, times_median * median_of(activity));
+    case Activity::failing: return unit;
+  }
+  return std::numeric_limits<double>::infinity();
+}
+
+double Watch::median_seconds(Activity activity) const {
+  const std::lock_guard lock(mutex_);
+  return median_of(activity);
+}
+
+double Watch::longest_seconds(Activity activity) const {
+  const std::lock_guard lock(mutex_);
+  return longest_[static_cast<size_t>(activity)];
+}
+
+Watch& unwatched() {
+  static Watch watch;
+  return watch;
+}
+
+}  // namespace penstock::distributed
