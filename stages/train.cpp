@@ -38,6 +38,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("weight_decay", weight_decay, {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)", .minimum = 0, .maximum = 1});
   visit("clip_norm", clip_norm, {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never", .minimum = 0, .as_before = 0.0});
   visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
+  visit("on_nan", on_nan, {.help = "when a step's loss or gradient is no number: stop, skip the step, or roll_back to the last checkpoint and pass the step over",
+                           .choices = {"stop", "skip", "roll_back"}, .as_before = "stop"});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
   visit("micro_batch", micro_batch, {.help = "samples that one worker processes at once; divides global_batch", .minimum = 1, .maximum = 1024});
@@ -51,7 +53,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("early_stopping.patience", stop_patience, {.help = "epochs without improvement before stopping; 0: never stop early", .minimum = 0});
   visit("early_stopping.min_delta", stop_min_delta, {.help = "smallest change that counts as improvement", .minimum = 0});
   visit("early_stopping.warm_up", stop_warm_up, {.help = "epochs before patience begins to count", .minimum = 0});
-  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints", .minimum = 0, .affects_output = false});
+  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints; auto: so that saving costs under one percent", .minimum = 0, .choices = {"auto"}, .affects_output = false});
+  visit("keep", keep, {.help = "checkpoints that are kept", .minimum = 2, .maximum = 1000, .affects_output = false});
   visit("reproducible", reproducible,
         {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
          .affects_output = false});

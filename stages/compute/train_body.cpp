@@ -55,6 +55,16 @@ std::string host_name() {
   return name;
 }
 
+// Batch norm's statistics are of one micro-batch: at the bottom of the U it may see a handful of pixels.
+void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid, const pipeline::StageContext& context) {
+  constexpr int64_t enough = 32;
+  const int64_t factor = int64_t{1} << parameters.depth;
+  const int64_t seen = parameters.micro_batch * (grid.width / factor) * (grid.height / factor);
+  if (context.ranks.rank() != 0 || parameters.norm != "batch" || seen >= enough) return;
+  spdlog::warn("{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger micro_batch, norm = \"group\" or less depth gives steadier statistics",
+               context.stage, seen, parameters.micro_batch, grid.width / factor, grid.height / factor);
+}
+
 void train(pipeline::StageContext& context) {
   keep_memory();
   const auto start = std::chrono::steady_clock::now();
@@ -65,6 +75,7 @@ void train(pipeline::StageContext& context) {
     spdlog::warn("{}: {} ranks share {} micro-shards of a step: {} of them train nothing; a larger global_batch or smaller micro_batch uses them",
                  context.stage, context.ranks.size(), parameters.micro_shards(), context.ranks.size() - parameters.micro_shards());
   }
+  warn_of_small_batches(parameters, data.grid, context);
   const Normaliser normaliser = normaliser_for(parameters, data);
   Trainer trainer(parameters, data, normaliser, context);
   if (context.has("init")) {
@@ -79,6 +90,7 @@ void train(pipeline::StageContext& context) {
   const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
   if (context.ranks.rank() != 0) return;
   const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {}};
+  spdlog::info("{}: final weights {}", context.stage, digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;

@@ -133,14 +133,29 @@ StepResult TrainingState::step(const std::vector<GridSample>& samples, const std
     run_micro_shard(*replicas_[worker], chosen, orientations, epoch, step, shard, interrupted && item == 0);
   });
   const float* sum = reducer_->finish();
-  optimiser.update(weights.parameters, sum, lr, ++updates, pool_);
   const float* statistics = sum + layout_.parameter_count;
+  const float* figures = statistics + layout_.statistic_count;
+  const auto shards = static_cast<double>(parameters_.micro_shards());
+  StepResult result{{figures[0], figures[1] / shards, figures[2] / shards, figures[3] / shards, figures[4] / shards},
+                    optimiser.norm_of(sum, pool_), figures[5] > 0, ""};
+  // Every rank has the same sum, so all find the same fault.
+  if (!std::isfinite(result.figures.loss) || !std::isfinite(result.gradient_norm)) {
+    result.fault = fault_in(sum);
+    return result;
+  }
+  optimiser.update(weights.parameters, sum, result.gradient_norm, lr, ++updates, pool_);
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights.statistics[i] += statistics_momentum * (statistics[i] - weights.statistics[i]);
   }
-  const float* figures = statistics + layout_.statistic_count;
-  const auto shards = static_cast<double>(parameters_.micro_shards());
-  return {{figures[0], figures[1] / shards, figures[2] / shards, figures[3] / shards, figures[4] / shards}, figures[5] > 0};
+  return result;
+}
+
+std::string TrainingState::fault_in(const float* sum) const {
+  for (const auto& slot : layout_.parameters) {
+    const float* values = sum + slot.offset;
+    if (std::any_of(values, values + slot.count, [](float value) { return !std::isfinite(value); })) return "the gradient of " + slot.name;
+  }
+  return "the loss";
 }
 
 void TrainingState::run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,

@@ -21,8 +21,10 @@ struct Figures {
 };
 
 struct StepResult {
-  Figures figures;          // loss: mean over the global batch; shares: of its pixels
-  bool interrupted = false; // any rank was asked to stop
+  Figures figures;           // loss: mean over the global batch; shares: of its pixels
+  double gradient_norm = 0;  // before clipping
+  bool interrupted = false;  // any rank was asked to stop
+  std::string fault;         // what was no number ("the loss", "the gradient of bottom_conv1.weight"): nothing was updated
 };
 
 struct StepOptions {
@@ -57,6 +59,7 @@ class TrainingState {
   void run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
                        int64_t epoch, int64_t step, int shard, bool interrupted);
   std::vector<distributed::Bucket> buckets() const;
+  std::string fault_in(const float* sum) const;
   size_t bucket_of(const FlatLayout::Slot& slot) const;
   void watch(Replica& replica);
   torch::Tensor loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const;

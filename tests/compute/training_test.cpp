@@ -232,7 +232,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
-  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}});
+  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), 3));
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
