@@ -88,6 +88,32 @@ std::string last_lines(const std::string& log) {
   return text;
 }
 
+std::string milliseconds(const Value& median) {
+  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(), 1e3 * median.at("low").get<double>(),
+                     1e3 * median.at("high").get<double>(), median.at("n").get<int>());
+}
+
+std::string bench_text(const Value& result) {
+  std::string text = fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s", result.at("threads").get<int>(),
+                                 result.at("threads") == 1 ? "" : "s");
+  const auto steps = [](const Value& one) { return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(), milliseconds(one.at("step_seconds"))); };
+  if (result.contains("ratio")) {
+    const std::string a = result.at("a"), b = result.at("b");
+    const Value& ratio = result.at("ratio");
+    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b, steps(result.at(b)), a, b,
+                        ratio.at("median").get<double>(), ratio.at("low").get<double>(), ratio.at("high").get<double>());
+  } else if (result.contains("rows")) {
+    text += fmt::format("\n{:>12} {:>12} {:>12} {:>12} {:>12}  (ms)", "bytes", "all-reduce", "run", "world", "model");
+    for (const Value& row : result.at("rows")) {
+      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(), 1e3 * row.at("all_reduce_seconds").get<double>(),
+                          1e3 * row.at("run_seconds").get<double>(), 1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
+    }
+  } else {
+    text += "\n" + steps(result);
+  }
+  return text;
+}
+
 // What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
 class Summary {
  public:
@@ -202,6 +228,15 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
       if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);
+  });
+}
+
+int bench_command(const stages::BenchRequest& request, const Voice& voice) {
+  const Job job = join(voice);
+  return speaking_on_rank0(job.world.rank, [&] {
+    const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
+    if (job.world.rank == 0) std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
+    return 0;
   });
 }
 
