@@ -21,6 +21,7 @@ struct Parsed {
   stages::BenchRequest bench;
   bool count = false;
   int world = 0;
+  int64_t steps = 0;
   bool origin = false;
   bool watch = false;
   bool expand = false;
@@ -193,6 +194,12 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   CLI::App* completion = app.add_subcommand("completion", "a script that completes commands and flags: source <(penstock completion bash)");
   completion->add_option("SHELL", parsed.shell, "the shell that reads it")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))->type_name("bash|zsh|fish");
   completion->callback([&] { std::cout << completion_script(app, parsed.shell); });
+
+  CLI::App* replay = app.add_subcommand("replay", "steps of a training again, from a checkpoint to the next: are the weights the same?");
+  add_config(*replay, parsed.config);
+  replay->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix (default: the one that keeps checkpoints)");
+  replay->add_option("--steps", parsed.steps, "this many steps, compared with the same again where no checkpoint is there to compare with")->type_name("K")->check(CLI::Range(1, 1 << 30));
+  replay->callback([&] { code = replay_command(parsed.config, parsed.stage, parsed.steps, parsed.voice, kinds); });
 
   CLI::App* bench = app.add_subcommand("bench", "throughput on this machine, with random data");
   bench->add_option("WHAT", parsed.bench.what, "train: steps of training; reduce: sums over the ranks")->required()->check(CLI::IsMember({"train", "reduce"}))->type_name("");

@@ -1,6 +1,5 @@
 // The commands that run work on ranks: run and predict.
 #include <fmt/format.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "distributed/collectives.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "launch/logging.h"
 #include "launch/looked.h"
 #include "launch/progress.h"
@@ -29,53 +29,6 @@ using distributed::Communicator;
 using pipeline::Ended;
 using pipeline::NodeResult;
 using pipeline::Value;
-
-int allowed_cores() {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-}
-
-// This process among its peers.
-struct Job {
-  distributed::World world;
-  std::unique_ptr<Communicator> ranks;
-  int threads = 1;
-};
-
-Job join(const Voice& voice) {
-  const auto environment = distributed::process_environment();
-  Job job;
-  job.world = distributed::world_of(environment);
-  job.threads = distributed::threads_of(job.world, environment, allowed_cores());
-  start_logging(job.world.rank, voice);
-  job.ranks = distributed::open_communicator(job.world);
-  return job;
-}
-
-// Runs `first` on rank 0 alone. What it throws is thrown on every rank, so that all end with the same code.
-void on_rank0(Communicator& ranks, const std::function<void()>& first, std::string_view what) {
-  distributed::Outcome mine;
-  if (ranks.rank() == 0) {
-    try {
-      first();
-    } catch (const Error& error) {
-      mine = {error.code(), error.what()};
-    }
-  }
-  const distributed::Agreed agreed = distributed::agree(ranks, mine, what);
-  if (agreed.rank >= 0) throw Error(agreed.outcome.code, agreed.outcome.message);
-}
-
-// Only rank 0 speaks: on the others an error that all ranks share is just the exit code.
-int speaking_on_rank0(int rank, const std::function<int()>& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (rank == 0) throw;
-    spdlog::error("{}", error.what());
-    return static_cast<int>(error.code());
-  }
-}
 
 // The last few, indented.
 std::string last_lines(const std::string& log) {

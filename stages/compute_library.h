@@ -15,6 +15,7 @@ namespace penstock::stages {
 struct ComputeLibrary {
   std::unique_ptr<pipeline::StageBody> (*body)(std::string_view kind);
   void (*predict)(const PredictRequest& request, distributed::Communicator& ranks, int threads);
+  std::string (*replay)(pipeline::StageContext& context, int64_t until);  // bodies.h
   pipeline::Value (*bench)(const BenchRequest& request, distributed::Communicator& ranks, int threads);
 };
 

@@ -67,7 +67,7 @@ bool Trainer::train() {
     restore(*found);
     spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
   }
-  while (epoch_ < parameters_.epochs && !stopped_early_ && !given_up_) {
+  while (!is_over()) {
     epoch_start_ = Clock::now();
     if (run_epoch()) end_epoch();
   }
@@ -75,6 +75,19 @@ bool Trainer::train() {
   if (writer_) writer_->finish();
   check_agreement();
   return !given_up_;
+}
+
+std::string Trainer::replay(int64_t until) {
+  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  if (!found) throw Error(ExitCode::data, context_.progress.string() + ": there is no checkpoint to replay from");
+  writer_.reset();
+  restore(*found);
+  until_ = until;
+  while (!is_over()) {
+    if (run_epoch()) end_epoch();
+  }
+  check_agreement();
+  return digest_of_weights(state_.weights.parameters, state_.weights.statistics).hex();
 }
 
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
@@ -85,10 +98,11 @@ double Trainer::learning_rate() const {
   return parameters_.lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 
-// False: the state is an earlier one than the epoch's, after rolling back.
+// False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
 bool Trainer::run_epoch() {
   const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_);
   while (step_in_epoch_ < steps_per_epoch_) {
+    if (position() == until_) return false;
     if (passed_over_.count(position())) {
       ++step_in_epoch_;
       continue;
@@ -111,9 +125,9 @@ bool Trainer::run_epoch() {
       throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", position()));
     }
     if (position() % steps_between_checks == 0) check_agreement();
-    if (ranks_.rank() == 0 && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost())) save();
+    if (writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost())) save();
   }
-  return true;
+  return position() != until_;
 }
 
 // A step whose loss or gradient is no number, the same on every rank. False: rolled back.
@@ -221,12 +235,12 @@ void Trainer::end_epoch() {
   epoch_times_.push_back({{"epoch", epoch_}, {"seconds", seconds}, {"images_per_second", rate}});
   epochs_.push_back(std::move(row));
   // The best epoch's weights are worth an early checkpoint, as far as that costs little.
-  if (decision[0] && ranks_.rank() == 0 && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2) save();
+  if (decision[0] && writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2) save();
 }
 
 // Rank 0: a snapshot, which a thread writes while training goes on.
 void Trainer::save() {
-  if (ranks_.rank() != 0) return;
+  if (!writer_) return;
   const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state_.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
                                {"fingerprint", fingerprint_}},
                               state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,

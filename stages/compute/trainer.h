@@ -30,6 +30,10 @@ class Trainer {
   // saving, when any rank was asked to stop; Error(data) when the loss is no number.
   bool train();
 
+  // Collective. The same steps again, from the checkpoint to `until` finished steps, saving nothing. Returns the digest of
+  // weights and running statistics.
+  std::string replay(int64_t until);
+
   Weights final_weights() const;
   const FlatLayout& layout() const { return state_.layout(); }
   Architecture architecture() const { return architecture_; }
@@ -39,6 +43,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  bool is_over() const { return epoch_ >= parameters_.epochs || stopped_early_ || given_up_ || position() == until_; }
   int64_t position() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }  // finished steps
   void restore(const FoundCheckpoint& found);
   bool run_epoch();
@@ -80,7 +85,8 @@ class Trainer {
   pipeline::Value resumed_at_ = pipeline::Value::array();
   int64_t images_seen_ = 0;
   double training_seconds_ = 0;
-  int faults_ = 0;  // in a row
+  int64_t until_ = -1;  // of a replay
+  int faults_ = 0;      // in a row
   int tried_ = 0;   // steps of choose_overlap
   std::vector<double> tried_seconds_[2];
   bool overlaps_ = false;
