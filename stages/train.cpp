@@ -28,7 +28,8 @@ bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("l
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("base_channels", base_channels, {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
-  visit("norm", norm, {.help = "normalisation after each convolution; batch norm sees one micro-batch", .choices = {"batch", "group", "none"}});
+  visit("norm", norm, {.help = "normalisation after each convolution: batch (of one micro-batch), sync (batch norm over the whole global batch), group or none",
+                       .choices = {"batch", "sync", "group", "none"}});
   visit("dropout", dropout, {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit("normalise", normalise, {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)", .choices = {"unit", "zscore", "percentile"}});
   visit("optimizer", optimizer, {.help = "adamw (decay of the weights), adam (decay in the gradient) or sgd", .choices = {"adamw", "adam", "sgd"}, .as_before = "adamw"});
@@ -83,6 +84,9 @@ pipeline::StageKind train_kind() {
       problems.push_back({"depth", fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}", parameters.depth,
                                                parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
+    }
+    if (parameters.norm == "sync" && parameters.reproducible == "world") {
+      problems.push_back({"reproducible", "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank count; \"run\" is what it can promise"});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
       problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,

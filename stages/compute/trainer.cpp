@@ -30,6 +30,7 @@ double median_of(std::vector<double> values) {
 constexpr int world_up_to_ranks = 4;
 
 Reproducible mode_of(const TrainParameters& parameters, int ranks) {
+  if (parameters.norm == "sync") return Reproducible::run;
   if (parameters.reproducible == "auto") return ranks <= world_up_to_ranks ? Reproducible::world : Reproducible::run;
   return parameters.reproducible == "world" ? Reproducible::world : Reproducible::run;
 }
