@@ -18,8 +18,10 @@ struct Parsed {
   ConfigOptions config;
   RunFlags flags;
   stages::PredictRequest predict;
+  stages::BenchRequest bench;
   bool count = false;
   int world = 0;
+  int64_t steps = 0;
   bool origin = false;
   bool watch = false;
   bool expand = false;
@@ -192,6 +194,24 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   CLI::App* completion = app.add_subcommand("completion", "a script that completes commands and flags: source <(penstock completion bash)");
   completion->add_option("SHELL", parsed.shell, "the shell that reads it")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))->type_name("bash|zsh|fish");
   completion->callback([&] { std::cout << completion_script(app, parsed.shell); });
+
+  CLI::App* replay = app.add_subcommand("replay", "steps of a training again, from a checkpoint to the next: are the weights the same?");
+  add_config(*replay, parsed.config);
+  replay->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix (default: the one that keeps checkpoints)");
+  replay->add_option("--steps", parsed.steps, "this many steps, compared with the same again where no checkpoint is there to compare with")->type_name("K")->check(CLI::Range(1, 1 << 30));
+  replay->callback([&] { code = replay_command(parsed.config, parsed.stage, parsed.steps, parsed.voice, kinds); });
+
+  CLI::App* bench = app.add_subcommand("bench", "throughput on this machine, with random data");
+  bench->add_option("WHAT", parsed.bench.what, "train: steps of training; reduce: sums over the ranks")->required()->check(CLI::IsMember({"train", "reduce"}))->type_name("");
+  bench->add_option("--base-channels", parsed.bench.base_channels, "of the U-Net")->check(CLI::Range(1, 512));
+  bench->add_option("--depth", parsed.bench.depth, "of the U-Net")->check(CLI::Range(1, 7));
+  bench->add_option("--size", parsed.bench.size, "pixels, width and height")->check(CLI::Range(16, 4096));
+  bench->add_option("--batch", parsed.bench.global_batch, "samples a step, of all ranks")->check(CLI::Range(1, 65536));
+  bench->add_option("--micro-batch", parsed.bench.micro_batch, "samples that one worker processes at once")->check(CLI::Range(1, 1024));
+  bench->add_option("--steps", parsed.bench.steps, "steps that are measured")->check(CLI::Range(1, 100000));
+  bench->add_option("--compare", parsed.bench.compare, "train: with and without the reducer, world or run, overlap or not, in turn")
+      ->check(CLI::IsMember({"reducer", "world", "overlap"}))->type_name("");
+  bench->callback([&] { code = bench_command(parsed.bench, parsed.voice); });
 
   CLI::App* predict = app.add_subcommand("predict", "segment images with a trained model");
   predict->add_option("MODEL", parsed.predict.model, "a model folder, or a run's folder")->required();

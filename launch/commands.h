@@ -6,12 +6,15 @@
 
 #include "launch/options.h"
 #include "pipeline/stage.h"
+#include "stages/bench.h"
 #include "stages/predict.h"
 
 namespace penstock::launch {
 
 int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
 int predict_command(const stages::PredictRequest& request, const Voice& voice);
+int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice, const pipeline::StageTable& kinds);
+int bench_command(const stages::BenchRequest& request, const Voice& voice);
 
 // These run nothing, and need neither mpirun nor LibTorch.
 struct PlanFlags {

@@ -1,6 +1,5 @@
 // The commands that run work on ranks: run and predict.
 #include <fmt/format.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "distributed/collectives.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "launch/logging.h"
 #include "launch/looked.h"
 #include "launch/progress.h"
@@ -30,53 +30,6 @@ using pipeline::Ended;
 using pipeline::NodeResult;
 using pipeline::Value;
 
-int allowed_cores() {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-}
-
-// This process among its peers.
-struct Job {
-  distributed::World world;
-  std::unique_ptr<Communicator> ranks;
-  int threads = 1;
-};
-
-Job join(const Voice& voice) {
-  const auto environment = distributed::process_environment();
-  Job job;
-  job.world = distributed::world_of(environment);
-  job.threads = distributed::threads_of(job.world, environment, allowed_cores());
-  start_logging(job.world.rank, voice);
-  job.ranks = distributed::open_communicator(job.world);
-  return job;
-}
-
-// Runs `first` on rank 0 alone. What it throws is thrown on every rank, so that all end with the same code.
-void on_rank0(Communicator& ranks, const std::function<void()>& first, std::string_view what) {
-  distributed::Outcome mine;
-  if (ranks.rank() == 0) {
-    try {
-      first();
-    } catch (const Error& error) {
-      mine = {error.code(), error.what()};
-    }
-  }
-  const distributed::Agreed agreed = distributed::agree(ranks, mine, what);
-  if (agreed.rank >= 0) throw Error(agreed.outcome.code, agreed.outcome.message);
-}
-
-// Only rank 0 speaks: on the others an error that all ranks share is just the exit code.
-int speaking_on_rank0(int rank, const std::function<int()>& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (rank == 0) throw;
-    spdlog::error("{}", error.what());
-    return static_cast<int>(error.code());
-  }
-}
-
 // The last few, indented.
 std::string last_lines(const std::string& log) {
   constexpr size_t shown = 5;
@@ -85,6 +38,32 @@ std::string last_lines(const std::string& log) {
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   std::string text;
   for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i) text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
+  return text;
+}
+
+std::string milliseconds(const Value& median) {
+  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(), 1e3 * median.at("low").get<double>(),
+                     1e3 * median.at("high").get<double>(), median.at("n").get<int>());
+}
+
+std::string bench_text(const Value& result) {
+  std::string text = fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s", result.at("threads").get<int>(),
+                                 result.at("threads") == 1 ? "" : "s");
+  const auto steps = [](const Value& one) { return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(), milliseconds(one.at("step_seconds"))); };
+  if (result.contains("ratio")) {
+    const std::string a = result.at("a"), b = result.at("b");
+    const Value& ratio = result.at("ratio");
+    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b, steps(result.at(b)), a, b,
+                        ratio.at("median").get<double>(), ratio.at("low").get<double>(), ratio.at("high").get<double>());
+  } else if (result.contains("rows")) {
+    text += fmt::format("\n{:>12} {:>12} {:>12} {:>12} {:>12}  (ms)", "bytes", "all-reduce", "run", "world", "model");
+    for (const Value& row : result.at("rows")) {
+      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(), 1e3 * row.at("all_reduce_seconds").get<double>(),
+                          1e3 * row.at("run_seconds").get<double>(), 1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
+    }
+  } else {
+    text += "\n" + steps(result);
+  }
   return text;
 }
 
@@ -202,6 +181,15 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
       if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);
+  });
+}
+
+int bench_command(const stages::BenchRequest& request, const Voice& voice) {
+  const Job job = join(voice);
+  return speaking_on_rank0(job.world.rank, [&] {
+    const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
+    if (job.world.rank == 0) std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
+    return 0;
   });
 }
 

@@ -20,7 +20,7 @@ std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
   try {
     const Value json = Value::parse(pipeline::read_file(file));
     return CheckpointManifest{json.at("step"), json.at("epoch"), json.at("step_in_epoch"), json.at("best_epoch"), json.at("epochs"),
-                              pipeline::Digest::from_hex(json.at("digest").get<std::string>())};
+                              pipeline::Digest::from_hex(json.at("digest").get<std::string>()), pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
   } catch (const std::exception&) {
     return std::nullopt;  // half a file: the checkpoint before it serves
   }
@@ -42,7 +42,7 @@ std::string objection(const TrainParameters& parameters, const CheckpointManifes
 }  // namespace
 
 std::string CheckpointManifest::to_text() const {
-  return Value{{"step", step}, {"epoch", epoch}, {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch}, {"epochs", epochs}, {"digest", digest.hex()}}.dump() + "\n";
+  return Value{{"step", step}, {"epoch", epoch}, {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch}, {"epochs", epochs}, {"digest", digest.hex()}, {"weights", weights.hex()}}.dump() + "\n";
 }
 
 fs::path checkpoint_file(const fs::path& folder, int64_t step) { return folder / fmt::format("{}{}.safetensors", prefix, step); }

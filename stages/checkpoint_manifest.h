@@ -14,12 +14,13 @@ namespace penstock::stages {
 
 // checkpoint-<step>.json beside checkpoint-<step>.safetensors.
 struct CheckpointManifest {
-  int64_t step = 0;           // updates of the weights
+  int64_t step = 0;           // finished in all, skipped ones too
   int64_t epoch = 0;          // finished
   int64_t step_in_epoch = 0;  // finished, of the next
   int64_t best_epoch = 0;     // whose weights it carries as the best; 0: none
   pipeline::Value epochs = pipeline::Value::array();  // a row a finished epoch
   pipeline::Digest digest;    // of the file
+  pipeline::Digest weights;   // of parameters and running statistics
 
   std::string to_text() const;
 };

@@ -28,7 +28,8 @@ bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("l
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("base_channels", base_channels, {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
-  visit("norm", norm, {.help = "normalisation after each convolution; batch norm sees one micro-batch", .choices = {"batch", "group", "none"}});
+  visit("norm", norm, {.help = "normalisation after each convolution: batch (of one micro-batch), sync (batch norm over the whole global batch), group or none",
+                       .choices = {"batch", "sync", "group", "none"}});
   visit("dropout", dropout, {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit("normalise", normalise, {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)", .choices = {"unit", "zscore", "percentile"}});
   visit("optimizer", optimizer, {.help = "adamw (decay of the weights), adam (decay in the gradient) or sgd", .choices = {"adamw", "adam", "sgd"}, .as_before = "adamw"});
@@ -38,6 +39,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("weight_decay", weight_decay, {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)", .minimum = 0, .maximum = 1});
   visit("clip_norm", clip_norm, {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never", .minimum = 0, .as_before = 0.0});
   visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
+  visit("on_nan", on_nan, {.help = "when a step's loss or gradient is no number: stop, skip the step, or roll_back to the last checkpoint and pass the step over",
+                           .choices = {"stop", "skip", "roll_back"}, .as_before = "stop"});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
   visit("micro_batch", micro_batch, {.help = "samples that one worker processes at once; divides global_batch", .minimum = 1, .maximum = 1024});
@@ -51,7 +54,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("early_stopping.patience", stop_patience, {.help = "epochs without improvement before stopping; 0: never stop early", .minimum = 0});
   visit("early_stopping.min_delta", stop_min_delta, {.help = "smallest change that counts as improvement", .minimum = 0});
   visit("early_stopping.warm_up", stop_warm_up, {.help = "epochs before patience begins to count", .minimum = 0});
-  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints", .minimum = 0, .affects_output = false});
+  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints; auto: so that saving costs under one percent", .minimum = 0, .choices = {"auto"}, .affects_output = false});
+  visit("keep", keep, {.help = "checkpoints that are kept", .minimum = 2, .maximum = 1000, .affects_output = false});
   visit("reproducible", reproducible,
         {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
          .affects_output = false});
@@ -80,6 +84,9 @@ pipeline::StageKind train_kind() {
       problems.push_back({"depth", fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}", parameters.depth,
                                                parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
+    }
+    if (parameters.norm == "sync" && parameters.reproducible == "world") {
+      problems.push_back({"reproducible", "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank count; \"run\" is what it can promise"});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
       problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,

@@ -15,8 +15,6 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-constexpr size_t kept = 2;
-
 // Every array of a checkpoint by its name in the file.
 template <typename Some, typename Visit>
 void each_array(Some& checkpoint, const Visit& visit) {
@@ -42,6 +40,12 @@ Checkpoint read(const fs::path& path) {
 
 }  // namespace
 
+pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics) {
+  pipeline::Hasher hasher;
+  hasher.bytes(parameters.data(), parameters.size() * sizeof(float)).bytes(statistics.data(), statistics.size() * sizeof(float));
+  return hasher.finish();
+}
+
 uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest manifest) const {
   PackWriter pack("checkpoint");
   pack.set("state", checkpoint.state);
@@ -51,10 +55,11 @@ uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest
   });
   const std::string bytes = pack.serialise();
   manifest.digest = pipeline::digest_of(bytes);
+  manifest.weights = digest_of_weights(checkpoint.parameters, checkpoint.statistics);
   pipeline::write_file(checkpoint_file(folder_, manifest.step), bytes);
   pipeline::write_file(manifest_file(folder_, manifest.step), manifest.to_text());
   const auto all = read_manifests(folder_);
-  for (size_t i = kept; i < all.size(); ++i) {
+  for (size_t i = kept_; i < all.size(); ++i) {
     fs::remove(manifest_file(folder_, all[i].step));
     fs::remove(checkpoint_file(folder_, all[i].step));
   }

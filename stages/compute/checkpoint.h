@@ -1,4 +1,4 @@
-// Training state on disk: written whole, verified before use, the last two kept.
+// Training state on disk: written whole, verified before use, the last few kept.
 #pragma once
 
 #include <filesystem>
@@ -19,15 +19,18 @@ struct Checkpoint {
 // One process at a time writes below `folder`.
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit CheckpointFolder(std::filesystem::path folder, size_t kept = 2) : folder_(std::move(folder)), kept_(kept) {}
 
-  // Writes checkpoint-<step>.safetensors, then its manifest with the digest, then removes all but the last two. Returns
+  // Writes checkpoint-<step>.safetensors, then its manifest with the digests, then removes all but the last few. Returns
   // the bytes written.
   uint64_t save(const Checkpoint& checkpoint, CheckpointManifest manifest) const;
 
  private:
   std::filesystem::path folder_;
+  size_t kept_;
 };
+
+pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics);
 
 // The checkpoint that a manifest describes; nullopt, with a warning, when its file is missing or has another digest.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder, const CheckpointManifest& manifest);

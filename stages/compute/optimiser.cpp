@@ -31,14 +31,12 @@ double Optimiser::norm_of(const float* gradient, WorkerPool& pool) {
   return std::sqrt(sum);
 }
 
-double Optimiser::update(std::vector<float>& weights, const float* gradient, double lr, int64_t step, WorkerPool& pool) {
-  const double norm = clip_norm_ > 0 ? norm_of(gradient, pool) : 0;
+void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step, WorkerPool& pool) {
   const auto scale = static_cast<float>(norm > clip_norm_ && clip_norm_ > 0 ? clip_norm_ / norm : 1.0);
   pool.run(static_cast<int>(blocks_of(count_)), [&](int, int index) {
     const size_t begin = static_cast<size_t>(index) * block;
     update_block(weights.data(), gradient, begin, std::min(begin + block, count_), lr, step, scale);
   });
-  return norm;
 }
 
 void Optimiser::update_block(float* w, const float* gradient, size_t begin, size_t end, double lr, int64_t step, float scale) {

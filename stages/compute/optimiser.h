@@ -18,14 +18,15 @@ class Optimiser {
  public:
   Optimiser(const TrainParameters& parameters, size_t count);
 
-  // weights[i] for i in [0, count), from the mean gradient over the global batch. `step` is 1 for the first update. Returns
-  // the gradient's norm before clipping; 0 where nothing is clipped, so that nothing has to be summed.
-  double update(std::vector<float>& weights, const float* gradient, double lr, int64_t step, WorkerPool& pool);
+  // The Euclidean norm of a gradient; no number when one of its elements is none.
+  double norm_of(const float* gradient, WorkerPool& pool);
+  // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the first
+  // update.
+  void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step, WorkerPool& pool);
 
   std::vector<float> first, second;  // moments; SGD keeps its velocity in `first`, and `second` is empty
 
  private:
-  double norm_of(const float* gradient, WorkerPool& pool);
   void update_block(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step, float scale);
 
   enum class Kind { sgd, adam, adamw };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -15,10 +16,21 @@ namespace {
 using distributed::Reproducible;
 using pipeline::Value;
 
+constexpr int64_t steps_between_checks = 100;  // of the ranks' weights against each other
+constexpr int most_faults = 10;                // steps in a row without a number
+constexpr int overlap_tries = 5;               // steps with, and as many without
+
+double median_of(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
 // Gathering the tree's nodes moves (ranks) vectors where an all-reduce moves about two.
 constexpr int world_up_to_ranks = 4;
 
 Reproducible mode_of(const TrainParameters& parameters, int ranks) {
+  if (parameters.norm == "sync") return Reproducible::run;
   if (parameters.reproducible == "auto") return ranks <= world_up_to_ranks ? Reproducible::world : Reproducible::run;
   return parameters.reproducible == "world" ? Reproducible::world : Reproducible::run;
 }
@@ -44,21 +56,39 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
       reproducible_(mode_of(parameters, context.ranks.size())),
       state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
-      rules_(parameters), checkpoints_(context.progress) {
+      rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, reproducible_ == Reproducible::world ? "world" : "run")) {
+  if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   const auto count = static_cast<int64_t>(data.train.size());
   steps_per_epoch_ = (count + parameters.global_batch - 1) / parameters.global_batch;
 }
 
 bool Trainer::train() {
-  resume();
-  while (epoch_ < parameters_.epochs && !stopped_early_ && !given_up_) {
+  if (auto found = find_checkpoint(ranks_, context_.progress, context_.relatives, parameters_)) {
+    restore(*found);
+    spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
+  }
+  while (!is_over()) {
     epoch_start_ = Clock::now();
-    run_epoch();
-    end_epoch();
+    if (run_epoch()) end_epoch();
   }
   save();
+  if (writer_) writer_->finish();
+  check_agreement();
   return !given_up_;
+}
+
+std::string Trainer::replay(int64_t until) {
+  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  if (!found) throw Error(ExitCode::data, context_.progress.string() + ": there is no checkpoint to replay from");
+  writer_.reset();
+  restore(*found);
+  until_ = until;
+  while (!is_over()) {
+    if (run_epoch()) end_epoch();
+  }
+  check_agreement();
+  return digest_of_weights(state_.weights.parameters, state_.weights.statistics).hex();
 }
 
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
@@ -69,32 +99,98 @@ double Trainer::learning_rate() const {
   return parameters_.lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 
-void Trainer::run_epoch() {
+// False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
+bool Trainer::run_epoch() {
   const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_);
   while (step_in_epoch_ < steps_per_epoch_) {
+    if (position() == until_) return false;
+    if (passed_over_.count(position())) {
+      ++step_in_epoch_;
+      continue;
+    }
     const auto start = Clock::now();
+    choose_overlap();
     const StepResult result = state_.step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
-    if (!std::isfinite(result.figures.loss)) {
-      throw Error(ExitCode::data, fmt::format("the loss of step {} is no longer a number; a smaller lr than {} helps", state_.updates, parameters_.lr));
+    const double seconds = seconds_since(start);
+    if (!result.fault.empty()) {
+      if (!survive(result.fault)) return false;
+      continue;
     }
     ++step_in_epoch_;
-    record_step(result, seconds_since(start));
+    faults_ = 0;
+    record_step(result, seconds);
     if (result.interrupted) {
       save();
+      if (writer_) writer_->finish();
       ranks_.barrier("saving before the interruption");
-      throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", state_.updates));
+      throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", position()));
     }
-    if (ranks_.rank() == 0 && seconds_since(last_save_) >= parameters_.checkpoint_seconds) save();
+    if (position() % steps_between_checks == 0) check_agreement();
+    if (writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost())) save();
+  }
+  return position() != until_;
+}
+
+// A step whose loss or gradient is no number, the same on every rank. False: rolled back.
+bool Trainer::survive(const std::string& fault) {
+  const std::string what = fmt::format("at step {} {} is no number", position() + 1, fault);
+  if (parameters_.on_nan == "stop") {
+    throw Error(ExitCode::data, fmt::format("{}; a smaller lr than {}, clip_norm, or on_nan = \"skip\" may help", what, parameters_.lr));
+  }
+  if (++faults_ > most_faults) throw Error(ExitCode::data, fmt::format("{}, and so it was {} times in a row", what, most_faults));
+  passed_over_.insert(position());
+  context_.events.emit("fault", {{"step", position() + 1}, {"what", fault}, {"policy", parameters_.on_nan}});
+  if (parameters_.on_nan == "skip") {
+    spdlog::warn("{}: {}; the step is passed over", context_.stage, what);
+    ++step_in_epoch_;
+    return true;
+  }
+  if (writer_) writer_->finish();
+  const std::set<int64_t> passed_over = passed_over_;
+  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  if (!found) throw Error(ExitCode::data, what + ", and there is no checkpoint yet to roll back to");
+  restore(*found);
+  passed_over_ = passed_over;
+  spdlog::warn("{}: {}; rolled back to step {}, and the step will be passed over", context_.stage, what, position());
+  return false;
+}
+
+// With "auto", the first steps go by turns with and without; the bits are the same either way.
+void Trainer::choose_overlap() {
+  if (parameters_.overlap != "auto" || ranks_.size() == 1 || tried_ > 2 * overlap_tries) return;
+  if (tried_ == 2 * overlap_tries) {
+    uint8_t better = median_of(tried_seconds_[1]) < median_of(tried_seconds_[0]);
+    ranks_.broadcast(distributed::buffer_of(&better, 1), 0, "whether overlap pays");
+    state_.set_overlap(better != 0);
+    overlaps_ = better != 0;
+    spdlog::debug("{}: reducing gradients {}", context_.stage, better ? "while backward goes on" : "after backward");
+  } else {
+    state_.set_overlap(tried_ % 2 == 1);
+  }
+  ++tried_;
+}
+
+// Every rank must hold the same weights: a difference is a fault of memory, or of this program.
+void Trainer::check_agreement() const {
+  const uint64_t mine = digest_of_weights(state_.weights.parameters, state_.weights.statistics).leading_bits();
+  std::vector<uint64_t> all(ranks_.size());
+  uint64_t sent = mine;
+  ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()), "comparing weights");
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    throw Error(ExitCode::ranks, fmt::format("after step {} the weights of rank {} differ from those of rank 0 ({:016x}, {:016x}); is a memory or processor faulty?",
+                                             position(), rank, all[rank], all[0]));
   }
 }
 
 void Trainer::record_step(const StepResult& result, double seconds) {
   const Figures& f = result.figures;
-  const double parts[] = {f.loss, f.tp, f.fp, f.fn, f.tn};
+  const double parts[] = {f.loss, f.tp, f.fp, f.fn, f.tn, 1};
   for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += parts[i];
   images_seen_ += parameters_.global_batch;
   training_seconds_ += seconds;
-  context_.events.emit("step", {{"step", state_.updates}, {"epoch", epoch_ + 1}, {"loss", f.loss},
+  if (tried_ >= 1 && tried_ <= 2 * overlap_tries) tried_seconds_[(tried_ - 1) % 2].push_back(seconds);
+  context_.events.emit("step", {{"step", position()}, {"epoch", epoch_ + 1}, {"loss", f.loss}, {"gradient_norm", result.gradient_norm},
                                 {"images_per_second", static_cast<double>(parameters_.global_batch) / seconds}});
 }
 
@@ -109,7 +205,7 @@ bool Trainer::goes_on(const Value& row, bool last) {
 }
 
 void Trainer::end_epoch() {
-  const auto steps = static_cast<double>(steps_per_epoch_);
+  const double steps = std::max(1.0, sums_[5]);  // those that were not passed over
   const Figures train{sums_[0] / steps, sums_[1] / steps, sums_[2] / steps, sums_[3] / steps, sums_[4] / steps};
   Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(train)}, {"validation", nullptr}};
   if (!data_.validation.empty()) row["validation"] = row_of(state_.validate(data_.validation));
@@ -139,82 +235,31 @@ void Trainer::end_epoch() {
   context_.events.emit("epoch", std::move(event));
   epoch_times_.push_back({{"epoch", epoch_}, {"seconds", seconds}, {"images_per_second", rate}});
   epochs_.push_back(std::move(row));
-  if (decision[0]) save();
+  // The best epoch's weights are worth an early checkpoint, as far as that costs little.
+  if (decision[0] && writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2) save();
 }
 
+// Rank 0: a snapshot, which a thread writes while training goes on.
 void Trainer::save() {
-  if (ranks_.rank() != 0) return;
-  const auto start = Clock::now();
-  const Checkpoint checkpoint{{{"sums", sums_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_}, {"ranks", ranks_.size()},
-                               {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"}},
+  if (!writer_) return;
+  const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state_.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
+                               {"fingerprint", fingerprint_}},
                               state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,
                               best_weights_.parameters, best_weights_.statistics};
-  save_bytes_ = checkpoints_.save(checkpoint, {state_.updates, epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}});
-  ++saves_;
-  save_seconds_ += seconds_since(start);
+  writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
-  context_.events.emit("checkpoint", {{"step", state_.updates}, {"bytes", save_bytes_}});
+  context_.events.emit("checkpoint", {{"step", position()}});
 }
 
-namespace {
-
-// What a rank has found to go on from.
-struct Found {
-  std::filesystem::path folder;
-  CheckpointManifest manifest;
-  Checkpoint checkpoint;
-};
-
-std::optional<Found> load_first(const std::vector<Adoptable>& candidates) {
-  for (const Adoptable& one : candidates) {
-    if (auto checkpoint = load_checkpoint(one.folder, one.manifest)) return Found{one.folder, one.manifest, std::move(*checkpoint)};
-  }
-  return std::nullopt;
-}
-
-std::vector<Adoptable> in_folder(const std::filesystem::path& folder) {
-  std::vector<Adoptable> all;
-  for (CheckpointManifest& manifest : read_manifests(folder)) all.push_back({folder, std::move(manifest)});
-  return all;
-}
-
-}  // namespace
-
-// Rank 0 chooses the checkpoint, and the others read the same one (one file system holds the store).
-void Trainer::resume() {
-  std::optional<Found> found;
-  if (ranks_.rank() == 0) {
-    found = load_first(in_folder(context_.progress));
-    std::string refusal;
-    if (!found) found = load_first(adoptable_checkpoints(parameters_, context_.relatives, &refusal));
-  }
-  const std::string chosen = distributed::broadcast_text(
-      ranks_, found ? Value{{"folder", found->folder.string()}, {"step", found->manifest.step}}.dump() : "", 0, "the checkpoint to resume from");
-  if (chosen.empty()) return;
-  const Value place = Value::parse(chosen);
-  if (ranks_.rank() != 0) {
-    auto candidates = in_folder(place.at("folder").get<std::string>());
-    std::erase_if(candidates, [&](const Adoptable& one) { return one.manifest.step != place.at("step"); });
-    found = load_first(candidates);
-  }
-  distributed::Outcome mine;
-  if (!found) {
-    mine = {ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
-                                         ranks_.rank(), place.at("step").get<int64_t>(), place.at("folder").get<std::string>())};
-  }
-  // Also keeps rank 0 from writing the next checkpoint while others still read this one.
-  if (const auto all = distributed::agree(ranks_, mine, "reading the checkpoint"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
-  restore(found->checkpoint, found->manifest);
-  spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, state_.updates);
-}
-
-void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& manifest) {
+void Trainer::restore(const FoundCheckpoint& found) {
+  const auto& [folder, manifest, checkpoint] = found;
   const Value& state = checkpoint.state;
   epoch_ = manifest.epoch;
   step_in_epoch_ = manifest.step_in_epoch;
-  state_.updates = manifest.step;
   epochs_ = manifest.epochs;
+  state_.updates = state.at("updates");
   sums_ = state.at("sums").get<std::vector<double>>();
+  passed_over_ = state.at("passed_over").get<std::set<int64_t>>();
   resumed_at_ = state.at("resumed_at");
   epoch_times_ = state.at("epoch_times");
   // In place: the replicas look at these buffers.
@@ -227,6 +272,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& ma
 
   // The rules see what they saw, and the sweep may have seen it or not.
   bool stopped_before = false;
+  rules_ = TrainingRules(parameters_);
   stopped_early_ = rules_.replay(epochs_, &stopped_before).stop && epoch_ < parameters_.epochs;
   uint8_t gives_up = 0;
   if (ranks_.rank() == 0) {
@@ -236,10 +282,8 @@ void Trainer::restore(const Checkpoint& checkpoint, const CheckpointManifest& ma
   ranks_.broadcast(distributed::buffer_of(&gives_up, 1), 0, "early stopping of the sweep");
   given_up_ = gives_up != 0;
 
-  const bool same = state.at("reproducible") == "world" && reproducible_ == Reproducible::world;
-  if (!same && state.at("ranks") != ranks_.size()) {
-    spdlog::warn("{}: the checkpoint was made by {} ranks, this run has {}: it goes on, but not bit for bit", context_.stage, state.at("ranks").get<int>(), ranks_.size());
-  }
+  const std::string different = differences_of(state.at("fingerprint"), fingerprint_);
+  if (!different.empty()) spdlog::warn("{}: the checkpoint was made with other circumstances ({}): it goes on, but perhaps not bit for bit", context_.stage, different);
 }
 
 void Trainer::start_from(const Weights& weights) {
@@ -272,6 +316,7 @@ Value Trainer::curves() const {
 }
 
 Value Trainer::telemetry() const {
+  const CheckpointCost cost = writer_ ? writer_->cost() : CheckpointCost();
   return {{"schema", 1},
           {"ranks", ranks_.size()},
           {"threads", context_.threads},
@@ -279,7 +324,10 @@ Value Trainer::telemetry() const {
           {"images_per_second", training_seconds_ > 0 ? static_cast<double>(images_seen_) / training_seconds_ : 0.0},
           {"epochs", epoch_times_},
           {"resumed_at_steps", resumed_at_},
-          {"checkpoints", {{"count", saves_}, {"seconds", save_seconds_}, {"bytes", save_bytes_}}}};
+          {"overlap", overlaps_},
+          {"passed_over", passed_over_},
+          {"checkpoints", {{"count", cost.count}, {"blocked_seconds", cost.blocked_seconds}, {"writer_seconds", cost.writer_seconds},
+                           {"write_seconds", cost.write_seconds}, {"bytes", cost.bytes}}}};
 }
 
 }  // namespace penstock::stages

@@ -21,8 +21,10 @@ struct Figures {
 };
 
 struct StepResult {
-  Figures figures;          // loss: mean over the global batch; shares: of its pixels
-  bool interrupted = false; // any rank was asked to stop
+  Figures figures;           // loss: mean over the global batch; shares: of its pixels
+  double gradient_norm = 0;  // before clipping
+  bool interrupted = false;  // any rank was asked to stop
+  std::string fault;         // what was no number ("the loss", "the gradient of bottom_conv1.weight"): nothing was updated
 };
 
 struct StepOptions {
@@ -54,9 +56,11 @@ class TrainingState {
 
  private:
   struct Replica;
-  void run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                       int64_t epoch, int64_t step, int shard, bool interrupted);
+  void run_item(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations, int64_t epoch, int64_t step,
+                int item, bool interrupted);
+  std::pair<int, int> shards_of_item(int item) const;
   std::vector<distributed::Bucket> buckets() const;
+  std::string fault_in(const float* sum) const;
   size_t bucket_of(const FlatLayout::Slot& slot) const;
   void watch(Replica& replica);
   torch::Tensor loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const;
@@ -67,6 +71,9 @@ class TrainingState {
   distributed::Communicator& ranks_;
   Augmentation augmentation_;
   const FlatLayout layout_;
+  const bool together_;  // a rank's micro-shards at once: norms over the whole batch
+  const int items_;      // what the reducer adds up: micro-shards, or ranks' shares
+  std::unique_ptr<distributed::Communicator> norm_ranks_;
   std::unique_ptr<distributed::GradientReducer> reducer_;
   std::vector<size_t> slots_in_bucket_;
   WorkerPool pool_;

@@ -147,6 +147,33 @@ TEST(TrainingStep, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   }
 }
 
+// Batch norm over the whole batch is the same mathematics however ranks share it; over micro-batches it is another.
+TEST(TrainingStep, SynchronisedNormsDoNotHangOnTheRankCount) {
+  const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double difference = 0, length = 0;
+    for (size_t i = 0; i < a.size(); ++i) difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+    return std::sqrt(difference / length);
+  };
+  TrainParameters parameters = tiny();
+  parameters.optimizer = "sgd";  // Adam's first step is the gradient's sign
+  parameters.norm = "sync";
+  const auto alone = train(parameters, 1, 2, Reproducible::run);
+  for (const int ranks : {2, 3, 4}) EXPECT_LT(distance(alone, train(parameters, ranks, 1, Reproducible::run)), 1e-5) << ranks;
+  TrainParameters whole = parameters;  // one micro-batch is the whole batch
+  whole.norm = "batch";
+  whole.micro_batch = whole.global_batch;
+  EXPECT_LT(distance(alone, train(whole, 1, 1, Reproducible::run)), 1e-5);
+  TrainParameters parts = parameters;
+  parts.norm = "batch";
+  EXPECT_GT(distance(alone, train(parts, 1, 1, Reproducible::run)), 1e-4);
+}
+
+TEST(TrainingStep, SynchronisedNormsRefuseARankWithoutSamples) {
+  TrainParameters parameters = tiny();
+  parameters.norm = "sync";
+  EXPECT_THROW(train(parameters, 5, 1, Reproducible::run), Error);
+}
+
 TEST(TrainingStep, LowersTheLoss) {
   const auto samples = some_samples(8);
   std::vector<std::string> ids;
@@ -232,7 +259,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
-  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}});
+  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), 3));
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
