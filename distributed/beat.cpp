@@ -1,5 +1,6 @@
 #include "distributed/beat.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -54,6 +55,7 @@ enum class News : uint8_t { joined, dropped, entered };
 std::string head_of(const Beat& beat) {
   Writer out;
   out.put(beat.stops);
+  out.put(beat.leaves);
   out.put_text(beat.verdict, longest_place);
   out.put_text(beat.machine, longest_name);
   out.put(beat.standing.activity);
@@ -119,6 +121,7 @@ Beat beat_from_message(std::string_view bytes) {
   Reader in(bytes);
   Beat beat;
   beat.stops = in.get<bool>();
+  beat.leaves = in.get<bool>();
   beat.verdict = in.get_text();
   beat.machine = in.get_text();
   beat.standing.activity = in.get<Activity>();

@@ -12,6 +12,7 @@ namespace penstock::distributed {
 
 struct Beat {
   bool stops = false;   // this rank was asked to stop, or has heard of one that was
+  bool leaves = false;  // the last beat: its work is over
   std::string verdict;  // the first line of a report with which the sender ends the job
   std::string machine;  // "node7, process 4711"
   Watch::Standing standing;

@@ -1,6 +1,7 @@
 #include "distributed/collective_log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace penstock::distributed {
 namespace {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "distributed/watched_communicator.h"
+
 namespace penstock::distributed {
 
 std::string broadcast_text(Communicator& ranks, std::string_view text, int root, std::string_view what) {
@@ -67,6 +69,7 @@ std::optional<Message> receive_until(Communicator& ranks, int from, int tag, std
 
 std::optional<Agreed> settle(Communicator& ranks, const Outcome& mine, std::chrono::milliseconds patience) {
   if (ranks.size() == 1) return Agreed{mine.code == ExitCode::done ? -1 : 0, mine};
+  const Meeting meeting(ranks, "how it ended");
   std::optional<std::chrono::steady_clock::time_point> deadline;
   if (mine.code != ExitCode::done) deadline = std::chrono::steady_clock::now() + patience;
   if (ranks.rank() != 0) {

@@ -15,6 +15,8 @@ using Ranks = std::vector<int>;
 // A circle of waiting ranks is believed when none of them has moved for this part of the patience: what was heard of each is
 // of a slightly different moment.
 constexpr double circle_part = 0.2;
+// A rank that left with an error ends the job itself, and is given this part of the patience for it.
+constexpr double leaving_part = 0.4;
 
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -150,11 +152,15 @@ bool waits_for_another(const std::vector<Wait>& waits, int rank) {
   return std::any_of(waits.begin(), waits.end(), [rank](const Wait& wait) { return !wait.missing.empty() && contains(wait.there, rank); });
 }
 
-std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vector<Wait>& waits, Time now) {
+std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vector<Wait>& waits, double patience, Time now) {
   for (const Wait& wait : waits) {
     const bool patient = std::all_of(wait.there.begin(), wait.there.end(), [&](int rank) { return ranks.last_beat(rank).standing.activity == Activity::idle; });
     if (patient) continue;
     for (const int rank : wait.missing) {
+      if (ranks.has_left(rank) && wait.longest_seconds >= leaving_part * patience) {
+        return fmt::format("Rank {} has ended its work, and {} wait{} for it in {}. One of them left a collective out, or has one too many.", rank, named(wait.there),
+                           wait.there.size() == 1 ? "s" : "", named(wait.collective));
+      }
       const double limit = ranks.last_beat(rank).standing.limit_seconds;
       if (wait.longest_seconds < limit || ranks.still_seconds(rank, now) < limit || waits_for_another(waits, rank)) continue;
       return fmt::format("Rank {} does not come to {}, where {} wait{} for it since {} (for what it does, {} is the limit).", rank, named(wait.collective),
@@ -186,7 +192,7 @@ std::optional<std::string> judge(const RankTable& ranks, std::chrono::millisecon
   if (someone_fails(ranks, seconds_of(patience), now)) return std::nullopt;
   const std::vector<Wait> waits = ranks.waits(now);
   auto cause = cause_of_circle(waits, circle_part * seconds_of(patience));
-  if (!cause) cause = cause_of_delay(ranks, waits, now);
+  if (!cause) cause = cause_of_delay(ranks, waits, seconds_of(patience), now);
   return cause ? std::optional(report(ranks, *cause, {}, patience, now)) : std::nullopt;
 }
 

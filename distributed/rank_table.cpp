@@ -48,7 +48,7 @@ void RankTable::compare(int rank, const Entered& entered) {
 
 double RankTable::since(Time time, Time now) const { return std::chrono::duration<double>(now - std::max(time, forgiven_)).count(); }
 
-double RankTable::silent_seconds(int rank, Time now) const { return since(ranks_[rank].heard, now); }
+double RankTable::silent_seconds(int rank, Time now) const { return has_left(rank) ? 0 : since(ranks_[rank].heard, now); }
 
 double RankTable::still_seconds(int rank, Time now) const {
   const Rank& one = ranks_[rank];

@@ -46,7 +46,8 @@ class RankTable {
 
   int size() const { return static_cast<int>(ranks_.size()); }
   const std::vector<int>& listened() const { return listened_; }
-  double silent_seconds(int rank, Time now) const;
+  bool has_left(int rank) const { return ranks_[rank].beat.leaves; }
+  double silent_seconds(int rank, Time now) const;  // 0 for one that has left
   const Beat& last_beat(int rank) const { return ranks_[rank].beat; }
   // Since anything moved on that rank.
   double still_seconds(int rank, Time now) const;

@@ -8,14 +8,14 @@ namespace {
 
 constexpr size_t remembered = 31;  // durations, for a median that follows
 
-// A step that takes five times the usual is stuck rather than slow.
-constexpr double times_median = 5;
+// A step that takes four times the usual is stuck rather than slow: the job is to be gone within five.
+constexpr double times_median = 4;
 // So many are seen before their median is trusted.
 constexpr size_t steps_to_know = 3, validations_to_know = 2;
 
 // Multiples of the patience. With the usual one: 2 minutes for the first steps, which set up the libraries that compute;
 // 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
-constexpr double first_steps = 14, least_validation = 7, files = 100, silent_body = 400;
+constexpr double first_steps = 15, least_validation = 7.5, files = 112.5, silent_body = 450;
 
 }  // namespace
 

@@ -31,7 +31,7 @@ inline constexpr size_t activity_count = 9;
 class Watch {
  public:
   // How long a step may take at least, before it counts as stuck; all other limits are multiples of it.
-  static constexpr std::chrono::milliseconds usual_patience{9000};
+  static constexpr std::chrono::milliseconds usual_patience{8000};
   explicit Watch(std::chrono::milliseconds patience = usual_patience) : patience_(patience) {}
 
   // Said until it is destroyed.
