@@ -96,27 +96,28 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
   return replay;
 }
 
-std::string run(const Replay& replay, distributed::Communicator& ranks, int threads, const std::atomic<bool>& interrupted) {
+std::string run(const Replay& replay, distributed::Communicator& ranks, distributed::Watch& watch, int threads, const std::atomic<bool>& interrupted) {
   pipeline::Events silent;
   pipeline::StageContext context{.values = replay.values, .ranks = ranks, .threads = threads, .inputs = replay.inputs, .outputs = {}, .progress = replay.progress,
-                                 .relatives = {}, .events = silent, .interrupted = interrupted, .scores = nullptr, .lineage = "", .stage = replay.stage};
+                                 .relatives = {}, .events = silent, .interrupted = interrupted, .scores = nullptr, .lineage = "", .watch = watch, .stage = replay.stage};
+  const auto doing = watch.stage("replay of " + replay.stage);
   return stages::compute_library().replay(context, replay.until);
 }
 
 }  // namespace
 
 int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice, const pipeline::StageTable& kinds) {
-  const std::atomic<bool>& interrupted = watch_signals();
-  const Job job = join(voice);
+  std::atomic<bool>& interrupted = watch_signals();
+  Job job = join(voice, &interrupted);
   distributed::Communicator& ranks = *job.ranks;
   const bool first = ranks.rank() == 0;
-  return speaking_on_rank0(ranks.rank(), [&] {
+  return speaking_on_rank0(job, [&] {
     Replay replay;
     on_rank0(ranks, [&] { replay = plan_replay(options, stage, steps, kinds); }, "what to replay");
     replay = replay_from(distributed::broadcast_text(ranks, first ? to_text(replay) : "", 0, "what to replay"));
-    const std::string digest = run(replay, ranks, job.threads, interrupted);
+    const std::string digest = run(replay, ranks, *job.watch, job.threads, interrupted);
     // Without a record to compare with, the replay is compared with itself.
-    const std::string expected = replay.expected.empty() ? run(replay, ranks, job.threads, interrupted) : replay.expected;
+    const std::string expected = replay.expected.empty() ? run(replay, ranks, *job.watch, job.threads, interrupted) : replay.expected;
     if (first) fs::remove_all(replay.progress);
     const bool same = digest == expected;
     if (first) {

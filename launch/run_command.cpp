@@ -137,11 +137,11 @@ class Rehearsal {
 int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
   std::atomic<bool>& interrupted = watch_signals();
   const auto start = std::chrono::steady_clock::now();
-  Job job = join(voice);
+  Job job = join(voice, &interrupted);
   Communicator& ranks = *job.ranks;
   const bool first = ranks.rank() == 0;
 
-  return speaking_on_rank0(ranks.rank(), [&] {
+  return speaking_on_rank0(job, [&] {
     std::optional<pipeline::LoadedConfig> loaded;
     on_rank0(ranks, [&] { loaded = pipeline::load_config(request_of(options), kinds); }, "the configuration");
     const std::string name = distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
@@ -152,6 +152,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     pipeline::RunOptions run;
     run.selection = selection_of(options);
     run.threads = job.threads;
+    run.watch = job.watch.get();
     run.jobs = flags.jobs;
     run.keep_going = flags.keep_going;
     run.fail_fast = flags.fail_fast;
@@ -185,8 +186,9 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 }
 
 int bench_command(const stages::BenchRequest& request, const Voice& voice) {
-  const Job job = join(voice);
-  return speaking_on_rank0(job.world.rank, [&] {
+  Job job = join(voice, nullptr);
+  return speaking_on_rank0(job, [&] {
+    const auto doing = job.watch->stage("bench " + request.what);
     const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
     if (job.world.rank == 0) std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
     return 0;
@@ -194,8 +196,9 @@ int bench_command(const stages::BenchRequest& request, const Voice& voice) {
 }
 
 int predict_command(const stages::PredictRequest& request, const Voice& voice) {
-  const Job job = join(voice);
-  return speaking_on_rank0(job.world.rank, [&] {
+  Job job = join(voice, nullptr);
+  return speaking_on_rank0(job, [&] {
+    const auto doing = job.watch->stage("predict");
     stages::compute_library().predict(request, *job.ranks, job.threads);
     return 0;
   });

@@ -131,7 +131,7 @@ void work_in_groups(int width, Conductor* conductor, const RankTools& tools, con
   const auto service = world.duplicate("the service of groups");
   const auto group = world.split(mine < groups ? mine : -1, world.rank(), "groups");
   if (!group) return;  // left over: waits for the others in the next broadcast
-  const RankTools group_tools{tools.kinds, *group, tools.threads, tools.interrupted};
+  const RankTools group_tools{tools.kinds, *group, tools.threads, tools.interrupted, tools.watch};
   if (group->rank() != 0) {
     follow(group_tools, options, &store);
     return;

@@ -50,6 +50,7 @@ struct RunOptions {
   bool use_leases = true;
   bool wait_for_leases = true; // false: Error(cannot_create) naming the holder
   std::filesystem::path cache;  // folder of the stat cache
+  distributed::Watch* watch = nullptr;  // of this rank; null: nobody watches
   // Where a run's events go; called with "" for what several runs share. Null: nowhere.
   std::function<std::filesystem::path(const std::string& run)> events_file = nullptr;
   std::function<void(const Value&)> listener = nullptr;  // sees every event of this rank's stages

@@ -193,10 +193,11 @@ std::string close_pass(SharedWork& work, int pass, const PassPlan& plan, const S
 
 // Runs `body` on rank 0; every rank gets its text, or its failure.
 template <typename Body>
-std::pair<Outcome, std::string> on_rank0(Communicator& ranks, std::string_view what, const Body& body) {
+std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch& watch, const std::string& what, const Body& body) {
   Outcome mine;
   std::string text;
   if (ranks.rank() == 0) {
+    const auto doing = watch.alone(what);
     try {
       text = body();
     } catch (...) {
@@ -255,7 +256,7 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   std::vector<std::string> decisions;
   for (int pass = 0; pass < work->passes(); ++pass) {
     PassPlan plan;
-    const auto [planned, none] = on_rank0(ranks, "planning " + context.stage, [&] {
+    const auto [planned, none] = on_rank0(ranks, context.watch, "planning " + context.stage, [&] {
       plan = plan_pass(kind, *work, pass, *keys, decisions, store);
       if (plan.missing.size() < plan.buckets.size() && !plan.missing.empty()) {
         spdlog::info("{}: {} of {} buckets are done already", context.stage, plan.buckets.size() - plan.missing.size(), plan.buckets.size());
@@ -268,7 +269,7 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
     if (ranks.rank() == 0) dispenser.emplace(plan.missing, plan.buckets.size(), context.events, context.interrupted);
     work_together(*service, dispenser ? &*dispenser : nullptr, context.threads, remote_workers, *work, pass, store);
 
-    const auto [closed, decision] = on_rank0(ranks, "closing " + context.stage, [&] {
+    const auto [closed, decision] = on_rank0(ranks, context.watch, "closing " + context.stage, [&] {
       if (const Outcome outcome = dispenser->outcome(); outcome.code != ExitCode::done) throw Error(outcome.code, outcome.message);
       return close_pass(*work, pass, plan, store);
     });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "distributed/communicator.h"
+#include "distributed/watch.h"
 #include "pipeline/digest.h"
 #include "pipeline/parameters.h"
 
@@ -73,6 +74,7 @@ struct StageContext {
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
+  distributed::Watch& watch = distributed::unwatched();  // tell it what may take long, or wait on a disk
   std::string stage;                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
   bool has(const std::string& port) const { return inputs.count(port) != 0; }

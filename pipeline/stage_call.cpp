@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "distributed/check.h"
@@ -15,9 +16,9 @@ namespace {
 using distributed::Outcome;
 
 // How long a rank that failed waits for the others to have failed too. Those that did not are waiting for it elsewhere.
-constexpr auto patience = std::chrono::seconds(2);
+constexpr auto patience = std::chrono::milliseconds(1000);
 // A rank that failed alone gives rank 0, which keeps the records, this long to speak first.
-constexpr auto courtesy = std::chrono::milliseconds(500);
+constexpr auto courtesy = std::chrono::milliseconds(300);
 
 Outcome run_on_all(StageBody& body, StageContext& context, const std::function<void(const Outcome&)>& before_abort) {
   const auto end = context.ranks.duplicate("the end of " + context.stage);
@@ -27,6 +28,8 @@ Outcome run_on_all(StageBody& body, StageContext& context, const std::function<v
   } catch (...) {
     mine = distributed::current_failure();
   }
+  std::optional<distributed::Watch::Doing> failing;
+  if (mine.code != ExitCode::done) failing.emplace(context.watch.failing(mine.message));
   if (const auto agreed = distributed::settle(*end, mine, patience)) return agreed->outcome;
   if (context.ranks.rank() != 0) std::this_thread::sleep_for(courtesy);
   const std::string text = fmt::format("stage '{}', rank {}: {}", context.stage, context.ranks.rank(), mine.message);
@@ -86,7 +89,8 @@ Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events
   PENSTOCK_CHECK(kind != nullptr, "every rank runs the same program, with the same stage table");
   StageContext context{.values = call.values, .ranks = tools.ranks, .threads = tools.threads, .inputs = call.inputs,
                        .outputs = call.outputs, .progress = call.progress, .relatives = call.relatives, .events = events,
-                       .interrupted = tools.interrupted, .scores = scores, .lineage = call.lineage, .stage = call.stage};
+                       .interrupted = tools.interrupted, .scores = scores, .lineage = call.lineage, .watch = tools.watch, .stage = call.stage};
+  const auto doing = context.watch.stage(call.stage);
   if (kind->scope == Scope::shared) return run_shared(*kind, context, store, keys);
   std::unique_ptr<StageBody> body;
   Outcome opened;

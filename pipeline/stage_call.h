@@ -35,6 +35,7 @@ struct RankTools {
   distributed::Communicator& ranks;  // that the stage runs on
   int threads;
   std::atomic<bool>& interrupted;
+  distributed::Watch& watch;
 };
 
 // What rank 0 alone knows of a shared stage: the parts of a chunk's key that are not its samples.

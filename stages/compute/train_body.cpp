@@ -23,6 +23,7 @@ void keep_memory() {
 
 TrainData read_data(const pipeline::StageContext& context) {
   const auto& shards = context.input("shards");
+  const auto doing = context.watch.reading(shards.string());
   TrainData data;
   data.grid = read_shard_index(shards);
   const Value subsets = Value::parse(pipeline::read_file(context.input("split") / "split.json")).at("subsets");

@@ -64,7 +64,7 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
 }
 
 bool Trainer::train() {
-  if (auto found = find_checkpoint(ranks_, context_.progress, context_.relatives, parameters_)) {
+  if (auto found = find(context_.relatives)) {
     restore(*found);
     spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
   }
@@ -73,13 +73,13 @@ bool Trainer::train() {
     if (run_epoch()) end_epoch();
   }
   save();
-  if (writer_) writer_->finish();
+  finish_saving();
   check_agreement();
   return !given_up_;
 }
 
 std::string Trainer::replay(int64_t until) {
-  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  const auto found = find({});
   if (!found) throw Error(ExitCode::data, context_.progress.string() + ": there is no checkpoint to replay from");
   writer_.reset();
   restore(*found);
@@ -89,6 +89,11 @@ std::string Trainer::replay(int64_t until) {
   }
   check_agreement();
   return digest_of_weights(state_.weights.parameters, state_.weights.statistics).hex();
+}
+
+std::optional<FoundCheckpoint> Trainer::find(const std::vector<std::filesystem::path>& relatives) const {
+  const auto doing = context_.watch.loading("the newest checkpoint of " + context_.progress.string());
+  return find_checkpoint(ranks_, context_.progress, relatives, parameters_);
 }
 
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
@@ -110,7 +115,10 @@ bool Trainer::run_epoch() {
     }
     const auto start = Clock::now();
     choose_overlap();
-    const StepResult result = state_.step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
+    const StepResult result = [&] {
+      const auto doing = context_.watch.step(position() + 1);
+      return state_.step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
+    }();
     const double seconds = seconds_since(start);
     if (!result.fault.empty()) {
       if (!survive(result.fault)) return false;
@@ -121,7 +129,7 @@ bool Trainer::run_epoch() {
     record_step(result, seconds);
     if (result.interrupted) {
       save();
-      if (writer_) writer_->finish();
+      finish_saving();
       ranks_.barrier("saving before the interruption");
       throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", position()));
     }
@@ -145,9 +153,9 @@ bool Trainer::survive(const std::string& fault) {
     ++step_in_epoch_;
     return true;
   }
-  if (writer_) writer_->finish();
+  finish_saving();
   const std::set<int64_t> passed_over = passed_over_;
-  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  const auto found = find({});
   if (!found) throw Error(ExitCode::data, what + ", and there is no checkpoint yet to roll back to");
   restore(*found);
   passed_over_ = passed_over;
@@ -208,7 +216,10 @@ void Trainer::end_epoch() {
   const double steps = std::max(1.0, sums_[5]);  // those that were not passed over
   const Figures train{sums_[0] / steps, sums_[1] / steps, sums_[2] / steps, sums_[3] / steps, sums_[4] / steps};
   Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(train)}, {"validation", nullptr}};
-  if (!data_.validation.empty()) row["validation"] = row_of(state_.validate(data_.validation));
+  if (!data_.validation.empty()) {
+    const auto doing = context_.watch.validating();
+    row["validation"] = row_of(state_.validate(data_.validation));
+  }
   ++epoch_;
   step_in_epoch_ = 0;
   std::fill(sums_.begin(), sums_.end(), 0.0);
@@ -242,6 +253,7 @@ void Trainer::end_epoch() {
 // Rank 0: a snapshot, which a thread writes while training goes on.
 void Trainer::save() {
   if (!writer_) return;
+  const auto doing = context_.watch.saving(fmt::format("step {} in {}", position(), context_.progress.string()));
   const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state_.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
                                {"fingerprint", fingerprint_}},
                               state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,
@@ -249,6 +261,13 @@ void Trainer::save() {
   writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", position()}});
+}
+
+// Whatever was begun is on disk after it.
+void Trainer::finish_saving() {
+  if (!writer_) return;
+  const auto doing = context_.watch.saving(fmt::format("the last checkpoint in {}", context_.progress.string()));
+  writer_->finish();
 }
 
 void Trainer::restore(const FoundCheckpoint& found) {

@@ -53,6 +53,8 @@ class Trainer {
   void check_agreement() const;
   bool goes_on(const pipeline::Value& row, bool last);
   void save();
+  void finish_saving();
+  std::optional<FoundCheckpoint> find(const std::vector<std::filesystem::path>& relatives) const;
   void record_step(const StepResult& result, double seconds);
   double learning_rate() const;
 
