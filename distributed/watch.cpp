@@ -17,6 +17,9 @@ constexpr size_t steps_to_know = 3, validations_to_know = 2;
 // 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
 constexpr double first_steps = 15, least_validation = 7.5, files = 112.5, silent_body = 450;
 
+// Records, reports, the end of the processes.
+constexpr double seconds_to_leave = 3;
+
 }  // namespace
 
 Watch::Doing Watch::begin(Activity activity, std::string what) {
@@ -73,6 +76,28 @@ double Watch::limit_of(Activity activity) const {
     case Activity::failing: return unit;
   }
   return std::numeric_limits<double>::infinity();
+}
+
+void Watch::end_at(Clock::time_point end) {
+  const std::lock_guard lock(mutex_);
+  end_ = end;
+}
+
+bool Watch::has_end() const {
+  const std::lock_guard lock(mutex_);
+  return end_.has_value();
+}
+
+double Watch::seconds_left() const {
+  const std::lock_guard lock(mutex_);
+  return end_ ? std::chrono::duration<double>(*end_ - Clock::now()).count() : std::numeric_limits<double>::infinity();
+}
+
+// A request that comes just too late for a step waits for a validation and the next step.
+double Watch::seconds_to_stop() const {
+  const std::lock_guard lock(mutex_);
+  const auto longest = [this](Activity activity) { return longest_[static_cast<size_t>(activity)]; };
+  return 2 * longest(Activity::stepping) + longest(Activity::validating) + 2 * longest(Activity::saving) + seconds_to_leave;
 }
 
 double Watch::median_seconds(Activity activity) const {

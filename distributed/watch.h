@@ -1,4 +1,5 @@
-// Where a rank is and what it is doing, in its own words: what the watchdog reports, and what its deadlines are made of.
+// Where a rank is and what it is doing, in its own words: what the watchdog reports, and what its deadlines are made of. Also
+// how long it may go on, where the job has an end, and how long what it must still do takes, going by what it did.
 //
 // Threads: any. A rank has one. Telling it something costs a lock and a look at the clock.
 #pragma once
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +68,13 @@ class Watch {
   };
   Standing standing() const;
 
+  // The job must have ended by then; the same on all ranks.
+  void end_at(std::chrono::steady_clock::time_point end);
+  bool has_end() const;
+  double seconds_left() const;  // infinity without an end
+  // From a request to stop: what is under way, a save, and leaving.
+  double seconds_to_stop() const;
+
   // Of those that have ended; 0 without any.
   double median_seconds(Activity activity) const;
   double longest_seconds(Activity activity) const;
@@ -90,6 +99,7 @@ class Watch {
   Clock::time_point last_word_ = Clock::now();
   std::array<std::deque<double>, activity_count> recent_;  // seconds of the last few of each activity
   std::array<double, activity_count> longest_ = {};
+  std::optional<Clock::time_point> end_;
 };
 
 // For bodies that no watchdog looks at: it hears and forgets.

@@ -81,6 +81,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20).description(""));
   CLI::Option* keep = command.add_flag("-k,--keep-going", flags.keep_going, "after a failure go on with what does not depend on it");
   command.add_flag("--fail-fast", flags.fail_fast, "a failure interrupts what runs beside it")->excludes(keep);
+  command.add_option("--time-budget", flags.time_budget, "save in time and end with 75 before this long has passed: 3h50m (default: until Slurm ends the job)")->type_name("TIME");
   command.add_flag("--no-commands", flags.no_commands, "refuse stages that start other programs");
   command.add_flag("--no-lease", flags.no_lease, "do not look whether another run is making the same");
   command.add_flag("--no-wait", flags.no_wait, "fail (73) instead of waiting for another run that is making the same");

@@ -99,13 +99,10 @@ Job join(const Voice& voice, std::atomic<bool>* stops) {
   std::optional<StartLimit> limit;
   if (job.world.size > 1 && patience) limit.emplace(job.world, *patience * times_to_start);
   job.ranks = distributed::open_communicator(job.world);
-  if (job.world.size > 1) {
-    require_one_build(*job.ranks);
-    if (patience) {
-      const int rank = job.world.rank;
-      job.watchdog = std::make_unique<distributed::Watchdog>(
-          job.ranks, *job.watch, distributed::Watchdog::Options{.patience = *patience, .stops = stops, .tell = [rank](const std::string& report, bool mine) { tell(rank, report, mine); }});
-    }
+  if (limit) {
+    const int rank = job.world.rank;
+    job.watchdog = std::make_unique<distributed::Watchdog>(
+        job.ranks, *job.watch, distributed::Watchdog::Options{.patience = *patience, .stops = stops, .tell = [rank](const std::string& report, bool mine) { tell(rank, report, mine); }});
   }
   if (job.world.rank == 0) {
     for (const std::string& advice : launch_advice(job.world, environment, machine)) spdlog::warn("{}", advice);
@@ -132,6 +129,7 @@ int speaking_on_rank0(Job& job, const std::function<int()>& body) {
   distributed::Outcome mine;
   int code = 0;
   try {
+    require_one_build(*job.ranks);
     code = body();
   } catch (...) {
     mine = distributed::current_failure();
@@ -145,11 +143,10 @@ int speaking_on_rank0(Job& job, const std::function<int()>& body) {
     std::fprintf(stderr, "rank %d: %s\n", rank, mine.message.c_str());
     job.ranks->abort(mine.code);
   }
-  if (const auto agreed = distributed::settle(*end, {}, time_to_fail); agreed && agreed->rank >= 0 && rank == 0) {
-    spdlog::error("rank {}: {}", agreed->rank, agreed->outcome.message);
-    return static_cast<int>(agreed->outcome.code);
-  }
-  return code;
+  const auto agreed = distributed::settle(*end, {}, time_to_fail);
+  if (agreed->rank < 0) return code;
+  if (rank == 0) spdlog::error("rank {}: {}", agreed->rank, agreed->outcome.message);
+  return static_cast<int>(agreed->outcome.code);
 }
 
 }  // namespace penstock::launch

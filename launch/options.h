@@ -45,6 +45,7 @@ struct RunFlags {
   bool no_commands = false;
   bool no_lease = false;
   bool no_wait = false;
+  std::string time_budget;  // "3h50m"; empty: Slurm's, where it tells
 };
 
 pipeline::ConfigRequest request_of(const ConfigOptions& options);

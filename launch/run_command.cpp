@@ -20,6 +20,7 @@
 #include "launch/run_folder.h"
 #include "launch/signals.h"
 #include "launch/sweep_view.h"
+#include "launch/time_budget.h"
 #include "stages/compute_library.h"
 
 namespace penstock::launch {
@@ -172,13 +173,14 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     if (first && flags.jobs > ranks.size()) {
       spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}", flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
     }
+    const TimeKeeper keeper(keep_time(ranks, flags.time_budget), *job.watch, interrupted);
     const Rehearsal rehearsal(first && options.rehearse ? loaded->graph.store : std::filesystem::path());
     const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
       summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
-      if (code == ExitCode::interrupted) spdlog::warn("interrupted with its state saved; the same command resumes");
+      if (code == ExitCode::interrupted) spdlog::warn("{}interrupted with its state saved; the same command resumes", keeper.is_over() ? "the time is over: " : "");
       if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);

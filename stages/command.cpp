@@ -8,16 +8,22 @@
 //   env     = ["LANG"]
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "distributed/world.h"
 #include "pipeline/files.h"
@@ -27,6 +33,9 @@ namespace penstock::stages {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr auto shortest_pause = std::chrono::milliseconds(1), longest_pause = std::chrono::milliseconds(50);  // between looks at the program
+constexpr auto time_to_end = std::chrono::seconds(5);  // for a program that was asked to; mpirun may leave less
 
 struct CommandParameters {
   std::vector<std::string> command;
@@ -101,6 +110,54 @@ std::string last_lines(const fs::path& log, size_t count) {
   return text.substr(at == 0 ? 0 : at + 1);
 }
 
+// In the child, between fork and exec: nothing here allocates or locks.
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, const char* folder, const char* log, pid_t parent) {
+  setpgid(0, 0);  // with whatever it starts
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a run that is killed leaves no program behind
+  const int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (getppid() != parent || chdir(folder) != 0 || in < 0 || out < 0) _exit(127);
+  dup2(in, STDIN_FILENO);
+  dup2(out, STDOUT_FILENO);
+  dup2(out, STDERR_FILENO);
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(program, arguments, environment);
+  dprintf(STDERR_FILENO, "cannot be started: %s\n", std::strerror(errno));
+  _exit(127);
+}
+
+// Returns the status of waitpid. When the run is interrupted, the program and what it started are asked to end, and killed if they do not:
+// Error(interrupted).
+int run_to_end(const fs::path& program, std::vector<std::string>& arguments, std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
+               const std::atomic<bool>& interrupted) {
+  using Clock = std::chrono::steady_clock;
+  const auto words = pointers(arguments), variables = pointers(environment);
+  const pid_t parent = getpid(), child = fork();
+  if (child < 0) throw Error(ExitCode::environment, fmt::format("{}: cannot be started: {}", program.string(), std::strerror(errno)));
+  if (child == 0) become(program.c_str(), words.data(), variables.data(), folder.c_str(), log.c_str(), parent);
+  setpgid(child, child);  // whoever of the two comes first
+  std::optional<Clock::time_point> asked;
+  auto pause = shortest_pause;
+  for (int status = 0;;) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child && !asked) return status;
+    if (ended == child) {
+      kill(-child, SIGKILL);  // what it left behind
+      throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
+    }
+    if (interrupted.load() && !asked) {
+      asked = Clock::now();
+      kill(-child, SIGTERM);
+    } else if (asked && Clock::now() - *asked > time_to_end) {
+      kill(-child, SIGKILL);
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, longest_pause);
+  }
+}
+
 void run_program(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<CommandParameters>(context.values);
   const auto path_of = [&](const std::string& name) -> std::optional<std::string> {
@@ -123,19 +180,7 @@ void run_program(pipeline::StageContext& context) {
   const fs::path log = context.progress / "output.log";
   fs::remove_all(folder);
   pipeline::make_folder(folder);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  pid_t child = 0;
-  const int problem = posix_spawn(&child, program.c_str(), &actions, nullptr, pointers(arguments).data(), pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  if (problem != 0) throw Error(ExitCode::data, fmt::format("{}: cannot be started: {}", program.string(), std::strerror(problem)));
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = run_to_end(program, arguments, environment, folder, log, context.interrupted);
   fs::remove_all(folder);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("was ended by signal {}", WTERMSIG(status));

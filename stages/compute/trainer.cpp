@@ -68,6 +68,7 @@ bool Trainer::train() {
     restore(*found);
     spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
   }
+  if (context_.watch.has_end()) require_time();
   while (!is_over()) {
     epoch_start_ = Clock::now();
     if (run_epoch()) end_epoch();
@@ -261,6 +262,19 @@ void Trainer::save() {
   writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", position()}});
+}
+
+// Saves once to see how long it takes here: a training that could not be saved in time does not begin.
+void Trainer::require_time() {
+  const auto start = Clock::now();
+  save();
+  finish_saving();
+  const double seconds = seconds_since(start);
+  uint8_t fits = context_.watch.seconds_left() > context_.watch.seconds_to_stop();
+  ranks_.broadcast(distributed::buffer_of(&fits, 1), 0, "whether the time is enough");
+  if (fits) return;
+  throw Error(ExitCode::environment, fmt::format("saving takes {:.1f} s, and the {:.1f} s that are left leave no time to train and to save in time; give it more (--time-budget, the job's limit)",
+                                                 seconds, std::max(0.0, context_.watch.seconds_left())));
 }
 
 // Whatever was begun is on disk after it.

@@ -54,6 +54,7 @@ class Trainer {
   bool goes_on(const pipeline::Value& row, bool last);
   void save();
   void finish_saving();
+  void require_time();
   std::optional<FoundCheckpoint> find(const std::vector<std::filesystem::path>& relatives) const;
   void record_step(const StepResult& result, double seconds);
   double learning_rate() const;

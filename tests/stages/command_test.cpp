@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <thread>
+
 #include "context.h"
 #include "pipeline/files.h"
 
@@ -47,6 +50,35 @@ TEST(Command, SeesOnlyTheNamedVariables) {
   const std::string env = pipeline::read_file(outputs.at("out") / "env");
   EXPECT_THAT(env, HasSubstr("shown"));
   EXPECT_THAT(env, testing::Not(HasSubstr("hidden")));
+}
+
+// A program, and one that it started.
+TEST(Command, AnInterruptionEndsTheProgramAndWhatItStarted) {
+  Bench bench;
+  const auto file = bench.path() / "pids";
+  std::thread user([&] {
+    while (!std::filesystem::exists(file)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    bench.interrupt();
+  });
+  const auto run = [&] {
+    bench.run("command", {}, {{"command", Words{"sh", "-c", "sleep 600 & echo $$ $! > " + file.string() + ".new; mv " + file.string() + ".new " + file.string() + "; wait"}}, {"outputs", Words{"out"}}});
+  };
+  try {
+    run();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::interrupted);
+    EXPECT_THAT(error.what(), HasSubstr("will run again"));
+  }
+  user.join();
+  std::istringstream pids(pipeline::read_file(file));
+  for (pid_t pid = 0; pids >> pid;) {
+    const std::string state = "/proc/" + std::to_string(pid) + "/stat";  // gone, or a zombie that nobody has fetched yet
+    for (int tries = 0; tries < 200 && std::filesystem::exists(state) && pipeline::read_file(state).find(") Z") == std::string::npos; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_TRUE(!std::filesystem::exists(state) || pipeline::read_file(state).find(") Z") != std::string::npos) << pid;
+  }
 }
 
 std::vector<std::string> problems_with(const Words& command, const Words& outputs) {

@@ -53,6 +53,7 @@ class Bench {
     return outputs;
   }
   const std::filesystem::path& path() const { return folder_.path(); }
+  void interrupt() { interrupted_.store(true); }
 
  private:
   TemporaryFolder folder_;
