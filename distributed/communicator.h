@@ -67,7 +67,7 @@ class Communicator {
   virtual int rank() const = 0;       // 0 <= rank() < size()
   virtual int size() const = 0;
 
-  // Collectives. `what` names the operation in failure reports ("bucket 3 of step 812").
+  // Collectives. `what` names the operation in failure reports ("bucket 3 of step 812"), the same on every rank.
   virtual void barrier(std::string_view what) = 0;
   virtual void broadcast(Buffer buffer, int root, std::string_view what) = 0;
   // Adds elementwise over all ranks, in place.

@@ -150,11 +150,11 @@ void work_in_groups(int width, Conductor* conductor, const RankTools& tools, con
 }  // namespace
 
 void end_following(Communicator& ranks, ExitCode code, const std::string& message) {
-  distributed::broadcast_text(ranks, end_prefix + Value{{"code", static_cast<int>(code)}, {"message", message}}.dump(), 0, "the end of the run");
+  distributed::broadcast_text(ranks, end_prefix + Value{{"code", static_cast<int>(code)}, {"message", message}}.dump(), 0, "the next stage");
 }
 
 void name_store(Communicator& ranks, const Store& store) {
-  distributed::broadcast_text(ranks, store_prefix + store.root().string(), 0, "the store");
+  distributed::broadcast_text(ranks, store_prefix + store.root().string(), 0, "the next stage");
 }
 
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store) {
