@@ -1,5 +1,6 @@
 #include "distributed/watched_communicator.h"
 
+#include <exception>
 #include <utility>
 
 #include "distributed/background_reducer.h"
@@ -72,7 +73,10 @@ class WatchedCommunicator final : public Communicator {
   bool try_send(int to, int tag, std::string_view bytes) override { return ranks_->try_send(to, tag, bytes); }
   Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
   std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
-  [[noreturn]] void abort(ExitCode code) override { ranks_->abort(code); }
+  [[noreturn]] void abort(ExitCode code) override {
+    ranks_->abort(code);
+    std::terminate();  // not reached
+  }
 
   const std::shared_ptr<CollectiveLog>& log() const { return log_; }
   CollectiveLog::Side& side() { return side_; }

@@ -28,6 +28,7 @@ void misbehave(pipeline::StageContext& context) {
     const auto doing = context.watch.step(step);
     std::this_thread::sleep_for(std::chrono::milliseconds(parameters.step_milliseconds));
     if (context.ranks.rank() == 1 && step == 20) {
+      pipeline::write_file("fault", "");
       if (parameters.how == "throw") throw Error(ExitCode::data, "the sample 'b17' has no pixels");
       if (parameters.how == "extra") context.ranks.barrier("one too many");
       if (parameters.how == "leave") return;
