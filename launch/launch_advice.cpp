@@ -39,11 +39,11 @@ std::vector<std::string> launch_advice(const distributed::World& world, const di
   const int share = machine.job_cores / std::max(1, local);
   const bool bound = world.launcher == distributed::Launcher::open_mpi && machine.allowed_cores < machine.job_cores;
   if (bound && threads > machine.allowed_cores) {
-    advice.push_back(fmt::format("each rank is to use {} threads and is bound to {}, so that they take turns; start it with mpirun --bind-to none, or --map-by slot:PE={}", threads,
-                                 cores(machine.allowed_cores), std::max(1, std::min(threads, share))));
+    const std::string instead = share > 1 ? fmt::format("start it with mpirun --map-by slot:PE={}, or --bind-to none", share) : "start it with OMP_NUM_THREADS=1, or with fewer ranks";
+    advice.push_back(fmt::format("each rank is to use {} threads and is bound to {}, so that they take turns; {}", threads, cores(machine.allowed_cores), instead));
   } else if (bound && machine.allowed_cores * local < machine.job_cores && share > machine.allowed_cores) {
-    advice.push_back(fmt::format("mpirun binds each of {} rank{} to {} of {}, and the others stay idle; start it with mpirun --bind-to none, or --map-by slot:PE={}", local,
-                                 local == 1 ? "" : "s", cores(machine.allowed_cores), cores(machine.job_cores), share));
+    advice.push_back(fmt::format("mpirun binds each rank to {} of {}, and {} of them stay idle; start it with mpirun --map-by slot:PE={}, or --bind-to none", machine.allowed_cores,
+                                 cores(machine.job_cores), machine.job_cores - machine.allowed_cores * local, share));
   }
   if (machine.gpus > 0 && local > machine.gpus) {
     advice.push_back(fmt::format("{} ranks share {} GPU{} on this machine, and wait for each other there; start it with mpirun -np {} for each machine", local, machine.gpus,

@@ -15,12 +15,16 @@ using testing::IsEmpty;
 
 TEST(LaunchAdvice, TwoRanksBoundToOneCoreEachLeaveTheOthersIdle) {
   EXPECT_THAT(launch_advice({Launcher::open_mpi, 0, 2, 0, 2}, {}, {.allowed_cores = 1, .job_cores = 8}),
-              ElementsAre(AllOf(HasSubstr("1 core of 8 cores"), HasSubstr("--bind-to none"), HasSubstr("--map-by slot:PE=4"))));
+              ElementsAre(AllOf(HasSubstr("1 of 8 cores, and 6 of them stay idle"), HasSubstr("--bind-to none"), HasSubstr("--map-by slot:PE=4"))));
 }
 
 TEST(LaunchAdvice, MoreThreadsThanTheCoresThatARankIsBoundToTakeTurns) {
   EXPECT_THAT(launch_advice({Launcher::open_mpi, 0, 2, 0, 2}, {{"OMP_NUM_THREADS", "4"}}, {.allowed_cores = 1, .job_cores = 8}),
               ElementsAre(AllOf(HasSubstr("4 threads and is bound to 1 core"), HasSubstr("PE=4"))));
+}
+
+TEST(LaunchAdvice, WithoutCoresToSpareFewerThreadsAreAdvised) {
+  EXPECT_THAT(launch_advice({Launcher::open_mpi, 0, 2, 0, 2}, {{"OMP_NUM_THREADS", "2"}}, {.allowed_cores = 1, .job_cores = 2}), ElementsAre(HasSubstr("OMP_NUM_THREADS=1")));
 }
 
 TEST(LaunchAdvice, MoreRanksThanGpusAreTold) {
