@@ -9,6 +9,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 #include "pipeline/sealed_folder.h"
 
 namespace penstock::pipeline {
