@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* format_version = "2\n";
 constexpr const char* volatile_word = "volatile";
+constexpr time_t touch_interval = 60 * 60;  // seconds
 
 // A small file's text, or nothing: absence is no error here.
 std::string text_of_small(const fs::path& path) {
@@ -30,6 +31,16 @@ std::string text_of_small(const fs::path& path) {
   close(file);
   return text;
 }
+
+// Tells the clean-up that this file or folder is in use: its time becomes now, by the clock of the file system, when it is
+// more than an hour old. Nothing in a store that is only read.
+void refresh(const fs::path& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > touch_interval) utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+}
+
+// Beside a staging folder: the objects that are read for it, one digest a line.
+fs::path reads_of(const fs::path& staging) { return staging.string() + ".reads"; }
 
 bool same_ports(const std::vector<PublishedPort>& a, const Publication& b) {
   return std::all_of(a.begin(), a.end(), [&](const PublishedPort& port) {
@@ -161,10 +172,7 @@ std::vector<Manifest> Store::newest_manifests(const std::string& kind, size_t co
 }
 
 void Store::touch(const Publication& publication) const {
-  constexpr time_t day = 24 * 60 * 60;
-  const fs::path key = root_ / "actions" / publication.action.hex();
-  struct stat status = {};
-  if (stat(key.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > day) utimensat(AT_FDCWD, key.c_str(), nullptr, 0);
+  refresh(root_ / "actions" / publication.action.hex());
 }
 
 fs::path Store::object_files(const Digest& digest) const { return files_of(object(digest)); }
@@ -172,7 +180,7 @@ fs::path Store::object_files(const Digest& digest) const { return files_of(objec
 bool Store::verify(const Digest& digest) const {
   {
     const std::lock_guard lock(verified_->mutex);
-    if (verified_->objects.count(digest)) return true;
+    if (verified_->objects.count(digest) && is_sealed(object(digest))) return true;
   }
   if (verified(object(digest)) == digest) {
     const std::lock_guard lock(verified_->mutex);
@@ -183,28 +191,49 @@ bool Store::verify(const Digest& digest) const {
   return false;
 }
 
-void Store::move_aside(const fs::path& holder, const Digest& name) const {
-  if (mode_ != Mode::read_write || !fs::exists(holder)) return;
-  rename_into_place(holder, root_ / "staging" / ("damaged-" + name.hex() + "." + unique_suffix()));
+bool Store::move_aside(const Digest& digest) const { return move_aside(object(digest), digest); }
+
+bool Store::move_aside(const fs::path& holder, const Digest& name) const {
+  if (mode_ != Mode::read_write) return false;
+  if (!fs::exists(holder)) return true;
+  try {
+    return rename_into_place(holder, root_ / "staging" / ("damaged-" + name.hex() + "." + unique_suffix()));
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::cannot_create || fs::exists(holder)) throw;
+    return true;  // another process was faster
+  }
 }
 
-fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports) {
+fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads) {
   const fs::path staging = root_ / "staging" / (action.hex() + "." + unique_suffix());
-  for (const std::string& port : ports) make_folder(staging / port);
+  if (!reads.empty()) {
+    std::string text;
+    for (const Digest& digest : reads) text += digest.hex() + "\n";
+    write_file(reads_of(staging), text);
+  }
+  try {
+    for (const std::string& port : ports) make_folder(staging / port);
+  } catch (...) {
+    remove_staging(staging);
+    throw;
+  }
   return staging;
 }
 
 void Store::remove_staging(const fs::path& staging) {
   std::error_code ignored;
   fs::remove_all(staging, ignored);
+  fs::remove(reads_of(staging), ignored);
 }
 
 PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
   published.digest = seal(staging / port.port, holder);
-  // An object already there is mine when it is whole; a damaged one is moved aside first.
+  // An object already there is mine when it is whole; a damaged one is moved aside first. It is touched before it is
+  // looked at: either the clean-up sees that it is in use, or its place is free and mine goes there.
   while (!rename_into_place(holder, object(published.digest))) {
+    refresh(object(published.digest));
     if (verify(published.digest)) return published;
   }
   const std::lock_guard lock(verified_->mutex);
@@ -228,6 +257,12 @@ PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft,
                                  Committed* outcome) {
   Manifest made = draft;
   for (PublishedPort& port : made.ports) port = adopt(staging, port);
+  const auto published = publish(made, recipe, replace, outcome);
+  remove_staging(staging);
+  return published;
+}
+
+PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome) {
   auto mine = std::make_shared<const Publication>(write_manifest(made));
   const fs::path key = root_ / "actions" / mine->action.hex();
 
@@ -243,7 +278,6 @@ PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft,
   }
   if (recipe) publish_recipe(*recipe, *mine);
   if (outcome != nullptr) *outcome = result;
-  remove_staging(staging);
   return mine;
 }
 
@@ -261,6 +295,7 @@ void Store::publish_recipe(const Digest& recipe, const Publication& publication)
 std::optional<fs::path> Store::find_chunk(const Digest& key) const {
   const fs::path holder = root_ / "chunks" / key.hex();
   if (!fs::exists(holder)) return std::nullopt;
+  refresh(holder);  // before it is looked at, as in adopt()
   if (verified(holder)) return files_of(holder);
   move_aside(holder, key);
   return std::nullopt;

@@ -3,13 +3,14 @@
 //   objects/<digest>/            one port's tree, sealed
 //   manifests/<kind>/<digest>    key fields in clear, and the ports
 //   actions/<key>, recipes/<key> manifest, action key and (port, digest, volatile): one small file a lookup
-//   chunks/<key>/                a bucket's cached part, sealed
+//   chunks/<key>/                a bucket's cached part, sealed; buckets/<action key>: which of them a stage is made of
 //   progress/<action key>/       what an unfinished stage keeps; families/<family>/<action key>: who shares a family
-//   attempts/<action key>/<n>.json        leases/<action key>        staging/<key>.<attempt>/<port>/
+//   attempts/<action key>/<n>.json        leases/<action key>        staging/<key>.<process>/<port>/, and what it reads
 //   nondeterminism/<action key>.<n>.json  sweeps/<sweep id>/         pins/<action key>        format-version
 //
 // Publishing is atomic and last: a key is visible only when all it names is complete, synced and verified. Correctness
-// depends on no lock. Many processes may use one store, and threads one object of this class.
+// depends on no lock. Many processes may use one store, and threads one object of this class. The clean-up (store_gc.h)
+// may take away at any moment what was not used for a while: a reader finds the whole of it or nothing.
 #pragma once
 
 #include <filesystem>
@@ -73,7 +74,7 @@ class Store {
   std::optional<Manifest> manifest(const Publication& publication) const;
   // The last published manifests of a kind, newest first.
   std::vector<Manifest> newest_manifests(const std::string& kind, size_t count) const;
-  // Tells the clean-up that this was used today.
+  // Tells the clean-up that this was used within the hour.
   void touch(const Publication& publication) const;
 
   std::filesystem::path object(const Digest& digest) const { return root_ / "objects" / digest.hex(); }
@@ -81,9 +82,11 @@ class Store {
   // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is moved
   // aside, so that the next run remakes it.
   bool verify(const Digest& object) const;
+  bool move_aside(const Digest& object) const;  // false in a store that is only read
 
-  // A fresh, empty staging folder with one empty folder per port.
-  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports);
+  // A fresh, empty staging folder with one empty folder per port. While it is there and this process lives, the clean-up
+  // leaves the objects in `reads` alone.
+  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads = {});
   void remove_staging(const std::filesystem::path& staging);
 
   // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the recipe
@@ -91,6 +94,8 @@ class Store {
   // published first stays, and is returned.
   PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
                             bool replace, Committed* outcome = nullptr);
+  // The second half of commit, for ports whose objects lie in the store already.
+  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr);
   // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
   // written.
   void publish_recipe(const Digest& recipe, const Publication& publication) const;
@@ -115,7 +120,7 @@ class Store {
   PublishedPort adopt(const std::filesystem::path& staging, const PublishedPort& port);
   PublicationPointer find(const char* table, const Digest& key) const;
   Publication write_manifest(const Manifest& manifest) const;
-  void move_aside(const std::filesystem::path& holder, const Digest& name) const;
+  bool move_aside(const std::filesystem::path& holder, const Digest& name) const;
 
   struct Verified {
     std::mutex mutex;

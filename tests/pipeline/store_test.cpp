@@ -82,6 +82,35 @@ TEST(Store, AKeyWhoseObjectIsGoneIsAbsent) {
   EXPECT_FALSE(store.find_recipe(key("recipe")));
 }
 
+// The clean-up may take what was published an hour ago and not used since.
+TEST(Store, AnObjectThatVanishedAfterItWasVerifiedIsMissing) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto digest = publish(store, "content").port("out")->digest;
+  ASSERT_TRUE(store.verify(digest));
+  fs::remove_all(store.object(digest));
+  EXPECT_FALSE(store.verify(digest));
+}
+
+TEST(Store, AnOldObjectThatIsPublishedAgainCountsAsUsed) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto digest = publish(store, "content").port("out")->digest;
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  fs::last_write_time(store.object(digest), old);
+  publish(store, "content");
+  EXPECT_GT(fs::last_write_time(store.object(digest)), old);
+}
+
+TEST(Store, StagingTellsWhatIsReadForItAndLeavesNothingBehind) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto staging = store.make_staging(action, {"out"}, {key("input")});
+  EXPECT_EQ(read_file(staging.string() + ".reads"), key("input").hex() + "\n");
+  store.remove_staging(staging);
+  EXPECT_TRUE(fs::is_empty(folder.path() / "store/staging"));
+}
+
 TEST(Store, ADamagedChunkIsAbsent) {
   TemporaryFolder folder;
   Store store(folder.path() / "store", Store::Mode::read_write);
