@@ -39,14 +39,23 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
   NodeResult result;
   result.node = order.node;
   result.reason = order.reason;
-  for (const auto& [from, object] : order.objects) {
-    if (!store_.verify(object)) result.damaged.push_back(from);
+  std::unique_ptr<Lease> lease;
+  try {
+    for (const auto& [from, object] : order.objects) {
+      if (!store_.verify(object)) result.damaged.push_back(from);
+    }
+    if (result.damaged.empty()) {
+      lease = claim(order, result);
+    } else {
+      result.ended = Ended::damaged;
+    }
+  } catch (...) {  // a store that is only read, or full
+    const Outcome failure = distributed::current_failure();
+    result.ended = Ended::failed;
+    result.code = failure.code;
+    result.message = failure.message;
+    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
   }
-  if (!result.damaged.empty()) {
-    result.ended = Ended::damaged;
-    return result;
-  }
-  const auto lease = claim(order, result);
   if (result.ended != Ended::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
     attempt(order, result, before_abort);
@@ -76,20 +85,24 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
     if (tools_.interrupted.load()) break;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest_wait);
+    if (made_meanwhile(order, result)) return nullptr;
   }
   if (tools_.interrupted.load()) {
     result.ended = Ended::interrupted;
     result.code = ExitCode::interrupted;
     return nullptr;
   }
-  // Whoever had the lease, or works without, may just have finished.
-  if (order.replace) return lease;
-  if ((result.published = store_.find_action(order.fields.key()))) {
-    result.ended = Ended::hit;
-    result.reason = "made by another run meanwhile";
-    if (order.recipe) store_.publish_recipe(*order.recipe, *result.published);
-  }
+  made_meanwhile(order, result);  // by who had the lease until now, or works without
   return lease;
+}
+
+// Fills in `result` when another run has published what was ordered.
+bool StageRun::made_meanwhile(const StageOrder& order, NodeResult& result) const {
+  if (order.replace || !(result.published = store_.find_action(order.fields.key()))) return false;
+  result.ended = Ended::hit;
+  result.reason = "made by another run meanwhile";
+  if (order.recipe) store_.publish_recipe(*order.recipe, *result.published);
+  return true;
 }
 
 void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::function<void(const NodeResult&)>& before_abort) {
