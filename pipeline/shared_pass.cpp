@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "distributed/check.h"
+#include "pipeline/bucket_list.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -258,10 +258,13 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   const auto service = ranks.duplicate("the service of " + context.stage);
 
   std::vector<std::string> decisions;
+  BucketList listed{context.stage, {}};  // rank 0's
   for (int pass = 0; pass < work->passes(); ++pass) {
     PassPlan plan;
     const auto [planned, none] = on_rank0(ranks, "planning " + context.stage, [&] {
       plan = plan_pass(kind, *work, pass, *keys, decisions, store);
+      listed.chunks.insert(listed.chunks.end(), plan.keys.begin(), plan.keys.end());
+      write_bucket_list(store, keys->action, listed);
       if (plan.missing.size() < plan.buckets.size() && !plan.missing.empty()) {
         spdlog::info("{}: {} of {} buckets are done already", context.stage, plan.buckets.size() - plan.missing.size(), plan.buckets.size());
       }

@@ -126,7 +126,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     std::vector<std::string> ports;
     for (const PublishedPort& port : order.ports) ports.push_back(port.port);
     if (!order.resume) fs::remove_all(store_.progress(action));
-    staging = store_.make_staging(action, ports);
+    std::vector<Digest> reads;
+    for (const auto& [from, object] : order.objects) reads.push_back(object);
+    staging = store_.make_staging(action, ports, reads);
     require_unchanged(order, "after it was read for the plan");
     if (order.family) store_.join_family(*order.family, action);
     StageCall call = order.call;
@@ -137,7 +139,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     const StageKind* kind = find_kind(tools_.kinds, call.kind);
     Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), call.stage, options_.listener);
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
-    outcome = call_stage(call, tools_, events, store_, &order.chunks, [&](const Outcome& fatal) {
+    ChunkKeys chunks = order.chunks;
+    chunks.action = action;
+    outcome = call_stage(call, tools_, events, store_, &chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);
     });
