@@ -50,19 +50,6 @@ std::optional<LeaseHolder> read_holder(const fs::path& file) {
   }
 }
 
-// As read_holder, of a file that is there: one that cannot be read (half a file after a power cut, another user's, a later
-// version's) beats as often as it is written.
-std::optional<LeaseHolder> current_holder(const fs::path& file) {
-  if (auto holder = read_holder(file)) return holder;
-  struct stat status = {};
-  if (stat(file.c_str(), &status) != 0) return std::nullopt;
-  LeaseHolder unreadable;
-  unreadable.beat = int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-  return unreadable;
-}
-
-Life life_of_holder(const LeaseHolder& holder) { return life_of({holder.boot, holder.pid_namespace, holder.pid, holder.started}); }
-
 // A second name for a file unless that name is taken: link(2), or where the file system has no hard links a rename that
 // replaces nothing; then `from` is gone. 0 or an errno.
 int give_name(const fs::path& from, const fs::path& to) {
@@ -108,7 +95,7 @@ Leases::Leases(fs::path folder, LeaseTiming timing) : folder_(std::move(folder))
 
 std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& stage, LeaseHolder* holder) {
   const fs::path file = folder_ / action.hex();
-  if (const auto current = current_holder(file)) {
+  if (const auto current = read_lease(file)) {
     if (!is_dead(action, *current)) {
       if (holder != nullptr) *holder = *current;
       return nullptr;
@@ -136,7 +123,7 @@ std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& sta
 }
 
 bool Leases::is_dead(const Digest& action, const LeaseHolder& holder) {
-  const Life life = life_of_holder(holder);
+  const Life life = life_of(holder);
   if (life != Life::unknown) return life == Life::gone;
   const auto now = Clock::now();
   const auto [seen, fresh] = seen_.try_emplace(action, Seen{holder.token, holder.beat, now});
@@ -147,13 +134,13 @@ bool Leases::is_dead(const Digest& action, const LeaseHolder& holder) {
 
 std::optional<LeaseHolder> Leases::holder_of(const fs::path& folder, const Digest& action) {
   auto holder = read_holder(folder / action.hex());
-  if (holder && life_of_holder(*holder) == Life::gone) return std::nullopt;
+  if (holder && life_of(*holder) == Life::gone) return std::nullopt;
   return holder;
 }
 
 void break_lease(const fs::path& file, const std::string& token) {
   const auto is_another = [&token](const fs::path& path) {
-    const auto holder = current_holder(path);
+    const auto holder = read_lease(path);
     return holder && holder->token != token;
   };
   if (is_another(file)) return;
@@ -163,9 +150,16 @@ void break_lease(const fs::path& file, const std::string& token) {
   unlink(away.c_str());
 }
 
-Life life_of_lease(const fs::path& file) {
-  const auto holder = read_holder(file);
-  return holder ? life_of_holder(*holder) : Life::unknown;
+// A file that cannot be read is half a file after a power cut, another user's, or a later version's.
+std::optional<LeaseHolder> read_lease(const fs::path& file) {
+  if (auto holder = read_holder(file)) return holder;
+  struct stat status = {};
+  if (stat(file.c_str(), &status) != 0) return std::nullopt;
+  LeaseHolder unreadable;
+  unreadable.beat = int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  return unreadable;
 }
+
+Life life_of(const LeaseHolder& holder) { return life_of(ProcessMark{holder.boot, holder.pid_namespace, holder.pid, holder.started}); }
 
 }  // namespace penstock::pipeline

@@ -39,8 +39,10 @@ struct LeaseHolder {
 // one that was taken anew in that moment is put back.
 void break_lease(const std::filesystem::path& file, const std::string& token);
 
-// What can be told of a lease file without waiting: `unknown` of a holder elsewhere, or when it cannot be read.
-Life life_of_lease(const std::filesystem::path& file);
+// What a lease file says; nullopt when there is none. One that cannot be read has no token, and beats when it is written.
+std::optional<LeaseHolder> read_lease(const std::filesystem::path& file);
+// What can be told of a holder without waiting: `unknown` of one elsewhere.
+Life life_of(const LeaseHolder& holder);
 
 struct LeaseTiming {
   std::chrono::milliseconds beat{10'000};

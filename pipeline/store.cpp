@@ -230,15 +230,36 @@ PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
   published.digest = seal(staging / port.port, holder);
+  place(holder, published.digest);
+  return published;
+}
+
+// `holder` is sealed and of this digest.
+void Store::place(const fs::path& holder, const Digest& digest) const {
   // An object already there is mine when it is whole; a damaged one is moved aside first. It is touched before it is
   // looked at: either the clean-up sees that it is in use, or its place is free and mine goes there.
-  while (!rename_into_place(holder, object(published.digest))) {
-    refresh(object(published.digest));
-    if (verify(published.digest)) return published;
+  while (!rename_into_place(holder, object(digest))) {
+    refresh(object(digest));
+    if (verify(digest)) return;
   }
   const std::lock_guard lock(verified_->mutex);
-  verified_->objects.insert(published.digest);
-  return published;
+  verified_->objects.insert(digest);
+}
+
+bool Store::take_over(const Digest& digest, const fs::path& files) {
+  if (is_sealed(object(digest)) && verify(digest)) return true;
+  const fs::path staging = make_staging(digest, {"object"});
+  try {
+    copy_tree(files, staging / "object");
+    const fs::path holder = staging / ".object";
+    const bool good = seal(staging / "object", holder) == digest;
+    if (good) place(holder, digest);
+    remove_staging(staging);
+    return good;
+  } catch (...) {
+    remove_staging(staging);
+    throw;
+  }
 }
 
 Publication Store::write_manifest(const Manifest& manifest) const {

@@ -94,6 +94,9 @@ class Store {
   // published first stays, and is returned.
   PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
                             bool replace, Committed* outcome = nullptr);
+  // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what the
+  // digest says. Error(data) when a file is missing.
+  bool take_over(const Digest& object, const std::filesystem::path& files);
   // The second half of commit, for ports whose objects lie in the store already.
   PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr);
   // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
@@ -118,6 +121,7 @@ class Store {
 
  private:
   PublishedPort adopt(const std::filesystem::path& staging, const PublishedPort& port);
+  void place(const std::filesystem::path& holder, const Digest& object) const;
   PublicationPointer find(const char* table, const Digest& key) const;
   Publication write_manifest(const Manifest& manifest) const;
   bool move_aside(const std::filesystem::path& holder, const Digest& name) const;

@@ -47,7 +47,7 @@ struct UpperParameters {
 };
 
 // One sample a line of the input file; each becomes its reverse. Buckets of about two samples.
-class ReverseWork final : public SharedWork {
+class ReverseWork : public SharedWork {
  public:
   ReverseWork(StageContext& context, Calls& calls) : output_(context.output("lines")), calls_(calls) {
     std::ifstream in(context.input("text") / "text.txt");
