@@ -19,6 +19,7 @@
 
 #include "distributed/world.h"
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -96,6 +97,15 @@ std::string last_lines(const fs::path& log, size_t count) {
   return text.substr(at == 0 ? 0 : at + 1);
 }
 
+// What killed runs of this command left behind.
+void remove_leftovers(const fs::path& progress) {
+  for (const auto& entry : fs::directory_iterator(progress)) {
+    const auto mark = pipeline::mark_in(entry.path().filename().string());
+    std::error_code ignored;
+    if (mark && life_of(*mark) == pipeline::Life::gone) fs::remove_all(entry.path(), ignored);
+  }
+}
+
 void run_program(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<CommandParameters>(context.values);
   const auto path_of = [&](const std::string& name) -> std::optional<std::string> {
@@ -114,9 +124,11 @@ void run_program(pipeline::StageContext& context) {
   if (program.empty()) throw Error(ExitCode::data, fmt::format("the program '{}' is not found", arguments.front()));
   auto environment = environment_for(parameters.env);
 
-  const fs::path folder = context.progress / "work";
-  const fs::path log = context.progress / "output.log";
-  fs::remove_all(folder);
+  // Of this process alone: with --no-lease another may be running the same command.
+  const std::string suffix = pipeline::unique_suffix();
+  const fs::path folder = context.progress / ("work." + suffix);
+  const fs::path log = context.progress / ("output." + suffix);
+  remove_leftovers(context.progress);
   pipeline::make_folder(folder);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -132,9 +144,11 @@ void run_program(pipeline::StageContext& context) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   fs::remove_all(folder);
+  const std::string end = last_lines(log, 20);
+  fs::remove(log);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("was ended by signal {}", WTERMSIG(status));
-  throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, last_lines(log, 20)));
+  throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
 }
 
 }  // namespace
