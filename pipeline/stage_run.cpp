@@ -160,20 +160,36 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
   }
 }
 
+// The attempt that published this; a run that did so a moment ago writes its record after that.
+std::optional<Attempt> StageRun::maker_of(const Digest& action) const {
+  for (auto waited = shortest_wait * 0; waited <= longest_wait; waited += shortest_wait) {
+    const auto all = store_.attempts(action);
+    const auto made = std::find_if(all.rbegin(), all.rend(), [](const Attempt& one) { return one.exit_code == 0; });
+    if (made != all.rend()) return *made;
+    std::this_thread::sleep_for(shortest_wait);
+  }
+  return std::nullopt;
+}
+
 PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& staging, const Attempt& attempt) {
   const Digest action = order.fields.key();
   Committed outcome = Committed::fresh;
-  const auto published = store_.commit(staging, {order.call.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome);
+  std::vector<PublishedPort> mine;
+  const auto published = store_.commit(staging, {order.call.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
   if (outcome != Committed::different) return published;
   // Only what is made in the same way is promised to be the same.
-  const auto earlier = store_.attempts(action);
-  const auto made = std::find_if(earlier.rbegin(), earlier.rend(), [](const Attempt& one) { return one.exit_code == 0; });
-  if (made == earlier.rend() || made->ranks != attempt.ranks || made->threads != attempt.threads) {
+  const auto made = maker_of(action);
+  if (!made || made->ranks != attempt.ranks || made->threads != attempt.threads) {
     spdlog::info("{}: its output differs from what was published before with other ranks or threads", order.call.stage);
     return published;
   }
-  const fs::path file = store_.root() / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), attempt.number);
-  write_file(file, Value{{"stage", order.call.stage}, {"action", action.hex()}, {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}}.dump() + "\n");
+  Value ports = Value::object();  // those that differ: what was published, and what was made now
+  for (const PublishedPort& port : mine) {
+    const PublishedPort* theirs = published->port(port.port);
+    if (!port.is_volatile && theirs != nullptr && theirs->digest != port.digest) ports[port.port] = {theirs->digest.hex(), port.digest.hex()};
+  }
+  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.call.stage}, {"action", action.hex()}, {"ports", std::move(ports)},
+                                                              {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}});
   spdlog::warn("{}: its output differs from what was published before for the same inputs and parameters: the stage is not deterministic ({})",
                order.call.stage, file.string());
   return published;

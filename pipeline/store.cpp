@@ -1,10 +1,13 @@
 #include "pipeline/store.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <sstream>
 
 #include "distributed/error.h"
@@ -78,16 +81,15 @@ std::optional<Manifest> manifest_of(const std::string& text) {
 bool publish_file(const fs::path& path, const std::string& text) {
   const fs::path fresh = path.string() + ".new." + unique_suffix();
   write_file(fresh, text);
-  const int code = link(fresh.c_str(), path.c_str());
-  const int problem = errno;
-  if (code != 0 && problem != EEXIST) {
-    // No hard links on this file system: renameat2 does not replace either.
-    const bool free = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
-    if (!free) fs::remove(fresh);
-    return free;
+  bool won = link(fresh.c_str(), path.c_str()) == 0;
+  if (!won && errno != EEXIST) {
+    // No hard links on this file system: renameat2 does not replace either. Where neither works, the last one wins.
+    won = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
+    if (!won && errno != EEXIST) won = rename(fresh.c_str(), path.c_str()) == 0;
   }
-  fs::remove(fresh);
-  return code == 0;
+  unlink(fresh.c_str());
+  if (!won && access(path.c_str(), F_OK) != 0) throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
+  return won;
 }
 
 }  // namespace
@@ -275,11 +277,12 @@ Publication Store::write_manifest(const Manifest& manifest) const {
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
 PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe, bool replace,
-                                 Committed* outcome) {
+                                 Committed* outcome, std::vector<PublishedPort>* mine) {
   Manifest made = draft;
   for (PublishedPort& port : made.ports) port = adopt(staging, port);
   const auto published = publish(made, recipe, replace, outcome);
   remove_staging(staging);
+  if (mine != nullptr) *mine = std::move(made.ports);
   return published;
 }
 
@@ -375,8 +378,18 @@ int Store::next_attempt(const Digest& action) const {
   return all.empty() ? 1 : all.back().number + 1;
 }
 
-void Store::record_attempt(const Digest& action, const Attempt& attempt) const {
-  write_file(root_ / "attempts" / action.hex() / (std::to_string(attempt.number) + ".json"), pipeline::to_json(attempt).dump() + "\n");
+int Store::record_attempt(const Digest& action, Attempt attempt) const {
+  const fs::path folder = root_ / "attempts" / action.hex();
+  make_folder(folder);
+  while (!publish_file(folder / fmt::format("{}.json", attempt.number), pipeline::to_json(attempt).dump() + "\n")) ++attempt.number;
+  return attempt.number;
+}
+
+fs::path Store::record_nondeterminism(const Digest& action, const Value& record) const {
+  for (int number = 1;; ++number) {
+    const fs::path file = root_ / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), number);
+    if (publish_file(file, record.dump() + "\n")) return file;
+  }
 }
 
 std::vector<Attempt> Store::attempts(const Digest& action) const {

@@ -93,7 +93,7 @@ class Store {
   // where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what another run
   // published first stays, and is returned.
   PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
-                            bool replace, Committed* outcome = nullptr);
+                            bool replace, Committed* outcome = nullptr, std::vector<PublishedPort>* mine = nullptr);
   // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what the
   // digest says. Error(data) when a file is missing.
   bool take_over(const Digest& object, const std::filesystem::path& files);
@@ -116,7 +116,10 @@ class Store {
   std::vector<std::filesystem::path> relatives(const Digest& family, const Digest& action) const;
 
   int next_attempt(const Digest& action) const;
-  void record_attempt(const Digest& action, const Attempt& attempt) const;
+  // Under its number, or the next that no other run has taken meanwhile: which is returned.
+  int record_attempt(const Digest& action, Attempt attempt) const;
+  // Two runs in the same way gave different bytes. Returns the record's file.
+  std::filesystem::path record_nondeterminism(const Digest& action, const Value& record) const;
   std::vector<Attempt> attempts(const Digest& action) const;  // by number
 
  private:

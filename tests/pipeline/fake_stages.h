@@ -191,6 +191,7 @@ class Workshop {
     RunOptions options;
     options.selection = selection;
     options.cache = path("cache");
+    options.use_leases = use_leases;
     options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results, const Store& store) {
       last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
@@ -214,6 +215,7 @@ class Workshop {
   Calls calls;
   StageTable kinds = fake_kinds(calls);
   std::atomic<bool> interrupted{false};
+  bool use_leases = true;
   std::string last_lineage;
 };
 

@@ -161,6 +161,35 @@ TEST(Runner, ARunTouchesAllThatItsTargetsAreMadeOf) {
   }
 }
 
+// A stage that gives other bytes each time, while another run publishes the same stage.
+TEST(Runner, AnOutputThatDiffersFromWhatWasPublishedMeanwhileIsRecorded) {
+  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.vary]\n");
+  StageKind vary = shop.kinds.at(0);
+  vary.name = "vary";
+  vary.inputs.clear();
+  int runs = 0;
+  vary.body = [&] {
+    return body_of([&](StageContext& context) {
+      const int mine = ++runs;
+      if (mine == 1) shop.run();  // the other run, which takes no lease
+      write_file(context.output("text") / "text.txt", std::to_string(mine));
+      write_file(context.output("note") / "note.txt", "");
+    });
+  };
+  shop.kinds.push_back(vary);
+  shop.use_leases = false;
+  const auto outcome = shop.run();
+  EXPECT_EQ(outcome.code, ExitCode::done);
+  EXPECT_EQ(runs, 2);
+  const auto records = std::filesystem::directory_iterator(shop.path("store/nondeterminism"));
+  ASSERT_NE(records, std::filesystem::directory_iterator());
+  const Value record = Value::parse(read_file(records->path()));
+  EXPECT_EQ(record.at("stage"), "vary");
+  EXPECT_EQ(record.at("ports").size(), 1u) << "the volatile one may differ";
+  EXPECT_EQ(record.at("ports").at("text").at(0), outcome.digests.at("vary.text"));
+  EXPECT_EQ(shop.run().digests, outcome.digests) << "what was published first stays";
+}
+
 TEST(Runner, ARefusingVerdictStopsWhatWaitsForItOnEveryRun) {
   const std::string config = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.check]\ninputs = { text = \"write.text\" }\n[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
   Workshop shop(config);

@@ -163,5 +163,18 @@ TEST(Store, AttemptsAreKeptInOrder) {
   EXPECT_EQ(store.attempts(action).back().message, "attempt 10");
 }
 
+TEST(Store, AttemptsOfRunsAtOnceDoNotReplaceEachOther) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  Attempt first, second;
+  first.number = second.number = store.next_attempt(action);
+  first.message = "first", second.message = "second";
+  EXPECT_EQ(store.record_attempt(action, first), 1);
+  EXPECT_EQ(store.record_attempt(action, second), 2);
+  ASSERT_EQ(store.attempts(action).size(), 2u);
+  EXPECT_EQ(store.attempts(action).front().message, "first");
+  EXPECT_EQ(store.attempts(action).back().number, 2);
+}
+
 }  // namespace
 }  // namespace penstock::pipeline
