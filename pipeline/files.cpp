@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include "distributed/error.h"
+#include "pipeline/process_mark.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -103,9 +103,8 @@ void walk(int descriptor, const fs::path& root, const std::string& prefix, std::
 }  // namespace
 
 void write_file(const fs::path& path, std::string_view bytes) {
-  static std::atomic<int> count{0};
   if (path.has_parent_path()) make_folder(path.parent_path());
-  const fs::path fresh = path.string() + ".tmp." + std::to_string(getpid()) + "." + std::to_string(++count);
+  const fs::path fresh = path.string() + ".tmp." + unique_suffix();
   try {
     const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.valid()) fail(fresh, "create", errno);

@@ -91,7 +91,7 @@ class Store {
 
   // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the recipe
   // where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what another run
-  // published first stays, and is returned.
+  // published first stays, and is returned; `mine` gets what lay in staging, with its digests.
   PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
                             bool replace, Committed* outcome = nullptr, std::vector<PublishedPort>* mine = nullptr);
   // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what the
