@@ -12,12 +12,16 @@
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "pipeline/lease.h"
+#include "pipeline/side_by_side.h"
 #include "pipeline/store_gc.h"
 
 namespace penstock::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int deleters = 8;  // threads
+constexpr int batch = 1024;  // entries that wait in the trash at most
 
 // Where things go before they are deleted. Empties itself; what a killed clean-up leaves here is staging of a dead process.
 class Trash {
@@ -44,13 +48,15 @@ class Trash {
     return false;
   }
 
-  // Deletes what was taken, so that the room is free before the next thing.
+  // Deletes what was taken so far: several side by side, since a file system is waited for more than it works.
   void empty() {
-    for (; deleted_ < count_; ++deleted_) {
+    side_by_side(static_cast<size_t>(count_ - deleted_), deleters, [this](size_t index) {
       std::error_code ignored;
-      fs::remove_all(folder_ / std::to_string(deleted_), ignored);
-    }
+      fs::remove_all(folder_ / std::to_string(deleted_ + static_cast<int>(index)), ignored);
+    });
+    deleted_ = count_;
   }
+  int waiting() const { return count_ - deleted_; }
 
  private:
   bool is_young(const fs::path& path) const {
@@ -95,8 +101,9 @@ class Sweep {
     for (const Condemned& one : plan_.condemned) {
       if (!kinds.count(one.kind) || !take(one)) continue;
       gone_.condemned.push_back(one);
-      trash_.empty();
+      if (trash_.waiting() >= batch) trash_.empty();
     }
+    trash_.empty();
   }
 
   // Recipes, the action key, then its records; a key that was used since stays with them.
