@@ -117,6 +117,20 @@ void write_file(const fs::path& path, std::string_view bytes) {
   }
 }
 
+bool publish_file(const fs::path& path, std::string_view bytes) {
+  const fs::path fresh = path.string() + ".new." + unique_suffix();
+  write_file(fresh, bytes);
+  bool won = link(fresh.c_str(), path.c_str()) == 0;
+  if (!won && errno != EEXIST) {
+    // No hard links on this file system: renameat2 does not replace either. Where neither works, the last one wins.
+    won = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
+    if (!won && errno != EEXIST) won = rename(fresh.c_str(), path.c_str()) == 0;
+  }
+  unlink(fresh.c_str());
+  if (!won && access(path.c_str(), F_OK) != 0) throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
+  return won;
+}
+
 std::string read_file(const fs::path& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.valid()) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));

@@ -1,7 +1,6 @@
 #include "pipeline/store.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,21 +74,6 @@ std::optional<Manifest> manifest_of(const std::string& text) {
   } catch (const std::exception&) {
     return std::nullopt;  // missing or damaged: as if it had never been published
   }
-}
-
-// Puts `text` under `path` unless something is there: link(2) is atomic and never replaces. False: there was.
-bool publish_file(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new." + unique_suffix();
-  write_file(fresh, text);
-  bool won = link(fresh.c_str(), path.c_str()) == 0;
-  if (!won && errno != EEXIST) {
-    // No hard links on this file system: renameat2 does not replace either. Where neither works, the last one wins.
-    won = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
-    if (!won && errno != EEXIST) won = rename(fresh.c_str(), path.c_str()) == 0;
-  }
-  unlink(fresh.c_str());
-  if (!won && access(path.c_str(), F_OK) != 0) throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
-  return won;
 }
 
 }  // namespace
@@ -340,71 +324,6 @@ fs::path Store::publish_chunk(const fs::path& staging, const Digest& key) {
   }
   remove_staging(staging.parent_path());
   return files_of(chunk);
-}
-
-// ---- what unfinished stages keep, and the record of attempts ----
-
-fs::path Store::progress(const Digest& action) const {
-  const fs::path folder = root_ / "progress" / action.hex();
-  make_folder(folder);
-  return folder;
-}
-
-bool Store::has_progress(const Digest& action) const {
-  std::error_code absent;
-  return fs::directory_iterator(root_ / "progress" / action.hex(), absent) != fs::directory_iterator();
-}
-
-void Store::join_family(const Digest& family, const Digest& action) const {
-  const fs::path member = root_ / "families" / family.hex() / action.hex();
-  if (fs::exists(member)) return;
-  make_folder(member.parent_path());
-  write_file(member, "");
-}
-
-std::vector<fs::path> Store::relatives(const Digest& family, const Digest& action) const {
-  std::vector<fs::path> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(root_ / "families" / family.hex(), absent)) {
-    const std::string name = entry.path().filename().string();
-    if (name != action.hex() && fs::exists(root_ / "progress" / name)) found.push_back(root_ / "progress" / name);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-int Store::next_attempt(const Digest& action) const {
-  const auto all = attempts(action);
-  return all.empty() ? 1 : all.back().number + 1;
-}
-
-int Store::record_attempt(const Digest& action, Attempt attempt) const {
-  const fs::path folder = root_ / "attempts" / action.hex();
-  make_folder(folder);
-  while (!publish_file(folder / fmt::format("{}.json", attempt.number), pipeline::to_json(attempt).dump() + "\n")) ++attempt.number;
-  return attempt.number;
-}
-
-fs::path Store::record_nondeterminism(const Digest& action, const Value& record) const {
-  for (int number = 1;; ++number) {
-    const fs::path file = root_ / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), number);
-    if (publish_file(file, record.dump() + "\n")) return file;
-  }
-}
-
-std::vector<Attempt> Store::attempts(const Digest& action) const {
-  std::vector<Attempt> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(root_ / "attempts" / action.hex(), absent)) {
-    if (entry.path().extension() != ".json") continue;
-    try {
-      found.push_back(attempt_from_json(Value::parse(read_file(entry.path()))));
-    } catch (const std::exception&) {
-      // A damaged record says nothing.
-    }
-  }
-  std::sort(found.begin(), found.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
-  return found;
 }
 
 }  // namespace penstock::pipeline

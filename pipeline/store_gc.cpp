@@ -27,6 +27,7 @@ class Collector {
     count_references();
     drop_leftovers();
     drop_bad_keys();
+    drop_manifests();
     drop_what_is_done_with();
     if (request_.older_than) drop_unused();
     if (request_.max_bytes) drop_until_it_fits();
@@ -113,6 +114,15 @@ class Collector {
       if (is_young(recipe.written) || is_current(recipe)) continue;
       condemn(Remnant::key, recipe.key, "", recipe.publication ? "names an output that is gone or was replaced" : "cannot be read", 0,
               {store_.root() / "recipes" / recipe.key.hex()});
+    }
+  }
+
+  // Of outputs that were replaced, or whose key is long gone.
+  void drop_manifests() {
+    std::set<Digest> named;
+    for (const StoredPublication& one : inventory_.publications) named.insert(one.publication.manifest);
+    for (const StoredManifest& one : inventory_.manifests) {
+      if (!named.count(one.digest) && !is_young(one.written)) condemn(Remnant::key, one.digest, "", "a manifest that no key names", 0, {one.path});
     }
   }
 

@@ -31,7 +31,7 @@ enum class Remnant {
   progress,     // of a stage that is published
   staging,
   lease,
-  key,          // that names what is gone, or cannot be read
+  key,          // or manifest: names what is gone, is named by none, or cannot be read
 };
 const char* name_of(Remnant kind);
 

@@ -231,6 +231,9 @@ Inventory take_inventory(const Store& store, int threads) {
   for (const Digest& key : digests_in(root / "actions")) {
     if (inventory.publication(key) == nullptr && fs::exists(root / "actions" / key.hex()) && !stored_publication(store, key)) inventory.damaged_keys.push_back(key);
   }
+  for (const fs::path& kind : entries_of(root / "manifests")) {
+    for (const Digest& digest : digests_in(kind)) inventory.manifests.push_back({kind / digest.hex(), digest, written_at(kind / digest.hex())});
+  }
   inventory.buckets = read_bucket_lists(store);
   inventory.objects = stored_below(root / "objects", threads, true);
   inventory.chunks = stored_below(root / "chunks", threads, true);

@@ -52,6 +52,12 @@ struct StoredRecipe {
   std::optional<Publication> publication;
 };
 
+struct StoredManifest {
+  std::filesystem::path path;
+  Digest digest;
+  Time written;
+};
+
 // An entry of staging/, or a key that is being written: what a process is making, or left behind.
 struct StagingEntry {
   std::filesystem::path path;
@@ -73,6 +79,7 @@ struct Inventory {
   Time now;  // by the clock of the store's file system, where that can be told
   std::vector<StoredPublication> publications;  // by action key
   std::vector<StoredRecipe> recipes;
+  std::vector<StoredManifest> manifests;
   std::vector<Digest> damaged_keys;             // action keys that cannot be read
   std::map<Digest, Stored> objects, chunks;
   std::map<Digest, Stored> progress, attempts;  // by action key

@@ -102,6 +102,23 @@ TEST_F(GcTest, AnObjectThatNoKeyNamesGoes) {
   EXPECT_EQ(shop.run().ended.at("write"), Ended::hit);
 }
 
+TEST_F(GcTest, WhatAForcedRunReplacedGoes) {
+  shop.kinds.at(1).body = [this] {
+    return body_of([this](StageContext& context) { write_file(context.output("text") / "text.txt", std::to_string(++shop.calls.count["other"])); });
+  };
+  shop.run();
+  Selection forced;
+  forced.forced = {"upper"};
+  shop.run({}, 1, forced);
+  EXPECT_EQ(count("manifests/upper"), 2u);
+  const size_t objects = count("objects");
+  age(std::chrono::hours(48));
+  clean();
+  EXPECT_EQ(count("manifests/upper"), 1u);
+  EXPECT_EQ(count("objects"), objects - 1);
+  EXPECT_THAT(shop.run().ended, Each(testing::Pair(testing::_, Ended::hit)));
+}
+
 TEST_F(GcTest, WhatWasNotUsedForLongGoesWithAllThatIsOnlyItsOwn) {
   shop.run();
   age(std::chrono::hours(24 * 40));
