@@ -32,15 +32,32 @@ std::vector<TreeNode> covering_nodes(int first, int last, int leaves) {
   return nodes;
 }
 
-GradientReducer::GradientReducer(Communicator& ranks, int micro_shards, size_t length, Reproducible reproducible)
-    : ranks_(ranks), micro_shards_(micro_shards), length_(length), reproducible_(reproducible),
-      mine_(micro_shards_of(ranks.rank(), ranks.size(), micro_shards)) {
+GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options)
+    : given_(ranks), buckets_(std::move(buckets)), options_(options), mine_(micro_shards_of(ranks.rank(), ranks.size(), options.micro_shards)) {
+  for (const Bucket& bucket : buckets_) length_ = std::max(length_, bucket.end);
   for (int rank = 0; rank < ranks.size(); ++rank) {
-    const auto [first, last] = micro_shards_of(rank, ranks.size(), micro_shards);
-    widest_ = std::max(widest_, covering_nodes(first, last, micro_shards).size());
+    const auto [first, last] = micro_shards_of(rank, ranks.size(), options.micro_shards);
+    widest_ = std::max(widest_, covering_nodes(first, last, options.micro_shards).size());
   }
-  inputs_.resize(std::max<size_t>(static_cast<size_t>(mine_.second - mine_.first), widest_) * length);
-  if (reproducible == Reproducible::world && ranks.size() > 1) gathered_.resize(widest_ * length * ranks.size());
+  inputs_.resize(std::max(1, mine_.second - mine_.first) * length_);
+  if (ranks.size() > 1) sum_.resize(length_);
+  partials_.resize(buckets_.size());
+  missing_ = std::make_unique<std::atomic<int>[]>(buckets_.size());
+  summed_.resize(buckets_.size());
+  exchanged_ = buckets_.size();
+  if (ranks.size() == 1) return;
+  own_ = ranks.duplicate("the gradients' own ranks");
+  thread_ = std::thread([this] { exchange_as_they_come(); });
+}
+
+GradientReducer::~GradientReducer() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
 }
 
 float* GradientReducer::input(int shard) {
@@ -48,8 +65,55 @@ float* GradientReducer::input(int shard) {
   return inputs_.data() + static_cast<size_t>(shard - mine_.first) * length_;
 }
 
+void GradientReducer::begin(std::string_view what) {
+  const int shards = mine_.second - mine_.first;
+  {
+    const std::lock_guard lock(mutex_);
+    what_ = what;
+    exchanged_ = 0;
+    as_they_come_ = options_.overlap;
+    for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+      missing_[bucket].store(shards);
+      summed_[bucket] = false;
+    }
+  }
+  if (shards > 0) return;
+  // A rank without micro-shards adds nothing, at once.
+  std::fill(inputs_.begin(), inputs_.end(), 0.0f);
+  for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) sum_mine(bucket);
+}
+
+void GradientReducer::ready(int shard, size_t bucket) {
+  PENSTOCK_CHECK(shard >= mine_.first && shard < mine_.second, "a rank fills its own micro-shards");
+  if (missing_[bucket].fetch_sub(1) == 1) sum_mine(bucket);
+}
+
+// On the thread that completed it: the bucket's sum over this rank's micro-shards.
+void GradientReducer::sum_mine(size_t index) {
+  const Bucket& bucket = buckets_[index];
+  Partials mine;
+  for (int shard = mine_.first; shard < mine_.second; ++shard) {
+    mine.nodes.push_back({0, shard});
+    mine.values.push_back(input(shard) + bucket.begin);
+  }
+  sum_tree(mine, bucket.end - bucket.begin);
+  if (options_.reproducible == Reproducible::run && given_.size() > 1) {
+    float* sum = sum_.data() + bucket.begin;
+    const size_t count = bucket.end - bucket.begin;
+    std::memcpy(sum, mine.values.empty() ? inputs_.data() + bucket.begin : mine.values[0], count * sizeof(float));
+    for (size_t i = 1; i < mine.values.size(); ++i) add(sum, mine.values[i], count);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    partials_[index] = std::move(mine);
+    summed_[index] = true;
+  }
+  changed_.notify_all();
+}
+
 // Adds siblings until no node has one: right into left, level by level. Nodes are in order from left to right.
-void GradientReducer::sum_tree(std::vector<TreeNode>& nodes, std::vector<float*>& values) const {
+void GradientReducer::sum_tree(Partials& partials, size_t count) const {
+  auto& [nodes, values] = partials;
   for (int level = 0; nodes.size() > 1 || (!nodes.empty() && nodes[0].index > 0); ++level) {
     bool higher = false;
     std::vector<TreeNode> next;
@@ -57,14 +121,14 @@ void GradientReducer::sum_tree(std::vector<TreeNode>& nodes, std::vector<float*>
     for (size_t i = 0; i < nodes.size(); ++i) {
       TreeNode node = nodes[i];
       if (node.level == level && node.index % 2 == 0 && i + 1 < nodes.size() && nodes[i + 1] == TreeNode{level, node.index + 1}) {
-        add(values[i], values[i + 1], length_);
+        add(values[i], values[i + 1], count);
         sums.push_back(values[i]);
         next.push_back({level + 1, node.index / 2});
         ++i;
         continue;
       }
       // The last node of a level without a sibling that exists is its parent.
-      if (node.level == level && node.index % 2 == 0 && (int64_t{node.index} + 1) << level >= micro_shards_) node = {level + 1, node.index / 2};
+      if (node.level == level && node.index % 2 == 0 && (int64_t{node.index} + 1) << level >= options_.micro_shards) node = {level + 1, node.index / 2};
       higher |= node.level > level;
       next.push_back(node);
       sums.push_back(values[i]);
@@ -76,43 +140,86 @@ void GradientReducer::sum_tree(std::vector<TreeNode>& nodes, std::vector<float*>
   }
 }
 
-const float* GradientReducer::reduce(std::string_view what) {
-  std::vector<TreeNode> nodes;
-  std::vector<float*> values;
-  for (int shard = mine_.first; shard < mine_.second; ++shard) {
-    nodes.push_back({0, shard});
-    values.push_back(input(shard));
+void GradientReducer::exchange(size_t index) {
+  const Bucket& bucket = buckets_[index];
+  const std::string what = "bucket " + std::to_string(index) + " of " + what_;
+  if (options_.reproducible == Reproducible::run) {
+    own_->all_reduce(buffer_of(sum_.data() + bucket.begin, bucket.end - bucket.begin), what);
+  } else {
+    exchange_slices(bucket, what);
   }
-  sum_tree(nodes, values);
-  if (ranks_.size() == 1) return values.front();
+}
 
-  if (reproducible_ == Reproducible::run) {
-    for (size_t i = 1; i < values.size(); ++i) add(values[0], values[i], length_);
-    if (values.empty()) std::fill_n(inputs_.begin(), length_, 0.0f);
-    else if (values[0] != inputs_.data()) std::memmove(inputs_.data(), values[0], length_ * sizeof(float));
-    ranks_.all_reduce(buffer_of(inputs_.data(), length_), what);
-    return inputs_.data();
-  }
-
-  // My nodes side by side, in order; every rank sends as many as the rank with most.
-  for (size_t i = 0; i < values.size(); ++i) {
-    float* place = inputs_.data() + i * length_;
-    if (values[i] != place) std::memmove(place, values[i], length_ * sizeof(float));
-  }
-  const size_t count = widest_ * length_;
-  ranks_.all_gather(buffer_of(inputs_.data(), count), buffer_of(gathered_.data(), count * ranks_.size()), what);
-  nodes.clear();
-  values.clear();
-  for (int rank = 0; rank < ranks_.size(); ++rank) {
-    const auto [first, last] = micro_shards_of(rank, ranks_.size(), micro_shards_);
-    const auto theirs = covering_nodes(first, last, micro_shards_);
-    for (size_t i = 0; i < theirs.size(); ++i) {
-      nodes.push_back(theirs[i]);
-      values.push_back(gathered_.data() + rank * count + i * length_);
+// Rank s closes the tree over slice s of the bucket: every rank sends it its nodes there, and gets back the sum. What
+// moves is about what an all-reduce moves, whatever the rank count; the additions are the tree's.
+void GradientReducer::exchange_slices(const Bucket& bucket, const std::string& what) {
+  Communicator& ranks = *own_;
+  const auto size = static_cast<size_t>(ranks.size());
+  const size_t count = bucket.end - bucket.begin, slice = (count + size - 1) / size;
+  const Partials& mine = partials_[&bucket - buckets_.data()];
+  sent_.resize(size * widest_ * slice);
+  received_.resize(size * widest_ * slice);
+  for (size_t to = 0; to < size; ++to) {
+    const size_t begin = std::min(to * slice, count), end = std::min(begin + slice, count);
+    for (size_t node = 0; node < mine.values.size(); ++node) {
+      std::memcpy(sent_.data() + (to * widest_ + node) * slice, mine.values[node] + begin, (end - begin) * sizeof(float));
     }
   }
-  sum_tree(nodes, values);
-  return values.front();
+  ranks.all_to_all(buffer_of(sent_.data(), sent_.size()), buffer_of(received_.data(), received_.size()), what);
+
+  Partials all;
+  for (size_t rank = 0; rank < size; ++rank) {
+    const auto [first, last] = micro_shards_of(static_cast<int>(rank), ranks.size(), options_.micro_shards);
+    const auto theirs = covering_nodes(first, last, options_.micro_shards);
+    for (size_t node = 0; node < theirs.size(); ++node) {
+      all.nodes.push_back(theirs[node]);
+      all.values.push_back(received_.data() + (rank * widest_ + node) * slice);
+    }
+  }
+  sum_tree(all, slice);
+  sent_.resize(size * slice);
+  ranks.all_gather(buffer_of(all.values.front(), slice), buffer_of(sent_.data(), sent_.size()), what);
+  std::memcpy(sum_.data() + bucket.begin, sent_.data(), count * sizeof(float));
+}
+
+// The exchanging thread: buckets in their order, each as soon as this rank has summed it. After a failure the round's rest
+// is passed over, and finish() says what failed.
+void GradientReducer::exchange_as_they_come() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return closing_ || (as_they_come_ && exchanged_ < buckets_.size() && (failure_ || summed_[exchanged_])); });
+    if (closing_) return;
+    const size_t bucket = exchanged_;
+    if (!failure_) {
+      lock.unlock();
+      std::exception_ptr failure;
+      try {
+        exchange(bucket);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      lock.lock();
+      if (failure) failure_ = failure;
+    }
+    ++exchanged_;
+    changed_.notify_all();
+  }
+}
+
+const float* GradientReducer::finish() {
+  if (!as_they_come_ || given_.size() == 1) {
+    PENSTOCK_CHECK(std::all_of(summed_.begin(), summed_.end(), [](bool summed) { return summed; }), "every bucket of a round was declared ready");
+  }
+  if (given_.size() == 1) return inputs_.data();  // the tree closes on its leftmost leaf
+  if (as_they_come_) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return exchanged_ == buckets_.size(); });
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  } else {
+    for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) exchange(bucket);
+    exchanged_ = buckets_.size();
+  }
+  return sum_.data();
 }
 
 }  // namespace penstock::distributed

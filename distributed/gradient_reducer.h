@@ -1,14 +1,23 @@
 // Sums the vectors of a step's micro-shards, whichever ranks computed them: gradients, running statistics and counts ride
-// in one flat vector of float32.
+// in one flat vector of float32, bucket by bucket while backward goes on.
 //
 // A global batch is V micro-shards. Rank r owns a contiguous run of them, near equal, whole. Ranks beyond V own none and
 // still take part in every call.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "distributed/bucket_layout.h"
 #include "distributed/communicator.h"
 
 namespace penstock::distributed {
@@ -27,32 +36,74 @@ struct TreeNode {
 std::vector<TreeNode> covering_nodes(int first, int last, int leaves);
 
 enum class Reproducible {
-  run,    // same bits for the same rank count: one all-reduce of each rank's partial sum
-  world,  // same bits for any rank count: the tree's nodes are gathered, and every rank closes the same tree
+  run,    // same bits for the same rank count: each rank's partial sum in one all-reduce
+  world,  // same bits for any rank count: every rank closes the same tree over a slice, and slices are gathered
 };
 
-// Not thread-safe; reduce() is collective.
+struct ReducerOptions {
+  int micro_shards = 1;
+  Reproducible reproducible = Reproducible::run;
+  bool overlap = false;  // exchange buckets on a thread of its own as soon as they are ready
+};
+
+// begin(), ready() from any thread, finish(): one round, over and over. finish() is collective; with overlap the ranks meet
+// as soon as buckets are ready. Made collectively.
 class GradientReducer {
  public:
-  GradientReducer(Communicator& ranks, int micro_shards, size_t length, Reproducible reproducible);
+  GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options);
+  ~GradientReducer();
 
   std::pair<int, int> mine() const { return mine_; }
-  // Where micro-shard `shard` (one of mine) is written before reduce(): `length` values. Its content is lost by reduce().
+  size_t length() const { return length_; }
+  const std::vector<Bucket>& buckets() const { return buckets_; }
+
+  // Where micro-shard `shard` (one of mine) writes its vector: length() values. finish() takes its content.
   float* input(int shard);
-  // The sum over all micro-shards; valid until the next call.
-  const float* reduce(std::string_view what);
+
+  // From the next round on, on every rank: exchange buckets as they come, or all in finish(). The same bits either way.
+  void set_overlap(bool overlap) { options_.overlap = overlap; }
+
+  // Opens a round; `what` names its collectives in reports: "step 812".
+  void begin(std::string_view what);
+  // Bucket `bucket` of input(shard) is written. Any thread; once a round for each shard and bucket.
+  void ready(int shard, size_t bucket);
+  // The sum over all micro-shards, valid until the next begin(). Every ready() has been called. Rethrows what a bucket's
+  // reduction threw.
+  const float* finish();
 
  private:
-  void sum_tree(std::vector<TreeNode>& nodes, std::vector<float*>& values) const;
+  // The vectors of some nodes of the tree, at the same elements.
+  struct Partials {
+    std::vector<TreeNode> nodes;
+    std::vector<float*> values;
+  };
+  void sum_tree(Partials& partials, size_t count) const;
+  void sum_mine(size_t bucket);
+  void exchange(size_t bucket);
+  void exchange_slices(const Bucket& bucket, const std::string& what);
+  void exchange_as_they_come();
 
-  Communicator& ranks_;
-  int micro_shards_;
-  size_t length_;
-  Reproducible reproducible_;
+  Communicator& given_;
+  std::unique_ptr<Communicator> own_;  // nobody else's, since two threads may take turns with it
+  std::vector<Bucket> buckets_;
+  ReducerOptions options_;
   std::pair<int, int> mine_;
+  size_t length_ = 0;
   size_t widest_ = 1;  // most nodes of a rank
-  std::vector<float> inputs_;
-  std::vector<float> gathered_;
+  std::vector<float> inputs_, sum_, sent_, received_;
+  std::string what_;
+  std::vector<Partials> partials_;               // of each bucket, when its shards are ready
+  std::unique_ptr<std::atomic<int>[]> missing_;  // of each bucket: shards of mine that are not ready
+
+  // Between the threads that call ready(), and the one that exchanges.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<bool> summed_;  // of each bucket
+  size_t exchanged_ = 0;      // buckets of this round
+  bool as_they_come_ = false; // in this round
+  bool closing_ = false;
+  std::exception_ptr failure_;
+  std::thread thread_;
 };
 
 }  // namespace penstock::distributed

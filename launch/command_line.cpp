@@ -6,6 +6,7 @@
 
 #include "launch/cache_command_line.h"
 #include "launch/commands.h"
+#include "launch/completion.h"
 #include "pipeline/error_index.h"
 #include "pipeline/suggestion.h"
 
@@ -19,10 +20,19 @@ struct Parsed {
   RunFlags flags;
   stages::PredictRequest predict;
   CacheOptions cache;
+  stages::BenchRequest bench;
   bool count = false;
+  int world = 0;
+  int64_t steps = 0;
   bool origin = false;
+  bool watch = false;
+  bool expand = false;
+  std::string format = "dot";
+  std::string sort, first, second;
+  bool markdown = false;
   std::string stage;
   std::string kind;
+  std::string shell;
 };
 
 void add_voice(CLI::App& command, Voice& voice) {
@@ -31,14 +41,14 @@ void add_voice(CLI::App& command, Voice& voice) {
   command.add_flag("-q,--quiet", voice.quiet, "say only what went wrong");
   const std::map<std::string, Progress> progress = {
       {"auto", Progress::automatic}, {"bar", Progress::bar}, {"plain", Progress::plain}, {"none", Progress::none}};
-  command.add_option("--progress", voice.progress, "auto, bar, plain or none")
-      ->transform(CLI::CheckedTransformer(progress))
-      ->type_name("");
+  command.add_option("--progress", voice.progress, "how progress is shown")
+      ->transform(CLI::CheckedTransformer(progress).description(""))
+      ->type_name("auto|bar|plain|none");
   const std::map<std::string, Color> colors = {
       {"auto", Color::automatic}, {"always", Color::always}, {"never", Color::never}};
-  command.add_option("--color", voice.color, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(colors))
-      ->type_name("");
+  command.add_option("--color", voice.color, "colours on the terminal")
+      ->transform(CLI::CheckedTransformer(colors).description(""))
+      ->type_name("auto|always|never");
 }
 
 void add_config(CLI::App& command, ConfigOptions& config) {
@@ -53,25 +63,36 @@ void add_config(CLI::App& command, ConfigOptions& config) {
       ->type_name("DIR");
 }
 
+void add_run_filter(CLI::App& command, ConfigOptions& config) {
+  command.add_option("--select", config.select, "of a matrix, the runs with these values: 'train.lr<=3e-4, train.seed=11'")->type_name("CONDITIONS");
+  command.add_option("--part", config.part, "of a matrix, the i-th of n parts: for job arrays on one store")->type_name("I/N");
+}
+
 void add_selection(CLI::App& command, ConfigOptions& config) {
   command.add_option("TARGET", config.targets, "stages to build (default: the configuration's targets)");
   CLI::Option* until = command.add_option("--until", config.until, "stop after this stage")->type_name("STAGE");
   CLI::Option* from = command.add_option("--from", config.from, "run nothing upstream of this stage")->type_name("STAGE");
   command.add_option("--only", config.only, "run this stage alone")->type_name("STAGE")->excludes(until)->excludes(from);
-  command.add_option("--select", config.select, "of a matrix, the runs with these values: 'train.lr<=3e-4, train.seed=11'")->type_name("CONDITIONS");
-  command.add_option("--part", config.part, "of a matrix, the i-th of n parts: for job arrays on one store")->type_name("I/N");
+  add_run_filter(command, config);
   command.add_flag("--force", config.force, "run again: everything, or with =STAGE[,STAGE] those")
       ->type_name("[=STAGE]");
   command.add_flag("--verify-inputs", config.verify_inputs, "read every input file again instead of trusting its times");
 }
 
 void add_run_flags(CLI::App& command, RunFlags& flags) {
-  command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  command.add_option("-j,--jobs", flags.jobs, "stages or runs side by side, each on its share of the ranks")->type_name("N")->check(CLI::Range(1, 1 << 20).description(""));
   CLI::Option* keep = command.add_flag("-k,--keep-going", flags.keep_going, "after a failure go on with what does not depend on it");
   command.add_flag("--fail-fast", flags.fail_fast, "a failure interrupts what runs beside it")->excludes(keep);
   command.add_flag("--no-commands", flags.no_commands, "refuse stages that start other programs");
   command.add_flag("--no-lease", flags.no_lease, "do not look whether another run is making the same");
   command.add_flag("--no-wait", flags.no_wait, "fail (73) instead of waiting for another run that is making the same");
+}
+
+// "synthesize|unzip|...", as a type's name.
+std::string names_of(const pipeline::StageTable& kinds) {
+  std::string names;
+  for (const pipeline::StageKind& kind : kinds) names += (names.empty() ? "" : "|") + kind.name;
+  return names;
 }
 
 // "--forse" is close to "--force": CLI11 names what it did not know, we name what was meant.
@@ -108,13 +129,15 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   add_config(*run, parsed.config);
   add_selection(*run, parsed.config);
   add_run_flags(*run, parsed.flags);
+  run->add_flag("--rehearse", parsed.config.rehearse, "every stage with 8 images and 2 steps, in a store that is thrown away: does it work at all?");
   run->callback([&] { code = run_command(parsed.config, parsed.flags, parsed.voice, kinds); });
 
   CLI::App* plan = app.add_subcommand("plan", "what would run, and why");
   add_config(*plan, parsed.config);
   add_selection(*plan, parsed.config);
   plan->add_flag("--count", parsed.count, "only how many stages would run");
-  plan->callback([&] { code = plan_command(parsed.config, parsed.count, parsed.voice, kinds); });
+  plan->add_option("--world", parsed.world, "how a job of N ranks would share the work")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  plan->callback([&] { code = plan_command(parsed.config, {parsed.count, parsed.world}, parsed.voice, kinds); });
 
   CLI::App* validate = app.add_subcommand("validate", "every error of a configuration at once; touches no data");
   add_config(*validate, parsed.config);
@@ -129,14 +152,69 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
     code = parsed.stage.empty() ? explain_error_command(first) : explain_command(parsed.config, parsed.stage, parsed.voice, kinds);
   });
 
+  CLI::App* status = app.add_subcommand("status", "per stage: done, running, stale, failed; who is at work");
+  add_config(*status, parsed.config);
+  status->add_flag("--watch", parsed.watch, "look again every two seconds until all is done");
+  status->callback([&] { code = status_command(parsed.config, parsed.watch, parsed.voice, kinds); });
+
+  CLI::App* logs = app.add_subcommand("logs", "what a stage said when it ran last");
+  add_config(*logs, parsed.config);
+  logs->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix")->required();
+  logs->callback([&] { code = logs_command(parsed.config, parsed.stage, parsed.voice, kinds); });
+
+  CLI::App* graph = app.add_subcommand("graph", "the pipeline as a drawing, coloured by what is done");
+  add_config(*graph, parsed.config);
+  graph->add_option("--format", parsed.format, "dot, mermaid or json")->check(CLI::IsMember({"dot", "mermaid", "json"}))->type_name("");
+  graph->add_flag("--expand", parsed.expand, "every instance of a matrix apart");
+  graph->callback([&] { code = graph_command(parsed.config, parsed.voice.json ? "json" : parsed.format, parsed.expand, kinds); });
+
+  CLI::App* runs = app.add_subcommand("runs", "a sweep's table: parameters, metrics (mean and deviation over seeds), state");
+  add_config(*runs, parsed.config);
+  add_run_filter(*runs, parsed.config);
+  runs->add_option("--sort", parsed.sort, "by this metric, largest first: validation.dice, test.map")->type_name("METRIC");
+  runs->add_flag("--each", parsed.expand, "every run apart, without averaging over seeds");
+  runs->callback([&] { code = runs_command(parsed.config, parsed.sort, parsed.expand, parsed.voice, kinds); });
+
+  CLI::App* diff = app.add_subcommand("diff", "what differs between two runs of a sweep: parameters and metrics");
+  add_config(*diff, parsed.config);
+  diff->add_option("A", parsed.first, "the beginning of a run's id")->required();
+  diff->add_option("B", parsed.second, "the beginning of another's")->required();
+  diff->callback([&] { code = diff_command(parsed.config, parsed.first, parsed.second, parsed.voice, kinds); });
+
   CLI::App* config = app.add_subcommand("config", "the final values of a configuration");
   add_config(*config, parsed.config);
   config->add_flag("--origin", parsed.origin, "say where each value came from");
   config->callback([&] { code = config_command(parsed.config, parsed.origin, parsed.voice, kinds); });
 
   CLI::App* stages = app.add_subcommand("stages", "the stage kinds, or one of them with ports and parameters");
-  stages->add_option("KIND", parsed.kind, "a stage kind");
-  stages->callback([&] { code = stages_command(parsed.kind, parsed.voice, kinds); });
+  stages->add_option("KIND", parsed.kind, "a stage kind")->type_name(names_of(kinds));
+  stages->add_flag("--markdown", parsed.markdown, "as Markdown; of all kinds with every other key and error: configs/REFERENCE.md");
+  stages->callback([&] { code = parsed.markdown ? markdown_command(parsed.kind, kinds) : stages_command(parsed.kind, parsed.voice, kinds); });
+
+  CLI::App* schema = app.add_subcommand("schema", "a JSON Schema of configuration files, for editors");
+  schema->callback([&] { code = schema_command(kinds); });
+
+  CLI::App* completion = app.add_subcommand("completion", "a script that completes commands and flags: source <(penstock completion bash)");
+  completion->add_option("SHELL", parsed.shell, "the shell that reads it")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))->type_name("bash|zsh|fish");
+  completion->callback([&] { std::cout << completion_script(app, parsed.shell); });
+
+  CLI::App* replay = app.add_subcommand("replay", "steps of a training again, from a checkpoint to the next: are the weights the same?");
+  add_config(*replay, parsed.config);
+  replay->add_option("STAGE", parsed.stage, "a stage, or STAGE@RUN with a matrix (default: the one that keeps checkpoints)");
+  replay->add_option("--steps", parsed.steps, "this many steps, compared with the same again where no checkpoint is there to compare with")->type_name("K")->check(CLI::Range(1, 1 << 30));
+  replay->callback([&] { code = replay_command(parsed.config, parsed.stage, parsed.steps, parsed.voice, kinds); });
+
+  CLI::App* bench = app.add_subcommand("bench", "throughput on this machine, with random data");
+  bench->add_option("WHAT", parsed.bench.what, "train: steps of training; reduce: sums over the ranks")->required()->check(CLI::IsMember({"train", "reduce"}))->type_name("");
+  bench->add_option("--base-channels", parsed.bench.base_channels, "of the U-Net")->check(CLI::Range(1, 512));
+  bench->add_option("--depth", parsed.bench.depth, "of the U-Net")->check(CLI::Range(1, 7));
+  bench->add_option("--size", parsed.bench.size, "pixels, width and height")->check(CLI::Range(16, 4096));
+  bench->add_option("--batch", parsed.bench.global_batch, "samples a step, of all ranks")->check(CLI::Range(1, 65536));
+  bench->add_option("--micro-batch", parsed.bench.micro_batch, "samples that one worker processes at once")->check(CLI::Range(1, 1024));
+  bench->add_option("--steps", parsed.bench.steps, "steps that are measured")->check(CLI::Range(1, 100000));
+  bench->add_option("--compare", parsed.bench.compare, "train: with and without the reducer, world or run, overlap or not, in turn")
+      ->check(CLI::IsMember({"reducer", "world", "overlap"}))->type_name("");
+  bench->callback([&] { code = bench_command(parsed.bench, parsed.voice); });
 
   CLI::App* predict = app.add_subcommand("predict", "segment images with a trained model");
   predict->add_option("MODEL", parsed.predict.model, "a model folder, or a run's folder")->required();

@@ -18,6 +18,7 @@ pipeline::ConfigRequest request_of(const ConfigOptions& options) {
     request.inputs.emplace_back(input.substr(0, equals), input.substr(equals + 1));
   }
   if (!options.store.empty()) request.store = options.store;
+  request.rehearse = options.rehearse;
   request.environment = distributed::process_environment();
   return request;
 }

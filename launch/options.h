@@ -34,6 +34,7 @@ struct ConfigOptions {
   std::string force;                // "" no, "true" everything, else stage names with commas
   std::string select, part;         // some of a matrix's runs
   bool verify_inputs = false;
+  bool rehearse = false;
 };
 
 // Flags of run alone.

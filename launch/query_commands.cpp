@@ -11,6 +11,7 @@
 #include "pipeline/error_index.h"
 #include "pipeline/reference.h"
 #include "pipeline/suggestion.h"
+#include "stages/html.h"
 
 namespace penstock::launch {
 namespace {
@@ -61,25 +62,62 @@ std::vector<PlanRow> rows_of(const Looked& looked) {
   return rows;
 }
 
+// How `world` ranks would share one instance.
+std::string sharing_of(const pipeline::Node& node, int world) {
+  const int asked = node.declaration->ranks;
+  const int ranks = asked > 0 ? std::min(asked, world) : world;
+  std::string text = ranks < world ? fmt::format("in {} group{} of {} rank{}", world / ranks, world / ranks == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s")
+                                   : fmt::format("on {} rank{}", ranks, ranks == 1 ? "" : "s");
+  if (asked > world) text += fmt::format(", though it asks for {}", asked);
+  switch (node.kind().scope) {
+    case pipeline::Scope::rank0: return "on rank 0";
+    case pipeline::Scope::shared: return text + ", in buckets of samples";
+    case pipeline::Scope::all_ranks: break;
+  }
+  return node.kind().layout ? text + ": " + node.kind().layout(node.values(), ranks) : text;
+}
+
+// "3 of 9 stages would run (1 goes on from a shorter run) in 4 runs; about 2 min by history"
+std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, pipeline::Explainer& explainer) {
+  size_t all = 0, running = 0, adopting = 0, pruned = 0, unknown = 0;
+  double seconds = 0;
+  for (const PlanRow& row : rows) {
+    all += row.count;
+    if (row.state == State::pruned) pruned += row.count;
+    if (row.state == State::adopt) adopting += row.count;
+    if (row.state != State::run && row.state != State::adopt) continue;
+    running += row.count;
+    const auto expected = explainer.expected_seconds(row.first);  // of the first instance, for all of them
+    seconds += expected.value_or(0) * static_cast<double>(row.count);
+    unknown += expected ? 0 : row.count;
+  }
+  std::string text = fmt::format("{} of {} stages would run", running, all);
+  if (adopting > 0) text += fmt::format(" ({} from the progress of a shorter run)", adopting);
+  if (pruned > 0) text += fmt::format(", {} given up", pruned);
+  if (looked.graph.has_matrix) text += fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true));
+  if (running > unknown) text += fmt::format("; about {} one after another, by history", stages::duration(seconds));
+  if (running > unknown && unknown > 0) text += fmt::format(", without {} that never ran", unknown);
+  return text;
+}
+
 }  // namespace
 
-int plan_command(const ConfigOptions& options, bool count, const Voice& voice, const pipeline::StageTable& kinds) {
+int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
   const Looked looked = look(options, kinds);
   pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
   if (voice.json) {
     std::cout << plan_json(looked, explainer).dump() << '\n';
     return 0;
   }
-  size_t running = 0, all = 0;
-  for (const PlanRow& row : rows_of(looked)) {
-    all += row.count;
-    if (row.state != State::hit) running += row.count;
-    if (count) continue;
-    const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
-    std::cout << fmt::format("{:5} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
+  const auto rows = rows_of(looked);
+  if (!flags.count) {
+    for (const PlanRow& row : rows) {
+      const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
+      std::cout << fmt::format("{:6} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
+      if (flags.world > 0) std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], flags.world));
+    }
   }
-  std::cout << fmt::format("{} of {} stages would run{}\n", running, all,
-                           looked.graph.has_matrix ? fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true)) : "");
+  std::cout << summary_of(looked, rows, explainer) << '\n';
   return 0;
 }
 
@@ -91,7 +129,11 @@ int validate_command(const ConfigOptions& options, const Voice& voice, const pip
     if (!voice.json) throw;
     Value errors = Value::array();
     for (const pipeline::Diagnostic& one : error.found()) {
-      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}});
+      Value notes = Value::array();
+      for (const pipeline::Note& note : one.notes) {
+        notes.push_back({{"file", note.position.file}, {"line", note.position.line}, {"column", note.position.column}, {"message", note.text}});
+      }
+      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}, {"notes", notes}});
     }
     std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
     return static_cast<int>(error.code());
@@ -167,15 +209,15 @@ int stages_command(const std::string& kind, const Voice& voice, const pipeline::
     if (voice.json) std::cout << rows.dump() << '\n';
     return 0;
   }
-  const pipeline::StageKind* found = pipeline::find_kind(kinds, kind);
-  if (found == nullptr) {
-    std::vector<std::string> names;
-    for (const pipeline::StageKind& one : kinds) names.push_back(one.name);
-    const auto near = pipeline::nearest_name(kind, names);
-    throw Error(ExitCode::usage, fmt::format("stages: there is no kind '{}'{}", kind, near ? "; did you mean '" + *near + "'?" : ""));
-  }
-  std::cout << pipeline::describe_kind(*found);
+  std::cout << pipeline::describe_kind(known_kind(kind, kinds));
   return 0;
+}
+
+const pipeline::StageKind& known_kind(const std::string& name, const pipeline::StageTable& kinds) {
+  if (const pipeline::StageKind* found = pipeline::find_kind(kinds, name)) return *found;
+  std::vector<std::string> names;
+  for (const pipeline::StageKind& one : kinds) names.push_back(one.name);
+  throw Error(ExitCode::usage, fmt::format("stages: there is no kind '{}'{}", name, pipeline::instead_of(name, names, "known:")));
 }
 
 }  // namespace penstock::launch

@@ -1,6 +1,5 @@
 // The commands that run work on ranks: run and predict.
 #include <fmt/format.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -10,14 +9,17 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include "distributed/collectives.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "launch/logging.h"
 #include "launch/looked.h"
 #include "launch/progress.h"
 #include "launch/run_folder.h"
 #include "launch/signals.h"
+#include "launch/sweep_view.h"
 #include "stages/compute_library.h"
 
 namespace penstock::launch {
@@ -28,51 +30,41 @@ using pipeline::Ended;
 using pipeline::NodeResult;
 using pipeline::Value;
 
-int allowed_cores() {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+// The last few, indented.
+std::string last_lines(const std::string& log) {
+  constexpr size_t shown = 5;
+  std::vector<std::string> lines;
+  std::istringstream in(log);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  std::string text;
+  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i) text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
+  return text;
 }
 
-// This process among its peers.
-struct Job {
-  distributed::World world;
-  std::unique_ptr<Communicator> ranks;
-  int threads = 1;
-};
-
-Job join(const Voice& voice) {
-  const auto environment = distributed::process_environment();
-  Job job;
-  job.world = distributed::world_of(environment);
-  job.threads = distributed::threads_of(job.world, environment, allowed_cores());
-  start_logging(job.world.rank, voice);
-  job.ranks = distributed::open_communicator(job.world);
-  return job;
+std::string milliseconds(const Value& median) {
+  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(), 1e3 * median.at("low").get<double>(),
+                     1e3 * median.at("high").get<double>(), median.at("n").get<int>());
 }
 
-// Runs `first` on rank 0 alone. What it throws is thrown on every rank, so that all end with the same code.
-void on_rank0(Communicator& ranks, const std::function<void()>& first, std::string_view what) {
-  distributed::Outcome mine;
-  if (ranks.rank() == 0) {
-    try {
-      first();
-    } catch (const Error& error) {
-      mine = {error.code(), error.what()};
+std::string bench_text(const Value& result) {
+  std::string text = fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s", result.at("threads").get<int>(),
+                                 result.at("threads") == 1 ? "" : "s");
+  const auto steps = [](const Value& one) { return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(), milliseconds(one.at("step_seconds"))); };
+  if (result.contains("ratio")) {
+    const std::string a = result.at("a"), b = result.at("b");
+    const Value& ratio = result.at("ratio");
+    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b, steps(result.at(b)), a, b,
+                        ratio.at("median").get<double>(), ratio.at("low").get<double>(), ratio.at("high").get<double>());
+  } else if (result.contains("rows")) {
+    text += fmt::format("\n{:>12} {:>12} {:>12} {:>12} {:>12}  (ms)", "bytes", "all-reduce", "run", "world", "model");
+    for (const Value& row : result.at("rows")) {
+      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(), 1e3 * row.at("all_reduce_seconds").get<double>(),
+                          1e3 * row.at("run_seconds").get<double>(), 1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
     }
+  } else {
+    text += "\n" + steps(result);
   }
-  const distributed::Agreed agreed = distributed::agree(ranks, mine, what);
-  if (agreed.rank >= 0) throw Error(agreed.outcome.code, agreed.outcome.message);
-}
-
-// Only rank 0 speaks: on the others an error that all ranks share is just the exit code.
-int speaking_on_rank0(int rank, const std::function<int()>& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (rank == 0) throw;
-    spdlog::error("{}", error.what());
-    return static_cast<int>(error.code());
-  }
+  return text;
 }
 
 // What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
@@ -82,14 +74,14 @@ class Summary {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
       ended_[result.node] = result.ended;
-      if (result.ended == Ended::failed) failures_[result.node] = label_of(graph, result.node);
+      if (result.ended == Ended::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
       stages.push_back({{"stage", graph.nodes[result.node].stage()},
                         {"state", name_of(result.ended)},
                         {"reason", result.reason},
                         {"seconds", result.seconds}});
     }
     const auto folder = run_folder(graph, run);
-    if (std::filesystem::exists(folder / "report.html")) last_report_ = folder / "report.html";
+    report_ = graph.has_matrix ? folder.parent_path() / "sweep.html" : folder / "report.html";
     runs_.push_back({{"run", graph.has_matrix ? Value(run.id) : Value(nullptr)},
                      {"label", run.label()},
                      {"folder", folder.string()},
@@ -100,19 +92,44 @@ class Summary {
     const auto count = [this](Ended how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
-    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
-                 failures_.empty() ? "" : fmt::format(", {} failed", failures_.size()), seconds, ranks, ranks == 1 ? "" : "s");
-    for (const auto& [node, label] : failures_) spdlog::error("failed: {}; its log: penstock logs {} {}", label, config, label);
-    if (!last_report_.empty()) spdlog::info("report: {}", last_report_.string());
+    std::string rest;
+    for (const auto& [how, word] : {std::pair(Ended::failed, "failed"), std::pair(Ended::pruned, "given up")}) {
+      if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
+    }
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
+    for (const auto& [node, failure] : failures_) {
+      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config, failure.label, last_lines(failure.log));
+    }
+    if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
   Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
 
  private:
   std::map<int, Ended> ended_;  // by node: runs may share one
-  std::map<int, std::string> failures_;
-  std::filesystem::path last_report_;
+  struct Failure {
+    std::string label;
+    std::string log;
+  };
+  std::map<int, Failure> failures_;
+  std::filesystem::path report_;
   Value runs_ = Value::array();
+};
+
+// The store of a rehearsal is thrown away, before and after.
+class Rehearsal {
+ public:
+  explicit Rehearsal(std::filesystem::path store) : store_(std::move(store)) { clear(); }
+  ~Rehearsal() { clear(); }
+  Rehearsal(const Rehearsal&) = delete;
+  Rehearsal& operator=(const Rehearsal&) = delete;
+
+ private:
+  void clear() const {
+    std::error_code ignored;
+    if (!store_.empty()) std::filesystem::remove_all(store_, ignored);
+  }
+  std::filesystem::path store_;  // empty: none
 };
 
 }  // namespace
@@ -151,14 +168,28 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
       write_run_folder(graph, one, results, store);
       summary.add(graph, one, results);
     };
+    if (first && flags.jobs > ranks.size()) {
+      spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}", flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
+    }
+    const Rehearsal rehearsal(first && options.rehearse ? loaded->graph.store : std::filesystem::path());
     const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
+      if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
       summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted) spdlog::warn("interrupted with its state saved; the same command resumes");
       if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);
+  });
+}
+
+int bench_command(const stages::BenchRequest& request, const Voice& voice) {
+  const Job job = join(voice);
+  return speaking_on_rank0(job.world.rank, [&] {
+    const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
+    if (job.world.rank == 0) std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
+    return 0;
   });
 }
 

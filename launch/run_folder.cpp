@@ -52,6 +52,23 @@ class Published {
   std::map<int, pipeline::PublicationPointer> published_;
 };
 
+bool nothing_happened(const std::vector<NodeResult>& results) {
+  return std::none_of(results.begin(), results.end(), [](const NodeResult& one) {
+    return one.ended == Ended::ran || one.ended == Ended::failed || one.ended == Ended::interrupted || (one.ended == Ended::pruned && one.seconds > 0);
+  });
+}
+
+// run.json: which run this is, and the key of what each stage published, so that a folder is known to be up to date.
+std::string record_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results) {
+  pipeline::Value stages = pipeline::Value::object();
+  for (const NodeResult& result : results) {
+    stages[graph.nodes[result.node].stage()] = result.published ? pipeline::Value(result.published->action.hex()) : pipeline::Value(nullptr);
+  }
+  return pipeline::Value{{"pipeline", graph.pipeline}, {"run", run.id}, {"label", run.label()}, {"config", graph.config.string()}, {"published", stages}}.dump(1) + "\n";
+}
+
+std::string record_in(const fs::path& folder) { return fs::exists(folder / "run.json") ? pipeline::read_file(folder / "run.json") : ""; }
+
 // Replaces `to` with a copy, so that a reader sees the old folder or the new one, or for a moment none.
 void replace_folder(const fs::path& from, const fs::path& to) {
   const fs::path fresh = to.string() + ".new";
@@ -71,10 +88,8 @@ fs::path run_folder(const Graph& graph, const Run& run) {
 void write_run_folder(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   const fs::path folder = run_folder(graph, run);
   const int report = graph.node_of_kind(run, "report");
-  const bool all_cached =
-      std::all_of(results.begin(), results.end(), [](const NodeResult& one) { return one.ended == Ended::hit; });
-  if (all_cached && fs::exists(folder / (report >= 0 ? "report.html" : "metrics.json"))) return;
-
+  const std::string record = record_of(graph, run, results);
+  if (nothing_happened(results) && record_in(folder) == record) return;
   pipeline::make_folder(folder);
   const Published published(graph, results, store);
   const int eval = graph.node_of_kind(run, "eval");
@@ -90,6 +105,7 @@ void write_run_folder(const Graph& graph, const Run& run, const std::vector<Node
   if (report >= 0) {
     pipeline::write_file(folder / "report.html", stages::render_report(published.report_sources(report), lineage_of(graph, run, results, store)));
   }
+  pipeline::write_file(folder / "run.json", record);
 }
 
 }  // namespace penstock::launch

@@ -13,10 +13,9 @@ namespace penstock::pipeline {
 
 Conductor::Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan, int ranks)
     : graph_(graph), options_(options), interrupted_(interrupted), store_(store), plan_(std::move(plan)), ranks_(ranks), schedule_(graph, plan_),
-      explainer_(graph, plan_, store), published_(graph.nodes.size()), results_(graph.nodes.size()), open_in_run_(graph.runs.size()), is_published_(graph.runs.size()) {
+      explainer_(graph, plan_, store), published_(published_in(plan_)), results_(graph.nodes.size()), open_in_run_(graph.runs.size()), is_published_(graph.runs.size()) {
   for (size_t node = 0; node < graph.nodes.size(); ++node) {
     const PlannedNode& planned = plan_.nodes[node];
-    if (planned.state == State::hit) published_[node] = planned.published;
     if (!planned.wanted) continue;
     for (const int run : graph.nodes[node].runs) ++open_in_run_[run];
   }
@@ -125,23 +124,29 @@ StageOrder Conductor::make_order(int index) {
   const StageDeclaration& stage = *node.declaration;
   StageOrder order;
   order.node = index;
+  order.stage = stage.stage;
   order.run = run_of(node);
   order.reason = redo_.count(index) ? "its stored output was damaged" : explainer_.why(index, published_).reason;
   order.fields = action_fields(graph_, index, plan_, published_);
   if (is_complete(node)) order.recipe = plan_.nodes[index].recipe;
   order.family = family_of(node, order.fields);
+  if (!plan_.sweep.empty() && node.stage() == graph_.early_stop->stage) {
+    order.sweep = {plan_.nodes[index].recipe, graph_.runs[node.runs.front()].label(), *graph_.early_stop, store_.root() / "sweeps" / plan_.sweep};
+  }
   order.replace = plan_.nodes[index].forced || redo_.count(index) != 0;
   order.resume = stage.resume;
   order.retries = stage.retries;
   for (const Port& port : stage.output_ports) order.ports.push_back({port.name, {}, port.is_volatile});
 
   const Run& run = graph_.runs[node.runs.front()];
-  order.call.stage = stage.stage;
+  order.call.stage = order.run.empty() ? stage.stage : stage.stage + "@" + order.run;
   order.call.kind = stage.kind->name;
   order.call.values = node.values();
   order.call.lineage = lineage_of(graph_, run, results_of(run), store_);
   for (const Specification& parameter : stage.kind->parameters) {
-    if (parameter.about.affects_output) order.chunks.parameters.emplace(parameter.name, node.value(parameter.name));
+    const Value& value = node.value(parameter.name);
+    const bool as_before = parameter.about.as_before && *parameter.about.as_before == value;
+    if (parameter.about.affects_output && !as_before) order.chunks.parameters.emplace(parameter.name, value);
   }
   order.chunks.environment = environment_of(node);
   for (const Input& input : node.inputs) {
@@ -180,9 +185,15 @@ std::string Conductor::run_of(const Node& node) const {
 
 // ---- results ----
 
-void Conductor::ended(NodeResult result) {
+void Conductor::ended(NodeResult result, bool elsewhere) {
   const std::lock_guard lock(mutex_);
   --running_;
+  if (elsewhere) {
+    const Node& node = graph_.nodes[result.node];
+    const std::string run = run_of(node);
+    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info, "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run,
+                name_of(result.ended), result.seconds, result.message.empty() ? "" : ": ", result.message);
+  }
   if (result.ended == Ended::damaged) {
     redo(result);
   } else {
@@ -273,8 +284,9 @@ std::vector<NodeResult> Conductor::results_of(const Run& run) const {
       NodeResult waiting;
       waiting.node = node;
       waiting.published = planned.published;
-      waiting.ended = planned.published ? Ended::hit : Ended::not_reached;
-      waiting.reason = planned.published ? "done before" : "not begun";
+      const bool pruned = planned.state == State::pruned;
+      waiting.ended = planned.published ? Ended::hit : pruned ? Ended::pruned : Ended::not_reached;
+      waiting.reason = planned.published ? "done before" : pruned ? "given up before" : "not begun";
       results.push_back(std::move(waiting));
     }
   }

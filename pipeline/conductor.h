@@ -33,7 +33,8 @@ class Conductor {
   // Somebody asked to stop, or a failure is to stop what runs beside it.
   bool stops_all() const { return interrupted_.load(); }
 
-  void ended(NodeResult result);
+  // `elsewhere`: on ranks whose log nobody sees here.
+  void ended(NodeResult result, bool elsewhere = false);
   // After the last instance: publishes the runs that were begun and did not end. Returns the exit code of the whole.
   ExitCode finish();
 

@@ -19,6 +19,7 @@ struct ConfigRequest {
   std::vector<std::string> sets;                              // --set stage.param=TOML value
   std::vector<std::pair<std::string, std::string>> inputs;    // --input stage.port=PATH, from the working directory
   std::optional<std::filesystem::path> store;                 // --store
+  bool rehearse = false;                                      // --rehearse: the first run alone, with each kind's short values
   distributed::Environment environment;
 };
 

@@ -21,7 +21,6 @@ struct Diagnostic {
   std::string code;  // "E203": one of rules(), see error_index.h
   Position position;
   std::string sentence;
-  size_t length = 1;  // letters that are underlined
   std::vector<Note> notes;
 };
 
@@ -40,17 +39,22 @@ class Diagnostics {
   // The text of a file that positions point into, for the source lines under each message.
   void add_source(const std::string& file, const std::string& text);
 
-  void error(std::string_view code, const Position& position, const std::string& sentence, size_t length = 1, const std::vector<Note>& notes = {});
+  // The letters at `position` are underlined, and so are those of each note.
+  void error(std::string_view code, const Position& position, const std::string& sentence, const std::vector<Note>& notes = {});
 
   bool empty() const { return found_.empty(); }
-  // Throws ConfigError with every problem in order of place; does nothing when there is none.
+  size_t count() const { return found_.size(); }
+  // Throws ConfigError with every problem in order of place: what has no line (flags, environment), then file by file as
+  // they were added. Does nothing when there is none.
   void throw_if_any() const;
 
  private:
   std::string told(const Diagnostic& problem) const;
-  std::string shown(const Position& position, size_t length) const;
+  std::string shown(const Position& position) const;
+  int place_of(const Position& position) const;
 
   std::map<std::string, std::vector<std::string>> sources_;  // lines
+  std::vector<std::string> files_;                           // in the order they were added
   std::vector<Diagnostic> found_;
 };
 

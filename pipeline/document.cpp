@@ -4,13 +4,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <sstream>
+
+#include "pipeline/syntax_error.h"
 
 namespace penstock::pipeline {
 namespace {
 
 Position place(const toml::source_region& region, const std::string& file) {
-  return {file, static_cast<int>(region.begin.line), static_cast<int>(region.begin.column)};
+  const bool one_line = region.begin.line == region.end.line && region.begin.column < region.end.column;
+  const int length = one_line ? static_cast<int>(region.end.column - region.begin.column) : region.begin.line < region.end.line ? INT16_MAX : 1;
+  return {file, static_cast<int>(region.begin.line), static_cast<int>(region.begin.column), length};
 }
 
 Tree convert(const toml::node& node, const std::string& file);
@@ -69,7 +74,8 @@ std::optional<Tree> parse_document(const std::string& text, const std::string& f
   try {
     return convert_table(toml::parse(text, file), file);
   } catch (const toml::parse_error& error) {
-    diagnostics.error("E101", place(error.source(), file), std::string(error.description()));
+    const SyntaxError told = retold(text, place(error.source(), file), error.description());
+    diagnostics.error("E101", told.position, told.sentence, told.notes);
     return std::nullopt;
   }
 }

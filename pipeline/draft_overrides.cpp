@@ -1,33 +1,36 @@
 #include "pipeline/draft_overrides.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
 
+#include "pipeline/grammar.h"
 #include "pipeline/suggestion.h"
 
 namespace penstock::pipeline {
 namespace {
+
+const std::string prefix = "PENSTOCK_SET_";
 
 class Overrides {
  public:
   Overrides(Draft& draft, Diagnostics& diagnostics) : draft_(draft), diagnostics_(diagnostics) {}
 
   void environment(const distributed::Environment& environment) {
-    static const std::string prefix = "PENSTOCK_SET_";
     for (const auto& [name, text] : environment) {
       if (!name.starts_with(prefix)) continue;
       std::string key = name.substr(prefix.size());
       for (size_t at; (at = key.find("__")) != std::string::npos;) key.replace(at, 2, ".");
-      value(key, text, name, name);
+      value(key, text, name + "=" + text, name);
     }
   }
 
   void set(const std::string& text) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos) {
-      diagnostics_.error("E205", {"--set " + text, 0, 0}, "expected stage.param=VALUE");
+      diagnostics_.error("E205", {"--set " + text, 0, 0}, "expected stage.param=VALUE, as in train.lr=1e-3");
     } else {
       value(text.substr(0, equals), text.substr(equals + 1), "--set " + text, "--set");
     }
@@ -55,17 +58,21 @@ class Overrides {
     if (const auto parsed = parse_value(text)) {
       set_value(*stage, key.substr(key.find('.') + 1), *parsed, {place, place, origin}, diagnostics_);
     } else {
-      diagnostics_.error("E205", place, fmt::format("'{}' is not a TOML value", text));
+      diagnostics_.error("E205", place, fmt::format("'{}' is no TOML value; text of several words needs quotes inside the shell's: '\"...\"'", text));
     }
   }
 
   DraftStage* stage_of(const std::string& key, const Position& place) {
     const size_t dot = key.find('.');
     const std::string name = key.substr(0, dot);
-    DraftStage* stage = dot == std::string::npos ? nullptr : draft_.find(name);
-    if (stage == nullptr) {
-      diagnostics_.error("E205", place, dot == std::string::npos ? fmt::format("'{}' names a stage and no part of it", key)
-                                                                 : fmt::format("there is no stage '{}'{}", name, did_you_mean(name, draft_.stage_names())));
+    if (dot == std::string::npos || dot == 0 || dot + 1 == key.size()) {
+      diagnostics_.error("E205", place, fmt::format("'{}' does not name a stage and a part of it, as {} does", key,
+                                                    place.file.starts_with(prefix) ? "PENSTOCK_SET_train__lr (two underscores)" : "train.lr"));
+      return nullptr;
+    }
+    DraftStage* stage = draft_.find(name);
+    if (stage == nullptr && !draft_.unread.count(name)) {
+      diagnostics_.error("E205", place, fmt::format("there is no stage '{}'{}", name, instead_of(name, draft_.stage_names(), "known:")));
     }
     return stage;
   }
@@ -75,26 +82,47 @@ class Overrides {
   std::set<std::string> replaced_;
 };
 
+// "early_stopping.monitor", ... for "early_stopping".
+std::vector<std::string> members_of(const StageKind& kind, const std::string& table) {
+  std::vector<std::string> names;
+  for (const Specification& one : kind.parameters) {
+    if (one.name.starts_with(table + ".")) names.push_back(one.name);
+  }
+  return names;
+}
+
+// The end of the message about a parameter that is none.
+std::string meant_by(const DraftStage& stage, const std::string& parameter) {
+  std::vector<std::string> names = stage_keys().names();
+  for (const Specification& one : stage.kind().parameters) names.push_back(one.name);
+  const std::string near = did_you_mean(parameter, names);
+  return near.empty() ? fmt::format("; `penstock stages {}` lists them", stage.kind().name) : near;
+}
+
 }  // namespace
 
-const std::vector<std::string>& reserved_keys() {
-  static const std::vector<std::string> keys = {"uses", "inputs", "needs", "resources", "retries", "gate", "cacheable", "resume"};
-  return keys;
+bool holds_parameters(const StageKind& kind, const std::string& table) {
+  return std::any_of(kind.parameters.begin(), kind.parameters.end(), [&](const Specification& one) { return one.name.starts_with(table + "."); });
 }
 
 void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics) {
   const auto& known = stage.kind().parameters;
   const auto found = std::find_if(known.begin(), known.end(), [&](const Specification& one) { return one.name == parameter; });
-  if (found == known.end()) {
-    std::vector<std::string> names = reserved_keys();
-    for (const Specification& one : known) names.push_back(one.name);
-    diagnostics.error("E203", place.key, fmt::format("stage '{}' has no parameter '{}'{}", stage.name(), parameter, did_you_mean(parameter, names)),
-                      parameter.substr(parameter.rfind('.') + 1).size());
-  } else if (const auto problem = problem_with(*found, value)) {
-    diagnostics.error("E202", place.value, fmt::format("parameter '{}' of stage '{}' {}", parameter, stage.name(), *problem), value.dump().size());
+  std::optional<std::string> problem;
+  Position at_fault = place.value;
+  if (found != known.end()) {
+    problem = problem_with(*found, value);
+    if (const auto element = faulty_element(*found, value); element && *element < place.elements.size()) at_fault = place.elements[*element];
+    if (!problem) stage.values[parameter] = {normalised(*found, value), place.key, place.origin};
+  } else if (holds_parameters(stage.kind(), parameter)) {
+    const std::string members = fmt::format("{}", fmt::join(members_of(stage.kind(), parameter), ", "));
+    problem = value.is_null() ? "is set part by part: " + members : fmt::format("is a table that holds {}, not {}", members, as_read(value));
   } else {
-    stage.values[parameter] = {normalised(*found, value), place.key, place.origin};
+    diagnostics.error("E203", place.key, fmt::format("stage '{}' has no parameter '{}'{}", stage.name(), parameter, meant_by(stage, parameter)));
   }
+  if (problem) diagnostics.error("E202", at_fault, fmt::format("parameter '{}' of stage '{}' {}", parameter, stage.name(), *problem));
+  stage.faulty = stage.faulty || found == known.end() || problem;
+  if (found == known.end() && nearest_name(parameter, stage_keys().names()) == "inputs") stage.inputs_unread = true;
 }
 
 void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& diagnostics) {
@@ -103,6 +131,10 @@ void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& di
   for (const std::string& set : request.sets) overrides.set(set);
   for (const auto& [key, path] : request.inputs) overrides.input(key, path);
   if (request.store) draft.store = *request.store;
+  if (!request.rehearse) return;
+  for (DraftStage& stage : draft.stages) {
+    for (const auto& [parameter, value] : stage.kind().rehearsal) stage.values[parameter] = {value, {"--rehearse", 0, 0}, "--rehearse"};
+  }
 }
 
 }  // namespace penstock::pipeline

@@ -8,19 +8,20 @@
 
 namespace penstock::pipeline {
 
-// The keys of a stage's table that are no parameters of its kind.
-const std::vector<std::string>& reserved_keys();
+// True when parameters of the kind lie in a table of this name: "early_stopping" holds "early_stopping.patience".
+bool holds_parameters(const StageKind& kind, const std::string& table);
 
 // Where a value was written.
 struct ValuePlace {
   Position key;
   Position value;
-  std::string origin;  // as `penstock config --origin` says it
+  std::string origin;                    // as `penstock config --origin` says it
+  std::vector<Position> elements = {};  // of a list
 };
 // Reports an unknown name or a value that does not fit; else the stage holds the value.
 void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics);
 
-// Environment, then --set, --input and --store: each over what was there before.
+// Environment, then --set, --input and --store, then --rehearse: each over what was there before.
 void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& diagnostics);
 
 }  // namespace penstock::pipeline

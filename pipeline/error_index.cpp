@@ -20,6 +20,7 @@ const std::vector<Rule>& rules() {
       {"E106", "the base of `extends` cannot be read, or extends another",
        "`extends = \"base.toml\"` names a file beside this one. A base may not have a base itself: one level, so that every\n"
        "value has one of two places."},
+      {"E107", "a list that holds one thing twice", "The note shows the first. One of the two is superfluous, or another name was meant."},
       {"E201", "there is no stage kind of this name",
        "A stage's kind is its name, unless `uses` says otherwise: `[stage.clean]` with `uses = \"command\"`. `penstock stages`\n"
        "lists the kinds."},
@@ -33,7 +34,7 @@ const std::vector<Rule>& rules() {
        "The message says which, and a note points at the other place. Change either."},
       {"E205", "an override (--set, --input, environment) that cannot be applied",
        "`--set train.lr=1e-3` (a TOML value), `--input unzip.archive=PATH`, or in the environment PENSTOCK_SET_train__lr=1e-3\n"
-       "(two underscores for the dot)."},
+       "(two underscores for the dot). What the matrix varies is not overridden: `--select train.lr=1e-3` takes some of its runs."},
       {"E301", "an input or a need names a stage that does not exist",
        "An input is \"stage.output\", with the stage's name as in its [stage.NAME]; a file outside is \"file:PATH\"."},
       {"E302", "an input or output port that the stage kind does not have",
@@ -48,19 +49,23 @@ const std::vector<Rule>& rules() {
        "\"eval.metrics[*]\" gathers over all runs, \"eval.metrics[split.seed]\" over the runs that differ in that axis only; the\n"
        "axis must be one of [matrix]."},
       {"E401", "a matrix key that is no parameter of a stage",
-       "An axis is the path of a parameter that exists: \"train.lr\". Write the quotes, or TOML reads two nested keys."},
+       "A key of the matrix is the path of a parameter that exists, \"train.lr\": the stage's name, a dot, the parameter."},
       {"E402", "a matrix value that does not fit",
        "Each value must be legal for the parameter itself. Ranges (uniform, log_uniform) are drawn from by [matrix.sample]."},
       {"E403", "an exclude or a condition that matches no run",
-       "It would silently do nothing: perhaps a value was changed in the axes and not here. Values are compared exactly."},
+       "It would silently do nothing: perhaps a value was changed in the axes and not here. Values are compared exactly.\n"
+       "Excludes see axes and zips; conditions of [[matrix.set]] also see what includes and earlier sets give."},
       {"E404", "a matrix that gives no run, a run twice, or more than max_runs",
-       "Runs are compared by all their parameters. `penstock plan --count` says how many there are; `max_runs` in [matrix]\n"
-       "raises the limit."},
+       "Runs are compared by all parameters that affect an output. The message says what multiplies to the count; shorten an\n"
+       "axis, draw from the axes with [matrix.sample], or raise `max_runs` in [matrix]."},
       {"E405", "columns of a zip that differ in length",
        "A [[matrix.zip]] pairs its columns row by row, so all have the same number of values."},
       {"E406", "an early_stop that cannot work",
        "[matrix.early_stop] takes method (asha, median, none), stage, metric, goal, min, eta, start_up. The stage must report\n"
        "the metric while it runs: `penstock stages KIND` lists what a kind reports."},
+      {"E407", "a parameter that two parts of the matrix give",
+       "Each parameter is varied by one axis, one column of a zip, or the seeds: which of two would win is not to be guessed.\n"
+       "To change some runs afterwards there is [[matrix.set]]."},
   };
   return all;
 }

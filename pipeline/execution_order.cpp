@@ -1,8 +1,8 @@
 // The stages of a configuration, each after what it takes and waits for.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "pipeline/draft.h"
 
@@ -22,30 +22,69 @@ class Sorter {
  private:
   enum class Mark { unseen, open, done };
 
-  void visit(int index) {
-    const DraftStage& stage = draft_.stages[index];
-    if (state_[index] == Mark::done) return;
-    path_.push_back(stage.name());
-    if (state_[index] == Mark::open) {
-      const auto start = std::find(path_.begin(), path_.end(), stage.name());
-      diagnostics_.error("E304", stage.position(), fmt::format("stages need each other in a circle: {}", fmt::join(start, path_.end(), " -> ")),
-                         stage.name().size());
-    } else {
-      state_[index] = Mark::open;
-      for (const std::string& name : stage.upstreams()) {
-        const DraftStage* upstream = draft_.find(name);
-        if (upstream != nullptr) visit(static_cast<int>(upstream - draft_.stages.data()));
+  // Why one stage comes after another.
+  struct Arrow {
+    std::string stage;
+    Position place;
+    std::string reason;
+  };
+
+  static std::vector<Arrow> arrows_of(const DraftStage& stage) {
+    std::vector<Arrow> arrows;
+    for (const DraftInput& input : stage.inputs) {
+      for (const DraftSource& source : input.sources) {
+        if (source.stage.empty()) continue;
+        arrows.push_back({source.stage, source.declared.position, fmt::format("'{}' takes {}.{}", stage.name(), source.stage, source.declared.port)});
       }
-      state_[index] = Mark::done;
-      order_.push_back(index);
     }
-    path_.pop_back();
+    for (const auto& [need, place] : stage.needs) arrows.push_back({need, place, fmt::format("'{}' needs '{}'", stage.name(), need)});
+    return arrows;
   }
+
+  void visit(int index) {
+    if (state_[index] == Mark::done) return;
+    const DraftStage& stage = draft_.stages[index];
+    state_[index] = Mark::open;
+    for (Arrow& arrow : arrows_of(stage)) {
+      const DraftStage* upstream = draft_.find(arrow.stage);
+      if (upstream == nullptr) continue;
+      const int next = static_cast<int>(upstream - draft_.stages.data());
+      path_.push_back({&stage, std::move(arrow)});
+      if (state_[next] == Mark::open) {
+        if (reported_.emplace(index, next).second) report(next);
+      } else {
+        visit(next);
+      }
+      path_.pop_back();
+    }
+    state_[index] = Mark::done;
+    order_.push_back(index);
+  }
+
+  // The end of the path leads back to this stage.
+  void report(int index) {
+    const DraftStage& stage = draft_.stages[index];
+    const auto start = std::find_if(path_.begin(), path_.end(), [&](const Step& step) { return step.from == &stage; });
+    std::string circle;
+    std::vector<Note> notes;
+    for (auto step = start; step != path_.end(); ++step) {
+      circle += step->from->name() + " -> ";
+      notes.push_back({step->arrow.place, step->arrow.reason});
+    }
+    const std::string sentence = path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a circle: ";
+    diagnostics_.error("E304", stage.position(), sentence + circle + stage.name(), notes);
+  }
+
+  struct Step {
+    const DraftStage* from;
+    Arrow arrow;
+  };
 
   const Draft& draft_;
   Diagnostics& diagnostics_;
   std::vector<Mark> state_;
-  std::vector<std::string> path_;
+  std::vector<Step> path_;  // from the first stage looked at to the one being looked at
+  std::set<std::pair<int, int>> reported_;
   std::vector<int> order_;
 };
 

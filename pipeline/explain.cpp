@@ -36,24 +36,18 @@ const std::vector<Explainer::Candidate>& Explainer::candidates(const std::string
   return found->second;
 }
 
-Explanation Explainer::why(int node) {
-  Publications published(graph_.nodes.size());
-  for (size_t i = 0; i < published.size(); ++i) {
-    if (plan_.nodes[i].state == State::hit) published[i] = plan_.nodes[i].published;
-  }
-  return why(node, published);
-}
-
 Explanation Explainer::why(int index, const Publications& published) {
   const Node& node = graph_.nodes[index];
   const PlannedNode& planned = plan_.nodes[index];
   if (planned.state == State::hit) return {"done before", {}};
+  if (planned.state == State::pruned) return {"given up by early stopping; --select takes it up again", {}};
   if (planned.forced) return {node.declaration->cacheable ? "forced" : "cacheable = false", {}};
 
   std::string waiting;  // an upstream that is not published yet
   for (const Input& input : node.inputs) {
     for (const Source& source : input.sources) {
-      if (source.node >= 0 && !published[source.node] && waiting.empty()) waiting = graph_.nodes[source.node].stage();
+      if (source.node < 0 || published[source.node] || plan_.nodes[source.node].state == State::pruned || !waiting.empty()) continue;
+      waiting = graph_.nodes[source.node].stage();
     }
   }
   if (waiting.empty()) {
@@ -71,14 +65,13 @@ Explanation Explainer::why(int index, const Publications& published) {
   return explanation;
 }
 
-Explanation Explainer::compare(const Node& node, const KeyFields& mine, bool complete) {
-  const auto& all = candidates(node.kind().name, complete);
-  if (all.empty()) return {"new", {}};
+// The fewest fields differ; of equals the newest.
+const Explainer::Candidate* Explainer::nearest(const std::string& kind, const KeyFields& mine, bool complete) {
   const Fingerprint fingerprint = fingerprint_of(mine, complete);
   const Candidate* nearest = nullptr;
   size_t fewest = 0;
   Fingerprint different;
-  for (const Candidate& candidate : all) {
+  for (const Candidate& candidate : candidates(kind, complete)) {
     different.clear();
     std::set_symmetric_difference(fingerprint.begin(), fingerprint.end(), candidate.fingerprint.begin(), candidate.fingerprint.end(), std::back_inserter(different));
     if (nearest == nullptr || different.size() < fewest) {
@@ -86,6 +79,21 @@ Explanation Explainer::compare(const Node& node, const KeyFields& mine, bool com
       fewest = different.size();
     }
   }
+  return nearest;
+}
+
+std::optional<double> Explainer::expected_seconds(int index) {
+  const Node& node = graph_.nodes[index];
+  const Candidate* candidate = nearest(node.kind().name, own_fields(node), false);
+  if (candidate == nullptr) return std::nullopt;
+  const auto attempts = store_.attempts(candidate->manifest.fields.key());
+  const auto good = std::find_if(attempts.rbegin(), attempts.rend(), [](const Attempt& one) { return one.exit_code == 0; });
+  return good == attempts.rend() ? std::nullopt : std::optional(good->wall_seconds);
+}
+
+Explanation Explainer::compare(const Node& node, const KeyFields& mine, bool complete) {
+  const Candidate* nearest = this->nearest(node.kind().name, mine, complete);
+  if (nearest == nullptr) return {"new", {}};
   Explanation explanation;
   explanation.differences = differences(nearest->manifest.fields, mine);
   if (!complete) std::erase_if(explanation.differences, [](const Difference& one) { return is_input(one.field); });

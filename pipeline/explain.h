@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,15 @@ struct Explanation {
 // the fewest differences. Not thread-safe.
 class Explainer {
  public:
-  Explainer(const Graph& graph, const Plan& plan, const Store& store) : graph_(graph), plan_(plan), store_(store) {}
+  Explainer(const Graph& graph, const Plan& plan, const Store& store) : graph_(graph), plan_(plan), store_(store), planned_(published_in(plan)) {}
 
   // `published`: what upstreams published so far, as Graph::nodes; the comparison is exact where all of them did.
   Explanation why(int node, const Publications& published);
   // As planned, before anything ran.
-  Explanation why(int node);
+  Explanation why(int node) { return why(node, planned_); }
+
+  // How long a run of this instance may take: the last that went well of what is nearest to it. nullopt without history.
+  std::optional<double> expected_seconds(int node);
 
  private:
   // A key's fields as hashes of (name, value), sorted: comparing is a merge.
@@ -34,11 +38,13 @@ class Explainer {
   };
   static Fingerprint fingerprint_of(const KeyFields& fields, bool with_inputs);
   const std::vector<Candidate>& candidates(const std::string& kind, bool with_inputs);
+  const Candidate* nearest(const std::string& kind, const KeyFields& mine, bool complete);
   Explanation compare(const Node& node, const KeyFields& mine, bool complete);
 
   const Graph& graph_;
   const Plan& plan_;
   const Store& store_;
+  const Publications planned_;
   std::map<std::pair<std::string, bool>, std::vector<Candidate>> candidates_;
 };
 

@@ -32,12 +32,7 @@ Values Node::values() const {
 
 std::vector<int> upstreams_of(const Node& node) {
   std::vector<int> upstreams;
-  for (const Input& input : node.inputs) {
-    for (const Source& source : input.sources) {
-      if (source.node >= 0) upstreams.push_back(source.node);
-    }
-  }
-  upstreams.insert(upstreams.end(), node.needs.begin(), node.needs.end());
+  for_each_upstream(node, [&](int upstream) { upstreams.push_back(upstream); });
   return upstreams;
 }
 

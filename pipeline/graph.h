@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/early_stop.h"
 #include "pipeline/stage.h"
 
 namespace penstock::pipeline {
@@ -18,7 +19,8 @@ namespace penstock::pipeline {
 struct Position {
   std::string file;
   int line = 0;    // from 1; 0: no line (a flag, the environment, a default)
-  int column = 0;  // from 1
+  int column = 0;  // from 1, in letters
+  int length = 1;  // letters that it covers; what goes on in the next line counts as the rest of this one
 };
 std::string to_string(const Position& position);
 
@@ -85,7 +87,16 @@ struct Node {
   Values values() const;  // complete
 };
 
-// The nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+// Calls visit(index) for the nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+template <typename Visit>
+void for_each_upstream(const Node& node, const Visit& visit) {
+  for (const Input& input : node.inputs) {
+    for (const Source& source : input.sources) {
+      if (source.node >= 0) visit(source.node);
+    }
+  }
+  for (const int need : node.needs) visit(need);
+}
 std::vector<int> upstreams_of(const Node& node);
 
 // One point of the matrix; a pipeline without a matrix has one run with no axes.
@@ -106,6 +117,8 @@ struct Graph {
   std::vector<Node> nodes;                                       // upstreams first, stage by stage
   std::vector<Run> runs;
   bool has_matrix = false;
+  std::string seed_axis;  // [matrix.seeds] path: runs that differ in it alone are replicates; or empty
+  std::optional<EarlyStop> early_stop;
 
   int node_of(const Run& run, std::string_view stage) const;  // -1 when there is no such stage
   int node_of_kind(const Run& run, std::string_view kind) const;

@@ -1,5 +1,6 @@
 // From a checked draft and the points of its matrix to nodes and runs.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <deque>
@@ -10,7 +11,9 @@
 
 #include "pipeline/digest.h"
 #include "pipeline/draft.h"
+#include "pipeline/draft_checks.h"
 #include "pipeline/keys.h"
+#include "pipeline/matrix_draft.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -26,14 +29,6 @@ struct SignatureHash {
   }
 };
 
-std::string text_of(const Point& point, std::string_view without = "") {
-  std::string text;
-  for (const auto& [key, value] : point) {
-    if (key != without) text += key + "=" + value.dump() + "|";
-  }
-  return text;
-}
-
 // Runs that a fan-in over one axis (or all, "*") gathers: those that differ from each other in that axis only.
 struct Gathering {
   std::vector<int> group;                // of each run
@@ -42,18 +37,19 @@ struct Gathering {
 
 class Builder {
  public:
-  Builder(const Draft& draft, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics)
-      : draft_(draft), order_(order), points_(points), diagnostics_(diagnostics) {}
+  Builder(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics)
+      : draft_(draft), matrix_(matrix), order_(order), points_(points), diagnostics_(diagnostics) {}
 
   Graph build() {
     graph_.pipeline = draft_.name;
     graph_.store = draft_.store;
     graph_.has_matrix = draft_.matrix.has_value();
+    graph_.seed_axis = seed_axis();
     for (const auto& [target, place] : draft_.targets) graph_.targets.push_back(target);
     if (graph_.targets.empty()) graph_.targets = sinks();
     graph_.runs.resize(points_.size());
     for (size_t run = 0; run < points_.size(); ++run) {
-      graph_.runs[run].axes = points_[run];
+      graph_.runs[run].axes = points_[run].values;
       graph_.runs[run].nodes.reserve(order_.size());
     }
     // Stage by stage, so that a fan-in finds the nodes of every run.
@@ -74,6 +70,12 @@ class Builder {
       if (!used.count(stage.name())) names.push_back(stage.name());
     }
     return names;
+  }
+
+  std::string seed_axis() const {
+    const Member* seeds = draft_.matrix ? draft_.matrix->find("seeds") : nullptr;
+    const Member* path = seeds ? seeds->tree.find("path") : nullptr;
+    return path ? path->tree.value.get<std::string>() : "";
   }
 
   void add_stage(const DraftStage& draft) {
@@ -125,8 +127,8 @@ class Builder {
   static std::pair<int, std::shared_ptr<const Values>> intern(const DraftStage& stage, const Point& point,
                                                               std::map<std::string, std::pair<int, std::shared_ptr<const Values>>>& sets) {
     const std::string prefix = stage.name() + ".";
-    Point mine;
-    for (const auto& [key, value] : point) {
+    Assignment mine;
+    for (const auto& [key, value] : point.values) {
       if (key.starts_with(prefix)) mine.emplace_back(key.substr(prefix.size()), value);
     }
     if (mine.empty()) return {0, nullptr};
@@ -167,7 +169,7 @@ class Builder {
     std::unordered_map<std::string, int> numbers;
     Gathering& made = found->second;
     for (size_t run = 0; run < points_.size(); ++run) {
-      const int number = fan == "*" ? 0 : numbers.try_emplace(text_of(points_[run], fan), static_cast<int>(numbers.size())).first->second;
+      const int number = fan == "*" ? 0 : numbers.try_emplace(text_of(points_[run].values, fan), static_cast<int>(numbers.size())).first->second;
       made.group.push_back(number);
       made.groups.resize(std::max(made.groups.size(), static_cast<size_t>(number) + 1));
       made.groups[number].push_back(static_cast<int>(run));
@@ -179,20 +181,21 @@ class Builder {
   void check(const Node& node) {
     if (!node.kind().check) return;
     const Values values = node.values();
+    std::vector<std::string> inputs;
+    for (const Input& input : node.inputs) inputs.push_back(input.port());
+    const auto upstream = [&](std::string_view kind, const std::string& parameter) -> std::optional<Value> {
+      const Node* found = nearest(node, kind);
+      return found == nullptr ? std::nullopt : std::optional(found->value(parameter));
+    };
     Problems problems;
-    node.kind().check({values, [&](std::string_view kind, const std::string& parameter) -> std::optional<Value> {
-                         const Node* upstream = nearest(node, kind);
-                         return upstream == nullptr ? std::nullopt : std::optional(upstream->value(parameter));
-                       }},
-                      problems);
+    node.kind().check({values, upstream, inputs}, problems);
     for (const Problem& problem : problems) {
-      std::vector<Note> notes;
+      std::optional<Note> note;
       if (const Node* related = problem.related_kind.empty() ? nullptr : nearest(node, problem.related_kind)) {
-        notes.push_back({place_of(related->stage(), problem.related_parameter),
-                         fmt::format("'{}' of stage '{}' is {}", problem.related_parameter, related->stage(), related->value(problem.related_parameter).dump())});
+        note = {place_of(*related, problem.related_parameter),
+                fmt::format("'{}' of stage '{}' is {}", problem.related_parameter, related->stage(), related->value(problem.related_parameter).dump())};
       }
-      diagnostics_.error("E204", place_of(node.stage(), problem.parameter), fmt::format("stage '{}': {}", node.stage(), problem.sentence),
-                         problem.parameter.substr(problem.parameter.rfind('.') + 1).size(), notes);
+      report_problem(node.stage(), problem, place_of(node, problem.parameter), note, diagnostics_);
     }
   }
 
@@ -214,8 +217,12 @@ class Builder {
     return nullptr;
   }
 
-  Position place_of(const std::string& stage, const std::string& parameter) const {
-    const DraftStage* draft = draft_.find(stage);
+  // Where a parameter's value was written: in the matrix, if that sets it here.
+  Position place_of(const Node& node, const std::string& parameter) const {
+    if (node.set && node.set->count(parameter)) {
+      if (const auto place = matrix_.place_of(node.stage() + "." + parameter, node.value(parameter))) return *place;
+    }
+    const DraftStage* draft = draft_.find(node.stage());
     const auto given = draft->values.find(parameter);
     return given == draft->values.end() ? draft->position() : given->second.position;
   }
@@ -229,16 +236,57 @@ class Builder {
       if (fresh) found->second = digest_of_parameters(node);
       parameters.push_back(found->second);
     }
-    std::unordered_set<std::string> seen;
-    for (Run& run : graph_.runs) {
+    std::unordered_map<std::string, size_t> seen;
+    std::vector<std::pair<size_t, size_t>> twice;
+    for (size_t i = 0; i < graph_.runs.size(); ++i) {
       Hasher hasher;
-      for (const int node : run.nodes) {
+      for (const int node : graph_.runs[i].nodes) {
         if (graph_.nodes[node].kind().name != "report") hasher.field(parameters[node]);
       }
-      run.id = hasher.finish().hex().substr(0, 10);
-      if (seen.insert(run.id).second) continue;
-      diagnostics_.error("E404", draft_.matrix_position, fmt::format("the matrix gives one run twice: {}", run.label()), 6);
+      graph_.runs[i].id = hasher.finish().hex().substr(0, 10);
+      const auto [first, fresh] = seen.try_emplace(graph_.runs[i].id, i);
+      if (!fresh) twice.emplace_back(first->second, i);
     }
+    if (!twice.empty()) refuse_twice(twice);
+  }
+
+  // One pair stands for all: they have one cause.
+  void refuse_twice(const std::vector<std::pair<size_t, size_t>>& pairs) {
+    const auto [first, second] = pairs.front();
+    const std::string one = graph_.runs[first].label(), other = graph_.runs[second].label();
+    const std::set<std::string> differ = differences(first, second);
+    std::string sentence = fmt::format("the matrix gives the run '{}' twice", one);
+    if (!differ.empty()) {
+      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' differ in what changes no result ({})", one, other, fmt::join(differ, ", "));
+    } else if (one != other) {
+      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' are the same, as a parameter that is not named keeps the value of its stage", one, other);
+    }
+    if (pairs.size() > 1) sentence += fmt::format("; {} more like it", pairs.size() - 1);
+    std::vector<Note> notes;
+    const bool included = points_[second].include >= 0;
+    if (included) notes.push_back({place_of_run(first), points_[first].include < 0 ? "the first comes from here" : "the first is here"});
+    if (!included && differ.empty()) {  // axes alone make no run twice
+      for (const ConditionalSet& set : matrix_.sets) notes.push_back({set.when.position, "this set makes runs alike"});
+    }
+    diagnostics_.error("E404", place_of_run(second), sentence, notes);
+  }
+
+  // The include that adds a run, or the first axis.
+  Position place_of_run(size_t run) const {
+    if (points_[run].include >= 0) return matrix_.includes[points_[run].include].position;
+    return matrix_.factors.empty() ? draft_.matrix_position : matrix_.factors.front().position;
+  }
+
+  // Parameters that two runs give different values.
+  std::set<std::string> differences(size_t first, size_t second) const {
+    std::set<std::string> differ;
+    for (const auto& [run, other] : {std::pair(first, second), std::pair(second, first)}) {
+      for (const auto& [key, value] : points_[run].values) {
+        const size_t dot = key.find('.');
+        if (graph_.nodes[graph_.node_of(graph_.runs[other], key.substr(0, dot))].value(key.substr(dot + 1)) != value) differ.insert(key);
+      }
+    }
+    return differ;
   }
 
   static Digest digest_of_parameters(const Node& node) {
@@ -251,6 +299,7 @@ class Builder {
   }
 
   const Draft& draft_;
+  const MatrixDraft& matrix_;
   const std::vector<int>& order_;
   const std::vector<Point>& points_;
   Diagnostics& diagnostics_;
@@ -261,8 +310,8 @@ class Builder {
 
 }  // namespace
 
-Graph build_graph(const Draft& draft, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics) {
-  return Builder(draft, order, points, diagnostics).build();
+Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics) {
+  return Builder(draft, matrix, order, points, diagnostics).build();
 }
 
 }  // namespace penstock::pipeline

@@ -63,7 +63,7 @@ class Feeder {
     busy_.erase(message->from);
     told_.erase(message->from);
     waiting_.insert(message->from);
-    if (!message->bytes.empty()) conductor_.ended(result_from_text(message->bytes));
+    if (!message->bytes.empty()) conductor_.ended(result_from_text(message->bytes), true);
     return true;
   }
 
@@ -174,7 +174,7 @@ ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store)
       work_in_groups(std::stoi(after(text, groups_prefix)), nullptr, tools, options, *store);
     } else {
       Events silent;
-      call_stage(StageCall::from_text(text), tools, silent, *store, nullptr, nullptr);
+      call_stage(StageCall::from_text(text), tools, silent, nullptr, *store, nullptr, nullptr);
     }
   }
 }

@@ -62,6 +62,7 @@ const char* name_of(Ended ended) {
     case Ended::ran: return "ran";
     case Ended::failed: return "failed";
     case Ended::interrupted: return "interrupted";
+    case Ended::pruned: return "pruned";
     case Ended::damaged:
     case Ended::not_reached: break;
   }

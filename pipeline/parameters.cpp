@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 #include "distributed/check.h"
 #include "pipeline/suggestion.h"
@@ -11,9 +13,6 @@
 namespace penstock::pipeline {
 namespace {
 
-bool takes_words(Type type) {
-  return type == Type::word || type == Type::integer_or_word || type == Type::number_or_word || type == Type::words;
-}
 bool is_list(Type type) { return type == Type::words || type == Type::integers || type == Type::numbers; }
 
 // The type of a list's elements.
@@ -22,43 +21,56 @@ Type element_of(Type type) {
   return type == Type::integers ? Type::integer : Type::number;
 }
 
-std::string kind_of(const Value& value) {
-  if (value.is_boolean()) return "a boolean";
-  if (value.is_number_integer()) return "an integer";
-  if (value.is_number()) return "a number";
-  if (value.is_string()) return "text";
-  if (value.is_array()) return "a list";
-  return "a table";
-}
-
-bool type_fits(Type type, const Value& value) {
-  switch (type) {
-    case Type::boolean: return value.is_boolean();
-    case Type::integer: return value.is_number_integer();
-    case Type::number: return value.is_number();
-    case Type::word: return value.is_string();
-    case Type::integer_or_word: return value.is_number_integer() || value.is_string();
-    case Type::number_or_word: return value.is_number() || value.is_string();
-    case Type::words:
-    case Type::integers:
-    case Type::numbers:
-      return value.is_array() && std::all_of(value.begin(), value.end(),
-                                             [&](const Value& one) { return type_fits(element_of(type), one); });
+// What is taken, for the beginning of one.
+std::string wanted(const Specification& specification) {
+  const std::string choices = fmt::format("{}", fmt::join(specification.about.choices, ", "));
+  const std::string words = fmt::format("\"{}\"", fmt::join(specification.about.choices, "\" or \""));
+  switch (specification.type) {
+    case Type::boolean: return "true or false";
+    case Type::integer: return "an integer";
+    case Type::number: return "a number";
+    case Type::word: return choices.empty() ? "text" : "one of " + choices;
+    case Type::integer_or_word: return "an integer or " + words;
+    case Type::number_or_word: return "a number or " + words;
+    case Type::words: return choices.empty() ? "a list of text" : "a list of any of " + choices;
+    case Type::integers: return "a list of integers";
+    case Type::numbers: return "a list of numbers";
   }
-  return false;
+  return "";
 }
 
-std::optional<std::string> problem_with_one(const About& about, const Value& value) {
+bool is_text_of_a_number(const Value& value) {
+  if (!value.is_string()) return false;
+  const std::string text = value.get<std::string>();
+  char* end = nullptr;
+  std::strtod(text.c_str(), &end);
+  return !text.empty() && *end == '\0';
+}
+
+// Quotes that are missing or too many are the commonest slip.
+std::string about_quotes(const Specification& specification, const Value& value) {
+  const Type type = specification.type;
+  if (type == Type::word && specification.about.choices.empty() && value.is_primitive() && !value.is_null()) return "; put it in quotes";
+  if ((type == Type::integer || type == Type::number) && is_text_of_a_number(value)) return "; take the quotes away";
+  if (type == Type::boolean && (value == "true" || value == "false")) return "; take the quotes away";
+  if (is_list(type) && value.is_primitive() && !value.is_null() && fits(element_of(type), value)) return fmt::format("; write [{}]", as_read(value));
+  return "";
+}
+
+// Of anything but a list.
+std::optional<std::string> problem_with_one(const Specification& specification, const Value& value) {
+  const About& about = specification.about;
+  if (!fits(specification.type, value)) return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value), about_quotes(specification, value));
   if (value.is_number()) {
     const double number = value.get<double>();
-    if (number != number) return "must be a number, is nan";
+    if (!std::isfinite(number)) return "must be a finite number, is " + as_read(value);
     if (about.minimum && number < *about.minimum) return fmt::format("must be at least {}, is {}", *about.minimum, value.dump());
     if (about.maximum && number > *about.maximum) return fmt::format("must be at most {}, is {}", *about.maximum, value.dump());
   }
   if (value.is_string() && !about.choices.empty()) {
     const std::string word = value.get<std::string>();
     if (std::find(about.choices.begin(), about.choices.end(), word) == about.choices.end()) {
-      return fmt::format("must be one of {}, is '{}'{}", fmt::join(about.choices, ", "), word, did_you_mean(word, about.choices));
+      return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value), did_you_mean(word, about.choices));
     }
   }
   return std::nullopt;
@@ -109,19 +121,44 @@ std::string_view name_of(Type type) {
   return "";
 }
 
-std::optional<std::string> problem_with(const Specification& specification, const Value& value) {
-  const Type type = specification.type;
-  if (!type_fits(type, value)) {
-    const std::string choices =
-        takes_words(type) && !specification.about.choices.empty() ? fmt::format(" ({})", fmt::join(specification.about.choices, ", ")) : "";
-    return fmt::format("must be {} {}{}, is {}", type == Type::integer || type == Type::integer_or_word ? "an" : "a", name_of(type),
-                       choices, kind_of(value));
+std::string as_read(const Value& value) {
+  if (value.is_array()) return "a list";
+  if (value.is_null() || value.is_object()) return "a table";
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) return std::isnan(value.get<double>()) ? "nan" : "infinite";
+  return value.dump(-1, ' ', false, Value::error_handler_t::replace);
+}
+
+bool fits(Type type, const Value& value) {
+  switch (type) {
+    case Type::boolean: return value.is_boolean();
+    case Type::integer: return value.is_number_integer();
+    case Type::number: return value.is_number();
+    case Type::word: return value.is_string();
+    case Type::integer_or_word: return value.is_number_integer() || value.is_string();
+    case Type::number_or_word: return value.is_number() || value.is_string();
+    case Type::words:
+    case Type::integers:
+    case Type::numbers:
+      return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Value& one) { return fits(element_of(type), one); });
   }
-  if (!is_list(type)) return problem_with_one(specification.about, value);
-  for (const Value& one : value) {
-    if (auto problem = problem_with_one(specification.about, one)) return "has an element that " + *problem;
+  return false;
+}
+
+std::optional<size_t> faulty_element(const Specification& specification, const Value& value) {
+  if (!is_list(specification.type) || !value.is_array()) return std::nullopt;
+  const Specification element{specification.name, element_of(specification.type), {}, specification.about};
+  for (size_t i = 0; i < value.size(); ++i) {
+    if (problem_with_one(element, value[i])) return i;
   }
   return std::nullopt;
+}
+
+std::optional<std::string> problem_with(const Specification& specification, const Value& value) {
+  if (!is_list(specification.type) || !value.is_array()) return problem_with_one(specification, value);
+  const auto at = faulty_element(specification, value);
+  if (!at) return std::nullopt;
+  const Specification element{specification.name, element_of(specification.type), {}, specification.about};
+  return "has an element that " + *problem_with_one(element, value[*at]);
 }
 
 Value normalised(const Specification& specification, const Value& value) {

@@ -6,6 +6,7 @@
 
 #include "distributed/check.h"
 #include "pipeline/family.h"
+#include "pipeline/sweep.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -42,6 +43,7 @@ class Planner {
     mark_targets();
     mark_needed();
     for (const auto& stage : graph_.stages) digest_outside(*stage);
+    open_sweep();
     for (size_t node = 0; node < graph_.nodes.size(); ++node) look_up(static_cast<int>(node));
     mark_wanted();
     check_cut();
@@ -78,7 +80,7 @@ class Planner {
       PlannedNode& planned = plan_.nodes[index];
       planned.needed = planned.needed || is_target_[index];
       if (!planned.needed) continue;
-      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].needed = true;
+      for_each_upstream(graph_.nodes[index], [this](int upstream) { plan_.nodes[upstream].needed = true; });
     }
   }
 
@@ -108,7 +110,22 @@ class Planner {
       if (!planned.published && adoption_of(node, fields, store_).from) planned.state = State::adopt;
     }
     if (planned.published) planned.state = State::hit;
+    else if (is_given_up(node, planned)) planned.state = State::pruned;
     published_[index] = planned.published;
+  }
+
+  // Somebody who selects runs wants them, whatever their sweep thought of them.
+  void open_sweep() {
+    if (!graph_.early_stop || selection_.runs.selects()) return;
+    plan_.sweep = sweep_id(graph_, plan_);
+    sweep_.emplace(store_.root() / "sweeps" / plan_.sweep, *graph_.early_stop);
+  }
+
+  bool is_given_up(const Node& node, const PlannedNode& planned) const {
+    if (sweep_ && node.stage() == sweep_->rule().stage) return sweep_->pruned_at(planned.recipe).has_value();
+    if (!sweep_) return false;
+    const auto required = required_by(node);
+    return std::any_of(required.begin(), required.end(), [this](int upstream) { return plan_.nodes[upstream].state == State::pruned; });
   }
 
   // Everything upstream has a digest; only of what no target needs may something be missing outside.
@@ -125,7 +142,8 @@ class Planner {
   bool upstreams_are_hits(const Node& node) const {
     for (const Input& input : node.inputs) {
       for (const Source& source : input.sources) {
-        if (source.node >= 0 && plan_.nodes[source.node].state != State::hit) return false;
+        if (source.node < 0 || plan_.nodes[source.node].state == State::hit) continue;
+        if (!input.fan_in() || plan_.nodes[source.node].state != State::pruned) return false;
       }
     }
     return true;
@@ -141,7 +159,8 @@ class Planner {
     Hasher hasher;
     hasher.field("recipe").field(own_digest(node));
     for (const Input& input : node.inputs) {
-      std::vector<const Source*> sources;
+      auto& sources = scratch_;
+      sources.clear();
       for (const Source& source : input.sources) {
         if (!is_volatile(graph_, source)) sources.push_back(&source);
       }
@@ -161,9 +180,9 @@ class Planner {
   void mark_wanted() {
     for (size_t index = graph_.nodes.size(); index-- > 0;) {
       PlannedNode& planned = plan_.nodes[index];
-      planned.wanted = planned.wanted || is_target_[index] || planned.forced;
+      planned.wanted = (planned.wanted || is_target_[index] || planned.forced) && planned.state != State::pruned;
       if (!planned.runs()) continue;
-      for (const int upstream : upstreams_of(graph_.nodes[index])) plan_.nodes[upstream].wanted = true;
+      for_each_upstream(graph_.nodes[index], [this](int upstream) { plan_.nodes[upstream].wanted = true; });
     }
   }
 
@@ -192,6 +211,8 @@ class Planner {
   Publications published_;
   std::vector<bool> is_target_, known_ = std::vector<bool>(graph_.nodes.size());
   std::map<std::pair<const StageDeclaration*, const Values*>, Digest> own_;
+  std::optional<Sweep> sweep_;
+  std::vector<const Source*> scratch_;
 };
 
 }  // namespace
@@ -200,6 +221,7 @@ const char* name_of(State state) {
   switch (state) {
     case State::hit: return "hit";
     case State::adopt: return "adopt";
+    case State::pruned: return "pruned";
     case State::run: break;
   }
   return "run";
@@ -208,7 +230,8 @@ const char* name_of(State state) {
 std::vector<int> Plan::listed() const {
   std::vector<int> found;
   for (size_t index = 0; index < nodes.size(); ++index) {
-    if (nodes[index].wanted || (nodes[index].needed && nodes[index].state == State::hit)) found.push_back(static_cast<int>(index));
+    const bool settled = nodes[index].state == State::hit || nodes[index].state == State::pruned;
+    if (nodes[index].wanted || (nodes[index].needed && settled)) found.push_back(static_cast<int>(index));
   }
   return found;
 }
@@ -217,6 +240,12 @@ bool is_volatile(const Graph& graph, const Source& source) {
   if (source.node < 0) return false;
   const Port* port = find_port(graph.nodes[source.node].declaration->output_ports, source.port());
   return port != nullptr && port->is_volatile;
+}
+
+Publications published_in(const Plan& plan) {
+  Publications published;
+  for (const PlannedNode& node : plan.nodes) published.push_back(node.state == State::hit ? node.published : nullptr);
+  return published;
 }
 
 std::vector<int> required_by(const Node& node) {

@@ -19,8 +19,9 @@ enum class State {
   hit,    // the store holds it
   adopt,  // runs, from the progress of a shorter run that differs in nothing else
   run,
+  pruned,  // given up in this sweep, or made of something that was: does not run
 };
-const char* name_of(State state);  // "hit", "adopt", "run"
+const char* name_of(State state);  // "hit", "adopt", "run", "pruned"
 
 struct PlannedNode {
   State state = State::run;
@@ -30,7 +31,7 @@ struct PlannedNode {
   Digest recipe;
   PublicationPointer published;  // of a hit; of an instance that is not needed, when the store holds it
 
-  bool runs() const { return wanted && state != State::hit; }
+  bool runs() const { return wanted && (state == State::run || state == State::adopt); }
 };
 
 // Which instances somebody asked for.
@@ -51,6 +52,7 @@ struct Plan {
   std::vector<PlannedNode> nodes;  // as Graph::nodes
   std::vector<bool> runs;          // those that were asked for, as Graph::runs
   std::map<const DeclaredSource*, Outside> outside;
+  std::string sweep;               // the sweep's id, where [matrix.early_stop] gives up runs; or empty
 
   // Those that a person is told about: the wanted, and the hits that a target is made of.
   std::vector<int> listed() const;
@@ -61,6 +63,9 @@ bool is_volatile(const Graph& graph, const Source& source);
 
 // What each instance published; null where it did not.
 using Publications = std::vector<PublicationPointer>;
+
+// As planned, before anything ran: the hits.
+Publications published_in(const Plan& plan);
 
 // The fields of a node's action key. All its sources are published, but in a fan-in: runs without output are left out.
 KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const Publications& published);

@@ -1,4 +1,4 @@
-// A stage kind in words, made from the table that parses.
+// What a configuration may say, in words, made from the tables that parse it.
 #pragma once
 
 #include <string>
@@ -9,5 +9,10 @@ namespace penstock::pipeline {
 
 // Summary, ports, and each parameter with type, default, range and one sentence: what `penstock stages KIND` prints.
 std::string describe_kind(const StageKind& kind);
+
+// Everything as one page of Markdown, configs/REFERENCE.md: what `penstock stages --markdown` prints.
+std::string reference_page(const StageTable& kinds);
+// The part of it on one kind.
+std::string reference_section(const StageKind& kind);
 
 }  // namespace penstock::pipeline

@@ -15,6 +15,7 @@ class RunFilter {
   // Error(usage).
   static RunFilter parse(const std::string& select, const std::string& part);
 
+  bool selects() const { return !conditions_.empty(); }
   bool takes_all() const { return conditions_.empty() && parts_ == 1; }
 
   // Of each run, whether it is taken. A part is decided by the run's id alone, so it stays the same when the matrix

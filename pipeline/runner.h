@@ -19,6 +19,7 @@ enum class Ended {
   ran,
   failed,
   interrupted,
+  pruned,       // given up in its sweep; its state is kept
   damaged,      // did not start: an input's stored bytes are bad (NodeResult::damaged); never seen by publish
   not_reached,
 };

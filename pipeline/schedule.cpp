@@ -8,7 +8,10 @@ namespace penstock::pipeline {
 
 Schedule::Schedule(const Graph& graph, const Plan& plan)
     : graph_(graph), status_(graph.nodes.size()), well_(graph.nodes.size()), missing_(graph.nodes.size()), downstream_(graph.nodes.size()) {
-  for (const PlannedNode& planned : plan.nodes) runs_.push_back(planned.state != State::hit);
+  for (const PlannedNode& planned : plan.nodes) {
+    runs_.push_back(planned.state != State::hit);
+    if (planned.state == State::pruned) status_[runs_.size() - 1] = Status::ended;  // and not well
+  }
   for (size_t node = 0; node < graph.nodes.size(); ++node) {
     if (plan.nodes[node].wanted) want(static_cast<int>(node));
   }

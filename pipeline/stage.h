@@ -44,6 +44,22 @@ struct InputSource {
   std::string label;
 };
 
+// A figure that a body reports while it runs.
+struct Score {
+  std::string name;
+  bool larger_is_better = false;
+};
+
+// Where it reports them, for early stopping across the runs of a sweep.
+class ScoreBoard {
+ public:
+  virtual ~ScoreBoard() = default;
+  // After each unit of work (an epoch, from 1), and on a resume for each that was done before; `last` says that none will
+  // follow. False, never for the last: the run is given up. The body then saves its state, lets all ranks know, and returns
+  // without writing outputs.
+  virtual bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) = 0;
+};
+
 // All that a body may know. Valid during the call.
 struct StageContext {
   const Values& values;  // read_parameters<P>(context.values)
@@ -55,8 +71,9 @@ struct StageContext {
   std::vector<std::filesystem::path> relatives;  // progress folders of the same family, where `progress` is empty
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
+  ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
-  std::string stage;                     // the stage's name in the configuration, for messages
+  std::string stage;                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
   bool has(const std::string& port) const { return inputs.count(port) != 0; }
   // The only source of a port that must be there: else a programmer's mistake.
@@ -111,6 +128,7 @@ struct CheckView {
   const Values& values;  // of this instance
   // A parameter of the nearest stage of that kind upstream; nullopt when there is no such stage.
   std::function<std::optional<Value>(std::string_view kind, const std::string& parameter)> upstream;
+  std::vector<std::string> inputs = {};  // names of those that are given
 };
 
 // What such a check finds.
@@ -151,6 +169,12 @@ struct StageKind {
   // take over from these progress folders of its family, as its body then does (StageContext::relatives).
   std::function<std::vector<std::string>(const Values&)> ends = nullptr;
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
+  // Optional. What the body reports to StageContext::scores.
+  std::vector<Score> scores = {};
+  // Optional. Values that make it short, for a rehearsal of the whole pipeline.
+  Values rehearsal = {};
+  // Optional. How `ranks` ranks would share the work with these values, in words: for plan --world.
+  std::function<std::string(const Values&, int ranks)> layout = nullptr;
 };
 
 // The kinds that a program knows, in the order of a pipeline. Kept alive while graphs exist.

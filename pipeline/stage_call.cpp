@@ -80,13 +80,13 @@ StageCall StageCall::from_text(const std::string& text) {
   return call;
 }
 
-Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, Store& store, const ChunkKeys* keys,
+Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores, Store& store, const ChunkKeys* keys,
                    const std::function<void(const Outcome&)>& before_abort) {
   const StageKind* kind = find_kind(tools.kinds, call.kind);
   PENSTOCK_CHECK(kind != nullptr, "every rank runs the same program, with the same stage table");
   StageContext context{.values = call.values, .ranks = tools.ranks, .threads = tools.threads, .inputs = call.inputs,
                        .outputs = call.outputs, .progress = call.progress, .relatives = call.relatives, .events = events,
-                       .interrupted = tools.interrupted, .lineage = call.lineage, .stage = call.stage};
+                       .interrupted = tools.interrupted, .scores = scores, .lineage = call.lineage, .stage = call.stage};
   if (kind->scope == Scope::shared) return run_shared(*kind, context, store, keys);
   std::unique_ptr<StageBody> body;
   Outcome opened;

@@ -47,7 +47,7 @@ struct ChunkKeys {
 
 // Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every rank.
 // A throw on one rank while others wait for it (scope all_ranks) calls `before_abort`, says why, and ends the job.
-distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, Store& store, const ChunkKeys* keys,
+distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores, Store& store, const ChunkKeys* keys,
                                 const std::function<void(const distributed::Outcome&)>& before_abort);
 
 }  // namespace penstock::pipeline

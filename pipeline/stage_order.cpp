@@ -31,8 +31,10 @@ std::string StageOrder::to_text() const {
   for (const PublishedPort& port : ports) all_ports.push_back(Value::array({port.port, port.is_volatile}));
   for (const auto& [from, object] : objects) all_objects.push_back(Value::array({from, object.hex()}));
   for (const auto& [path, signature] : outside) all_outside.push_back(Value::array({path.string(), signature.hex()}));
-  return Value{{"node", node},           {"run", run},         {"reason", reason},      {"call", call.to_text()}, {"fields", all_fields},
-               {"ports", all_ports},     {"recipe", to_json(recipe)}, {"family", to_json(family)}, {"chunks", to_json(chunks)}, {"objects", all_objects},
+  Value sweep_text = nullptr;
+  if (sweep) sweep_text = {{"name", sweep->name.hex()}, {"label", sweep->label}, {"rule", to_json(sweep->rule)}, {"folder", sweep->folder.string()}};
+  return Value{{"node", node}, {"stage", stage}, {"run", run},         {"reason", reason},      {"call", call.to_text()}, {"fields", all_fields},
+               {"ports", all_ports},     {"recipe", to_json(recipe)}, {"family", to_json(family)}, {"sweep", sweep_text}, {"chunks", to_json(chunks)}, {"objects", all_objects},
                {"outside", all_outside}, {"replace", replace}, {"resume", resume},      {"gate", gate},           {"retries", retries}}
       .dump();
 }
@@ -41,6 +43,7 @@ StageOrder StageOrder::from_text(const std::string& text) {
   const Value json = Value::parse(text);
   StageOrder order;
   order.node = json.at("node");
+  order.stage = json.at("stage");
   order.run = json.at("run");
   order.reason = json.at("reason");
   order.call = StageCall::from_text(json.at("call"));
@@ -48,6 +51,9 @@ StageOrder StageOrder::from_text(const std::string& text) {
   for (const Value& port : json.at("ports")) order.ports.push_back({port.at(0), {}, port.at(1)});
   order.recipe = digest_from(json.at("recipe"));
   order.family = digest_from(json.at("family"));
+  if (const Value& sweep = json.at("sweep"); !sweep.is_null()) {
+    order.sweep = {required_digest(sweep.at("name")), sweep.at("label"), early_stop_from_json(sweep.at("rule")), sweep.at("folder").get<std::string>()};
+  }
   order.chunks = chunk_keys_from(json.at("chunks"));
   for (const Value& object : json.at("objects")) order.objects.emplace_back(object.at(0), required_digest(object.at(1)));
   for (const Value& one : json.at("outside")) order.outside.emplace_back(one.at(0).get<std::string>(), required_digest(one.at(1)));

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "pipeline/files.h"
+#include "pipeline/sweep.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr auto shortest_wait = std::chrono::milliseconds(50);
 constexpr auto longest_wait = std::chrono::milliseconds(1000);
 constexpr size_t shown_problems = 10;
+constexpr const char* finished_mark = "finished";  // in a progress folder
 
 void require_unchanged(const StageOrder& order, const char* when) {
   for (const auto& [path, signature] : order.outside) {
@@ -24,6 +26,24 @@ void require_unchanged(const StageOrder& order, const char* when) {
     throw Error(ExitCode::data, fmt::format("the input {} changed {}; nothing of it is kept: run again", path.string(), when));
   }
 }
+
+// The sweep, as the body sees it.
+class SweepBoard final : public ScoreBoard {
+ public:
+  explicit SweepBoard(const StageOrder::InSweep& place) : sweep_(place.folder, place.rule), place_(place) {}
+
+  bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) override {
+    sweep_.record(place_.name, place_.label, unit, figures.at(place_.rule.metric));
+    if (!last && given_up_at_ == 0 && !sweep_.decide(place_.name, place_.label, unit)) given_up_at_ = unit;
+    return given_up_at_ == 0;
+  }
+  int64_t given_up_at() const { return given_up_at_; }  // 0: it goes on
+
+ private:
+  Sweep sweep_;
+  const StageOrder::InSweep& place_;
+  int64_t given_up_at_ = 0;
+};
 
 Ended ended_of(ExitCode code) {
   if (code == ExitCode::done) return Ended::ran;
@@ -116,6 +136,8 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
   attempt.reason = order.reason;
   fs::path staging;
   Outcome outcome;
+  std::optional<SweepBoard> board;
+  if (order.sweep) board.emplace(*order.sweep);
   const auto close = [&](const Outcome& end) {
     clock.stop(attempt);
     if (!staging.empty() && end.code != ExitCode::done) store_.remove_staging(staging);
@@ -125,7 +147,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     attempt.number = store_.next_attempt(action);
     std::vector<std::string> ports;
     for (const PublishedPort& port : order.ports) ports.push_back(port.port);
-    if (!order.resume) fs::remove_all(store_.progress(action));
+    // What a finished run left is for longer runs to go on from; who forces this one wants it made again.
+    const fs::path finished = store_.root() / "progress" / action.hex() / finished_mark;
+    if (!order.resume || (order.replace && fs::exists(finished))) fs::remove_all(finished.parent_path());
     std::vector<Digest> reads;
     for (const auto& [from, object] : order.objects) reads.push_back(object);
     staging = store_.make_staging(action, ports, reads);
@@ -137,23 +161,30 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     for (const std::string& port : ports) call.outputs[port] = staging / port;
 
     const StageKind* kind = find_kind(tools_.kinds, call.kind);
-    Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), call.stage, options_.listener);
+    Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), order.stage, options_.listener);
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
     ChunkKeys chunks = order.chunks;
     chunks.action = action;
-    outcome = call_stage(call, tools_, events, store_, &chunks, [&](const Outcome& fatal) {
+    outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);
     });
-    if (outcome.code == ExitCode::done) {
+    if (outcome.code == ExitCode::done && board && board->given_up_at() > 0) {
+      outcome = {ExitCode::interrupted, fmt::format("given up after unit {}: others of the sweep do better", board->given_up_at())};
+    } else if (outcome.code == ExitCode::done) {
       require_unchanged(order, "while the stage read it");
       result.published = commit(order, staging, attempt);
+      if (order.family) write_file(finished, "");
     }
   } catch (...) {
     outcome = distributed::current_failure();
   }
   close(outcome);
-  if (result.ended == Ended::ran) {
+  if (board && board->given_up_at() > 0) {
+    result.ended = Ended::pruned;
+    result.code = ExitCode::done;
+    spdlog::info("{}: {}", order.call.stage, outcome.message);
+  } else if (result.ended == Ended::ran) {
     spdlog::info("{}: done in {:.1f} s", order.call.stage, result.seconds);
   } else if (result.ended == Ended::failed) {
     spdlog::error("stage '{}' failed: {}", order.call.stage, outcome.message);
@@ -175,7 +206,7 @@ PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& sta
   const Digest action = order.fields.key();
   Committed outcome = Committed::fresh;
   std::vector<PublishedPort> mine;
-  const auto published = store_.commit(staging, {order.call.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
+  const auto published = store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
   if (outcome != Committed::different) return published;
   // Only what is made in the same way is promised to be the same.
   const auto made = maker_of(action);
@@ -188,7 +219,7 @@ PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& sta
     const PublishedPort* theirs = published->port(port.port);
     if (!port.is_volatile && theirs != nullptr && theirs->digest != port.digest) ports[port.port] = {theirs->digest.hex(), port.digest.hex()};
   }
-  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.call.stage}, {"action", action.hex()}, {"ports", std::move(ports)},
+  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.stage}, {"action", action.hex()}, {"ports", std::move(ports)},
                                                               {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}});
   spdlog::warn("{}: its output differs from what was published before for the same inputs and parameters: the stage is not deterministic ({})",
                order.call.stage, file.string());

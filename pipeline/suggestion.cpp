@@ -1,5 +1,8 @@
 #include "pipeline/suggestion.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace penstock::pipeline {
@@ -40,6 +43,13 @@ std::optional<std::string> nearest_name(std::string_view word, const std::vector
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
   const auto name = nearest_name(word, names);
   return name && *name != word ? "; did you mean '" + *name + "'?" : "";
+}
+
+std::string instead_of(std::string_view word, const std::vector<std::string>& names, std::string_view introduction) {
+  constexpr size_t few = 10;
+  const std::string near = did_you_mean(word, names);
+  if (!near.empty() || names.empty() || names.size() > few) return near;
+  return fmt::format("; {} {}", introduction, fmt::join(names, ", "));
 }
 
 }  // namespace penstock::pipeline

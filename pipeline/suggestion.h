@@ -15,4 +15,7 @@ std::optional<std::string> nearest_name(std::string_view word, const std::vector
 // "; did you mean 'epochs'?" or nothing: the end of an error's sentence.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);
 
+// The same, but where no name is near, all of them when they are few: "; it takes n, seed".
+std::string instead_of(std::string_view word, const std::vector<std::string>& names, std::string_view introduction);
+
 }  // namespace penstock::pipeline

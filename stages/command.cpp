@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <sstream>
 
 #include "distributed/world.h"
@@ -39,7 +41,8 @@ struct CommandParameters {
   }
 };
 
-// Replaces {port}; "{{" and "}}" are literal braces. `path_of` returns null for a name that is no port.
+// Replaces {port}; "{{" and "}}" are literal braces. `path_of` returns null for a name that is no port, which is thrown as
+// Error(config).
 std::string filled(const std::string& argument, const std::function<std::optional<std::string>(const std::string&)>& path_of) {
   std::string out;
   for (size_t i = 0; i < argument.size(); ++i) {
@@ -60,6 +63,8 @@ std::string filled(const std::string& argument, const std::function<std::optiona
   }
   return out;
 }
+
+bool contains(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
 
 // Where the shell would find the program; empty when nowhere.
 fs::path find_program(const std::string& name) {
@@ -151,6 +156,28 @@ void run_program(pipeline::StageContext& context) {
   throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
 }
 
+// Outputs are folders' names and stand in references ("clean.masks") and in braces.
+void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs, pipeline::Problems& problems) {
+  if (outputs.empty()) problems.push_back({"outputs", "outputs must name at least one folder that the program fills"});
+  std::set<std::string> seen;
+  for (const std::string& name : outputs) {
+    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+    if (!plain) problems.push_back({"outputs", fmt::format("the output '{}' must be a plain name: letters, digits, '_' and '-'", name)});
+    if (!seen.insert(name).second) problems.push_back({"outputs", fmt::format("the output '{}' is there twice", name)});
+    if (contains(inputs, name)) problems.push_back({"outputs", fmt::format("'{}' is an input and an output, so that {{{}}} could mean either", name, name)});
+  }
+}
+
+void check_arguments(const CommandParameters& parameters, const std::vector<std::string>& inputs, pipeline::Problems& problems) {
+  for (const std::string& argument : parameters.command) {
+    try {
+      filled(argument, [&](const std::string& name) { return contains(inputs, name) || contains(parameters.outputs, name) ? std::optional<std::string>("") : std::nullopt; });
+    } catch (const Error& error) {
+      problems.push_back({"command", error.what()});
+    }
+  }
+}
+
 }  // namespace
 
 pipeline::StageKind command_kind() {
@@ -160,8 +187,9 @@ pipeline::StageKind command_kind() {
   kind.parameters = pipeline::specifications_of<CommandParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = pipeline::read_parameters<CommandParameters>(view.values);
-    if (parameters.command.empty()) problems.push_back({"command", "must name a program"});
-    if (parameters.outputs.empty()) problems.push_back({"outputs", "must name at least one output"});
+    if (parameters.command.empty()) problems.push_back({"command", "command must name a program"});
+    check_outputs(parameters.outputs, view.inputs, problems);
+    check_arguments(parameters, view.inputs, problems);
   };
   kind.ports = [](const pipeline::Values& values, const std::vector<std::string>& inputs) {
     std::vector<pipeline::Port> in, out;

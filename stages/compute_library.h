@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "pipeline/stage.h"
+#include "stages/bench.h"
 #include "stages/predict.h"
 
 namespace penstock::stages {
@@ -14,6 +15,8 @@ namespace penstock::stages {
 struct ComputeLibrary {
   std::unique_ptr<pipeline::StageBody> (*body)(std::string_view kind);
   void (*predict)(const PredictRequest& request, distributed::Communicator& ranks, int threads);
+  std::string (*replay)(pipeline::StageContext& context, int64_t until);  // bodies.h
+  pipeline::Value (*bench)(const BenchRequest& request, distributed::Communicator& ranks, int threads);
 };
 
 const ComputeLibrary& compute_library();

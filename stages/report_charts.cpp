@@ -97,6 +97,21 @@ std::string line_chart(const std::string& title, const std::string& x_title, con
   return svg(title, width, height, out);
 }
 
+std::string scatter_chart(const std::string& title, const std::string& x_title, const std::vector<std::pair<double, double>>& points) {
+  double low = 1e300, high = -1e300;
+  for (const auto& [x, y] : points) low = std::min(low, x), high = std::max(high, x);
+  const bool logarithmic = low > 0 && high > 20 * low;
+  Series series{"", blue, points};
+  for (auto& [x, y] : series.points) x = logarithmic ? std::log10(x) : x;
+  Axes axes = axes_for({series}, false);
+  const double margin = (axes.x_high - axes.x_low) * 0.05;
+  axes.x_low -= margin;
+  axes.x_high += margin;
+  std::string out = axes.draw(title, logarithmic ? "log10 of " + x_title : x_title);
+  for (const auto& [x, y] : series.points) out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\" fill-opacity=\"0.6\"/>", axes.x(x), axes.y(y), blue);
+  return svg(title, width, height, out);
+}
+
 std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges, const std::vector<Series>& rows) {
   Axes axes = axes_for(rows, true);
   axes.x_low = edges.front();

@@ -8,16 +8,13 @@
 
 #include "pipeline/files.h"
 #include "stages/html.h"
+#include "stages/page.h"
 #include "stages/report_charts.h"
 
 namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
-
-std::string section(const std::string& id, const std::string& title, const std::string& content) {
-  return fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", id, escaped(title), content);
-}
 
 std::string tile(const std::string& value, const std::string& name) {
   return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", value, escaped(name));
@@ -196,9 +193,10 @@ std::string training_section(const ReportSources& sources) {
   }
   const Value telemetry = sources.json("telemetry", "telemetry.json");
   if (!telemetry.is_null()) {
-    box += fmt::format("<li>{} rank(s) with {} thread(s), {:.1f} images/s; {} checkpoints, {}; resumed {} time(s).</li>", telemetry.at("ranks").get<int>(), telemetry.at("threads").get<int>(),
-                       telemetry.at("images_per_second").get<double>(), telemetry.at("checkpoints").at("count").get<int>(), duration(telemetry.at("checkpoints").at("seconds")),
-                       telemetry.at("resumed_at_steps").size());
+    const Value& checkpoints = telemetry.at("checkpoints");
+    box += fmt::format("<li>{} rank(s) with {} thread(s), {:.1f} images/s; {} checkpoints, for which training waited {}; resumed {} time(s).</li>",
+                       telemetry.at("ranks").get<int>(), telemetry.at("threads").get<int>(), telemetry.at("images_per_second").get<double>(), checkpoints.at("count").get<int>(),
+                       duration(checkpoints.at("blocked_seconds")), telemetry.at("resumed_at_steps").size());
   }
   return section("training", "Training",
                  fmt::format("<div class=\"charts\">{}</div><div class=\"box\"><h3>What the callbacks did</h3><ul>{}</ul><p>Train figures are {}.</p></div>", charts, box, escaped(text_of(curves.at("train_figures")))));

@@ -24,7 +24,7 @@ pipeline::StageKind resize_kind() {
   kind.outputs = {{.name = "samples", .help = "packs of grid image, grid mask and native label map by sample, and samples.json"}};
   kind.parameters = pipeline::specifications_of<ResizeParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
-    if (pipeline::read_parameters<ResizeParameters>(view.values).channels == 2) problems.push_back({"channels", "must be 1 or 3, is 2"});
+    if (pipeline::read_parameters<ResizeParameters>(view.values).channels == 2) problems.push_back({"channels", "channels must be 1 or 3, is 2"});
   };
   kind.body = [] { return compute_body("resize"); };
   return kind;

@@ -13,6 +13,7 @@
 #include "stages/draws.h"
 #include "stages/image_codec.h"
 #include "stages/kinds.h"
+#include "stages/rehearsal.h"
 
 namespace penstock::stages {
 namespace {
@@ -217,6 +218,7 @@ pipeline::StageKind synthesize_kind() {
   kind.summary = "draws an archive of artificial nuclei with masks, for trying things out";
   kind.outputs = {{.name = "archive", .help = "archive.zip in the layout <id>/images/<id>.png, <id>/masks/<hash>.png"}};
   kind.parameters = pipeline::specifications_of<SynthesizeParameters>();
+  kind.rehearsal = {{"count", rehearsed_samples}};
   kind.body = [] { return pipeline::body_of(synthesize); };
   return kind;
 }

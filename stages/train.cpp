@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "distributed/gradient_reducer.h"
+#include "stages/checkpoint_manifest.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
+#include "stages/rehearsal.h"
 
 namespace penstock::stages {
 namespace {
@@ -15,7 +18,7 @@ const std::vector<std::string> figures = {"val_loss", "val_f1", "val_accuracy", 
 // The multiples of micro_batch next to what was asked for.
 std::string near_batches(int64_t global_batch, int64_t micro_batch) {
   const int64_t below = global_batch / micro_batch * micro_batch;
-  return below == 0 ? fmt::format("{}", micro_batch) : fmt::format("{} or {}", below, below + micro_batch);
+  return below == 0 ? fmt::format("{} and {}", micro_batch, 2 * micro_batch) : fmt::format("{} and {}", below, below + micro_batch);
 }
 
 }  // namespace
@@ -25,13 +28,19 @@ bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("l
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("base_channels", base_channels, {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
-  visit("norm", norm, {.help = "normalisation after each convolution; batch norm sees one micro-batch", .choices = {"batch", "group", "none"}});
+  visit("norm", norm, {.help = "normalisation after each convolution: batch (of one micro-batch), sync (batch norm over the whole global batch), group or none",
+                       .choices = {"batch", "sync", "group", "none"}});
   visit("dropout", dropout, {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit("normalise", normalise, {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)", .choices = {"unit", "zscore", "percentile"}});
-  visit("lr", lr, {.help = "learning rate of Adam", .minimum = 1e-8, .maximum = 10});
+  visit("optimizer", optimizer, {.help = "adamw (decay of the weights), adam (decay in the gradient) or sgd", .choices = {"adamw", "adam", "sgd"}, .as_before = "adamw"});
+  visit("lr", lr, {.help = "learning rate", .minimum = 1e-8, .maximum = 10});
+  visit("momentum", momentum, {.help = "of sgd", .minimum = 0, .maximum = 0.999, .as_before = 0.9});
   visit("schedule", schedule, {.help = "learning rate over the epochs: constant, or cosine down to 0", .choices = {"constant", "cosine"}});
-  visit("weight_decay", weight_decay, {.help = "decoupled weight decay (AdamW) per step, times the learning rate", .minimum = 0, .maximum = 1});
+  visit("weight_decay", weight_decay, {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)", .minimum = 0, .maximum = 1});
+  visit("clip_norm", clip_norm, {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never", .minimum = 0, .as_before = 0.0});
   visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
+  visit("on_nan", on_nan, {.help = "when a step's loss or gradient is no number: stop, skip the step, or roll_back to the last checkpoint and pass the step over",
+                           .choices = {"stop", "skip", "roll_back"}, .as_before = "stop"});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
   visit("micro_batch", micro_batch, {.help = "samples that one worker processes at once; divides global_batch", .minimum = 1, .maximum = 1024});
@@ -45,10 +54,13 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("early_stopping.patience", stop_patience, {.help = "epochs without improvement before stopping; 0: never stop early", .minimum = 0});
   visit("early_stopping.min_delta", stop_min_delta, {.help = "smallest change that counts as improvement", .minimum = 0});
   visit("early_stopping.warm_up", stop_warm_up, {.help = "epochs before patience begins to count", .minimum = 0});
-  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints", .minimum = 0, .affects_output = false});
+  visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints; auto: so that saving costs under one percent", .minimum = 0, .choices = {"auto"}, .affects_output = false});
+  visit("keep", keep, {.help = "checkpoints that are kept", .minimum = 2, .maximum = 1000, .affects_output = false});
   visit("reproducible", reproducible,
         {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
          .affects_output = false});
+  visit("overlap", overlap, {.help = "reduce gradients while backward goes on: on, off; auto: on where ranks have a core to spare", .choices = {"auto", "on", "off"},
+                             .affects_output = false});
 }
 
 pipeline::StageKind train_kind() {
@@ -73,11 +85,42 @@ pipeline::StageKind train_kind() {
                                                parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
     }
+    if (parameters.norm == "sync" && parameters.reproducible == "world") {
+      problems.push_back({"reproducible", "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank count; \"run\" is what it can promise"});
+    }
     if (parameters.global_batch % parameters.micro_batch != 0) {
-      problems.push_back({"global_batch", fmt::format("must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
+      problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
                                                         parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
+  // A cosine's every step depends on where it ends.
+  kind.ends = [](const pipeline::Values& values) {
+    std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta", "early_stopping.warm_up"};
+    if (values.at("schedule") == "constant") ends.push_back("epochs");
+    return ends;
+  };
+  kind.adopt = [](const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
+    pipeline::Adoption adoption;
+    const auto found = adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+    if (found.empty()) return adoption;
+    const CheckpointManifest& furthest = found.front().manifest;
+    adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch, furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
+    return adoption;
+  };
+  kind.rehearsal = {{"epochs", rehearsed_epochs}};
+  kind.layout = [](const pipeline::Values& values, int ranks) {
+    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+    std::string shares;
+    int idle = 0;
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto [first, last] = distributed::micro_shards_of(rank, ranks, static_cast<int>(parameters.micro_shards()));
+      idle += first == last;
+      if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
+    }
+    return fmt::format("{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares, ranks > 8 ? "+..." : "",
+                       idle == 0 ? "" : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)", idle, idle == 1 ? "" : "s"));
+  };
+  for (const std::string& figure : figures) kind.scores.push_back({figure, larger_is_better(figure)});
   kind.body = [] { return compute_body("train"); };
   return kind;
 }

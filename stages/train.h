@@ -15,7 +15,11 @@ struct TrainParameters {
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
+  std::string optimizer = "adamw";
+  double momentum = 0.9;
   double weight_decay = 0;
+  double clip_norm = 0;
+  std::string on_nan = "stop";
   std::string loss = "bce";
   int64_t epochs = 30;
   int64_t global_batch = 16;
@@ -32,8 +36,10 @@ struct TrainParameters {
   double stop_min_delta = 0;
   int64_t stop_warm_up = 0;
   // How it runs; in no key.
-  double checkpoint_seconds = 60;
+  pipeline::NumberOrWord checkpoint_seconds = "auto";
+  int64_t keep = 2;
   std::string reproducible = "auto";
+  std::string overlap = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
   int64_t micro_shards() const { return global_batch / micro_batch; }

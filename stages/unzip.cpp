@@ -8,6 +8,7 @@
 #include "stages/catalogue.h"
 #include "stages/kinds.h"
 #include "stages/pack.h"
+#include "stages/rehearsal.h"
 
 namespace penstock::stages {
 namespace {
@@ -19,12 +20,14 @@ struct UnzipParameters {
   int64_t max_gibibytes = 256;
   double max_ratio = 2000;
   int64_t max_name_length = 1024;
+  int64_t limit = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("max_entries", max_entries, {.help = "refuse an archive with more entries", .minimum = 1, .affects_output = false});
     visit("max_gibibytes", max_gibibytes, {.help = "refuse an archive that unpacks to more, GiB", .minimum = 1, .affects_output = false});
     visit("max_ratio", max_ratio, {.help = "refuse an entry that unpacks to more than this many times its size", .minimum = 1, .affects_output = false});
     visit("max_name_length", max_name_length, {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
+    visit("limit", limit, {.help = "take this many samples only, those of the smallest SHA-256 of their id, so that a larger limit adds some; 0: all", .minimum = 0, .as_before = 0});
   }
 
   ArchiveLimits limits() const {
@@ -43,8 +46,12 @@ class UnzipWork final : public pipeline::SharedWork {
       for (auto& archive : open_archives(source.path, parameters.limits())) archives_.push_back(std::move(archive));
     }
     catalogue_ = make_catalogue(archives_);
+    if (parameters.limit > 0) keep_some(static_cast<size_t>(parameters.limit));
     for (const CataloguedSample& sample : catalogue_.samples) by_id_.emplace(sample.id, &sample);
   }
+
+  // A bucket's bytes are its samples', whatever the limits.
+  std::optional<pipeline::Values> parameters_of(int) const override { return pipeline::Values(); }
 
   std::vector<pipeline::Sample> samples(int) override {
     std::vector<pipeline::Sample> all;
@@ -93,6 +100,15 @@ class UnzipWork final : public pipeline::SharedWork {
   }
 
  private:
+  void keep_some(size_t limit) {
+    auto& samples = catalogue_.samples;
+    if (samples.size() <= limit) return;
+    const auto order = [](const CataloguedSample& sample) { return pipeline::digest_of(sample.id); };
+    std::stable_sort(samples.begin(), samples.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
+    samples.resize(limit);
+    std::sort(samples.begin(), samples.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  }
+
   const ArchiveEntry& entry(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
 
   void add(pipeline::Hasher& hasher, const FileReference& file) const {
@@ -127,6 +143,7 @@ pipeline::StageKind unzip_kind() {
                   .by_sample = true, .many = true}};
   kind.outputs = {{.name = "images", .help = "packs of the files' bytes by sample, and catalogue.json"}};
   kind.parameters = pipeline::specifications_of<UnzipParameters>();
+  kind.rehearsal = {{"limit", rehearsed_samples}};
   kind.body = [] { return std::make_unique<UnzipBody>(); };
   return kind;
 }

@@ -193,6 +193,15 @@ TEST(Rules, TheStageTableHoldsEveryKindOnceWithABody) {
                                           "report", "command"}));
 }
 
+TEST(Rules, TheReferenceSaysWhatTheTablesSay) {
+  const std::string page = output_of("'" + (binary_dir / "penstock").string() + "' stages --markdown");
+  std::ifstream in(source_dir / "configs/REFERENCE.md");
+  std::ostringstream committed;
+  committed << in.rdbuf();
+  EXPECT_TRUE(committed.str() == page) << "configs/REFERENCE.md differs from the tables of keys, kinds and errors. Make it anew:\n"
+                                       << "    build/release/penstock stages --markdown > configs/REFERENCE.md";
+}
+
 TEST(Rules, NoFileIsNamedAfterNothing) {
   for (const std::string& folder : layers) {
     for (const fs::path& file : sources(folder)) {

@@ -1,4 +1,4 @@
-// Training state on disk: written whole, verified before use, the last two kept.
+// Training state on disk: written whole, verified before use, the last few kept.
 #pragma once
 
 #include <filesystem>
@@ -6,31 +6,33 @@
 #include <vector>
 
 #include "pipeline/value.h"
+#include "stages/checkpoint_manifest.h"
 
 namespace penstock::stages {
 
 struct Checkpoint {
-  pipeline::Value state;  // step, epoch, curves, callbacks: whatever is no large array
-  std::vector<float> parameters, statistics, adam_mean, adam_square;
+  pipeline::Value state;  // curves, sums, what is told of the past: whatever is no large array
+  std::vector<float> parameters, statistics, first_moment, second_moment;
   std::vector<float> best_parameters, best_statistics;  // empty before the first best epoch
 };
 
 // One process at a time writes below `folder`.
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit CheckpointFolder(std::filesystem::path folder, size_t kept = 2) : folder_(std::move(folder)), kept_(kept) {}
 
-  // Writes checkpoint-<step>.safetensors, then checkpoint-<step>.json with its digest, then removes all but the last two.
-  // Returns the bytes written.
-  uint64_t save(const Checkpoint& checkpoint, int64_t step) const;
-
-  // The newest whose file has the digest that its manifest names; a damaged one is passed over with a warning.
-  std::optional<Checkpoint> load_newest() const;
+  // Writes checkpoint-<step>.safetensors, then its manifest with the digests, then removes all but the last few. Returns
+  // the bytes written.
+  uint64_t save(const Checkpoint& checkpoint, CheckpointManifest manifest) const;
 
  private:
-  std::vector<int64_t> steps() const;  // newest first
-
   std::filesystem::path folder_;
+  size_t kept_;
 };
+
+pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics);
+
+// The checkpoint that a manifest describes; nullopt, with a warning, when its file is missing or has another digest.
+std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder, const CheckpointManifest& manifest);
 
 }  // namespace penstock::stages

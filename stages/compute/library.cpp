@@ -1,4 +1,5 @@
 #include "stages/compute_library.h"
+#include "stages/compute/bench.h"
 #include "stages/compute/bodies.h"
 
 namespace penstock::stages {
@@ -16,6 +17,6 @@ std::unique_ptr<pipeline::StageBody> body(std::string_view kind) {
 }  // namespace penstock::stages
 
 extern "C" __attribute__((visibility("default"))) const penstock::stages::ComputeLibrary& penstock_compute_library() {
-  static const penstock::stages::ComputeLibrary library{penstock::stages::body, penstock::stages::predict};
+  static const penstock::stages::ComputeLibrary library{penstock::stages::body, penstock::stages::predict, penstock::stages::replay, penstock::stages::bench};
   return library;
 }

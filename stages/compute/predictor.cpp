@@ -11,7 +11,8 @@ Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_des
   network_ = UNet(model_.architecture);
   const FlatLayout layout = layout_of(network_);
   weights_ = read_weights(model, layout);
-  alias(network_, layout, weights_.parameters.data(), nullptr, weights_.statistics.data());
+  alias(network_, layout, weights_.parameters.data(), weights_.statistics.data());
+  for (torch::Tensor parameter : network_->parameters()) parameter.set_requires_grad(false);
   network_->eval();
 }
 

@@ -55,30 +55,60 @@ std::string host_name() {
   return name;
 }
 
-void train(pipeline::StageContext& context) {
+// Batch norm's statistics are of one micro-batch: at the bottom of the U it may see a handful of pixels.
+void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid, const pipeline::StageContext& context) {
+  constexpr int64_t enough = 32;
+  const int64_t factor = int64_t{1} << parameters.depth;
+  const int64_t seen = parameters.micro_batch * (grid.width / factor) * (grid.height / factor);
+  if (context.ranks.rank() != 0 || parameters.norm != "batch" || seen >= enough) return;
+  spdlog::warn("{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger micro_batch, norm = \"group\" or less depth gives steadier statistics",
+               context.stage, seen, parameters.micro_batch, grid.width / factor, grid.height / factor);
+}
+
+// All that a training needs before its first step.
+struct Prepared {
+  TrainParameters parameters;
+  TrainData data;
+  Normaliser normaliser;
+  std::unique_ptr<Trainer> trainer;
+};
+
+std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   keep_memory();
-  const auto start = std::chrono::steady_clock::now();
-  const auto parameters = pipeline::read_parameters<TrainParameters>(context.values);
-  const TrainData data = read_data(context);
+  auto prepared = std::make_unique<Prepared>();
+  prepared->parameters = pipeline::read_parameters<TrainParameters>(context.values);
+  prepared->data = read_data(context);
+  const TrainParameters& parameters = prepared->parameters;
+  const TrainData& data = prepared->data;
   check_grid(parameters, data.grid);
+  prepared->normaliser = normaliser_for(parameters, data);
+  prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
+  if (context.has("init")) {
+    const ModelDescription init = read_model_description(context.input("init"));
+    if (!(init.architecture == prepared->trainer->architecture())) throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
+    prepared->trainer->start_from(read_weights(context.input("init"), prepared->trainer->layout()));
+  }
+  return prepared;
+}
+
+void train(pipeline::StageContext& context) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto prepared = prepare(context);
+  const auto& [parameters, data, normaliser, own] = *prepared;
+  Trainer& trainer = *own;
   if (context.ranks.rank() == 0 && context.ranks.size() > parameters.micro_shards()) {
     spdlog::warn("{}: {} ranks share {} micro-shards of a step: {} of them train nothing; a larger global_batch or smaller micro_batch uses them",
                  context.stage, context.ranks.size(), parameters.micro_shards(), context.ranks.size() - parameters.micro_shards());
   }
-  const Normaliser normaliser = normaliser_for(parameters, data);
-  Trainer trainer(parameters, data, normaliser, context);
-  if (context.has("init")) {
-    const ModelDescription init = read_model_description(context.input("init"));
-    if (!(init.architecture == trainer.architecture())) throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
-    trainer.start_from(read_weights(context.input("init"), trainer.layout()));
-  }
+  warn_of_small_batches(parameters, data.grid, context);
   spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage, data.train.size(), data.validation.size(),
                trainer.layout().parameter_count, parameters.micro_shards(), parameters.micro_batch);
-  trainer.train();
+  if (!trainer.train()) return;
 
   const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
   if (context.ranks.rank() != 0) return;
   const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {}};
+  spdlog::info("{}: final weights {}", context.stage, digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;
@@ -91,6 +121,8 @@ void train(pipeline::StageContext& context) {
 }
 
 }  // namespace
+
+std::string replay(pipeline::StageContext& context, int64_t until) { return prepare(context)->trainer->replay(until); }
 
 std::unique_ptr<pipeline::StageBody> train_body() { return pipeline::body_of(train); }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -15,16 +16,23 @@ namespace {
 using distributed::Reproducible;
 using pipeline::Value;
 
+constexpr int64_t steps_between_checks = 100;  // of the ranks' weights against each other
+constexpr int most_faults = 10;                // steps in a row without a number
+constexpr int overlap_tries = 5;               // steps with, and as many without
+
+double median_of(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
 // Gathering the tree's nodes moves (ranks) vectors where an all-reduce moves about two.
 constexpr int world_up_to_ranks = 4;
 
 Reproducible mode_of(const TrainParameters& parameters, int ranks) {
+  if (parameters.norm == "sync") return Reproducible::run;
   if (parameters.reproducible == "auto") return ranks <= world_up_to_ranks ? Reproducible::world : Reproducible::run;
   return parameters.reproducible == "world" ? Reproducible::world : Reproducible::run;
-}
-
-bool larger(const TrainParameters& parameters) {
-  return parameters.mode == "auto" ? larger_is_better(parameters.monitor) : parameters.mode == "max";
 }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 1; }
@@ -47,23 +55,40 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
     : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
       reproducible_(mode_of(parameters, context.ranks.size())),
-      state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, reproducible_),
-      best_(larger(parameters), parameters.every),
-      stopping_(larger_is_better(parameters.stop_monitor), parameters.stop_patience, parameters.stop_min_delta, parameters.stop_warm_up),
-      checkpoints_(context.progress) {
+      state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
+      rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, reproducible_ == Reproducible::world ? "world" : "run")) {
+  if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   const auto count = static_cast<int64_t>(data.train.size());
   steps_per_epoch_ = (count + parameters.global_batch - 1) / parameters.global_batch;
 }
 
-void Trainer::train() {
-  resume();
-  while (epoch_ < parameters_.epochs && !stopped_early_) {
+bool Trainer::train() {
+  if (auto found = find_checkpoint(ranks_, context_.progress, context_.relatives, parameters_)) {
+    restore(*found);
+    spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
+  }
+  while (!is_over()) {
     epoch_start_ = Clock::now();
-    run_epoch();
-    end_epoch();
+    if (run_epoch()) end_epoch();
   }
   save();
+  if (writer_) writer_->finish();
+  check_agreement();
+  return !given_up_;
+}
+
+std::string Trainer::replay(int64_t until) {
+  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  if (!found) throw Error(ExitCode::data, context_.progress.string() + ": there is no checkpoint to replay from");
+  writer_.reset();
+  restore(*found);
+  until_ = until;
+  while (!is_over()) {
+    if (run_epoch()) end_epoch();
+  }
+  check_agreement();
+  return digest_of_weights(state_.weights.parameters, state_.weights.statistics).hex();
 }
 
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
@@ -74,45 +99,113 @@ double Trainer::learning_rate() const {
   return parameters_.lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 
-void Trainer::run_epoch() {
+// False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
+bool Trainer::run_epoch() {
   const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_);
   while (step_in_epoch_ < steps_per_epoch_) {
+    if (position() == until_) return false;
+    if (passed_over_.count(position())) {
+      ++step_in_epoch_;
+      continue;
+    }
     const auto start = Clock::now();
+    choose_overlap();
     const StepResult result = state_.step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
-    if (!std::isfinite(result.figures.loss)) {
-      throw Error(ExitCode::data, fmt::format("the loss of step {} is no longer a number; a smaller lr than {} helps", state_.updates, parameters_.lr));
+    const double seconds = seconds_since(start);
+    if (!result.fault.empty()) {
+      if (!survive(result.fault)) return false;
+      continue;
     }
     ++step_in_epoch_;
-    record_step(result, seconds_since(start));
+    faults_ = 0;
+    record_step(result, seconds);
     if (result.interrupted) {
       save();
+      if (writer_) writer_->finish();
       ranks_.barrier("saving before the interruption");
-      throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", state_.updates));
+      throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", position()));
     }
-    if (ranks_.rank() == 0 && seconds_since(last_save_) >= parameters_.checkpoint_seconds) save();
+    if (position() % steps_between_checks == 0) check_agreement();
+    if (writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost())) save();
+  }
+  return position() != until_;
+}
+
+// A step whose loss or gradient is no number, the same on every rank. False: rolled back.
+bool Trainer::survive(const std::string& fault) {
+  const std::string what = fmt::format("at step {} {} is no number", position() + 1, fault);
+  if (parameters_.on_nan == "stop") {
+    throw Error(ExitCode::data, fmt::format("{}; a smaller lr than {}, clip_norm, or on_nan = \"skip\" may help", what, parameters_.lr));
+  }
+  if (++faults_ > most_faults) throw Error(ExitCode::data, fmt::format("{}, and so it was {} times in a row", what, most_faults));
+  passed_over_.insert(position());
+  context_.events.emit("fault", {{"step", position() + 1}, {"what", fault}, {"policy", parameters_.on_nan}});
+  if (parameters_.on_nan == "skip") {
+    spdlog::warn("{}: {}; the step is passed over", context_.stage, what);
+    ++step_in_epoch_;
+    return true;
+  }
+  if (writer_) writer_->finish();
+  const std::set<int64_t> passed_over = passed_over_;
+  const auto found = find_checkpoint(ranks_, context_.progress, {}, parameters_);
+  if (!found) throw Error(ExitCode::data, what + ", and there is no checkpoint yet to roll back to");
+  restore(*found);
+  passed_over_ = passed_over;
+  spdlog::warn("{}: {}; rolled back to step {}, and the step will be passed over", context_.stage, what, position());
+  return false;
+}
+
+// With "auto", the first steps go by turns with and without; the bits are the same either way.
+void Trainer::choose_overlap() {
+  if (parameters_.overlap != "auto" || ranks_.size() == 1 || tried_ > 2 * overlap_tries) return;
+  if (tried_ == 2 * overlap_tries) {
+    uint8_t better = median_of(tried_seconds_[1]) < median_of(tried_seconds_[0]);
+    ranks_.broadcast(distributed::buffer_of(&better, 1), 0, "whether overlap pays");
+    state_.set_overlap(better != 0);
+    overlaps_ = better != 0;
+    spdlog::debug("{}: reducing gradients {}", context_.stage, better ? "while backward goes on" : "after backward");
+  } else {
+    state_.set_overlap(tried_ % 2 == 1);
+  }
+  ++tried_;
+}
+
+// Every rank must hold the same weights: a difference is a fault of memory, or of this program.
+void Trainer::check_agreement() const {
+  const uint64_t mine = digest_of_weights(state_.weights.parameters, state_.weights.statistics).leading_bits();
+  std::vector<uint64_t> all(ranks_.size());
+  uint64_t sent = mine;
+  ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()), "comparing weights");
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    throw Error(ExitCode::ranks, fmt::format("after step {} the weights of rank {} differ from those of rank 0 ({:016x}, {:016x}); is a memory or processor faulty?",
+                                             position(), rank, all[rank], all[0]));
   }
 }
 
 void Trainer::record_step(const StepResult& result, double seconds) {
   const Figures& f = result.figures;
-  const double parts[] = {f.loss, f.tp, f.fp, f.fn, f.tn};
+  const double parts[] = {f.loss, f.tp, f.fp, f.fn, f.tn, 1};
   for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += parts[i];
   images_seen_ += parameters_.global_batch;
   training_seconds_ += seconds;
-  context_.events.emit("step", {{"step", state_.updates}, {"epoch", epoch_ + 1}, {"loss", f.loss},
+  if (tried_ >= 1 && tried_ <= 2 * overlap_tries) tried_seconds_[(tried_ - 1) % 2].push_back(seconds);
+  context_.events.emit("step", {{"step", position()}, {"epoch", epoch_ + 1}, {"loss", f.loss}, {"gradient_norm", result.gradient_norm},
                                 {"images_per_second", static_cast<double>(parameters_.global_batch) / seconds}});
 }
 
-// "val_loss" is the validation row's loss, "loss" the train row's. Without validation, train stands in.
-double Trainer::figure(const std::string& name, const Value& row) const {
-  const bool validation = name.starts_with("val_");
-  const std::string key = validation ? name.substr(4) : name;
-  const Value& part = validation && !row.at("validation").is_null() ? row.at("validation") : row.at("train");
-  return part.at(key);
+// Rank 0 asks the sweep, where the run is part of one that gives runs up.
+bool Trainer::goes_on(const Value& row, bool last) {
+  if (context_.scores == nullptr) return true;
+  std::map<std::string, double> figures;
+  for (const auto& [name, value] : row.at("train").items()) {
+    for (const std::string& figure : {name, "val_" + name}) figures[figure] = figure_of(figure, row);
+  }
+  return context_.scores->report(row.at("epoch"), figures, last);
 }
 
 void Trainer::end_epoch() {
-  const auto steps = static_cast<double>(steps_per_epoch_);
+  const double steps = std::max(1.0, sums_[5]);  // those that were not passed over
   const Figures train{sums_[0] / steps, sums_[1] / steps, sums_[2] / steps, sums_[3] / steps, sums_[4] / steps};
   Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(train)}, {"validation", nullptr}};
   if (!data_.validation.empty()) row["validation"] = row_of(state_.validate(data_.validation));
@@ -121,11 +214,13 @@ void Trainer::end_epoch() {
   std::fill(sums_.begin(), sums_.end(), 0.0);
 
   // Decided once, on rank 0, and told to all.
-  uint8_t decision[2] = {best_.update(epoch_, figure(parameters_.monitor, row), epoch_ == parameters_.epochs),
-                         stopping_.update(epoch_, figure(parameters_.stop_monitor, row))};
-  ranks_.broadcast(distributed::buffer_of(decision, 2), 0, "best epoch and early stopping");
+  const TrainingRules::Decision mine = rules_.update(epoch_, row);
+  const bool last = mine.stop || epoch_ == parameters_.epochs;
+  uint8_t decision[3] = {mine.best, mine.stop, ranks_.rank() == 0 && !goes_on(row, last)};
+  ranks_.broadcast(distributed::buffer_of(decision, 3), 0, "best epoch and early stopping");
   if (decision[0]) best_weights_ = state_.weights;
   stopped_early_ = decision[1] && epoch_ < parameters_.epochs;
+  given_up_ = decision[2] != 0;
 
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
@@ -140,66 +235,55 @@ void Trainer::end_epoch() {
   context_.events.emit("epoch", std::move(event));
   epoch_times_.push_back({{"epoch", epoch_}, {"seconds", seconds}, {"images_per_second", rate}});
   epochs_.push_back(std::move(row));
-  if (decision[0]) save();
+  // The best epoch's weights are worth an early checkpoint, as far as that costs little.
+  if (decision[0] && writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2) save();
 }
 
+// Rank 0: a snapshot, which a thread writes while training goes on.
 void Trainer::save() {
-  if (ranks_.rank() != 0) return;
-  const auto start = Clock::now();
-  const Checkpoint checkpoint{{{"epoch", epoch_}, {"step_in_epoch", step_in_epoch_}, {"updates", state_.updates}, {"sums", sums_},
-                               {"epochs", epochs_}, {"best", best_.to_json()}, {"stopping", stopping_.to_json()},
-                               {"stopped_early", stopped_early_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
-                               {"ranks", ranks_.size()}, {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"}},
-                              state_.weights.parameters, state_.weights.statistics, state_.adam_mean, state_.adam_square,
+  if (!writer_) return;
+  const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state_.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
+                               {"fingerprint", fingerprint_}},
+                              state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,
                               best_weights_.parameters, best_weights_.statistics};
-  save_bytes_ = checkpoints_.save(checkpoint, state_.updates);
-  ++saves_;
-  save_seconds_ += seconds_since(start);
+  writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
-  context_.events.emit("checkpoint", {{"step", state_.updates}, {"bytes", save_bytes_}});
+  context_.events.emit("checkpoint", {{"step", position()}});
 }
 
-// Rank 0 chooses the checkpoint; its step is what the others must find too (one file system holds the store).
-void Trainer::resume() {
-  std::optional<Checkpoint> found;
-  int64_t step = -1;
-  if (ranks_.rank() == 0) {
-    found = checkpoints_.load_newest();
-    if (found) step = found->state.at("updates");
-  }
-  ranks_.broadcast(distributed::buffer_of(&step, 1), 0, "the step to resume at");
-  if (step < 0) return;
-  if (ranks_.rank() != 0) found = checkpoints_.load_newest();
-  distributed::Outcome mine;
-  if (!found || found->state.at("updates").get<int64_t>() != step) {
-    mine = {ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
-                                         ranks_.rank(), step, context_.progress.string())};
-  }
-  // Also keeps rank 0 from writing the next checkpoint while others still read this one.
-  if (const auto all = distributed::agree(ranks_, mine, "reading the checkpoint"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
-  const Value& state = found->state;
-  epoch_ = state.at("epoch");
-  step_in_epoch_ = state.at("step_in_epoch");
-  state_.updates = step;
+void Trainer::restore(const FoundCheckpoint& found) {
+  const auto& [folder, manifest, checkpoint] = found;
+  const Value& state = checkpoint.state;
+  epoch_ = manifest.epoch;
+  step_in_epoch_ = manifest.step_in_epoch;
+  epochs_ = manifest.epochs;
+  state_.updates = state.at("updates");
   sums_ = state.at("sums").get<std::vector<double>>();
-  epochs_ = state.at("epochs");
-  best_.restore(state.at("best"));
-  stopping_.restore(state.at("stopping"));
-  stopped_early_ = state.at("stopped_early");
+  passed_over_ = state.at("passed_over").get<std::set<int64_t>>();
   resumed_at_ = state.at("resumed_at");
   epoch_times_ = state.at("epoch_times");
   // In place: the replicas look at these buffers.
-  std::copy(found->parameters.begin(), found->parameters.end(), state_.weights.parameters.begin());
-  std::copy(found->statistics.begin(), found->statistics.end(), state_.weights.statistics.begin());
-  state_.adam_mean = found->adam_mean;
-  state_.adam_square = found->adam_square;
-  best_weights_ = {found->best_parameters, found->best_statistics};
-  resumed_at_.push_back(step);
-  spdlog::info("{}: resuming at epoch {}, step {}", context_.stage, epoch_ + 1, step);
-  const bool same = state.at("reproducible") == "world" && reproducible_ == Reproducible::world;
-  if (!same && state.at("ranks") != ranks_.size()) {
-    spdlog::warn("{}: the checkpoint was made by {} ranks, this run has {}: it goes on, but not bit for bit", context_.stage, state.at("ranks").get<int>(), ranks_.size());
+  std::copy(checkpoint.parameters.begin(), checkpoint.parameters.end(), state_.weights.parameters.begin());
+  std::copy(checkpoint.statistics.begin(), checkpoint.statistics.end(), state_.weights.statistics.begin());
+  state_.optimiser.first = checkpoint.first_moment;
+  state_.optimiser.second = checkpoint.second_moment;
+  best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
+  resumed_at_.push_back(manifest.step);
+
+  // The rules see what they saw, and the sweep may have seen it or not.
+  bool stopped_before = false;
+  rules_ = TrainingRules(parameters_);
+  stopped_early_ = rules_.replay(epochs_, &stopped_before).stop && epoch_ < parameters_.epochs;
+  uint8_t gives_up = 0;
+  if (ranks_.rank() == 0) {
+    const auto last = [&](const Value& row) { return row.at("epoch") == epoch_ && (stopped_early_ || epoch_ == parameters_.epochs); };
+    for (const Value& row : epochs_) gives_up = !goes_on(row, last(row)) || gives_up;
   }
+  ranks_.broadcast(distributed::buffer_of(&gives_up, 1), 0, "early stopping of the sweep");
+  given_up_ = gives_up != 0;
+
+  const std::string different = differences_of(state.at("fingerprint"), fingerprint_);
+  if (!different.empty()) spdlog::warn("{}: the checkpoint was made with other circumstances ({}): it goes on, but perhaps not bit for bit", context_.stage, different);
 }
 
 void Trainer::start_from(const Weights& weights) {
@@ -216,10 +300,10 @@ Value Trainer::curves() const {
           {"epochs", epochs_},
           {"train_figures", "running averages over the epoch"},
           {"monitor", parameters_.monitor},
-          {"mode", larger(parameters_) ? "max" : "min"},
+          {"mode", rules_.larger() ? "max" : "min"},
           {"final", parameters_.final_weights},
-          {"best_epoch", best_.epoch()},
-          {"best_value", best_.value() ? Value(*best_.value()) : Value(nullptr)},
+          {"best_epoch", rules_.best().epoch()},
+          {"best_value", rules_.best().value() ? Value(*rules_.best().value()) : Value(nullptr)},
           {"last_epoch", epoch_},
           {"planned_epochs", parameters_.epochs},
           {"stopped_early", stopped_early_},
@@ -232,6 +316,7 @@ Value Trainer::curves() const {
 }
 
 Value Trainer::telemetry() const {
+  const CheckpointCost cost = writer_ ? writer_->cost() : CheckpointCost();
   return {{"schema", 1},
           {"ranks", ranks_.size()},
           {"threads", context_.threads},
@@ -239,7 +324,10 @@ Value Trainer::telemetry() const {
           {"images_per_second", training_seconds_ > 0 ? static_cast<double>(images_seen_) / training_seconds_ : 0.0},
           {"epochs", epoch_times_},
           {"resumed_at_steps", resumed_at_},
-          {"checkpoints", {{"count", saves_}, {"seconds", save_seconds_}, {"bytes", save_bytes_}}}};
+          {"overlap", overlaps_},
+          {"passed_over", passed_over_},
+          {"checkpoints", {{"count", cost.count}, {"blocked_seconds", cost.blocked_seconds}, {"writer_seconds", cost.writer_seconds},
+                           {"write_seconds", cost.write_seconds}, {"bytes", cost.bytes}}}};
 }
 
 }  // namespace penstock::stages

@@ -1,10 +1,14 @@
 #include "stages/compute/training_step.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "stages/draws.h"
 
@@ -14,8 +18,6 @@ namespace {
 // A micro-shard's vector: gradients, running statistics, then these.
 constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
 
-// Kingma and Ba 2015, arXiv:1412.6980; decay decoupled as in Loshchilov and Hutter 2019, arXiv:1711.05101.
-constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 // Weight of a step's statistics in the running ones, as PyTorch's default.
 constexpr float statistics_momentum = 0.1f;
 
@@ -33,27 +35,98 @@ std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor&
 
 }  // namespace
 
+// A model of one worker: its weights are everybody's, its running statistics its own.
 struct TrainingState::Replica {
   UNet model;
-  std::vector<float> gradients, statistics;
-  Batch batch;
+  std::vector<float> statistics;
+  Batch batch;  // one micro-shard
+  Batch share;  // the rank's whole share, with synchronised norms
+  // Of the micro-shard, or the rank's whole share, that is being worked on.
+  int item = 0;
+  std::vector<size_t> missing;  // of each bucket: gradients that backward has not brought
 };
 
+namespace {
+
+// Called by backward when one parameter's gradient is complete. Taking it away (instead of letting backward add to a buffer
+// that must be zeroed) costs one pass over it.
+class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit TakeGradient(std::function<void(const torch::Tensor&)> take) : take_(std::move(take)) {}
+  void operator()(const torch::Tensor& parameter) override {
+    take_(parameter.grad().contiguous());
+    parameter.mutable_grad().reset();
+  }
+
+ private:
+  std::function<void(const torch::Tensor&)> take_;
+};
+
+// Bytes of a bucket, and of the last, whose reduction nothing hides: small enough to begin early, large enough that their
+// number costs little.
+constexpr size_t bucket_bytes = size_t{4} << 20, last_bucket_bytes = size_t{256} << 10;
+
+void require_share(const TrainParameters& parameters, const distributed::Communicator& ranks) {
+  if (ranks.size() <= parameters.micro_shards()) return;
+  throw Error(ExitCode::config, "norm = \"sync\" needs every rank to have samples: " + std::to_string(ranks.size()) + " ranks share " +
+                                    std::to_string(parameters.micro_shards()) + " micro-shards; a larger global_batch or smaller micro_batch gives each one");
+}
+
+}  // namespace
+
+std::vector<distributed::Bucket> TrainingState::buckets() const {
+  std::vector<size_t> slots;
+  for (const auto& slot : layout_.parameters) slots.push_back(static_cast<size_t>(slot.count));
+  const size_t tail = static_cast<size_t>(layout_.statistic_count) + figure_count;
+  return distributed::bucket_layout(slots, tail, bucket_bytes / sizeof(float), last_bucket_bytes / sizeof(float));
+}
+
 TrainingState::TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
-                             distributed::Communicator& ranks, int threads, distributed::Reproducible reproducible)
-    : parameters_(parameters), grid_(grid), normaliser_(std::move(normaliser)), ranks_(ranks), pool_(threads) {
+                             distributed::Communicator& ranks, int threads, const StepOptions& options)
+    : optimiser(parameters, static_cast<size_t>(layout_of(UNet(architecture)).parameter_count)), parameters_(parameters), grid_(grid),
+      normaliser_(std::move(normaliser)), ranks_(ranks), layout_(layout_of(UNet(architecture))), together_(architecture.norm == "sync"),
+      items_(together_ ? ranks.size() : static_cast<int>(parameters.micro_shards())), pool_(threads) {
   for (const std::string& change : parameters.augment) (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
-  layout_ = layout_of(UNet(architecture));
   initialise(layout_, parameters.seed, weights.parameters, weights.statistics);
-  adam_mean.resize(weights.parameters.size());
-  adam_square.resize(weights.parameters.size());
-  const size_t length = static_cast<size_t>(layout_.parameter_count + layout_.statistic_count) + figure_count;
-  reducer_ = std::make_unique<distributed::GradientReducer>(ranks, static_cast<int>(parameters.micro_shards()), length, reproducible);
+  if (together_) require_share(parameters, ranks);
+  const distributed::ReducerOptions how{items_, together_ ? distributed::Reproducible::run : options.reproducible, options.overlap};
+  reducer_ = std::make_unique<distributed::GradientReducer>(ranks, buckets(), how);
+  slots_in_bucket_.resize(reducer_->buckets().size());
+  for (const auto& slot : layout_.parameters) ++slots_in_bucket_[bucket_of(slot)];
   for (int worker = 0; worker < threads; ++worker) {
-    auto replica = std::make_unique<Replica>(Replica{UNet(architecture), std::vector<float>(layout_.parameter_count), weights.statistics,
-                                                     make_batch(parameters.micro_batch, grid)});
-    alias(replica->model, layout_, weights.parameters.data(), replica->gradients.data(), replica->statistics.data());
-    replicas_.push_back(std::move(replica));
+    replicas_.push_back(std::make_unique<Replica>(Replica{UNet(architecture), weights.statistics, make_batch(parameters.micro_batch, grid), {}, 0, {}}));
+    watch(*replicas_.back());
+  }
+  if (!together_) return;
+  // One network takes the rank's whole share, with all its threads, and meets the other ranks' in each norm.
+  const auto [first, last] = shards_of_item(ranks.rank());
+  replicas_.front()->share = make_batch((last - first) * parameters.micro_batch, grid);
+  norm_ranks_ = ranks.duplicate("the norms' own ranks");
+  replicas_.front()->model->sum_over_ranks([this](double* values, size_t count) { norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums"); });
+}
+
+// The micro-shards that are worked on at once: one, or with synchronised norms all of a rank's.
+std::pair<int, int> TrainingState::shards_of_item(int item) const {
+  const auto shards = static_cast<int>(parameters_.micro_shards());
+  return together_ ? distributed::micro_shards_of(item, ranks_.size(), shards) : std::pair(item, item + 1);
+}
+
+size_t TrainingState::bucket_of(const FlatLayout::Slot& slot) const {
+  size_t bucket = 0;
+  while (reducer_->buckets()[bucket].begin > static_cast<size_t>(slot.offset)) ++bucket;
+  return bucket;
+}
+
+// Makes the replica's parameters views of the common weights, and has each gradient copied to its place when it is there.
+void TrainingState::watch(Replica& replica) {
+  alias(replica.model, layout_, weights.parameters.data(), replica.statistics.data());
+  auto named = replica.model->named_parameters();
+  for (const auto& slot : layout_.parameters) {
+    const size_t bucket = bucket_of(slot);
+    torch::autograd::impl::set_post_acc_grad_hooks(named[slot.name], std::make_unique<TakeGradient>([this, &replica, &slot, bucket](const torch::Tensor& gradient) {
+      std::memcpy(reducer_->input(replica.item) + slot.offset, gradient.data_ptr<float>(), static_cast<size_t>(slot.count) * sizeof(float));
+      if (--replica.missing[bucket] == 0) reducer_->ready(replica.item, bucket);
+    }));
   }
 }
 
@@ -69,69 +142,75 @@ torch::Tensor TrainingState::loss_of(const torch::Tensor& logits, const torch::T
 }
 
 StepResult TrainingState::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
+  reducer_->begin("step " + std::to_string(updates + 1));
   const auto [first, last] = reducer_->mine();
   pool_.run(last - first, [&, first = first](int worker, int item) {
-    const int shard = first + item;
+    const auto [first_shard, last_shard] = shards_of_item(first + item);
     std::vector<const GridSample*> chosen;
     std::vector<Orientation> orientations;
-    for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
-      chosen.push_back(&samples[index]);
-      orientations.push_back(draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
+    for (int shard = first_shard; shard < last_shard; ++shard) {
+      for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
+        chosen.push_back(&samples[index]);
+        orientations.push_back(draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
+      }
     }
-    run_micro_shard(*replicas_[worker], chosen, orientations, epoch, step, shard, reducer_->input(shard));
+    run_item(*replicas_[together_ ? 0 : worker], chosen, orientations, epoch, step, first + item, interrupted && item == 0);
   });
-  const int64_t figures_at = layout_.parameter_count + layout_.statistic_count;
-  if (interrupted && first < last) reducer_->input(first)[figures_at + 5] = 1;
-  const float* sum = reducer_->reduce("gradients");
-  update(sum, lr);
-  const float* figures = sum + figures_at;
-  const auto shards = static_cast<double>(parameters_.micro_shards());
-  return {{figures[0], figures[1] / shards, figures[2] / shards, figures[3] / shards, figures[4] / shards}, figures[5] > 0};
-}
-
-void TrainingState::run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                                    int64_t epoch, int64_t step, int64_t shard, float* out) {
-  fill_batch(replica.batch, samples, orientations, normaliser_, grid_);
-  std::fill(replica.gradients.begin(), replica.gradients.end(), 0.0f);
-  replica.model->train();
-  std::optional<at::Generator> dropout;
-  if (parameters_.dropout > 0) {
-    dropout = at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, shard}).bits(0));
+  const float* sum = reducer_->finish();
+  const float* statistics = sum + layout_.parameter_count;
+  const float* figures = statistics + layout_.statistic_count;
+  const auto items = static_cast<double>(items_);
+  StepResult result{{figures[0], figures[1] / items, figures[2] / items, figures[3] / items, figures[4] / items},
+                    optimiser.norm_of(sum, pool_), figures[5] > 0, ""};
+  // Every rank has the same sum, so all find the same fault.
+  if (!std::isfinite(result.figures.loss) || !std::isfinite(result.gradient_norm)) {
+    result.fault = fault_in(sum);
+    return result;
   }
-  const auto logits = replica.model(replica.batch.images, dropout);
-  const auto loss = loss_of(logits, replica.batch.masks).sum() / static_cast<double>(parameters_.global_batch);
-  loss.backward();
-
-  const auto shards = static_cast<float>(parameters_.micro_shards());
-  std::memcpy(out, replica.gradients.data(), replica.gradients.size() * sizeof(float));
-  float* statistics = out + layout_.parameter_count;
-  for (size_t i = 0; i < replica.statistics.size(); ++i) statistics[i] = replica.statistics[i] / shards;
-  float* figures = statistics + layout_.statistic_count;
-  figures[0] = loss.item<float>();
-  const auto shares = shares_of(logits.detach().contiguous(), replica.batch.masks, parameters_.micro_batch);
-  std::copy(shares.begin(), shares.end(), figures + 1);
-  figures[5] = 0;
-}
-
-void TrainingState::update(const float* reduced, double lr) {
-  ++updates;
-  const double correction1 = 1 - std::pow(beta1, static_cast<double>(updates));
-  const double correction2 = 1 - std::pow(beta2, static_cast<double>(updates));
-  const auto rate = static_cast<float>(lr / correction1), scale = static_cast<float>(1 / std::sqrt(correction2));
-  const auto decay = static_cast<float>(1 - lr * parameters_.weight_decay);
-  float* w = weights.parameters.data();
-  float* m = adam_mean.data();
-  float* v = adam_square.data();
-  for (int64_t i = 0; i < layout_.parameter_count; ++i) {
-    const float g = reduced[i];
-    m[i] = static_cast<float>(beta1) * m[i] + static_cast<float>(1 - beta1) * g;
-    v[i] = static_cast<float>(beta2) * v[i] + static_cast<float>(1 - beta2) * g * g;
-    w[i] = decay * w[i] - rate * m[i] / (std::sqrt(v[i]) * scale + static_cast<float>(epsilon));
-  }
-  const float* statistics = reduced + layout_.parameter_count;
+  optimiser.update(weights.parameters, sum, result.gradient_norm, lr, ++updates, pool_);
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights.statistics[i] += statistics_momentum * (statistics[i] - weights.statistics[i]);
   }
+  return result;
+}
+
+std::string TrainingState::fault_in(const float* sum) const {
+  for (const auto& slot : layout_.parameters) {
+    const float* values = sum + slot.offset;
+    if (std::any_of(values, values + slot.count, [](float value) { return !std::isfinite(value); })) return "the gradient of " + slot.name;
+  }
+  return "the loss";
+}
+
+void TrainingState::run_item(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
+                             int64_t epoch, int64_t step, int item, bool interrupted) {
+  replica.item = item;
+  replica.missing = slots_in_bucket_;
+  Batch& batch = together_ ? replica.share : replica.batch;
+  if (together_) at::set_num_threads(pool_.size());  // of this thread; the other workers have nothing to do
+  fill_batch(batch, samples, orientations, normaliser_, grid_);
+  replica.model->train();
+  std::optional<at::Generator> dropout;
+  if (parameters_.dropout > 0) {
+    dropout = at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item}).bits(0));
+  }
+  const auto logits = replica.model(batch.images, dropout);
+  const auto loss = loss_of(logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
+
+  // The tail is known before backward begins: it rides in the first bucket.
+  const auto items = static_cast<float>(items_);
+  float* statistics = reducer_->input(item) + layout_.parameter_count;
+  for (size_t i = 0; i < replica.statistics.size(); ++i) statistics[i] = replica.statistics[i] / items;
+  float* figures = statistics + layout_.statistic_count;
+  figures[0] = loss.item<float>();
+  const auto count = static_cast<int64_t>(samples.size());
+  const auto shares = shares_of(logits.detach().contiguous(), batch.masks, count);
+  // Ranks' shares of a batch may differ by a micro-shard; micro-shards do not.
+  const float weight = together_ ? static_cast<float>(count) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
+  for (size_t i = 0; i < shares.size(); ++i) figures[1 + i] = shares[i] * weight;
+  figures[5] = interrupted;
+  loss.backward();
+  if (together_) at::set_num_threads(1);
 }
 
 Figures TrainingState::validate(const std::vector<GridSample>& samples) {

@@ -9,6 +9,7 @@
 #include "stages/compute/batches.h"
 #include "stages/compute/metrics.h"
 #include "stages/compute/model_folder.h"
+#include "stages/compute/optimiser.h"
 #include "stages/compute/worker_pool.h"
 #include "stages/train.h"
 
@@ -20,8 +21,15 @@ struct Figures {
 };
 
 struct StepResult {
-  Figures figures;          // loss: mean over the global batch; shares: of its pixels
-  bool interrupted = false; // any rank was asked to stop
+  Figures figures;           // loss: mean over the global batch; shares: of its pixels
+  double gradient_norm = 0;  // before clipping
+  bool interrupted = false;  // any rank was asked to stop
+  std::string fault;         // what was no number ("the loss", "the gradient of bottom_conv1.weight"): nothing was updated
+};
+
+struct StepOptions {
+  distributed::Reproducible reproducible = distributed::Reproducible::world;
+  bool overlap = false;  // reduce gradients while backward goes on
 };
 
 // Flat weights, their optimiser's state, and per worker a replica that aliases them. One object per rank; collective where
@@ -29,25 +37,32 @@ struct StepResult {
 class TrainingState {
  public:
   TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
-                distributed::Communicator& ranks, int threads, distributed::Reproducible reproducible);
+                distributed::Communicator& ranks, int threads, const StepOptions& options);
   ~TrainingState();
 
-  // Collective. Forward and backward of every micro-shard side by side, one reduction, one Adam update.
+  // Collective. Forward and backward of every micro-shard side by side, one reduction, one update.
   StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted);
 
   // Collective. Loss (mean over samples) and counts over `samples`, in micro-batches of a fixed shape, shared out by rank.
   Figures validate(const std::vector<GridSample>& samples);
 
+  // From the next step on, on every rank.
+  void set_overlap(bool overlap) { reducer_->set_overlap(overlap); }
+
   Weights weights;
-  std::vector<float> adam_mean, adam_square;
-  int64_t updates = 0;  // Adam's step count
+  Optimiser optimiser;
+  int64_t updates = 0;  // the optimiser's step count
   const FlatLayout& layout() const { return layout_; }
 
  private:
   struct Replica;
-  void run_micro_shard(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                       int64_t epoch, int64_t step, int64_t shard, float* out);
-  void update(const float* reduced, double lr);
+  void run_item(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations, int64_t epoch, int64_t step,
+                int item, bool interrupted);
+  std::pair<int, int> shards_of_item(int item) const;
+  std::vector<distributed::Bucket> buckets() const;
+  std::string fault_in(const float* sum) const;
+  size_t bucket_of(const FlatLayout::Slot& slot) const;
+  void watch(Replica& replica);
   torch::Tensor loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const;
 
   TrainParameters parameters_;
@@ -55,8 +70,12 @@ class TrainingState {
   Normaliser normaliser_;
   distributed::Communicator& ranks_;
   Augmentation augmentation_;
-  FlatLayout layout_;
+  const FlatLayout layout_;
+  const bool together_;  // a rank's micro-shards at once: norms over the whole batch
+  const int items_;      // what the reducer adds up: micro-shards, or ranks' shares
+  std::unique_ptr<distributed::Communicator> norm_ranks_;
   std::unique_ptr<distributed::GradientReducer> reducer_;
+  std::vector<size_t> slots_in_bucket_;
   WorkerPool pool_;
   std::vector<std::unique_ptr<Replica>> replicas_;
 };

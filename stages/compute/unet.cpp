@@ -23,6 +23,8 @@ nn::Conv2d convolution(int64_t in, int64_t out, bool bias) {
 // Momentum 1: after a forward in training the buffers hold that micro-batch's own mean and unbiased variance.
 nn::BatchNorm2d batch_norm(int64_t channels) { return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).momentum(1.0)); }
 
+bool has_batch_norm(const Architecture& architecture) { return architecture.norm == "batch" || architecture.norm == "sync"; }
+
 nn::GroupNorm group_norm(int64_t channels) {
   return nn::GroupNorm(nn::GroupNormOptions(channels % group_size == 0 ? channels / group_size : 1, channels));
 }
@@ -58,18 +60,23 @@ UNetImpl::Block UNetImpl::make_block(const std::string& name, int64_t in, int64_
   Block block;
   const bool bias = architecture_.norm == "none";  // a norm has a shift of its own
   block.first = register_module(name + "_conv1", convolution(in, out, bias));
-  if (architecture_.norm == "batch") block.first_batch = register_module(name + "_norm1", batch_norm(out));
+  if (has_batch_norm(architecture_)) block.first_batch = register_module(name + "_norm1", batch_norm(out));
   if (architecture_.norm == "group") block.first_group = register_module(name + "_norm1", group_norm(out));
   block.second = register_module(name + "_conv2", convolution(out, out, bias));
-  if (architecture_.norm == "batch") block.second_batch = register_module(name + "_norm2", batch_norm(out));
+  if (has_batch_norm(architecture_)) block.second_batch = register_module(name + "_norm2", batch_norm(out));
   if (architecture_.norm == "group") block.second_group = register_module(name + "_norm2", group_norm(out));
   return block;
 }
 
+torch::Tensor UNetImpl::normed(nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& x) {
+  if (batch && architecture_.norm == "sync" && is_training()) {
+    PENSTOCK_CHECK(sum_ != nullptr, "a network with synchronised norms is told how to sum over ranks");
+    return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_);
+  }
+  return batch ? batch(x) : group ? group(x) : x;
+}
+
 torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
-  const auto normed = [](nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& value) {
-    return batch ? batch(value) : group ? group(value) : value;
-  };
   x = normed(block.first_batch, block.first_group, block.first(x)).relu_();
   x = normed(block.second_batch, block.second_group, block.second(x)).relu_();
   if (architecture_.dropout > 0 && is_training()) {
@@ -109,13 +116,10 @@ FlatLayout layout_of(const UNet& model) {
   return layout;
 }
 
-void alias(UNet& model, const FlatLayout& layout, float* parameters, float* gradients, float* statistics) {
+void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics) {
   auto own = model->named_parameters();
   for (const auto& slot : layout.parameters) {
-    torch::Tensor& parameter = own[slot.name];
-    parameter.set_data(torch::from_blob(parameters + slot.offset, slot.shape));
-    if (gradients != nullptr) parameter.mutable_grad() = torch::from_blob(gradients + slot.offset, slot.shape);
-    else parameter.set_requires_grad(false);
+    own[slot.name].set_data(torch::from_blob(parameters + slot.offset, slot.shape));
   }
   auto buffers = model->named_buffers();
   for (const auto& slot : layout.statistics) buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));

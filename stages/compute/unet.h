@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/value.h"
+#include "stages/compute/sync_norm.h"
 
 namespace penstock::stages {
 
@@ -16,7 +17,7 @@ struct Architecture {
   int64_t in_channels = 3;
   int64_t base_channels = 16;
   int64_t depth = 4;
-  std::string norm = "batch";  // batch, group, none
+  std::string norm = "batch";  // batch, sync (in training over all ranks), group, none
   double dropout = 0;
 
   bool operator==(const Architecture&) const = default;
@@ -32,6 +33,9 @@ class UNetImpl final : public torch::nn::Module {
   // come from `dropout`, which must then be given.
   torch::Tensor forward(torch::Tensor x, std::optional<at::Generator> dropout = std::nullopt);
 
+  // For norm = "sync", before training: how sums over ranks are made. Forward and backward are collective then.
+  void sum_over_ranks(SumOverRanks sum) { sum_ = std::move(sum); }
+
  private:
   struct Block {
     torch::nn::Conv2d first{nullptr}, second{nullptr};
@@ -41,7 +45,10 @@ class UNetImpl final : public torch::nn::Module {
   Block make_block(const std::string& name, int64_t in, int64_t out);
   torch::Tensor run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout);
 
+  torch::Tensor normed(torch::nn::BatchNorm2d& batch, torch::nn::GroupNorm& group, const torch::Tensor& x);
+
   Architecture architecture_;
+  SumOverRanks sum_;
   std::vector<Block> down_;
   Block bottom_;
   std::vector<torch::nn::ConvTranspose2d> up_;
@@ -66,8 +73,8 @@ struct FlatLayout {
 };
 FlatLayout layout_of(const UNet& model);
 
-// Makes the model's parameters, gradients (unless null) and running statistics views of flat buffers, which must outlive it.
-void alias(UNet& model, const FlatLayout& layout, float* parameters, float* gradients, float* statistics);
+// Makes the model's parameters and running statistics views of flat buffers, which must outlive it.
+void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics);
 
 // He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running means 0,
 // variances 1. Draws hang on the seed and the parameter's place alone.

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "stages/compute/early_stopping.h"
 #include "stages/compute/instances.h"
 #include "stages/compute/metrics.h"
 #include "stages/compute/threshold_sweep.h"
@@ -85,26 +84,6 @@ TEST(Objects, AnOverlapOfExactlyAHalfIsNoMatch) {
   EXPECT_EQ(scores.ap50, 0);
   EXPECT_EQ(scores.missed, 1);
   EXPECT_EQ(scores.extra, 1);
-}
-
-TEST(BestEpoch, IsTheFirstOfEqualsAndNeverANaN) {
-  BestEpoch best(true, 1);
-  EXPECT_FALSE(best.update(1, std::nan(""), false));
-  EXPECT_TRUE(best.update(2, 0.5, false));
-  EXPECT_FALSE(best.update(3, 0.5, false));
-  EXPECT_TRUE(best.update(4, 0.6, false));
-  EXPECT_EQ(best.epoch(), 4);
-}
-
-TEST(EarlyStopping, WaitsForItsPatienceAfterTheWarmUpAndKeepsCountOverAResume) {
-  EarlyStopping stopping(false, 2, 0.1, 2);
-  EXPECT_FALSE(stopping.update(1, 1.0));
-  EXPECT_FALSE(stopping.update(2, 1.0)) << "warm-up";
-  EXPECT_FALSE(stopping.update(3, 0.95)) << "less than min_delta: one epoch waited";
-  EarlyStopping resumed(false, 2, 0.1, 2);
-  resumed.restore(stopping.to_json());
-  EXPECT_TRUE(resumed.update(4, 0.95));
-  EXPECT_FALSE(EarlyStopping(false, 0, 0, 0).update(100, 5.0)) << "patience 0 never stops";
 }
 
 }  // namespace

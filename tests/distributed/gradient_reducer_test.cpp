@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "distributed/gradient_reducer.h"
 #include "distributed/local_communicator.h"
@@ -25,17 +26,27 @@ std::vector<std::vector<float>> random_shards(int count) {
   return shards;
 }
 
-// What every rank returned, which must be one vector.
-std::vector<float> reduce(const std::vector<std::vector<float>>& shards, int ranks, Reproducible mode) {
+// What every rank returned, which must be one vector. Buckets of a third or so of the vector, from its end.
+std::vector<float> reduce(const std::vector<std::vector<float>>& shards, int ranks, Reproducible mode, bool overlap = false) {
   std::mutex mutex;
   std::vector<float> first;
   run_local_ranks(ranks, [&](Communicator& communicator) {
-    GradientReducer reducer(communicator, static_cast<int>(shards.size()), length, mode);
+    GradientReducer reducer(communicator, bucket_layout({50, 60, 70, 70}, 7, 130, 55), {static_cast<int>(shards.size()), mode, overlap});
+    EXPECT_EQ(reducer.length(), length);
     for (int step = 0; step < 2; ++step) {  // the second must not see the first
+      reducer.begin("step " + std::to_string(step));
+      std::vector<std::thread> workers;
       for (int shard = reducer.mine().first; shard < reducer.mine().second; ++shard) {
-        std::copy(shards[shard].begin(), shards[shard].end(), reducer.input(shard));
+        workers.emplace_back([&, shard] {
+          for (size_t bucket = 0; bucket < reducer.buckets().size(); ++bucket) {
+            const auto [begin, end] = reducer.buckets()[bucket];
+            std::copy(shards[shard].begin() + begin, shards[shard].begin() + end, reducer.input(shard) + begin);
+            reducer.ready(shard, bucket);
+          }
+        });
       }
-      const float* sum = reducer.reduce("test");
+      for (std::thread& worker : workers) worker.join();
+      const float* sum = reducer.finish();
       const std::lock_guard lock(mutex);
       if (first.empty()) first.assign(sum, sum + length);
       EXPECT_EQ(std::memcmp(first.data(), sum, length * sizeof(float)), 0) << "rank " << communicator.rank();
@@ -53,6 +64,43 @@ TEST(GradientReducer, WorldGivesTheSameBitsForAnyRankCount) {
       EXPECT_EQ(std::memcmp(expected.data(), sum.data(), length * sizeof(float)), 0) << micro_shards << " on " << ranks;
     }
   }
+}
+
+TEST(GradientReducer, OverlapChangesNoBit) {
+  for (const int micro_shards : {1, 4, 6}) {
+    const auto shards = random_shards(micro_shards);
+    for (const auto mode : {Reproducible::run, Reproducible::world}) {
+      for (const int ranks : {2, 3, 8}) {
+        const auto expected = reduce(shards, ranks, mode), sum = reduce(shards, ranks, mode, true);
+        EXPECT_EQ(std::memcmp(expected.data(), sum.data(), length * sizeof(float)), 0) << micro_shards << " on " << ranks;
+      }
+    }
+  }
+}
+
+TEST(BucketLayout, HoldsEverySlotOnceFromTheEndToTheBeginning) {
+  const std::vector<size_t> slots = {10, 20, 300, 40, 50};
+  for (const size_t cap : {1, 60, 100, 1000}) {
+    for (const size_t last : {1, 15, 40, 1000}) {
+      const auto buckets = bucket_layout(slots, 5, cap, last);
+      size_t end = 425;
+      for (const Bucket& bucket : buckets) {
+        EXPECT_EQ(bucket.end, end);
+        EXPECT_LT(bucket.begin, bucket.end);
+        end = bucket.begin;
+      }
+      EXPECT_EQ(end, 0u);
+    }
+  }
+}
+
+TEST(BucketLayout, EveryBucketHoldsASlot) {
+  EXPECT_EQ(bucket_layout({10, 20}, 5, 1000, 1000), (std::vector<Bucket>{{0, 35}}));
+  EXPECT_EQ(bucket_layout({10, 20}, 500, 10, 1000), (std::vector<Bucket>{{0, 530}}));
+}
+
+TEST(BucketLayout, KeepsToItsCapsWhereSlotsAllow) {
+  EXPECT_EQ(bucket_layout({10, 20, 300, 40, 50}, 5, 100, 30), (std::vector<Bucket>{{330, 425}, {30, 330}, {0, 30}}));
 }
 
 // The bound of a sum of n terms in float32: n * 2^-24 times the sum of magnitudes (Higham 2002, section 4.2).

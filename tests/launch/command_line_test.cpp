@@ -50,6 +50,18 @@ TEST(CommandLine, AnInputWithoutAPathIsRefusedWithAnExample) {
   EXPECT_THAT(refusal({"plan", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--input", "unzip.archive"}), HasSubstr("stage.port=PATH"));
 }
 
+TEST(CommandLine, ErrorsAsJsonHoldTheirPlacesAndNotes) {
+  int code = 0;
+  const auto said_of = pipeline::Value::parse(said({"validate", PENSTOCK_SOURCE_DIR "/tests/pipeline/broken/121-circle-of-three.toml", "--json"}, &code));
+  EXPECT_EQ(code, 78);
+  EXPECT_EQ(said_of.at("valid"), false);
+  const auto& error = said_of.at("errors").at(0);
+  EXPECT_EQ(error.at("code"), "E304");
+  EXPECT_EQ(error.at("line"), 3);
+  EXPECT_EQ(error.at("notes").size(), 3u);
+  EXPECT_EQ(error.at("notes").at(1).at("line"), 12);
+}
+
 TEST(CommandLine, EveryKindIsDescribedWithItsPortsAndParameters) {
   for (const pipeline::StageKind& kind : stages::stage_table()) {
     const std::string text = said({"stages", kind.name.c_str()});

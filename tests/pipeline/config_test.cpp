@@ -70,6 +70,23 @@ TEST(Config, EverySettingSaysWhereItCameFrom) {
   EXPECT_EQ(origins.at("write.fail"), "default");
 }
 
+TEST(Config, ACycleShowsWhereEachStageTakesTheOther) {
+  EXPECT_THAT(refusal(head + "[stage.a]\nuses = \"upper\"\ninputs = { text = \"b.text\" }\n[stage.b]\nuses = \"upper\"\ninputs = { text = \"a.text\" }\n"),
+              AllOf(HasSubstr("pipeline.toml:6:19: note: 'a' takes b.text"), HasSubstr("pipeline.toml:9:19: note: 'b' takes a.text")));
+}
+
+TEST(Config, APinMayBeInCapitals) {
+  const std::string digits = "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF";
+  const Workshop shop(head + "[stage.upper]\ninputs = { text = { file = \"x.txt\", sha256 = \"" + digits + "\" } }\n");
+  EXPECT_THAT(shop.load().graph.stages.at(0)->inputs.at(0).sources.at(0).sha256, testing::StartsWith("0123456789abcdef"));
+}
+
+TEST(Config, AnUnknownKindIsToldOnceAndNotAgainByAllThatHangsOnIt) {
+  const std::string text = refusal(head + "[stage.wirte]\n[stage.upper]\ninputs = { text = \"wirte.text\" }\nneeds = [\"wirte\"]\n[matrix.axes]\n\"wirte.text\" = [\"a\", \"b\"]\n");
+  EXPECT_THAT(text, HasSubstr("there is no stage kind 'wirte'; did you mean 'write'?"));
+  EXPECT_THAT(text, testing::Not(HasSubstr(" errors")));
+}
+
 TEST(Matrix, AxesMultiplyAndSharedStagesAppearOnce) {
   const Workshop shop(head + "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[matrix.axes]\n\"upper.repeat\" = [1, 2, 3]\n");
   const Graph graph = shop.load().graph;

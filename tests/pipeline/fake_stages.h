@@ -41,6 +41,54 @@ struct WriteParameters {
   }
 };
 
+// Work in units, as training in epochs: with progress, scores, a family and failures.
+struct LearnParameters {
+  int64_t units = 3;
+  double skill = 0.5;    // the score after unit u is skill * u
+  int64_t fail_at = 0;   // the unit at which it fails; 0: never
+  int64_t failures = 1;  // how often, counted over attempts
+  void describe(ParameterVisitor& visit) {
+    visit("units", units, {.help = "units of work", .minimum = 1});
+    visit("skill", skill, {.help = "score a unit"});
+    visit("fail_at", fail_at, {.help = "unit to fail at", .affects_output = false});
+    visit("failures", failures, {.help = "how often to fail", .affects_output = false});
+  }
+};
+
+inline int64_t number_in(const std::filesystem::path& file) {
+  return std::filesystem::exists(file) ? std::stoll(read_file(file)) : 0;
+}
+
+inline void learn(StageContext& context, Calls& calls) {
+  const auto parameters = read_parameters<LearnParameters>(context.values);
+  int64_t done = number_in(context.progress / "units");
+  for (const auto& relative : context.relatives) done = std::max(done, number_in(relative / "units"));
+  context.ranks.broadcast(distributed::buffer_of(&done, 1), 0, "where to begin");
+  for (int64_t unit = done + 1; unit <= parameters.units; ++unit) {
+    if (context.ranks.rank() == 0) calls.add("unit");
+    const std::filesystem::path failed = context.progress / "failed";
+    const bool fails = unit == parameters.fail_at && number_in(failed) < parameters.failures;
+    context.ranks.barrier("a unit");
+    if (fails) {
+      if (context.ranks.rank() == 0) write_file(failed, std::to_string(number_in(failed) + 1));
+      throw Error(ExitCode::data, "unit " + std::to_string(unit) + " went wrong");
+    }
+    uint8_t given_up = 0;
+    if (context.ranks.rank() == 0) {
+      write_file(context.progress / "units", std::to_string(unit));
+      const double score = parameters.skill * static_cast<double>(unit);
+      given_up = context.scores != nullptr && !context.scores->report(unit, {{"skill", score}}, unit == parameters.units);
+    }
+    context.ranks.broadcast(distributed::buffer_of(&given_up, 1), 0, "whether to go on");
+    if (given_up) return;
+  }
+  if (context.ranks.rank() == 0) {
+    calls.add("learn");
+    write_file(context.output("model") / "model.txt", std::to_string(parameters.skill) + " " + std::to_string(parameters.units) + "\n");
+    write_file(context.output("ranks") / "ranks.txt", std::to_string(context.ranks.size()) + "\n");
+  }
+}
+
 struct UpperParameters {
   int64_t repeat = 1;
   void describe(ParameterVisitor& visit) { visit("repeat", repeat, {.help = "how often", .minimum = 1, .maximum = 5}); }
@@ -157,7 +205,41 @@ inline StageTable fake_kinds(Calls& calls) {
       if (context.ranks.rank() == 0) write_file(context.output("count") / "count.txt", std::to_string(one));
     });
   };
-  return {write, upper, reverse, check, sum};
+  StageKind learning;
+  learning.name = "learn";
+  learning.summary = "works in units";
+  learning.scope = Scope::all_ranks;
+  learning.inputs = {{.name = "text", .help = "write.text"}};
+  learning.outputs = {{.name = "model", .help = "model.txt"}, {.name = "ranks", .help = "how many there were", .is_volatile = true}};
+  learning.parameters = specifications_of<LearnParameters>();
+  learning.body = [&calls] { return body_of([&calls](StageContext& context) { learn(context, calls); }); };
+  learning.ends = [](const Values&) { return std::vector<std::string>{"units"}; };
+  learning.adopt = [](const Values& values, const std::vector<std::filesystem::path>& relatives) {
+    Adoption adoption;
+    for (const auto& relative : relatives) {
+      const int64_t units = number_in(relative / "units");
+      if (units > values.at("units").get<int64_t>()) adoption.refusal = "what is there is further";
+      else if (units > 0) adoption.from = "unit " + std::to_string(units);
+    }
+    return adoption;
+  };
+  learning.scores = {{"skill", true}};
+  StageKind gather;
+  gather.name = "gather";
+  gather.summary = "puts texts side by side";
+  gather.inputs = {{.name = "models", .help = "learn.model[*]", .many = true}};
+  gather.outputs = {{.name = "text", .help = "text.txt"}};
+  gather.body = [&calls] {
+    return body_of([&calls](StageContext& context) {
+      calls.add("gather");
+      std::map<std::string, std::string> sorted;
+      for (const InputSource& source : context.inputs.at("models")) sorted[source.label] = read_file(source.path / "model.txt");
+      std::string text;
+      for (const auto& [label, model] : sorted) text += model;
+      write_file(context.output("text") / "text.txt", text);
+    });
+  };
+  return {write, upper, reverse, check, sum, learning, gather};
 }
 
 // A working directory with a configuration; run() is one invocation.
@@ -183,12 +265,13 @@ class Workshop {
     ExitCode code = ExitCode::done;
     std::map<std::string, Ended> ended;
     std::map<std::string, std::string> reasons, messages;
+    std::map<std::string, NodeResult> details;
     std::map<std::string, std::string> digests;  // "stage.port"
+    std::map<std::string, std::map<std::string, Ended>> runs;  // run id -> stage -> how it ended
   };
-  Outcome run(const std::vector<std::string>& sets = {}, int ranks = 1, Selection selection = {}) {
+  Outcome run(const std::vector<std::string>& sets = {}, int ranks = 1, Selection selection = {}, RunOptions options = {}) {
     const LoadedConfig loaded = load(sets);
     Outcome outcome;
-    RunOptions options;
     options.selection = selection;
     options.cache = path("cache");
     options.use_leases = use_leases;
@@ -197,10 +280,12 @@ class Workshop {
       for (const NodeResult& result : results) {
         const std::string& stage = graph.nodes[result.node].stage();
         outcome.ended[stage] = result.ended;
+        outcome.runs[one.id][stage] = result.ended;
         outcome.reasons[stage] = result.reason;
+        outcome.details[stage] = result;
         outcome.messages[stage] = result.message;
         if (!result.published) continue;
-        for (const PublishedPort& port : result.published->ports) outcome.digests[stage + "." + port.port] = port.digest.hex();
+        for (const PublishedPort& port : result.published->ports) outcome.digests[(graph.has_matrix ? one.id + " " : "") + stage + "." + port.port] = port.digest.hex();
       }
     };
     std::mutex mutex;

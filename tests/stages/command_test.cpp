@@ -64,5 +64,25 @@ TEST(Command, SeesOnlyTheNamedVariables) {
   EXPECT_THAT(env, testing::Not(HasSubstr("hidden")));
 }
 
+std::vector<std::string> problems_with(const Words& command, const Words& outputs) {
+  pipeline::Values values = {{"command", command}, {"outputs", outputs}, {"env", Words{}}};
+  pipeline::Problems problems;
+  pipeline::find_kind(stage_table(), "command")->check({values, nullptr, {"in"}}, problems);
+  std::vector<std::string> sentences;
+  for (const pipeline::Problem& problem : problems) sentences.push_back(problem.sentence);
+  return sentences;
+}
+
+TEST(Command, OutputsArePlainNamesEachOnceAndNoInputs) {
+  EXPECT_THAT(problems_with({"cp", "{in}", "{out-2_B}"}, {"out-2_B"}), testing::IsEmpty());
+  EXPECT_THAT(problems_with({"cp"}, {"a b", "", "x/y"}), testing::SizeIs(3));
+  EXPECT_THAT(problems_with({"cp"}, {"out", "out"}), testing::ElementsAre(HasSubstr("'out' is there twice")));
+  EXPECT_THAT(problems_with({"cp"}, {"in"}), testing::ElementsAre(HasSubstr("'in' is an input and an output")));
+}
+
+TEST(Command, BracesThatNameNothingAreSeenBeforeAnythingRuns) {
+  EXPECT_THAT(problems_with({"cp", "{inn}", "{{in}}", "{out}/x"}, {"out"}), testing::ElementsAre(HasSubstr("'{inn}'")));
+}
+
 }  // namespace
 }  // namespace penstock::stages

@@ -1,10 +1,12 @@
-// The two callbacks of training: which epoch is best, and when to stop. Pure; the counters travel in checkpoints.
+// What training makes of the figures of its epochs: which one is best, and when to stop. Pure, so that any rank, and any
+// later run that replays the figures, decides alike.
 #pragma once
 
 #include <limits>
 #include <optional>
+#include <string>
 
-#include "pipeline/value.h"
+#include "stages/train.h"
 
 namespace penstock::stages {
 
@@ -18,8 +20,6 @@ class BestEpoch {
 
   int64_t epoch() const { return epoch_; }  // 0: none yet
   std::optional<double> value() const { return value_; }
-  pipeline::Value to_json() const;
-  void restore(const pipeline::Value& json);
 
  private:
   bool larger_;
@@ -36,9 +36,6 @@ class EarlyStopping {
   // After each epoch (from 1). Patience 0 never stops.
   bool update(int64_t epoch, double value);
 
-  pipeline::Value to_json() const;
-  void restore(const pipeline::Value& json);
-
  private:
   bool larger_;
   int64_t patience_;
@@ -46,6 +43,35 @@ class EarlyStopping {
   int64_t warm_up_;
   int64_t waited_ = 0;
   std::optional<double> best_;
+};
+
+// A figure of an epoch's row {"train": {...}, "validation": {...} or null}: "val_loss" is validation's loss, "loss" is
+// train's. Without validation, train stands in. NaN when it was no number.
+double figure_of(const std::string& name, const pipeline::Value& row);
+
+// Both rules of one run.
+class TrainingRules {
+ public:
+  explicit TrainingRules(const TrainParameters& parameters);
+
+  struct Decision {
+    bool best = false;  // this epoch is the best so far
+    bool stop = false;  // no further epoch
+  };
+  Decision update(int64_t epoch, const pipeline::Value& row);
+  // The same for all of `rows` in order; the decision after the last. `stopped_before` tells whether an earlier one
+  // already said stop.
+  Decision replay(const pipeline::Value& rows, bool* stopped_before);
+
+  const BestEpoch& best() const { return best_; }
+  bool larger() const { return larger_; }  // of the monitored figure
+
+ private:
+  std::string monitor_, stop_monitor_;
+  int64_t epochs_;
+  bool larger_;
+  BestEpoch best_;
+  EarlyStopping stopping_;
 };
 
 }  // namespace penstock::stages

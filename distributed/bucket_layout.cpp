@@ -1,0 +1,29 @@
+#include "distributed/bucket_layout.h"
+
+#include <algorithm>
+
+namespace penstock::distributed {
+
+std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail, size_t cap, size_t last) {
+  // The slots of the last bucket: the longest run from the beginning that fits, one at least.
+  size_t first_slots = std::min<size_t>(slots.size(), 1), begin = slots.empty() ? 0 : slots.front();
+  while (first_slots < slots.size() && begin + slots[first_slots] <= last) begin += slots[first_slots++];
+
+  size_t end = tail;
+  for (const size_t slot : slots) end += slot;
+  if (first_slots == slots.size()) return {{0, end}};  // no bucket without a slot: nothing would say that it is ready
+  std::vector<Bucket> buckets;
+  Bucket open{end - tail, end};
+  for (size_t index = slots.size(); index-- > first_slots;) {
+    if (open.end - open.begin > 0 && open.end - open.begin + slots[index] > cap && open.begin < end - tail) {
+      buckets.push_back(open);
+      open = {open.begin, open.begin};
+    }
+    open.begin -= slots[index];
+  }
+  if (open.end > open.begin) buckets.push_back(open);
+  if (begin > 0) buckets.push_back({0, begin});
+  return buckets;
+}
+
+}  // namespace penstock::distributed

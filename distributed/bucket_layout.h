@@ -1,0 +1,23 @@
+// How a flat gradient is cut into buckets, each reduced on its own while backward goes on.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace penstock::distributed {
+
+// Elements [begin, end) of the flat vector.
+struct Bucket {
+  size_t begin = 0;
+  size_t end = 0;
+  bool operator==(const Bucket&) const = default;
+};
+
+// Buckets in the order in which backward finishes them: from the vector's end to its beginning. `slots` are the lengths of
+// the parameters' gradients in the order of their use, one behind the other; `tail` elements follow that are known before
+// backward begins (statistics, figures) and ride in the first bucket. A bucket holds whole slots, at most `cap` elements
+// (a longer slot has one to itself); the last, whose reduction nothing hides, at most `last`, where its slots allow. A pure
+// function: every rank gets the same.
+std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail, size_t cap, size_t last);
+
+}  // namespace penstock::distributed

@@ -1,0 +1,238 @@
+#include "stages/compute/bench.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <memory>
+
+#include "stages/compute/training_step.h"
+#include "stages/draws.h"
+
+namespace penstock::stages {
+namespace {
+
+using distributed::Communicator;
+using distributed::Reproducible;
+using pipeline::Value;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t warm_up_steps = 3;
+
+double seconds_of(const std::function<void()>& body) {
+  const auto start = Clock::now();
+  body();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The median with a 95 % interval from order statistics, which assumes nothing of the distribution (David and Nagaraja
+// 2003, Order Statistics, section 7.1).
+Value median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto n = static_cast<double>(values.size());
+  const double reach = 0.98 * std::sqrt(n);
+  const auto at = [&](double place) { return values[static_cast<size_t>(std::clamp(place, 0.0, n - 1))]; };
+  return {{"median", values[values.size() / 2]}, {"low", at(std::floor(n / 2 - reach))}, {"high", at(std::ceil(n / 2 + reach))}, {"n", values.size()}};
+}
+
+std::vector<GridSample> random_samples(const BenchRequest& request) {
+  std::vector<GridSample> samples;
+  const auto pixels = static_cast<size_t>(request.size * request.size);
+  for (int64_t i = 0; i < request.global_batch; ++i) {
+    GridSample sample;
+    sample.id = std::to_string(i);
+    const Draws draws(i, "bench sample");
+    sample.image.resize(pixels * 3);
+    sample.mask.resize(pixels);
+    for (size_t p = 0; p < sample.image.size(); ++p) sample.image[p] = static_cast<uint8_t>(draws.below(p, 256));
+    for (size_t p = 0; p < pixels; ++p) sample.mask[p] = draws.below(p, 5) == 0;
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+TrainParameters parameters_of(const BenchRequest& request) {
+  TrainParameters parameters;
+  parameters.base_channels = request.base_channels;
+  parameters.depth = request.depth;
+  parameters.global_batch = request.global_batch;
+  parameters.micro_batch = request.micro_batch;
+  return parameters;
+}
+
+// Training as it is, one step a call.
+class Steps {
+ public:
+  Steps(const BenchRequest& request, Communicator& ranks, int threads, const StepOptions& options)
+      : samples_(random_samples(request)),
+        state_(parameters_of(request), {3, request.base_channels, request.depth, "batch", 0}, {static_cast<int>(request.size), static_cast<int>(request.size), 3, {}}, Normaliser{},
+               ranks, threads, options) {
+    for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
+  }
+  void operator()() { state_.step(samples_, order_, 0, 0, 1e-4, false); }
+
+ private:
+  std::vector<GridSample> samples_;
+  TrainingState state_;
+  std::vector<int> order_;
+};
+
+// The same work without the reducer, for a lone rank: each worker lets backward add up its micro-shards where LibTorch keeps
+// them, and the workers' sums are added before the update.
+class PlainSteps {
+ public:
+  PlainSteps(const BenchRequest& request, int threads)
+      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_{static_cast<int>(request.size), static_cast<int>(request.size), 3, {}},
+        layout_(layout_of(UNet(architecture(request)))), optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
+    initialise(layout_, 0, weights_.parameters, weights_.statistics);
+    sum_.resize(weights_.parameters.size());
+    for (int worker = 0; worker < threads; ++worker) {
+      workers_.push_back(std::make_unique<Worker>(Worker{UNet(architecture(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+      alias(workers_.back()->model, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
+    }
+  }
+
+  void operator()() {
+    for (auto& worker : workers_) worker->model->zero_grad();
+    pool_.run(static_cast<int>(parameters_.micro_shards()), [&](int index, int shard) {
+      Worker& worker = *workers_[index];
+      std::vector<const GridSample*> chosen;
+      for (int64_t i = 0; i < parameters_.micro_batch; ++i) chosen.push_back(&samples_[shard * parameters_.micro_batch + i]);
+      fill_batch(worker.batch, chosen, {}, Normaliser{}, grid_);
+      worker.model->train();
+      const auto logits = worker.model(worker.batch.images);
+      (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) * (1.0 / static_cast<double>(parameters_.micro_shards()))).backward();
+    });
+    std::fill(sum_.begin(), sum_.end(), 0.0f);
+    for (auto& worker : workers_) {
+      auto named = worker->model->named_parameters();
+      for (const auto& slot : layout_.parameters) {
+        const torch::Tensor gradient = named[slot.name].grad();
+        if (!gradient.defined()) continue;
+        const float* values = gradient.data_ptr<float>();
+        for (int64_t i = 0; i < slot.count; ++i) sum_[slot.offset + i] += values[i];
+      }
+    }
+    optimiser_.update(weights_.parameters, sum_.data(), optimiser_.norm_of(sum_.data(), pool_), 1e-4, ++step_, pool_);
+  }
+
+ private:
+  static Architecture architecture(const BenchRequest& request) { return {3, request.base_channels, request.depth, "batch", 0}; }
+  struct Worker {
+    UNet model;
+    std::vector<float> statistics;
+    Batch batch;
+  };
+
+  TrainParameters parameters_;
+  std::vector<GridSample> samples_;
+  ShardIndex grid_;
+  FlatLayout layout_;
+  Weights weights_;
+  std::vector<float> sum_;
+  Optimiser optimiser_;
+  WorkerPool pool_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  int64_t step_ = 0;
+};
+
+Value throughput(const BenchRequest& request, std::vector<double> seconds) {
+  const Value median = median_of(std::move(seconds));
+  return {{"images_per_second", static_cast<double>(request.global_batch) / median.at("median").get<double>()}, {"step_seconds", median}};
+}
+
+// A, B, A, B, ...: a machine whose speed drifts drifts for both.
+Value in_turn(const BenchRequest& request, const std::function<void()>& a, const std::function<void()>& b, const char* name_a, const char* name_b) {
+  std::vector<double> seconds_a, seconds_b, ratios;
+  for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
+    const double first = seconds_of(a), second = seconds_of(b);
+    if (step < 0) continue;
+    seconds_a.push_back(first);
+    seconds_b.push_back(second);
+    ratios.push_back(first / second);
+  }
+  return {{"a", name_a}, {"b", name_b}, {name_a, throughput(request, seconds_a)}, {name_b, throughput(request, seconds_b)}, {"ratio", median_of(ratios)}};
+}
+
+Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
+  Steps usual(request, ranks, threads, {});
+  if (request.compare == "world") {
+    Steps other(request, ranks, threads, {Reproducible::run, false});
+    return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
+  }
+  if (request.compare == "overlap") {
+    Steps other(request, ranks, threads, {Reproducible::world, true});
+    return in_turn(request, [&] { other(); }, [&] { usual(); }, "overlap", "after");
+  }
+  if (request.compare == "reducer") {
+    if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
+    PlainSteps other(request, threads);
+    return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
+  }
+  std::vector<double> seconds;
+  for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
+    const double took = seconds_of([&] { usual(); });
+    if (step >= 0) seconds.push_back(took);
+  }
+  return throughput(request, seconds);
+}
+
+// ---- reductions ----
+
+double reduce_seconds(Communicator& ranks, size_t count, int64_t times, std::optional<Reproducible> through) {
+  std::vector<float> values(count, 1.0f);
+  std::optional<distributed::GradientReducer> reducer;
+  if (through) reducer.emplace(ranks, std::vector<distributed::Bucket>{{0, count}}, distributed::ReducerOptions{ranks.size(), *through, false});
+  std::vector<double> seconds;
+  for (int64_t time = -2; time < times; ++time) {
+    ranks.barrier("bench");
+    const double took = seconds_of([&] {
+      if (!reducer) return ranks.all_reduce(distributed::buffer_of(values.data(), count), "bench");
+      reducer->begin("bench");
+      for (int shard = reducer->mine().first; shard < reducer->mine().second; ++shard) reducer->ready(shard, 0);
+      reducer->finish();
+    });
+    if (time >= 0) seconds.push_back(took);
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<ptrdiff_t>(seconds.size() / 2), seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
+// Latency and bandwidth of a ring all-reduce, t = 2 (n - 1) (a + bytes / (n b)), from the smallest and the largest size.
+struct Link {
+  double latency = 0, bandwidth = 1;
+  double seconds(int ranks, double bytes) const { return 2 * (ranks - 1) * (latency + bytes / (ranks * bandwidth)); }
+};
+
+Value bench_reduce(const BenchRequest& request, Communicator& ranks) {
+  const std::vector<size_t> sizes = {1 << 10, 1 << 14, 1 << 17, 1 << 19, 1 << 21, 1 << 23};  // floats
+  std::vector<double> plain;
+  Value rows = Value::array();
+  for (const size_t count : sizes) {
+    plain.push_back(reduce_seconds(ranks, count, request.steps, std::nullopt));
+    rows.push_back({{"bytes", count * sizeof(float)}, {"all_reduce_seconds", plain.back()}, {"run_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::run)},
+                    {"world_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::world)}});
+  }
+  if (ranks.size() == 1) return {{"rows", rows}};
+  const auto n = static_cast<double>(ranks.size());
+  const double bytes = static_cast<double>(sizes.back() * sizeof(float));
+  Link link;
+  link.latency = plain.front() / (2 * (n - 1));
+  link.bandwidth = bytes / n / std::max(plain.back() / (2 * (n - 1)) - link.latency, 1e-9);
+  for (size_t i = 0; i < sizes.size(); ++i) rows[i]["model_seconds"] = link.seconds(ranks.size(), static_cast<double>(sizes[i] * sizeof(float)));
+  return {{"rows", rows}, {"link", {{"latency_seconds", link.latency}, {"bytes_per_second", link.bandwidth}}}};
+}
+
+}  // namespace
+
+Value bench(const BenchRequest& request, Communicator& ranks, int threads) {
+  Value result = request.what == "train" ? bench_train(request, ranks, threads) : bench_reduce(request, ranks);
+  result["what"] = request.what;
+  result["ranks"] = ranks.size();
+  result["threads"] = threads;
+  return result;
+}
+
+}  // namespace penstock::stages

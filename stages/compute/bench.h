@@ -1,0 +1,15 @@
+// Throughput of this machine, with random data: steps of training, and reductions.
+#pragma once
+
+#include "distributed/communicator.h"
+#include "pipeline/value.h"
+#include "stages/bench.h"
+
+namespace penstock::stages {
+
+// Collective. What rank 0 prints: {"what", "ranks", "threads", ...}.
+//   train:  {"images_per_second", "step_seconds": {median and interval}}, or with `compare` {"a", "b", "ratio"} of medians
+//   reduce: {"rows": [{"bytes", "all_reduce_seconds", "run_seconds", "world_seconds", "model_seconds"}], "link": {...}}
+pipeline::Value bench(const BenchRequest& request, distributed::Communicator& ranks, int threads);
+
+}  // namespace penstock::stages

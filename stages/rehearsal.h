@@ -1,0 +1,11 @@
+// How short a rehearsal is (`penstock run --rehearse`).
+#pragma once
+
+#include <cstdint>
+
+namespace penstock::stages {
+
+inline constexpr int64_t rehearsed_samples = 8;
+inline constexpr int64_t rehearsed_epochs = 2;  // a step each, of so few samples
+
+}  // namespace penstock::stages
