@@ -4,6 +4,7 @@
 #include <iostream>
 #include <map>
 
+#include "launch/cache_command_line.h"
 #include "launch/commands.h"
 #include "launch/completion.h"
 #include "pipeline/error_index.h"
@@ -18,6 +19,7 @@ struct Parsed {
   ConfigOptions config;
   RunFlags flags;
   stages::PredictRequest predict;
+  CacheOptions cache;
   stages::BenchRequest bench;
   bool count = false;
   int world = 0;
@@ -96,7 +98,8 @@ std::string names_of(const pipeline::StageTable& kinds) {
 
 // "--forse" is close to "--force": CLI11 names what it did not know, we name what was meant.
 std::string with_suggestion(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* command = app.get_subcommands().empty() ? &app : app.get_subcommands().front();
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
   std::vector<std::string> unknown = command->remaining();
   if (unknown.empty()) unknown = app.remaining();
   if (unknown.empty()) return error.what();
@@ -104,8 +107,8 @@ std::string with_suggestion(const CLI::App& app, const CLI::ParseError& error) {
   for (const CLI::Option* option : command->get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
-  for (const CLI::App* other : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(other->get_name());
+  for (const CLI::App* group : {&app, command}) {
+    for (const CLI::App* other : group->get_subcommands([](const CLI::App*) { return true; })) names.push_back(other->get_name());
   }
   const std::string word = unknown.front().substr(0, unknown.front().find('='));
   std::string message = (word.starts_with("-") ? "unknown flag '" : "unexpected argument '") + word + "'";
@@ -220,15 +223,24 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   predict->add_option("--output", parsed.predict.output, "folder for the results; made")->required()->type_name("DIR");
   predict->callback([&] { code = predict_command(parsed.predict, parsed.voice); });
 
-  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) add_voice(*command, parsed.voice);
+  add_cache_commands(app, parsed.cache, parsed.voice, kinds, code);
+
+  const auto any = [](const CLI::App*) { return true; };
+  for (CLI::App* command : app.get_subcommands(any)) {
+    if (command->get_subcommands(any).empty()) add_voice(*command, parsed.voice);
+    for (CLI::App* inner : command->get_subcommands(any)) add_voice(*inner, parsed.voice);
+  }
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    const CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands().front();
-    const std::string name = command ? "penstock " + command->get_name() : "penstock";
+    std::string name = "penstock";
+    for (const CLI::App* command = &app; !command->get_subcommands().empty();) {
+      command = command->get_subcommands().front();
+      name += " " + command->get_name();
+    }
     throw Error(ExitCode::usage, name + ": " + with_suggestion(app, error) + "\nRun '" + name + " --help' for what it takes.");
   }
   return code;

@@ -55,12 +55,12 @@ std::optional<NodeResult> Conductor::decide(int index) {
   if (planned.state == State::hit && !upstream_ran && !redone) {
     result.reason = "done before";
     result.published = planned.published;
-    store_.touch(*result.published);
     return result;
   }
   if (!planned.forced && !redone) {
     if ((result.published = store_.find_action(action_fields(graph_, index, plan_, published_).key()))) {
       result.reason = "same inputs as before";
+      store_.touch(*result.published);
       if (is_complete(node)) store_.publish_recipe(planned.recipe, *result.published);
       return result;
     }
@@ -162,6 +162,7 @@ StageOrder Conductor::make_order(int index) {
       } else {
         if (!published_[source.node]) continue;  // a run without output, in a fan-in
         digest = published_[source.node]->port(source.port())->digest;
+        store_.touch(*published_[source.node]);
         order.objects.emplace_back(source.node, digest);
         order.call.inputs[input.port()].push_back({store_.object_files(digest), label});
       }

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
 #include "distributed/error.h"
+#include "pipeline/process_mark.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -103,9 +103,8 @@ void walk(int descriptor, const fs::path& root, const std::string& prefix, std::
 }  // namespace
 
 void write_file(const fs::path& path, std::string_view bytes) {
-  static std::atomic<int> count{0};
   if (path.has_parent_path()) make_folder(path.parent_path());
-  const fs::path fresh = path.string() + ".tmp." + std::to_string(getpid()) + "." + std::to_string(++count);
+  const fs::path fresh = path.string() + ".tmp." + unique_suffix();
   try {
     const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.valid()) fail(fresh, "create", errno);
@@ -116,6 +115,20 @@ void write_file(const fs::path& path, std::string_view bytes) {
     unlink(fresh.c_str());
     throw;
   }
+}
+
+bool publish_file(const fs::path& path, std::string_view bytes) {
+  const fs::path fresh = path.string() + ".new." + unique_suffix();
+  write_file(fresh, bytes);
+  bool won = link(fresh.c_str(), path.c_str()) == 0;
+  if (!won && errno != EEXIST) {
+    // No hard links on this file system: renameat2 does not replace either. Where neither works, the last one wins.
+    won = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
+    if (!won && errno != EEXIST) won = rename(fresh.c_str(), path.c_str()) == 0;
+  }
+  unlink(fresh.c_str());
+  if (!won && access(path.c_str(), F_OK) != 0) throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
+  return won;
 }
 
 std::string read_file(const fs::path& path) {

@@ -16,6 +16,10 @@ namespace penstock::pipeline {
 // Throws Error(io) on a full disk or I/O error, Error(cannot_create) when the place cannot be written.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+// As write_file, unless something is at `path`: then false. Of several at once one wins, on this machine or another: link(2)
+// is atomic and never replaces.
+bool publish_file(const std::filesystem::path& path, std::string_view bytes);
+
 // The whole file. Throws Error(data) when missing, Error(io) on a read error.
 std::string read_file(const std::filesystem::path& path);
 

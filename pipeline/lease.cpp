@@ -2,15 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "distributed/error.h"
 #include "pipeline/attempt.h"
@@ -24,39 +20,15 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-std::string first_word(const char* file) {
-  std::ifstream in(file);
-  std::string word;
-  in >> word;
-  return word;
-}
-
-std::string link_target(const char* path) {
-  char target[PATH_MAX];
-  const ssize_t size = readlink(path, target, sizeof target);
-  return size < 0 ? std::string() : std::string(target, static_cast<size_t>(size));
-}
-
-// Field 22 of /proc/<pid>/stat: when the process started, in clock ticks since boot; -1 when there is no such process.
-int64_t start_of(int64_t pid) {
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  std::string text;
-  if (!std::getline(in, text)) return -1;
-  std::istringstream fields(text.substr(text.rfind(')') + 1));  // a program's name may hold anything but this order
-  std::string word;
-  for (int field = 3; field <= 22; ++field) fields >> word;
-  return fields ? std::stoll(word) : -1;
-}
-
-LeaseHolder this_process() {
-  static const std::string boot = first_word("/proc/sys/kernel/random/boot_id"), space = link_target("/proc/self/ns/pid");
+LeaseHolder new_holder() {
+  const ProcessMark mark = this_process();
   LeaseHolder me;
   me.token = unique_suffix();
   me.host = host_name();
-  me.boot = boot;
-  me.pid_namespace = space;
-  me.pid = getpid();
-  me.started = start_of(me.pid);
+  me.boot = mark.boot;
+  me.pid_namespace = mark.pid_namespace;
+  me.pid = mark.pid;
+  me.started = mark.started;
   me.since = utc_text(std::chrono::system_clock::now());
   return me;
 }
@@ -78,12 +50,19 @@ std::optional<LeaseHolder> read_holder(const fs::path& file) {
   }
 }
 
-bool is_of_this_machine(const LeaseHolder& holder) {
-  const LeaseHolder me = this_process();
-  return holder.boot == me.boot && holder.pid_namespace == me.pid_namespace;
+// A second name for a file unless that name is taken: link(2), or where the file system has no hard links a rename that
+// replaces nothing; then `from` is gone. 0 or an errno.
+int give_name(const fs::path& from, const fs::path& to) {
+  if (link(from.c_str(), to.c_str()) == 0) return 0;
+  const int problem = errno;
+  if (problem == EEXIST || problem == ENOENT) return problem;
+  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno == EEXIST ? EEXIST : problem;
 }
 
-bool process_is_gone(const LeaseHolder& holder) { return start_of(holder.pid) != holder.started; }
+[[noreturn]] void refuse(const fs::path& file, int problem) {
+  const bool device = problem == ENOSPC || problem == EIO || problem == EDQUOT;
+  throw Error(device ? ExitCode::io : ExitCode::cannot_create, file.string() + ": cannot write: " + std::strerror(problem));
+}
 
 }  // namespace
 
@@ -100,8 +79,7 @@ Lease::~Lease() {
   changed_.notify_all();
   thread_.join();
   close(descriptor_);
-  const auto holder = read_holder(file_);
-  if (holder && holder->token == me_.token) unlink(file_.c_str());  // unless somebody thought it dead and took it
+  break_lease(file_, me_.token);  // unless somebody thought it dead and took it
 }
 
 void Lease::keep_beating(std::chrono::milliseconds beat) {
@@ -117,40 +95,36 @@ Leases::Leases(fs::path folder, LeaseTiming timing) : folder_(std::move(folder))
 
 std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& stage, LeaseHolder* holder) {
   const fs::path file = folder_ / action.hex();
-  auto current = read_holder(file);
-  if (!current && fs::exists(file)) current = LeaseHolder();  // half a file: it beats no more
-  if (current) {
+  if (const auto current = read_lease(file)) {
     if (!is_dead(action, *current)) {
       if (holder != nullptr) *holder = *current;
       return nullptr;
     }
-    break_lease(action, *current);
+    break_lease(file, current->token);
   }
-  LeaseHolder me = this_process();
+  LeaseHolder me = new_holder();
   me.stage = stage;
   const fs::path mine = file.string() + "." + me.token;
   const int descriptor = open(mine.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (descriptor < 0) refuse(mine, errno);
   const std::string text = to_text(me);
-  if (descriptor < 0 || write(descriptor, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    const int problem = errno;
-    if (descriptor >= 0) close(descriptor);
-    unlink(mine.c_str());
-    throw Error(problem == ENOSPC || problem == EIO || problem == EDQUOT ? ExitCode::io : ExitCode::cannot_create,
-                mine.string() + ": cannot write: " + std::strerror(problem));
-  }
+  errno = ENOSPC;  // what a short write means
+  int problem = write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
+  if (problem == 0) problem = give_name(mine, file);
   // A lost reply of a network file system may say that a link failed which was made: the count of names tells.
   struct stat status = {};
-  bool won = link(mine.c_str(), file.c_str()) == 0 || (fstat(descriptor, &status) == 0 && status.st_nlink == 2);
-  if (!won && errno != EEXIST) won = renameat2(AT_FDCWD, mine.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) == 0;  // no hard links here
+  const bool won = problem == 0 || (fstat(descriptor, &status) == 0 && status.st_nlink == 2);
   unlink(mine.c_str());
   if (won) return std::make_unique<Lease>(file, std::move(me), descriptor, timing_.beat);
   close(descriptor);
+  if (problem != EEXIST) refuse(mine, problem);
   if (holder != nullptr) *holder = read_holder(file).value_or(LeaseHolder{});
   return nullptr;
 }
 
 bool Leases::is_dead(const Digest& action, const LeaseHolder& holder) {
-  if (is_of_this_machine(holder)) return process_is_gone(holder);
+  const Life life = life_of(holder);
+  if (life != Life::unknown) return life == Life::gone;
   const auto now = Clock::now();
   const auto [seen, fresh] = seen_.try_emplace(action, Seen{holder.token, holder.beat, now});
   if (fresh) return false;
@@ -158,22 +132,34 @@ bool Leases::is_dead(const Digest& action, const LeaseHolder& holder) {
   return now - seen->second.since >= timing_.dead_after;
 }
 
-// Takes the file away under a name of its own, and puts it back when it is no longer the one that was judged.
-void Leases::break_lease(const Digest& action, const LeaseHolder& holder) const {
-  const fs::path file = folder_ / action.hex();
+std::optional<LeaseHolder> Leases::holder_of(const fs::path& folder, const Digest& action) {
+  auto holder = read_holder(folder / action.hex());
+  if (holder && life_of(*holder) == Life::gone) return std::nullopt;
+  return holder;
+}
+
+void break_lease(const fs::path& file, const std::string& token) {
+  const auto is_another = [&token](const fs::path& path) {
+    const auto holder = read_lease(path);
+    return holder && holder->token != token;
+  };
+  if (is_another(file)) return;
   const fs::path away = file.string() + ".broken." + unique_suffix();
   if (rename(file.c_str(), away.c_str()) != 0) return;
-  const auto taken = read_holder(away);
-  if (taken && taken->token != holder.token) {
-    [[maybe_unused]] const int back = link(away.c_str(), file.c_str());
-  }
+  if (is_another(away)) give_name(away, file);
   unlink(away.c_str());
 }
 
-std::optional<LeaseHolder> Leases::holder_of(const fs::path& folder, const Digest& action) {
-  auto holder = read_holder(folder / action.hex());
-  if (holder && is_of_this_machine(*holder) && process_is_gone(*holder)) return std::nullopt;
-  return holder;
+// A file that cannot be read is half a file after a power cut, another user's, or a later version's.
+std::optional<LeaseHolder> read_lease(const fs::path& file) {
+  if (auto holder = read_holder(file)) return holder;
+  struct stat status = {};
+  if (stat(file.c_str(), &status) != 0) return std::nullopt;
+  LeaseHolder unreadable;
+  unreadable.beat = int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  return unreadable;
 }
+
+Life life_of(const LeaseHolder& holder) { return life_of(ProcessMark{holder.boot, holder.pid_namespace, holder.pid, holder.started}); }
 
 }  // namespace penstock::pipeline

@@ -2,8 +2,8 @@
 // what is published is right whoever held a lease.
 //
 // A lease is a file that its holder keeps rewriting. One whose holder is a process of this machine that is gone is broken
-// at once; any other when its beat has not changed for a while on the observer's own clock: no clock and no process
-// number is compared across machines.
+// at once, and one whose holder is alive here never; any other when its beat has not changed for a while on the observer's
+// own clock: no clock and no process number is compared across machines.
 #pragma once
 
 #include <chrono>
@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "pipeline/digest.h"
+#include "pipeline/process_mark.h"
 
 namespace penstock::pipeline {
 
@@ -33,6 +34,15 @@ struct LeaseHolder {
 
   std::string described() const;  // "pid 4711 on node3, since 2026-01-01T12:00:00Z"
 };
+
+// Takes a lease file away that was judged dead when it held `token`. Does nothing when it is gone or holds another token;
+// one that was taken anew in that moment is put back.
+void break_lease(const std::filesystem::path& file, const std::string& token);
+
+// What a lease file says; nullopt when there is none. One that cannot be read has no token, and beats when it is written.
+std::optional<LeaseHolder> read_lease(const std::filesystem::path& file);
+// What can be told of a holder without waiting: `unknown` of one elsewhere.
+Life life_of(const LeaseHolder& holder);
 
 struct LeaseTiming {
   std::chrono::milliseconds beat{10'000};
@@ -64,7 +74,8 @@ class Leases {
  public:
   explicit Leases(std::filesystem::path folder, LeaseTiming timing = {});
 
-  // The lease, or null when another holds it, whom `holder` then describes. Never waits.
+  // The lease, or null when another holds it, whom `holder` then describes. Never waits. Error(io) or Error(cannot_create)
+  // when the folder cannot be written.
   std::unique_ptr<Lease> take(const Digest& action, const std::string& stage, LeaseHolder* holder);
 
   // Who holds it now, as far as can be told without waiting; nullopt when nobody does or its process is gone.
@@ -77,7 +88,6 @@ class Leases {
     std::chrono::steady_clock::time_point since;
   };
   bool is_dead(const Digest& action, const LeaseHolder& holder);
-  void break_lease(const Digest& action, const LeaseHolder& holder) const;
 
   std::filesystem::path folder_;
   LeaseTiming timing_;

@@ -282,12 +282,12 @@ class MatrixReader {
     matrix_.seeds = std::move(factor);
   }
 
-  // A flag is stronger than the file, but an axis would silently win over it.
+  // A flag is stronger than the file, but an axis would silently win over it. (A rehearsal's values win over the axis.)
   void refuse_overrides() {
     for (const auto& [key, place] : matrix_.axes) {
       const size_t dot = key.find('.');
       const DraftValue& value = draft_.find(key.substr(0, dot))->values.at(key.substr(dot + 1));
-      if (value.position.line > 0 || value.origin == "default") continue;
+      if (value.position.line > 0 || value.origin == "default" || value.origin == "--rehearse") continue;
       diagnostics_.error("E205", value.position, fmt::format("the matrix varies '{}', so that no run would have this value; `--select '{}={}'` takes some of its runs", key, key, as_read(value.value)),
             {{place, "it is varied here"}});
     }

@@ -14,6 +14,9 @@ ExitCode conduct(const Graph& graph, const RunOptions& options, const RankTools&
   if (options.verify_inputs) inputs.distrust();
   Plan plan = make_plan(graph, options.selection, store, inputs);
   inputs.save();
+  for (const PlannedNode& planned : plan.nodes) {
+    if (planned.needed && planned.state == State::hit) store.touch(*planned.published);
+  }
   Conductor conductor(graph, options, tools.interrupted, store, std::move(plan), tools.ranks.size());
   StageRun together(tools, options, store);
   while (const int width = conductor.next_width()) {

@@ -1,12 +1,9 @@
 #include "pipeline/sealed_folder.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <random>
 
 #include "distributed/error.h"
 #include "pipeline/value.h"
@@ -55,12 +52,6 @@ bool rename_into_place(const fs::path& from, const fs::path& to) {
   if (errno == EEXIST || errno == ENOTEMPTY) return false;
   const bool device = errno == ENOSPC || errno == EIO || errno == EDQUOT;
   throw Error(device ? ExitCode::io : ExitCode::cannot_create, to.string() + ": cannot rename into place: " + std::strerror(errno));
-}
-
-std::string unique_suffix() {
-  static const std::string process = fmt::format("{:x}{:08x}", getpid(), std::random_device()());
-  static std::atomic<int> count{0};
-  return fmt::format("{}.{}", process, ++count);
 }
 
 }  // namespace penstock::pipeline

@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <optional>
-#include <string>
 
 #include "pipeline/files.h"
 
@@ -23,8 +22,5 @@ std::filesystem::path files_of(const std::filesystem::path& holder);
 
 // rename(2). False when something lay at `to` already; other failures throw Error(io) or Error(cannot_create).
 bool rename_into_place(const std::filesystem::path& from, const std::filesystem::path& to);
-
-// A part of a name that no other process or thread, here or on another machine, uses at the same time.
-std::string unique_suffix();
 
 }  // namespace penstock::pipeline

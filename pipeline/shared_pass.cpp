@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "distributed/check.h"
+#include "pipeline/bucket_list.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -29,14 +29,16 @@ struct Task {
 
 // Runs one bucket into the store. Any rank, any thread.
 Outcome work_on(const Task& task, SharedWork& work, int pass, Store& store) {
-  const auto staging = store.make_chunk_staging(task.key);
+  std::filesystem::path staging;
   try {
+    staging = store.make_chunk_staging(task.key);
     work.run_bucket(pass, task.members, staging);
     store.publish_chunk(staging, task.key);
     return {};
   } catch (...) {
-    store.remove_staging(staging.parent_path());
-    return distributed::current_failure();
+    const Outcome failure = distributed::current_failure();
+    if (!staging.empty()) store.remove_staging(staging.parent_path());
+    return failure;
   }
 }
 
@@ -185,7 +187,10 @@ std::string close_pass(SharedWork& work, int pass, const PassPlan& plan, const S
   std::vector<SharedWork::Chunk> chunks;
   for (size_t index = 0; index < plan.buckets.size(); ++index) {
     const auto folder = store.find_chunk(plan.keys[index]);
-    PENSTOCK_CHECK(folder.has_value(), "a chunk that was published a moment ago is in the store");
+    if (!folder) {
+      throw Error(ExitCode::io, fmt::format("{}: this part has vanished or is damaged, a moment after it was there; is the disk failing, or was the store "
+                                            "cleaned by hand? Run again", (store.root() / "chunks" / plan.keys[index].hex()).string()));
+    }
     chunks.push_back({plan.buckets[index].name, ids_of(plan.buckets[index]), *folder});
   }
   return work.finish(pass, chunks);
@@ -254,10 +259,13 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   const auto service = ranks.duplicate("the service of " + context.stage);
 
   std::vector<std::string> decisions;
+  BucketList listed{context.stage, {}};  // rank 0's
   for (int pass = 0; pass < work->passes(); ++pass) {
     PassPlan plan;
     const auto [planned, none] = on_rank0(ranks, context.watch, "planning " + context.stage, [&] {
       plan = plan_pass(kind, *work, pass, *keys, decisions, store);
+      listed.chunks.insert(listed.chunks.end(), plan.keys.begin(), plan.keys.end());
+      write_bucket_list(store, keys->action, listed);
       if (plan.missing.size() < plan.buckets.size() && !plan.missing.empty()) {
         spdlog::info("{}: {} of {} buckets are done already", context.stage, plan.buckets.size() - plan.missing.size(), plan.buckets.size());
       }

@@ -43,6 +43,7 @@ struct ChunkKeys {
   Values parameters;                                   // those that affect the output
   std::map<std::string, std::string> environment;
   std::vector<std::pair<std::string, Digest>> inputs;  // not split by sample
+  Digest action = {};                                  // of the stage; in no chunk's key
 };
 
 // Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every rank.

@@ -59,14 +59,23 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
   NodeResult result;
   result.node = order.node;
   result.reason = order.reason;
-  for (const auto& [from, object] : order.objects) {
-    if (!store_.verify(object)) result.damaged.push_back(from);
+  std::unique_ptr<Lease> lease;
+  try {
+    for (const auto& [from, object] : order.objects) {
+      if (!store_.verify(object)) result.damaged.push_back(from);
+    }
+    if (result.damaged.empty()) {
+      lease = claim(order, result);
+    } else {
+      result.ended = Ended::damaged;
+    }
+  } catch (...) {  // a store that is only read, or full
+    const Outcome failure = distributed::current_failure();
+    result.ended = Ended::failed;
+    result.code = failure.code;
+    result.message = failure.message;
+    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
   }
-  if (!result.damaged.empty()) {
-    result.ended = Ended::damaged;
-    return result;
-  }
-  const auto lease = claim(order, result);
   if (result.ended != Ended::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
     attempt(order, result, before_abort);
@@ -96,20 +105,24 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
     if (tools_.interrupted.load()) break;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest_wait);
+    if (made_meanwhile(order, result)) return nullptr;
   }
   if (tools_.interrupted.load()) {
     result.ended = Ended::interrupted;
     result.code = ExitCode::interrupted;
     return nullptr;
   }
-  // Whoever had the lease, or works without, may just have finished.
-  if (order.replace) return lease;
-  if ((result.published = store_.find_action(order.fields.key()))) {
-    result.ended = Ended::hit;
-    result.reason = "made by another run meanwhile";
-    if (order.recipe) store_.publish_recipe(*order.recipe, *result.published);
-  }
+  made_meanwhile(order, result);  // by who had the lease until now, or works without
   return lease;
+}
+
+// Fills in `result` when another run has published what was ordered.
+bool StageRun::made_meanwhile(const StageOrder& order, NodeResult& result) const {
+  if (order.replace || !(result.published = store_.find_action(order.fields.key()))) return false;
+  result.ended = Ended::hit;
+  result.reason = "made by another run meanwhile";
+  if (order.recipe) store_.publish_recipe(*order.recipe, *result.published);
+  return true;
 }
 
 void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::function<void(const NodeResult&)>& before_abort) {
@@ -137,7 +150,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     // What a finished run left is for longer runs to go on from; who forces this one wants it made again.
     const fs::path finished = store_.root() / "progress" / action.hex() / finished_mark;
     if (!order.resume || (order.replace && fs::exists(finished))) fs::remove_all(finished.parent_path());
-    staging = store_.make_staging(action, ports);
+    std::vector<Digest> reads;
+    for (const auto& [from, object] : order.objects) reads.push_back(object);
+    staging = store_.make_staging(action, ports, reads);
     require_unchanged(order, "after it was read for the plan");
     if (order.family) store_.join_family(*order.family, action);
     StageCall call = order.call;
@@ -148,7 +163,9 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     const StageKind* kind = find_kind(tools_.kinds, call.kind);
     Events events(options_.events_file ? options_.events_file(order.run) : fs::path(), order.stage, options_.listener);
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
-    outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &order.chunks, [&](const Outcome& fatal) {
+    ChunkKeys chunks = order.chunks;
+    chunks.action = action;
+    outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);
     });
@@ -174,20 +191,36 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
   }
 }
 
+// The attempt that published this; a run that did so a moment ago writes its record after that.
+std::optional<Attempt> StageRun::maker_of(const Digest& action) const {
+  for (auto waited = shortest_wait * 0; waited <= longest_wait; waited += shortest_wait) {
+    const auto all = store_.attempts(action);
+    const auto made = std::find_if(all.rbegin(), all.rend(), [](const Attempt& one) { return one.exit_code == 0; });
+    if (made != all.rend()) return *made;
+    std::this_thread::sleep_for(shortest_wait);
+  }
+  return std::nullopt;
+}
+
 PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& staging, const Attempt& attempt) {
   const Digest action = order.fields.key();
   Committed outcome = Committed::fresh;
-  const auto published = store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome);
+  std::vector<PublishedPort> mine;
+  const auto published = store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
   if (outcome != Committed::different) return published;
   // Only what is made in the same way is promised to be the same.
-  const auto earlier = store_.attempts(action);
-  const auto made = std::find_if(earlier.rbegin(), earlier.rend(), [](const Attempt& one) { return one.exit_code == 0; });
-  if (made == earlier.rend() || made->ranks != attempt.ranks || made->threads != attempt.threads) {
+  const auto made = maker_of(action);
+  if (!made || made->ranks != attempt.ranks || made->threads != attempt.threads) {
     spdlog::info("{}: its output differs from what was published before with other ranks or threads", order.call.stage);
     return published;
   }
-  const fs::path file = store_.root() / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), attempt.number);
-  write_file(file, Value{{"stage", order.stage}, {"action", action.hex()}, {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}}.dump() + "\n");
+  Value ports = Value::object();  // those that differ: what was published, and what was made now
+  for (const PublishedPort& port : mine) {
+    const PublishedPort* theirs = published->port(port.port);
+    if (!port.is_volatile && theirs != nullptr && theirs->digest != port.digest) ports[port.port] = {theirs->digest.hex(), port.digest.hex()};
+  }
+  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.stage}, {"action", action.hex()}, {"ports", std::move(ports)},
+                                                              {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}});
   spdlog::warn("{}: its output differs from what was published before for the same inputs and parameters: the stage is not deterministic ({})",
                order.call.stage, file.string());
   return published;

@@ -20,7 +20,9 @@ class StageRun {
 
  private:
   std::unique_ptr<Lease> claim(const StageOrder& order, NodeResult& result);
+  bool made_meanwhile(const StageOrder& order, NodeResult& result) const;
   void attempt(const StageOrder& order, NodeResult& result, const std::function<void(const NodeResult&)>& before_abort);
+  std::optional<Attempt> maker_of(const Digest& action) const;
   PublicationPointer commit(const StageOrder& order, const std::filesystem::path& staging, const Attempt& attempt);
   void record(const StageOrder& order, Attempt& attempt, const distributed::Outcome& outcome, NodeResult& result) const;
 

@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <sstream>
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 #include "pipeline/sealed_folder.h"
 
 namespace penstock::pipeline {
@@ -18,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* format_version = "2\n";
 constexpr const char* volatile_word = "volatile";
+constexpr time_t touch_interval = 60 * 60;  // seconds
 
 // A small file's text, or nothing: absence is no error here.
 std::string text_of_small(const char* path) {
@@ -29,6 +33,16 @@ std::string text_of_small(const char* path) {
   close(file);
   return text;
 }
+
+// Tells the clean-up that this file or folder is in use: its time becomes now, by the clock of the file system, when it is
+// more than an hour old. Nothing in a store that is only read.
+void refresh(const fs::path& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > touch_interval) utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+}
+
+// Beside a staging folder: the objects that are read for it, one digest a line.
+fs::path reads_of(const fs::path& staging) { return staging.string() + ".reads"; }
 
 bool same_ports(const std::vector<PublishedPort>& a, const Publication& b) {
   return std::all_of(a.begin(), a.end(), [&](const PublishedPort& port) {
@@ -60,22 +74,6 @@ std::optional<Manifest> manifest_of(const std::string& text) {
   } catch (const std::exception&) {
     return std::nullopt;  // missing or damaged: as if it had never been published
   }
-}
-
-// Puts `text` under `path` unless something is there: link(2) is atomic and never replaces. False: there was.
-bool publish_file(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new." + unique_suffix();
-  write_file(fresh, text);
-  const int code = link(fresh.c_str(), path.c_str());
-  const int problem = errno;
-  if (code != 0 && problem != EEXIST) {
-    // No hard links on this file system: renameat2 does not replace either.
-    const bool free = renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
-    if (!free) fs::remove(fresh);
-    return free;
-  }
-  fs::remove(fresh);
-  return code == 0;
 }
 
 }  // namespace
@@ -162,10 +160,7 @@ std::vector<Manifest> Store::newest_manifests(const std::string& kind, size_t co
 }
 
 void Store::touch(const Publication& publication) const {
-  constexpr time_t day = 24 * 60 * 60;
-  const fs::path key = root_ / "actions" / publication.action.hex();
-  struct stat status = {};
-  if (stat(key.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > day) utimensat(AT_FDCWD, key.c_str(), nullptr, 0);
+  refresh(root_ / "actions" / publication.action.hex());
 }
 
 fs::path Store::object_files(const Digest& digest) const { return files_of(object(digest)); }
@@ -173,7 +168,7 @@ fs::path Store::object_files(const Digest& digest) const { return files_of(objec
 bool Store::verify(const Digest& digest) const {
   {
     const std::lock_guard lock(verified_->mutex);
-    if (verified_->objects.count(digest)) return true;
+    if (verified_->objects.count(digest) && is_sealed(object(digest))) return true;
   }
   if (verified(object(digest)) == digest) {
     const std::lock_guard lock(verified_->mutex);
@@ -184,33 +179,75 @@ bool Store::verify(const Digest& digest) const {
   return false;
 }
 
-void Store::move_aside(const fs::path& holder, const Digest& name) const {
-  if (mode_ != Mode::read_write || !fs::exists(holder)) return;
-  rename_into_place(holder, root_ / "staging" / ("damaged-" + name.hex() + "." + unique_suffix()));
+bool Store::move_aside(const Digest& digest) const { return move_aside(object(digest), digest); }
+
+bool Store::move_aside(const fs::path& holder, const Digest& name) const {
+  if (mode_ != Mode::read_write) return false;
+  if (!fs::exists(holder)) return true;
+  try {
+    return rename_into_place(holder, root_ / "staging" / ("damaged-" + name.hex() + "." + unique_suffix()));
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::cannot_create || fs::exists(holder)) throw;
+    return true;  // another process was faster
+  }
 }
 
-fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports) {
+fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads) {
   const fs::path staging = root_ / "staging" / (action.hex() + "." + unique_suffix());
-  for (const std::string& port : ports) make_folder(staging / port);
+  if (!reads.empty()) {
+    std::string text;
+    for (const Digest& digest : reads) text += digest.hex() + "\n";
+    write_file(reads_of(staging), text);
+  }
+  try {
+    for (const std::string& port : ports) make_folder(staging / port);
+  } catch (...) {
+    remove_staging(staging);
+    throw;
+  }
   return staging;
 }
 
 void Store::remove_staging(const fs::path& staging) {
   std::error_code ignored;
   fs::remove_all(staging, ignored);
+  fs::remove(reads_of(staging), ignored);
 }
 
 PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
   published.digest = seal(staging / port.port, holder);
-  // An object already there is mine when it is whole; a damaged one is moved aside first.
-  while (!rename_into_place(holder, object(published.digest))) {
-    if (verify(published.digest)) return published;
+  place(holder, published.digest);
+  return published;
+}
+
+// `holder` is sealed and of this digest.
+void Store::place(const fs::path& holder, const Digest& digest) const {
+  // An object already there is mine when it is whole; a damaged one is moved aside first. It is touched before it is
+  // looked at: either the clean-up sees that it is in use, or its place is free and mine goes there.
+  while (!rename_into_place(holder, object(digest))) {
+    refresh(object(digest));
+    if (verify(digest)) return;
   }
   const std::lock_guard lock(verified_->mutex);
-  verified_->objects.insert(published.digest);
-  return published;
+  verified_->objects.insert(digest);
+}
+
+bool Store::take_over(const Digest& digest, const fs::path& files) {
+  if (is_sealed(object(digest)) && verify(digest)) return true;
+  const fs::path staging = make_staging(digest, {"object"});
+  try {
+    copy_tree(files, staging / "object");
+    const fs::path holder = staging / ".object";
+    const bool good = seal(staging / "object", holder) == digest;
+    if (good) place(holder, digest);
+    remove_staging(staging);
+    return good;
+  } catch (...) {
+    remove_staging(staging);
+    throw;
+  }
 }
 
 Publication Store::write_manifest(const Manifest& manifest) const {
@@ -226,9 +263,16 @@ Publication Store::write_manifest(const Manifest& manifest) const {
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
 PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe, bool replace,
-                                 Committed* outcome) {
+                                 Committed* outcome, std::vector<PublishedPort>* mine) {
   Manifest made = draft;
   for (PublishedPort& port : made.ports) port = adopt(staging, port);
+  const auto published = publish(made, recipe, replace, outcome);
+  remove_staging(staging);
+  if (mine != nullptr) *mine = std::move(made.ports);
+  return published;
+}
+
+PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome) {
   auto mine = std::make_shared<const Publication>(write_manifest(made));
   const fs::path key = root_ / "actions" / mine->action.hex();
 
@@ -244,7 +288,6 @@ PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft,
   }
   if (recipe) publish_recipe(*recipe, *mine);
   if (outcome != nullptr) *outcome = result;
-  remove_staging(staging);
   return mine;
 }
 
@@ -262,6 +305,7 @@ void Store::publish_recipe(const Digest& recipe, const Publication& publication)
 std::optional<fs::path> Store::find_chunk(const Digest& key) const {
   const fs::path holder = root_ / "chunks" / key.hex();
   if (!fs::exists(holder)) return std::nullopt;
+  refresh(holder);  // before it is looked at, as in adopt()
   if (verified(holder)) return files_of(holder);
   move_aside(holder, key);
   return std::nullopt;
@@ -282,61 +326,6 @@ fs::path Store::publish_chunk(const fs::path& staging, const Digest& key) {
   }
   remove_staging(staging.parent_path());
   return files_of(chunk);
-}
-
-// ---- what unfinished stages keep, and the record of attempts ----
-
-fs::path Store::progress(const Digest& action) const {
-  const fs::path folder = root_ / "progress" / action.hex();
-  make_folder(folder);
-  return folder;
-}
-
-bool Store::has_progress(const Digest& action) const {
-  std::error_code absent;
-  return fs::directory_iterator(root_ / "progress" / action.hex(), absent) != fs::directory_iterator();
-}
-
-void Store::join_family(const Digest& family, const Digest& action) const {
-  const fs::path member = root_ / "families" / family.hex() / action.hex();
-  if (fs::exists(member)) return;
-  make_folder(member.parent_path());
-  write_file(member, "");
-}
-
-std::vector<fs::path> Store::relatives(const Digest& family, const Digest& action) const {
-  std::vector<fs::path> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(root_ / "families" / family.hex(), absent)) {
-    const std::string name = entry.path().filename().string();
-    if (name != action.hex() && fs::exists(root_ / "progress" / name)) found.push_back(root_ / "progress" / name);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-int Store::next_attempt(const Digest& action) const {
-  const auto all = attempts(action);
-  return all.empty() ? 1 : all.back().number + 1;
-}
-
-void Store::record_attempt(const Digest& action, const Attempt& attempt) const {
-  write_file(root_ / "attempts" / action.hex() / (std::to_string(attempt.number) + ".json"), pipeline::to_json(attempt).dump() + "\n");
-}
-
-std::vector<Attempt> Store::attempts(const Digest& action) const {
-  std::vector<Attempt> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(root_ / "attempts" / action.hex(), absent)) {
-    if (entry.path().extension() != ".json") continue;
-    try {
-      found.push_back(attempt_from_json(Value::parse(read_file(entry.path()))));
-    } catch (const std::exception&) {
-      // A damaged record says nothing.
-    }
-  }
-  std::sort(found.begin(), found.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
-  return found;
 }
 
 }  // namespace penstock::pipeline

@@ -3,13 +3,14 @@
 //   objects/<digest>/            one port's tree, sealed
 //   manifests/<kind>/<digest>    key fields in clear, and the ports
 //   actions/<key>, recipes/<key> manifest, action key and (port, digest, volatile): one small file a lookup
-//   chunks/<key>/                a bucket's cached part, sealed
+//   chunks/<key>/                a bucket's cached part, sealed; buckets/<action key>: which of them a stage is made of
 //   progress/<action key>/       what an unfinished stage keeps; families/<family>/<action key>: who shares a family
-//   attempts/<action key>/<n>.json        leases/<action key>        staging/<key>.<attempt>/<port>/
+//   attempts/<action key>/<n>.json        leases/<action key>        staging/<key>.<process>/<port>/, and what it reads
 //   nondeterminism/<action key>.<n>.json  sweeps/<sweep id>/         pins/<action key>        format-version
 //
 // Publishing is atomic and last: a key is visible only when all it names is complete, synced and verified. Correctness
-// depends on no lock. Many processes may use one store, and threads one object of this class.
+// depends on no lock. Many processes may use one store, and threads one object of this class. The clean-up (store_gc.h)
+// may take away at any moment what was not used for a while: a reader finds the whole of it or nothing.
 #pragma once
 
 #include <filesystem>
@@ -73,7 +74,7 @@ class Store {
   std::optional<Manifest> manifest(const Publication& publication) const;
   // The last published manifests of a kind, newest first.
   std::vector<Manifest> newest_manifests(const std::string& kind, size_t count) const;
-  // Tells the clean-up that this was used today.
+  // Tells the clean-up that this was used within the hour.
   void touch(const Publication& publication) const;
 
   std::filesystem::path object(const Digest& digest) const { return root_ / "objects" / digest.hex(); }
@@ -81,16 +82,23 @@ class Store {
   // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is moved
   // aside, so that the next run remakes it.
   bool verify(const Digest& object) const;
+  bool move_aside(const Digest& object) const;  // false in a store that is only read
 
-  // A fresh, empty staging folder with one empty folder per port.
-  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports);
+  // A fresh, empty staging folder with one empty folder per port. While it is there and this process lives, the clean-up
+  // leaves the objects in `reads` alone.
+  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads = {});
   void remove_staging(const std::filesystem::path& staging);
 
   // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the recipe
   // where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what another run
-  // published first stays, and is returned.
+  // published first stays, and is returned; `mine` gets what lay in staging, with its digests.
   PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
-                            bool replace, Committed* outcome = nullptr);
+                            bool replace, Committed* outcome = nullptr, std::vector<PublishedPort>* mine = nullptr);
+  // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what the
+  // digest says. Error(data) when a file is missing.
+  bool take_over(const Digest& object, const std::filesystem::path& files);
+  // The second half of commit, for ports whose objects lie in the store already.
+  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr);
   // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
   // written.
   void publish_recipe(const Digest& recipe, const Publication& publication) const;
@@ -108,14 +116,18 @@ class Store {
   std::vector<std::filesystem::path> relatives(const Digest& family, const Digest& action) const;
 
   int next_attempt(const Digest& action) const;
-  void record_attempt(const Digest& action, const Attempt& attempt) const;
+  // Under its number, or the next that no other run has taken meanwhile: which is returned.
+  int record_attempt(const Digest& action, Attempt attempt) const;
+  // Two runs in the same way gave different bytes. Returns the record's file.
+  std::filesystem::path record_nondeterminism(const Digest& action, const Value& record) const;
   std::vector<Attempt> attempts(const Digest& action) const;  // by number
 
  private:
   PublishedPort adopt(const std::filesystem::path& staging, const PublishedPort& port);
+  void place(const std::filesystem::path& holder, const Digest& object) const;
   PublicationPointer find(const char* table, const Digest& key) const;
   Publication write_manifest(const Manifest& manifest) const;
-  void move_aside(const std::filesystem::path& holder, const Digest& name) const;
+  bool move_aside(const std::filesystem::path& holder, const Digest& name) const;
 
   struct Verified {
     std::mutex mutex;

@@ -27,6 +27,7 @@
 
 #include "distributed/world.h"
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -128,10 +129,10 @@ std::string last_lines(const fs::path& log, size_t count) {
   _exit(127);
 }
 
-// Returns the status of waitpid. When the run is interrupted, the program and what it started are asked to end, and killed if they do not:
-// Error(interrupted).
-int run_to_end(const fs::path& program, std::vector<std::string>& arguments, std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
-               const std::atomic<bool>& interrupted) {
+// Returns the status of waitpid; nullopt when the run is interrupted: the program and what it started were asked to end, and
+// killed if they did not.
+std::optional<int> run_to_end(const fs::path& program, std::vector<std::string>& arguments, std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
+                              const std::atomic<bool>& interrupted) {
   using Clock = std::chrono::steady_clock;
   const auto words = pointers(arguments), variables = pointers(environment);
   const pid_t parent = getpid(), child = fork();
@@ -145,7 +146,7 @@ int run_to_end(const fs::path& program, std::vector<std::string>& arguments, std
     if (ended == child && !asked) return status;
     if (ended == child) {
       kill(-child, SIGKILL);  // what it left behind
-      throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
+      return std::nullopt;
     }
     if (interrupted.load() && !asked) {
       asked = Clock::now();
@@ -155,6 +156,15 @@ int run_to_end(const fs::path& program, std::vector<std::string>& arguments, std
     }
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest_pause);
+  }
+}
+
+// What killed runs of this command left behind.
+void remove_leftovers(const fs::path& progress) {
+  for (const auto& entry : fs::directory_iterator(progress)) {
+    const auto mark = pipeline::mark_in(entry.path().filename().string());
+    std::error_code ignored;
+    if (mark && life_of(*mark) == pipeline::Life::gone) fs::remove_all(entry.path(), ignored);
   }
 }
 
@@ -176,15 +186,21 @@ void run_program(pipeline::StageContext& context) {
   if (program.empty()) throw Error(ExitCode::data, fmt::format("the program '{}' is not found", arguments.front()));
   auto environment = environment_for(parameters.env);
 
-  const fs::path folder = context.progress / "work";
-  const fs::path log = context.progress / "output.log";
-  fs::remove_all(folder);
+  // Of this process alone: with --no-lease another may be running the same command.
+  const std::string suffix = pipeline::unique_suffix();
+  const fs::path folder = context.progress / ("work." + suffix);
+  const fs::path log = context.progress / ("output." + suffix);
+  remove_leftovers(context.progress);
   pipeline::make_folder(folder);
-  const int status = run_to_end(program, arguments, environment, folder, log, context.interrupted);
+  const auto ended = run_to_end(program, arguments, environment, folder, log, context.interrupted);
   fs::remove_all(folder);
+  const std::string end = last_lines(log, 20);
+  fs::remove(log);
+  if (!ended) throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
+  const int status = *ended;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("was ended by signal {}", WTERMSIG(status));
-  throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, last_lines(log, 20)));
+  throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
 }
 
 // Outputs are folders' names and stand in references ("clean.masks") and in braces.

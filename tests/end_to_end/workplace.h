@@ -83,7 +83,7 @@ class Workplace {
   std::map<std::string, std::string> published(const std::string& store = ".penstock") const {
     std::map<std::string, std::string> found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path() / store / "manifests")) {
-      if (!entry.is_regular_file()) continue;
+      if (!entry.is_regular_file() || entry.path().has_extension()) continue;  // half-written by who was killed
       const auto manifest = nlohmann::json::parse(text_of(entry.path()));
       for (const auto& port : manifest.at("ports")) {
         if (port.value("volatile", false)) continue;

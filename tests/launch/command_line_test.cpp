@@ -40,6 +40,8 @@ TEST(CommandLine, AWrongWordIsAnsweredWithTheNearestRightOne) {
   EXPECT_THAT(refusal({"rnu", "x.toml"}), HasSubstr("did you mean 'run'?"));
   EXPECT_THAT(refusal({"plan", "x.toml", "--cuont"}), HasSubstr("did you mean '--count'?"));
   EXPECT_THAT(refusal({"stages", "trian"}), HasSubstr("did you mean 'train'?"));
+  EXPECT_THAT(refusal({"cache", "gcc"}), HasSubstr("did you mean 'gc'?"));
+  EXPECT_THAT(refusal({"cache", "gc", "--older-then", "3"}), HasSubstr("did you mean '--older-than'?"));
 }
 
 TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }

@@ -95,7 +95,7 @@ struct UpperParameters {
 };
 
 // One sample a line of the input file; each becomes its reverse. Buckets of about two samples.
-class ReverseWork final : public SharedWork {
+class ReverseWork : public SharedWork {
  public:
   ReverseWork(StageContext& context, Calls& calls) : output_(context.output("lines")), calls_(calls) {
     std::ifstream in(context.input("text") / "text.txt");
@@ -274,6 +274,7 @@ class Workshop {
     Outcome outcome;
     options.selection = selection;
     options.cache = path("cache");
+    options.use_leases = use_leases;
     options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results, const Store& store) {
       last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
@@ -299,6 +300,7 @@ class Workshop {
   Calls calls;
   StageTable kinds = fake_kinds(calls);
   std::atomic<bool> interrupted{false};
+  bool use_leases = true;
   std::string last_lineage;
 };
 

@@ -101,6 +101,95 @@ TEST(Runner, ADamagedStoredOutputIsMadeAgainBeforeItIsUsed) {
   EXPECT_EQ(shop.calls.count["write"], 2);
 }
 
+// A stage kind without inputs whose body does `harm`.
+StageKind vandal(std::function<void()> harm) {
+  StageKind kind;
+  kind.name = "vandal";
+  kind.summary = "does harm";
+  kind.outputs = {{.name = "nothing", .help = "nothing"}};
+  kind.body = [harm] { return body_of([harm](StageContext&) { harm(); }); };
+  return kind;
+}
+
+TEST(Runner, AHitWhoseObjectVanishesBetweenPlanAndUseIsMadeAgain) {
+  Workshop shop(std::string(chain) + "[stage.vandal]\nneeds = [\"upper\"]\n[stage.late]\nuses = \"upper\"\nrepeat = 3\ninputs = { text = \"write.text\" }\nneeds = [\"vandal\"]\n");
+  std::string object;
+  shop.kinds.push_back(vandal([&] { std::filesystem::remove_all(shop.path("store/objects") / object); }));
+  Selection first;
+  first.targets = {"write"};
+  object = shop.run({}, 1, first).digests.at("write.text");
+  const auto outcome = shop.run();  // write is a hit, upper reads its object, then the object is gone
+  EXPECT_EQ(outcome.code, ExitCode::done);
+  EXPECT_EQ(outcome.ended.at("late"), Ended::ran);
+  EXPECT_EQ(outcome.ended.at("write"), Ended::ran) << "a second time";
+  EXPECT_EQ(outcome.digests.at("write.text"), object);
+}
+
+TEST(Runner, APartThatCannotBeStagedFailsTheStageAndNotTheProgram) {
+  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.hinder]\ninputs = { text = \"write.text\" }\n");
+  StageKind hinder = shop.kinds.at(2);  // reverse, in a store that loses its staging folder while the stage runs
+  hinder.name = "hinder";
+  hinder.body = [&shop] {
+    const auto staging = shop.path("store/staging");
+    std::filesystem::remove_all(staging);
+    std::ofstream(staging) << "in the way";
+    return std::make_unique<ReverseBody>(shop.calls);
+  };
+  shop.kinds.push_back(hinder);
+  const auto outcome = shop.run();
+  EXPECT_EQ(outcome.code, ExitCode::cannot_create);
+  EXPECT_THAT(outcome.messages.at("hinder"), HasSubstr("store/staging/chunk-"));
+}
+
+TEST(Runner, AStoreThatCannotBeClaimedFailsTheStageWithThePath) {
+  Workshop shop(chain);
+  Store(shop.path("store"), Store::Mode::read_write);
+  std::filesystem::remove_all(shop.path("store/leases"));
+  const auto outcome = shop.run({}, 2);
+  EXPECT_EQ(outcome.code, ExitCode::cannot_create);
+  EXPECT_THAT(outcome.messages.at("write"), HasSubstr("store/leases/"));
+}
+
+TEST(Runner, ARunTouchesAllThatItsTargetsAreMadeOf) {
+  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\ntargets = [\"upper\"]\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n");
+  shop.run();
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
+  for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions"))) std::filesystem::last_write_time(key.path(), old);
+  EXPECT_EQ(shop.run().ended.at("upper"), Ended::hit);
+  for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions"))) {
+    EXPECT_GT(std::filesystem::last_write_time(key.path()), old) << "the upstream of a hit is in use as well";
+  }
+}
+
+// A stage that gives other bytes each time, while another run publishes the same stage.
+TEST(Runner, AnOutputThatDiffersFromWhatWasPublishedMeanwhileIsRecorded) {
+  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.vary]\n");
+  StageKind vary = shop.kinds.at(0);
+  vary.name = "vary";
+  vary.inputs.clear();
+  int runs = 0;
+  vary.body = [&] {
+    return body_of([&](StageContext& context) {
+      const int mine = ++runs;
+      if (mine == 1) shop.run();  // the other run, which takes no lease
+      write_file(context.output("text") / "text.txt", std::to_string(mine));
+      write_file(context.output("note") / "note.txt", "");
+    });
+  };
+  shop.kinds.push_back(vary);
+  shop.use_leases = false;
+  const auto outcome = shop.run();
+  EXPECT_EQ(outcome.code, ExitCode::done);
+  EXPECT_EQ(runs, 2);
+  const auto records = std::filesystem::directory_iterator(shop.path("store/nondeterminism"));
+  ASSERT_NE(records, std::filesystem::directory_iterator());
+  const Value record = Value::parse(read_file(records->path()));
+  EXPECT_EQ(record.at("stage"), "vary");
+  EXPECT_EQ(record.at("ports").size(), 1u) << "the volatile one may differ";
+  EXPECT_EQ(record.at("ports").at("text").at(0), outcome.digests.at("vary.text"));
+  EXPECT_EQ(shop.run().digests, outcome.digests) << "what was published first stays";
+}
+
 TEST(Runner, ARefusingVerdictStopsWhatWaitsForItOnEveryRun) {
   const std::string config = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.check]\ninputs = { text = \"write.text\" }\n[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
   Workshop shop(config);

@@ -82,6 +82,35 @@ TEST(Store, AKeyWhoseObjectIsGoneIsAbsent) {
   EXPECT_FALSE(store.find_recipe(key("recipe")));
 }
 
+// The clean-up may take what was published an hour ago and not used since.
+TEST(Store, AnObjectThatVanishedAfterItWasVerifiedIsMissing) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto digest = publish(store, "content").port("out")->digest;
+  ASSERT_TRUE(store.verify(digest));
+  fs::remove_all(store.object(digest));
+  EXPECT_FALSE(store.verify(digest));
+}
+
+TEST(Store, AnOldObjectThatIsPublishedAgainCountsAsUsed) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto digest = publish(store, "content").port("out")->digest;
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  fs::last_write_time(store.object(digest), old);
+  publish(store, "content");
+  EXPECT_GT(fs::last_write_time(store.object(digest)), old);
+}
+
+TEST(Store, StagingTellsWhatIsReadForItAndLeavesNothingBehind) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto staging = store.make_staging(action, {"out"}, {key("input")});
+  EXPECT_EQ(read_file(staging.string() + ".reads"), key("input").hex() + "\n");
+  store.remove_staging(staging);
+  EXPECT_TRUE(fs::is_empty(folder.path() / "store/staging"));
+}
+
 TEST(Store, ADamagedChunkIsAbsent) {
   TemporaryFolder folder;
   Store store(folder.path() / "store", Store::Mode::read_write);
@@ -132,6 +161,19 @@ TEST(Store, AttemptsAreKeptInOrder) {
   }
   EXPECT_EQ(store.next_attempt(action), 11);
   EXPECT_EQ(store.attempts(action).back().message, "attempt 10");
+}
+
+TEST(Store, AttemptsOfRunsAtOnceDoNotReplaceEachOther) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  Attempt first, second;
+  first.number = second.number = store.next_attempt(action);
+  first.message = "first", second.message = "second";
+  EXPECT_EQ(store.record_attempt(action, first), 1);
+  EXPECT_EQ(store.record_attempt(action, second), 2);
+  ASSERT_EQ(store.attempts(action).size(), 2u);
+  EXPECT_EQ(store.attempts(action).front().message, "first");
+  EXPECT_EQ(store.attempts(action).back().number, 2);
 }
 
 }  // namespace

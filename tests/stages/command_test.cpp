@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 
 namespace penstock::stages {
 namespace {
@@ -41,6 +42,20 @@ TEST(Command, AnUnknownWordInBracesAndAProgramThatIsNotThereAreNamed) {
 }
 
 TEST(Command, AFileThatIsNoPortIsRefused) { EXPECT_THAT(failure({"cat", "/etc/passwd"}), HasSubstr("make it an input")); }
+
+TEST(Command, RunsBesideAnotherRunOfItselfAndRemovesWhatDeadOnesLeft) {
+  Bench bench;
+  const auto progress = bench.path() / "1/progress";  // of the bench's first run
+  pipeline::ProcessMark dead = pipeline::this_process();
+  const std::string mine = pipeline::unique_suffix();
+  std::string theirs = mine;
+  theirs.replace(theirs.find("-" + std::to_string(dead.started) + "-"), 2, "-9");  // the same number at another time
+  pipeline::write_file(progress / ("work." + mine) / "file", "of a run that is alive");
+  pipeline::write_file(progress / ("work." + theirs) / "file", "of one that was killed");
+  bench.run("command", {}, {{"command", Words{"touch", "{out}/file"}}, {"outputs", Words{"out"}}});
+  EXPECT_TRUE(std::filesystem::exists(progress / ("work." + mine) / "file"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(progress), std::filesystem::directory_iterator()), 1);
+}
 
 TEST(Command, SeesOnlyTheNamedVariables) {
   setenv("PENSTOCK_TEST_SECRET", "hidden", 1);
