@@ -1,5 +1,7 @@
 #include "distributed/build_id.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <link.h>
 
 #include <cstring>
@@ -12,7 +14,6 @@ namespace {
 int add_id(dl_phdr_info* object, size_t, void* text) {
   const std::string_view name = object->dlpi_name;
   if (!name.empty() && name.find("libpenstock.so") == std::string_view::npos) return 0;
-  if (name.find("vdso") != std::string_view::npos) return 0;
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& part = object->dlpi_phdr[i];
     if (part.p_type != PT_NOTE) continue;
@@ -24,11 +25,7 @@ int add_id(dl_phdr_info* object, size_t, void* text) {
       std::memcpy(&note, at, sizeof note);
       const unsigned char* id = at + sizeof note + padded(note.n_namesz);
       if (note.n_type == NT_GNU_BUILD_ID) {
-        constexpr const char* digits = "0123456789abcdef";
-        for (size_t byte = 0; byte < note.n_descsz; ++byte) {
-          *static_cast<std::string*>(text) += digits[id[byte] >> 4];
-          *static_cast<std::string*>(text) += digits[id[byte] & 15];
-        }
+        *static_cast<std::string*>(text) += fmt::format("{:02x}", fmt::join(id, id + note.n_descsz, ""));
       }
       at = id + padded(note.n_descsz);
     }
