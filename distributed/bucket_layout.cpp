@@ -1,8 +1,15 @@
 #include "distributed/bucket_layout.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace penstock::distributed {
+namespace {
+
+constexpr size_t smallest_bucket = (size_t{256} << 10) / sizeof(float), largest_bucket = (size_t{4} << 20) / sizeof(float);  // elements
+constexpr size_t buckets_aimed_at = 32;
+
+}  // namespace
 
 std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail, size_t cap, size_t last) {
   // The slots of the last bucket: the longest run from the beginning that fits, one at least.
@@ -24,6 +31,11 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
   if (open.end > open.begin) buckets.push_back(open);
   if (begin > 0) buckets.push_back({0, begin});
   return buckets;
+}
+
+std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail) {
+  const size_t whole = std::accumulate(slots.begin(), slots.end(), tail);
+  return bucket_layout(slots, tail, std::clamp(whole / buckets_aimed_at, smallest_bucket, largest_bucket), smallest_bucket);
 }
 
 }  // namespace penstock::distributed

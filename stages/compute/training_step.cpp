@@ -62,10 +62,6 @@ class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
   std::function<void(const torch::Tensor&)> take_;
 };
 
-// Bytes of a bucket, and of the last, whose reduction nothing hides: small enough to begin early, large enough that their
-// number costs little.
-constexpr size_t bucket_bytes = size_t{4} << 20, last_bucket_bytes = size_t{256} << 10;
-
 void require_share(const TrainParameters& parameters, const distributed::Communicator& ranks) {
   if (ranks.size() <= parameters.micro_shards()) return;
   throw Error(ExitCode::config, "norm = \"sync\" needs every rank to have samples: " + std::to_string(ranks.size()) + " ranks share " +
@@ -78,7 +74,7 @@ std::vector<distributed::Bucket> TrainingState::buckets() const {
   std::vector<size_t> slots;
   for (const auto& slot : layout_.parameters) slots.push_back(static_cast<size_t>(slot.count));
   const size_t tail = static_cast<size_t>(layout_.statistic_count) + figure_count;
-  return distributed::bucket_layout(slots, tail, bucket_bytes / sizeof(float), last_bucket_bytes / sizeof(float));
+  return distributed::standard_buckets(slots, tail);
 }
 
 TrainingState::TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,

@@ -103,6 +103,20 @@ TEST(BucketLayout, KeepsToItsCapsWhereSlotsAllow) {
   EXPECT_EQ(bucket_layout({10, 20, 300, 40, 50}, 5, 100, 30), (std::vector<Bucket>{{330, 425}, {30, 330}, {0, 30}}));
 }
 
+TEST(BucketLayout, OfTrainingHoldsASmallPartOfTheWholeEach) {
+  const auto buckets = standard_buckets(std::vector<size_t>(400, 10'000), 0);
+  EXPECT_EQ(buckets.front(), (Bucket{3'880'000, 4'000'000}));
+  EXPECT_EQ(buckets.back(), (Bucket{0, 60'000})) << "the last, whose reduction nothing hides, is smaller";
+}
+
+TEST(BucketLayout, OfTrainingIsOneBucketForASmallNetwork) {
+  EXPECT_EQ(standard_buckets({1'000, 2'000, 3'000}, 100).size(), 1u);
+}
+
+TEST(BucketLayout, OfTrainingIsAtMostFourMebibytesABucket) {
+  for (const Bucket& bucket : standard_buckets(std::vector<size_t>(1'000, 100'000), 0)) EXPECT_LE((bucket.end - bucket.begin) * sizeof(float), size_t{4} << 20);
+}
+
 // The bound of a sum of n terms in float32: n * 2^-24 times the sum of magnitudes (Higham 2002, section 4.2).
 TEST(GradientReducer, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   const auto shards = random_shards(8);
