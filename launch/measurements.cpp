@@ -3,7 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <filesystem>
 
+#include "distributed/error.h"
 #include "pipeline/attempt.h"
 #include "pipeline/files.h"
 #include "pipeline/stat_cache.h"
