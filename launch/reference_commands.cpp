@@ -23,7 +23,7 @@ takes latency + m / bandwidth (Thakur, Rabenseifner and Gropp 2005). On n ranks 
 slices to everybody and back, w being the most nodes of the tree that a rank sends. With `--ranks-per-node K` a ring goes as fast as its slowest
 link, and K ranks share their node's one link to others. A step takes rounds x micro-shard + exposed + update: rounds = a rank's most
 micro-shards / its threads, rounded up; exposed is what of the exchange outlasts the last round's backward, two thirds of a micro-shard, when
-each bucket goes out as soon as backward has come to it and those before it are through (`overlap = "off"`: all of the exchange). Not in the
+each bucket goes out as soon as backward has come to it and those before it are through (`overlap = "off"`: all of the exchange; `"auto"` is taken as on). Not in the
 model: the additions, other jobs on the same switches, reading files, validation, checkpoints.
 
 | link | latency | bandwidth | source |
