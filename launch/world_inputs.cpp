@@ -55,11 +55,12 @@ void find_samples(const Looked& looked, const Node& train, const WorldFlags& fla
 
   stages::Workload& workload = known.workload;
   const Node* split = nearest_upstream(looked.graph, train, "split");
-  const Value subsets = published_json(looked, split, "index", "split.json").value("subsets", Value());
+  const Value index = published_json(looked, split, "index", "split.json");
   if (flags.samples > 0) {
     workload.samples = workload.held = flags.samples;
     known.samples_from = "given";
-  } else if (!subsets.is_null()) {
+  } else if (!index.is_null()) {
+    const Value& subsets = index.at("subsets");
     workload.samples = static_cast<int64_t>(subsets.at("train").size());
     workload.held = *workload.samples + static_cast<int64_t>(subsets.at("validation").size());
     known.samples_from = "in the split";
