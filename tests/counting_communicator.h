@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -44,7 +45,10 @@ class CountingCommunicator final : public distributed::Communicator {
   void send(int to, int tag, std::string_view bytes) override { ranks_.send(to, tag, bytes); }
   distributed::Message receive(int from, int tag) override { return ranks_.receive(from, tag); }
   std::optional<distributed::Message> poll(int from, int tag) override { return ranks_.poll(from, tag); }
-  [[noreturn]] void abort(ExitCode code) override { ranks_.abort(code); }
+  [[noreturn]] void abort(ExitCode code) override {
+    ranks_.abort(code);
+    std::terminate();  // not reached
+  }
 
  private:
   void count(std::atomic<size_t>& bytes, const Buffer& buffer) {
