@@ -2,6 +2,7 @@
 // Nothing is made up: what is not known is missing, with the way to learn it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,32 @@ struct KnownTraining {
   int threads = 1;           // of a rank
   std::optional<int64_t> images;  // of all subsets: what the shared stages work on
 };
-KnownTraining known_training(const Looked& looked, const pipeline::Node& train, const WorldFlags& flags);
+
+// Reads what the store, the cache of measurements and the flags say, each file once: a sweep may have thousands of trainings.
+class TrainingInputs {
+ public:
+  TrainingInputs(const Looked& looked, const WorldFlags& flags) : looked_(looked), flags_(flags) {}
+
+  KnownTraining of(const pipeline::Node& train);
+
+ private:
+  // What a finished training of the store says of itself.
+  struct Finished {
+    pipeline::Value telemetry, curves, model;
+  };
+  const pipeline::Value& json(const std::vector<pipeline::PublishedPort>& ports, const std::string& port, const char* file);
+  const pipeline::Value& json(const pipeline::Node* node, const std::string& port, const char* file);
+  void find_grid(const pipeline::Node& train, stages::Workload& workload);
+  void find_samples(const pipeline::Node& train, KnownTraining& known);
+  void find_pace(KnownTraining& known);
+  bool take_measured(KnownTraining& known);
+  bool take_history(KnownTraining& known);
+
+  const Looked& looked_;
+  const WorldFlags& flags_;
+  std::map<std::string, pipeline::Value> files_;                // by digest and name
+  std::map<std::string, pipeline::Value> measured_;             // by the command that measures it
+  std::optional<std::vector<Finished>> finished_;
+};
 
 }  // namespace penstock::launch

@@ -35,13 +35,14 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
 }  // namespace
 
 WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags) {
+  TrainingInputs inputs(looked, flags);
   WorldPlan plan{rank_counts(flags.world), fabric_of(flags), {}, {}};
   std::map<std::string, size_t> places;
   std::optional<int64_t> images;
   for (const int index : looked.plan.listed()) {
     const Node& node = looked.graph.nodes[index];
     if (node.kind().name != "train") continue;
-    KnownTraining known = known_training(looked, node, flags);
+    KnownTraining known = inputs.of(node);
     images = known.images;
     const auto [place, fresh] = places.try_emplace(what_ranks_see(known, node.declaration->ranks), plan.trainings.size());
     if (fresh) plan.trainings.push_back({label_of(looked.graph, index), 0, node.declaration->ranks, std::move(known), {}, {}});
