@@ -24,7 +24,7 @@ slices to everybody and back, w being the most nodes of the tree that a rank sen
 link, and K ranks share their node's one link to others. A step takes rounds x micro-shard + exposed + update: rounds = a rank's most
 micro-shards / its threads, rounded up; exposed is what of the exchange outlasts the last round's backward, two thirds of a micro-shard, when
 each bucket goes out as soon as backward has come to it and those before it are through (`overlap = "off"`: all of the exchange; `"auto"` is taken as on). Not in the
-model: the additions, other jobs on the same switches, reading files, validation, checkpoints.
+model: the additions, other jobs on the same switches, reading files, validation, checkpoints. `plan --json` adds all of it as `world`.
 
 | link | latency | bandwidth | source |
 |---|---|---|---|

@@ -54,19 +54,20 @@ std::string details(const PlannedTraining& training, const RanksPlan& plan) {
   return text;
 }
 
-const char* const table_head = " ranks   micro-shards   step ms   images/s   efficiency   exposed ms   sent MB   memory MB\n";
+const char* const table_head = " ranks   micro-shards   reduction   step ms   images/s   efficiency   exposed ms   sent MB   memory MB      all steps\n";
 
 std::string table_row(const PlannedTraining& training, int count, const RanksPlan& plan) {
-  std::string step = "-", rate = "-", efficiency = "-", exposed = "-";
+  std::string step = "-", rate = "-", efficiency = "-", exposed = "-", whole = "-";
   if (plan.times) {
     const double seconds = plan.times->step();
     step = fmt::format("{:.1f}", 1e3 * seconds);
     rate = fmt::format("{:.1f}", static_cast<double>(training.known.workload.parameters.global_batch) / seconds);
     efficiency = fmt::format("{:.0f} %", 100 * stages::efficiency_of(*training.alone, plan));
     exposed = fmt::format("{:.2f}", 1e3 * plan.times->exposed);
+    if (plan.steps) whole = stages::duration(static_cast<double>(*plan.steps) * seconds);
   }
-  return fmt::format("{:>6} {:>14} {:>9} {:>10} {:>12} {:>12} {:>9} {:>11}{}\n", count, range(plan.fewest, plan.most), step, rate, efficiency, exposed, megabytes(plan.sent_bytes),
-                     fmt::format("{:.0f}", plan.memory.total() / 1e6), plan.ranks < count ? fmt::format("   (groups of {})", plan.ranks) : "");
+  return fmt::format("{:>6} {:>14} {:>11} {:>9} {:>10} {:>12} {:>12} {:>9} {:>11} {:>14}{}\n", count, range(plan.fewest, plan.most), name_of(plan.reproducible), step, rate, efficiency, exposed, megabytes(plan.sent_bytes),
+                     fmt::format("{:.0f}", plan.memory.total() / 1e6), whole, plan.ranks < count ? fmt::format("   (groups of {})", plan.ranks) : "");
 }
 
 // What a rank count wastes, and which would not; empty when it wastes nothing.
@@ -92,6 +93,8 @@ std::string warning(const PlannedTraining& training, const RanksPlan& plan) {
 
 std::vector<std::string> warnings_of(const PlannedTraining& training) {
   std::vector<std::string> all;
+  const stages::Workload& w = training.known.workload;
+  if (w.samples && *w.samples < w.parameters.global_batch) all.push_back(fmt::format("a step takes {} samples of a train subset of {}: some several times", w.parameters.global_batch, *w.samples));
   for (const RanksPlan& plan : training.plans) {
     const std::string text = warning(training, plan);
     if (!text.empty() && std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
@@ -139,7 +142,7 @@ Value json_of(const WorldPlan& world, const PlannedTraining& training, int count
   for (const PlannedShare& share : world.shares) shares.push_back({{"stage", share.stage}, {"buckets", share.buckets}, {"fewest", share.buckets / count}, {"most", (share.buckets + count - 1) / count}});
   if (plan.times) {
     times = {{"step_seconds", plan.times->step()}, {"compute_seconds", plan.times->compute}, {"exchange_seconds", plan.times->exchange}, {"exposed_seconds", plan.times->exposed},
-             {"update_seconds", plan.times->update}, {"images_per_second", static_cast<double>(p.global_batch) / plan.times->step()}, {"efficiency", stages::efficiency_of(*training.alone, plan)}};
+             {"update_seconds", plan.times->update}, {"training_seconds", plan.steps ? Value(static_cast<double>(*plan.steps) * plan.times->step()) : Value()}, {"images_per_second", static_cast<double>(p.global_batch) / plan.times->step()}, {"efficiency", stages::efficiency_of(*training.alone, plan)}};
   }
   const std::string note = warning(training, plan);
   const auto per_epoch = [&](int shards) { return plan.steps_per_epoch ? Value(shards * p.micro_batch * *plan.steps_per_epoch) : Value(); };

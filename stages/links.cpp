@@ -14,7 +14,7 @@ namespace penstock::stages {
 // one port. Latencies of GPU links are those by which NCCL itself predicts a ring's step (LL128, the protocol of messages of a few
 // MB); latencies of TCP are the kernel's, whatever the line.
 const std::vector<NamedLink>& known_links() {
-  static const char* const tcp = "line rate by IEEE 802.3 x 1448/1538 (TCP, MTU 1500); latency of Open MPI over TCP as measured at nw-grid.ac.uk/LivMPI";
+  static const char* const tcp = "line rate by IEEE 802.3 x 1448/1538 (TCP, MTU 1500); latency of TCP under MPI, about 15 us on gigabit Ethernet by nw-grid.ac.uk/LivMPI";
   static const std::vector<NamedLink> links = {
       {"shared-memory", {5e-6, 3e9}, "penstock bench reduce, 2 ranks of Open MPI 4.1 on the two cores of a virtual EPYC; yours: --link measured"},
       {"ethernet-10g", {15e-6, 10e9 / 8 * 1448 / 1538}, tcp},
@@ -40,7 +40,7 @@ NamedLink link_of(const std::string& text) {
     const double bytes = std::stod(match[3]) * units.at(match[4]) / (match[5] == "b" ? 8 : 1);
     if (bytes > 0) return {text, {std::stod(match[1]) * units.at(match[2]), bytes}, "given"};
   }
-  throw Error(ExitCode::usage, fmt::format("there is no link '{}'{}; or give figures: --link 5us,12GB/s", text, pipeline::instead_of(text, names, "known:")));
+  throw Error(ExitCode::usage, fmt::format("plan --world: there is no link '{}'{}\nFigures do as well: --link 5us,12GB/s", text, pipeline::instead_of(text, names, "known:")));
 }
 
 std::string figures_of(const distributed::Link& link) {

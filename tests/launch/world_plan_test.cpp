@@ -141,6 +141,7 @@ TEST_F(WorldPlan, OfASweepOverWidthsEachIsToldApart) {
 TEST_F(WorldPlan, SuggestsRankCountsThatDivide) {
   EXPECT_THAT(said({quickstart, "--world", "5", "--set", "train.global_batch=48"}), HasSubstr("12 micro-shards do not divide evenly; 4 or 6 ranks do"));
   EXPECT_THAT(said({quickstart, "--world", "4", "--set", "train.global_batch=48"}), Not(HasSubstr("note:")));
+  EXPECT_THAT(said({quickstart, "--world", "4", "--set", "train.global_batch=96"}), HasSubstr("some several times"));
 }
 
 TEST_F(WorldPlan, MistakesAreAnsweredWithOneSentence) {
