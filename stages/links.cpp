@@ -48,4 +48,28 @@ std::string figures_of(const distributed::Link& link) {
   return fmt::format("{:.3g} us, {:.3g} {}/s", 1e6 * link.latency_seconds, bytes >= 1e9 ? bytes / 1e9 : bytes / 1e6, bytes >= 1e9 ? "GB" : "MB");
 }
 
+std::string reference_of_links() {
+  std::string text = R"(
+## Links of `penstock plan --world`
+
+`--link NAME`, figures such as `--link 5us,12GB/s`, or `--link measured` (what `penstock bench reduce` found here). A message of m bytes
+takes latency + m / bandwidth (Thakur, Rabenseifner and Gropp 2005). On n ranks a bucket of B bytes takes with `reproducible = "run"`
+2 (n - 1) (latency + B / (n bandwidth)), a ring; with `"world"` (n - 1) (latency + w B / (n bandwidth)) + (n - 1) (latency + B / (n bandwidth)),
+slices to everybody and back, w being the most nodes of the tree that a rank sends. With `--ranks-per-node K` a ring goes as fast as its slowest
+link, and K ranks share their node's one link to others. A step takes rounds x micro-shard + exposed + update: rounds = a rank's most
+micro-shards / its threads, rounded up; exposed is what of the exchange outlasts the last round's backward, two thirds of a micro-shard, when
+each bucket goes out as soon as backward has come to it and those before it are through (`overlap = "off"`: all of the exchange; `"auto"` is taken as on). Not in the
+model: the additions, other jobs on the same switches, reading files, validation, checkpoints. `plan --json` adds all of it as `world`.
+
+| link | latency | bandwidth | source |
+|---|---|---|---|
+)";
+  for (const NamedLink& one : known_links()) {
+    const std::string figures = figures_of(one.link);
+    const size_t comma = figures.find(", ");
+    text += fmt::format("| `{}` | {} | {} | {} |\n", one.name, figures.substr(0, comma), figures.substr(comma + 2), one.source);
+  }
+  return text;
+}
+
 }  // namespace penstock::stages

@@ -22,4 +22,7 @@ NamedLink link_of(const std::string& text);
 // "4 us, 25 GB/s"
 std::string figures_of(const distributed::Link& link);
 
+// The links and the model that uses them, as a section of configs/REFERENCE.md.
+std::string reference_of_links();
+
 }  // namespace penstock::stages
