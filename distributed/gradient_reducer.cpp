@@ -32,13 +32,19 @@ std::vector<TreeNode> covering_nodes(int first, int last, int leaves) {
   return nodes;
 }
 
+size_t most_nodes(int ranks, int micro_shards) {
+  size_t most = 1;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const auto [first, last] = micro_shards_of(rank, ranks, micro_shards);
+    most = std::max(most, covering_nodes(first, last, micro_shards).size());
+  }
+  return most;
+}
+
 GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options)
     : given_(ranks), buckets_(std::move(buckets)), options_(options), mine_(micro_shards_of(ranks.rank(), ranks.size(), options.micro_shards)) {
   for (const Bucket& bucket : buckets_) length_ = std::max(length_, bucket.end);
-  for (int rank = 0; rank < ranks.size(); ++rank) {
-    const auto [first, last] = micro_shards_of(rank, ranks.size(), options.micro_shards);
-    widest_ = std::max(widest_, covering_nodes(first, last, options.micro_shards).size());
-  }
+  widest_ = most_nodes(ranks.size(), options.micro_shards);
   inputs_.resize(std::max(1, mine_.second - mine_.first) * length_);
   if (ranks.size() > 1) sum_.resize(length_);
   partials_.resize(buckets_.size());
@@ -155,7 +161,7 @@ void GradientReducer::exchange(size_t index) {
 void GradientReducer::exchange_slices(const Bucket& bucket, const std::string& what) {
   Communicator& ranks = *own_;
   const auto size = static_cast<size_t>(ranks.size());
-  const size_t count = bucket.end - bucket.begin, slice = (count + size - 1) / size;
+  const size_t count = bucket.end - bucket.begin, slice = slice_of(count, ranks.size());
   const Partials& mine = partials_[&bucket - buckets_.data()];
   sent_.resize(size * widest_ * slice);
   received_.resize(size * widest_ * slice);

@@ -34,6 +34,10 @@ struct TreeNode {
 };
 // The fewest nodes that cover exactly the leaves [first, last) of a tree over `leaves`, from left to right.
 std::vector<TreeNode> covering_nodes(int first, int last, int leaves);
+// The most that any of `ranks` ranks needs for its micro-shards.
+size_t most_nodes(int ranks, int micro_shards);
+// Elements of a bucket whose sum one rank closes: equal parts, the last ones padded.
+inline size_t slice_of(size_t count, int ranks) { return (count + ranks - 1) / ranks; }
 
 enum class Reproducible {
   run,    // same bits for the same rank count: each rank's partial sum in one all-reduce

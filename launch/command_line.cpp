@@ -22,7 +22,7 @@ struct Parsed {
   CacheOptions cache;
   stages::BenchRequest bench;
   bool count = false;
-  int world = 0;
+  WorldFlags world;
   int64_t steps = 0;
   bool origin = false;
   bool watch = false;
@@ -77,6 +77,23 @@ void add_selection(CLI::App& command, ConfigOptions& config) {
   command.add_flag("--force", config.force, "run again: everything, or with =STAGE[,STAGE] those")
       ->type_name("[=STAGE]");
   command.add_flag("--verify-inputs", config.verify_inputs, "read every input file again instead of trusting its times");
+}
+
+// "shared-memory|ethernet-10g|...|measured"
+std::string names_of_links() {
+  std::string names;
+  for (const stages::NamedLink& link : stages::known_links()) names += link.name + "|";
+  return names + "measured";
+}
+
+void add_world(CLI::App& command, WorldFlags& world) {
+  CLI::Option* ranks = command.add_option("--world", world.world, "a job of N ranks, tried out on paper: who does what, memory, step time; several: 1,2,4,8")->type_name("N[,N...]");
+  command.add_option("--link", world.link, "how ranks are joined: a name, figures (5us,12GB/s), or what `bench reduce` measured here")->type_name(names_of_links())->needs(ranks);
+  command.add_option("--ranks-per-node", world.ranks_per_node, "ranks of one node; --link joins nodes")->type_name("K")->check(CLI::Range(1, 1 << 20))->needs(ranks);
+  command.add_option("--node-link", world.node_link, "how ranks of one node are joined (default: as nodes are)")->type_name(names_of_links())->needs(ranks);
+  command.add_option("--threads", world.threads, "threads of a rank, each with a micro-shard (default: as measured)")->type_name("T")->check(CLI::Range(1, 4096))->needs(ranks);
+  command.add_option("--images-per-second", world.images_per_second, "of one rank (default: what `bench train` or an earlier run measured)")->type_name("X")->check(CLI::PositiveNumber.description(""))->needs(ranks);
+  command.add_option("--samples", world.samples, "of the train subset, where the split has not run")->type_name("N")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->needs(ranks);
 }
 
 void add_run_flags(CLI::App& command, RunFlags& flags) {
@@ -137,7 +154,7 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   add_config(*plan, parsed.config);
   add_selection(*plan, parsed.config);
   plan->add_flag("--count", parsed.count, "only how many stages would run");
-  plan->add_option("--world", parsed.world, "how a job of N ranks would share the work")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  add_world(*plan, parsed.world);
   plan->callback([&] { code = plan_command(parsed.config, {parsed.count, parsed.world}, parsed.voice, kinds); });
 
   CLI::App* validate = app.add_subcommand("validate", "every error of a configuration at once; touches no data");
@@ -209,6 +226,8 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   bench->add_option("WHAT", parsed.bench.what, "train: steps of training; reduce: sums over the ranks")->required()->check(CLI::IsMember({"train", "reduce"}))->type_name("");
   bench->add_option("--base-channels", parsed.bench.base_channels, "of the U-Net")->check(CLI::Range(1, 512));
   bench->add_option("--depth", parsed.bench.depth, "of the U-Net")->check(CLI::Range(1, 7));
+  bench->add_option("--channels", parsed.bench.channels, "of an image")->check(CLI::Range(1, 3));
+  bench->add_option("--norm", parsed.bench.norm, "of the U-Net")->check(CLI::IsMember({"batch", "sync", "group", "none"}).description(""))->type_name("batch|sync|group|none");
   bench->add_option("--size", parsed.bench.size, "pixels, width and height")->check(CLI::Range(16, 4096));
   bench->add_option("--batch", parsed.bench.global_batch, "samples a step, of all ranks")->check(CLI::Range(1, 65536));
   bench->add_option("--micro-batch", parsed.bench.micro_batch, "samples that one worker processes at once")->check(CLI::Range(1, 1024));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "launch/options.h"
+#include "launch/world_inputs.h"
 #include "pipeline/stage.h"
 #include "stages/bench.h"
 #include "stages/predict.h"
@@ -19,7 +20,7 @@ int bench_command(const stages::BenchRequest& request, const Voice& voice);
 // These run nothing, and need neither mpirun nor LibTorch.
 struct PlanFlags {
   bool count = false;  // only how many
-  int world = 0;       // ranks of a job to imagine; 0: none
+  WorldFlags world;    // a job to imagine
 };
 int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);

@@ -7,6 +7,7 @@
 
 #include "launch/commands.h"
 #include "launch/looked.h"
+#include "launch/world_plan.h"
 #include "pipeline/diagnostic.h"
 #include "pipeline/error_index.h"
 #include "pipeline/reference.h"
@@ -103,10 +104,15 @@ std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, p
 }  // namespace
 
 int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
+  const std::vector<int> worlds = flags.world.world.empty() ? std::vector<int>() : rank_counts(flags.world.world);
   const Looked looked = look(options, kinds);
   pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
+  std::optional<WorldPlan> world;
+  if (!worlds.empty()) world = make_world_plan(looked, flags.world);
   if (voice.json) {
-    std::cout << plan_json(looked, explainer).dump() << '\n';
+    Value json = plan_json(looked, explainer);
+    if (world) json["world"] = json_of(*world);
+    std::cout << json.dump() << '\n';
     return 0;
   }
   const auto rows = rows_of(looked);
@@ -114,10 +120,11 @@ int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voi
     for (const PlanRow& row : rows) {
       const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
       std::cout << fmt::format("{:6} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
-      if (flags.world > 0) std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], flags.world));
+      if (worlds.size() == 1) std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], worlds.front()));
     }
   }
   std::cout << summary_of(looked, rows, explainer) << '\n';
+  if (world && !flags.count) std::cout << text_of(*world);
   return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "launch/job.h"
 #include "launch/logging.h"
 #include "launch/looked.h"
+#include "launch/measurements.h"
 #include "launch/progress.h"
 #include "launch/run_folder.h"
 #include "launch/signals.h"
@@ -192,7 +193,10 @@ int bench_command(const stages::BenchRequest& request, const Voice& voice) {
   return speaking_on_rank0(job, [&] {
     const auto doing = job.watch->stage("bench " + request.what);
     const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
-    if (job.world.rank == 0) std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
+    if (job.world.rank == 0) {
+      keep_measurement(request, result);
+      std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
+    }
     return 0;
   });
 }

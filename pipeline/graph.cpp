@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <unordered_set>
 
 #include "pipeline/suggestion.h"
 
@@ -34,6 +36,24 @@ std::vector<int> upstreams_of(const Node& node) {
   std::vector<int> upstreams;
   for_each_upstream(node, [&](int upstream) { upstreams.push_back(upstream); });
   return upstreams;
+}
+
+const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind) {
+  std::deque<int> open;
+  std::unordered_set<int> seen;
+  const auto push = [&](const Node& from) {
+    for (const Input& input : from.inputs) {
+      for (const Source& source : input.sources) {
+        if (source.node >= 0 && seen.insert(source.node).second) open.push_back(source.node);
+      }
+    }
+  };
+  for (push(node); !open.empty(); open.pop_front()) {
+    const Node& upstream = graph.nodes[open.front()];
+    if (upstream.kind().name == kind) return &upstream;
+    push(upstream);
+  }
+  return nullptr;
 }
 
 std::string Run::label() const {

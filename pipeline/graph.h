@@ -99,6 +99,10 @@ void for_each_upstream(const Node& node, const Visit& visit) {
 }
 std::vector<int> upstreams_of(const Node& node);
 
+struct Graph;
+// The nearest instance of a stage of that kind that `node` is made of; nullptr when there is none.
+const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind);
+
 // One point of the matrix; a pipeline without a matrix has one run with no axes.
 struct Run {
   std::string id;                                   // first 10 hex digits of H(all resolved parameters); empty without a matrix

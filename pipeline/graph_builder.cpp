@@ -3,11 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "pipeline/digest.h"
 #include "pipeline/draft.h"
@@ -184,37 +182,19 @@ class Builder {
     std::vector<std::string> inputs;
     for (const Input& input : node.inputs) inputs.push_back(input.port());
     const auto upstream = [&](std::string_view kind, const std::string& parameter) -> std::optional<Value> {
-      const Node* found = nearest(node, kind);
+      const Node* found = nearest_upstream(graph_, node, kind);
       return found == nullptr ? std::nullopt : std::optional(found->value(parameter));
     };
     Problems problems;
     node.kind().check({values, upstream, inputs}, problems);
     for (const Problem& problem : problems) {
       std::optional<Note> note;
-      if (const Node* related = problem.related_kind.empty() ? nullptr : nearest(node, problem.related_kind)) {
+      if (const Node* related = problem.related_kind.empty() ? nullptr : nearest_upstream(graph_, node, problem.related_kind)) {
         note = {place_of(*related, problem.related_parameter),
                 fmt::format("'{}' of stage '{}' is {}", problem.related_parameter, related->stage(), related->value(problem.related_parameter).dump())};
       }
       report_problem(node.stage(), problem, place_of(node, problem.parameter), note, diagnostics_);
     }
-  }
-
-  const Node* nearest(const Node& node, std::string_view kind) const {
-    std::deque<int> open;
-    std::unordered_set<int> seen;
-    const auto push = [&](const Node& from) {
-      for (const Input& input : from.inputs) {
-        for (const Source& source : input.sources) {
-          if (source.node >= 0 && seen.insert(source.node).second) open.push_back(source.node);
-        }
-      }
-    };
-    for (push(node); !open.empty(); open.pop_front()) {
-      const Node& upstream = graph_.nodes[open.front()];
-      if (upstream.kind().name == kind) return &upstream;
-      push(upstream);
-    }
-    return nullptr;
   }
 
   // Where a parameter's value was written: in the matrix, if that sets it here.

@@ -216,6 +216,10 @@ std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch
 
 }  // namespace
 
+size_t bucket_count(size_t samples, int samples_per_bucket) {
+  return std::bit_ceil(std::max<size_t>((samples + samples_per_bucket - 1) / samples_per_bucket, 1));
+}
+
 std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bucket) {
   std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.id < b.id; });
   for (size_t i = 1; i < samples.size(); ++i) {
@@ -223,8 +227,7 @@ std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bu
       throw Error(ExitCode::data, fmt::format("two samples have the id '{}'; ids must differ", samples[i].id));
     }
   }
-  const size_t wanted = (samples.size() + samples_per_bucket - 1) / samples_per_bucket;
-  const int bits = std::countr_zero(std::bit_ceil(std::max<size_t>(wanted, 1)));
+  const int bits = std::countr_zero(bucket_count(samples.size(), samples_per_bucket));
   std::map<uint64_t, Bucket> buckets;
   for (Sample& sample : samples) {
     const uint64_t hash = digest_of(sample.id).leading_bits();

@@ -14,8 +14,9 @@ struct Bucket {
   std::string name;  // the bits, as hex of fixed width
   std::vector<Sample> members;  // sorted by id
 };
-// The bucket count is the power of two at or above samples / samples_per_bucket; empty buckets are left out. Throws
-// Error(data) when two samples have one id.
+// The power of two at or above samples / samples_per_bucket.
+size_t bucket_count(size_t samples, int samples_per_bucket);
+// Of bucket_count's buckets those that hold a sample. Throws Error(data) when two samples have one id.
 std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bucket);
 
 // Collective. All passes of a shared stage; `keys` on rank 0. The outcome is the same on every rank.

@@ -90,6 +90,8 @@ struct Sample {
   std::vector<std::pair<std::string, Digest>> parts;
 };
 
+inline constexpr int usual_samples_per_bucket = 32;
+
 // Work in buckets of samples. Each rank makes one; rank 0's also lists the samples and closes the passes.
 // run_bucket is called by several threads at once.
 class SharedWork {
@@ -101,7 +103,7 @@ class SharedWork {
   // Parameters that this pass's chunks depend on, if fewer than all; null means all that affect the output.
   virtual std::optional<Values> parameters_of(int) const { return std::nullopt; }
   // Buckets of about this many samples (a stage that writes files of a set size may ask for another).
-  virtual int samples_per_bucket() const { return 32; }
+  virtual int samples_per_bucket() const { return usual_samples_per_bucket; }
   // Any rank, any thread. Writes a chunk (files) into the empty `folder`. The bytes depend only on what is in the
   // chunk's key: never on bucket number, rank or thread.
   virtual void run_bucket(int pass, const std::vector<std::string>& members, const std::filesystem::path& folder) = 0;
@@ -175,6 +177,8 @@ struct StageKind {
   std::vector<Score> scores = {};
   // Optional. Values that make it short, for a rehearsal of the whole pipeline.
   Values rehearsal = {};
+  // Of a shared kind, as its SharedWork::samples_per_bucket() says: for plan --world.
+  int samples_per_bucket = usual_samples_per_bucket;
   // Optional. How `ranks` ranks would share the work with these values, in words: for plan --world.
   std::function<std::string(const Values&, int ranks)> layout = nullptr;
 };

@@ -1,6 +1,7 @@
 #include "stages/compute/bench.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -8,8 +9,10 @@
 #include <functional>
 #include <memory>
 
+#include "distributed/link_model.h"
 #include "stages/compute/training_step.h"
 #include "stages/draws.h"
+#include "stages/training_layout.h"
 
 namespace penstock::stages {
 namespace {
@@ -44,7 +47,7 @@ std::vector<GridSample> random_samples(const BenchRequest& request) {
     GridSample sample;
     sample.id = std::to_string(i);
     const Draws draws(i, "bench sample");
-    sample.image.resize(pixels * 3);
+    sample.image.resize(pixels * static_cast<size_t>(request.channels));
     sample.mask.resize(pixels);
     for (size_t p = 0; p < sample.image.size(); ++p) sample.image[p] = static_cast<uint8_t>(draws.below(p, 256));
     for (size_t p = 0; p < pixels; ++p) sample.mask[p] = draws.below(p, 5) == 0;
@@ -57,9 +60,16 @@ TrainParameters parameters_of(const BenchRequest& request) {
   TrainParameters parameters;
   parameters.base_channels = request.base_channels;
   parameters.depth = request.depth;
+  parameters.norm = request.norm;
   parameters.global_batch = request.global_batch;
   parameters.micro_batch = request.micro_batch;
   return parameters;
+}
+
+Architecture architecture_of(const BenchRequest& request) { return {request.channels, request.base_channels, request.depth, request.norm, 0}; }
+ShardIndex grid_of(const BenchRequest& request) {
+  const auto side = static_cast<int>(request.size);
+  return {side, side, static_cast<int>(request.channels), {}};
 }
 
 // Training as it is, one step a call.
@@ -67,11 +77,11 @@ class Steps {
  public:
   Steps(const BenchRequest& request, Communicator& ranks, int threads, const StepOptions& options)
       : samples_(random_samples(request)),
-        state_(parameters_of(request), {3, request.base_channels, request.depth, "batch", 0}, {static_cast<int>(request.size), static_cast<int>(request.size), 3, {}}, Normaliser{},
-               ranks, threads, options) {
+        state_(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, options) {
     for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
   }
   void operator()() { state_.step(samples_, order_, 0, 0, 1e-4, false); }
+  size_t weights() const { return state_.weights.parameters.size(); }
 
  private:
   std::vector<GridSample> samples_;
@@ -84,12 +94,12 @@ class Steps {
 class PlainSteps {
  public:
   PlainSteps(const BenchRequest& request, int threads)
-      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_{static_cast<int>(request.size), static_cast<int>(request.size), 3, {}},
-        layout_(layout_of(UNet(architecture(request)))), optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
+      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_(grid_of(request)),
+        layout_(layout_of(UNet(architecture_of(request)))), optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
     initialise(layout_, 0, weights_.parameters, weights_.statistics);
     sum_.resize(weights_.parameters.size());
     for (int worker = 0; worker < threads; ++worker) {
-      workers_.push_back(std::make_unique<Worker>(Worker{UNet(architecture(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+      workers_.push_back(std::make_unique<Worker>(Worker{UNet(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
       alias(workers_.back()->model, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
     }
   }
@@ -119,7 +129,6 @@ class PlainSteps {
   }
 
  private:
-  static Architecture architecture(const BenchRequest& request) { return {3, request.base_channels, request.depth, "batch", 0}; }
   struct Worker {
     UNet model;
     std::vector<float> statistics;
@@ -156,12 +165,45 @@ Value in_turn(const BenchRequest& request, const std::function<void()>& a, const
   return {{"a", name_a}, {"b", name_b}, {name_a, throughput(request, seconds_a)}, {name_b, throughput(request, seconds_b)}, {"ratio", median_of(ratios)}};
 }
 
-Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
-  Steps usual(request, ranks, threads, {});
-  if (request.compare == "world") {
-    Steps other(request, ranks, threads, {Reproducible::run, false});
-    return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
+// Clipping and the optimiser's update of so many weights: what a step does once, however many ranks share its micro-shards.
+double update_seconds(const BenchRequest& request, size_t weights, int threads) {
+  WorkerPool pool(threads);
+  Optimiser optimiser(parameters_of(request), weights);
+  std::vector<float> values(weights, 1.0f), gradient(weights, 1e-3f);
+  std::vector<double> seconds;
+  for (int64_t step = 1; step <= warm_up_steps + request.steps; ++step) {
+    const double took = seconds_of([&] { optimiser.update(values, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-4, step, pool); });
+    if (step > warm_up_steps) seconds.push_back(took);
   }
+  return median_of(std::move(seconds)).at("median");
+}
+
+// Collective. The largest of all ranks' processes so far.
+int64_t peak_memory_bytes(Communicator& ranks) {
+  rusage used = {};
+  getrusage(RUSAGE_SELF, &used);
+  int64_t mine = int64_t{used.ru_maxrss} * 1024;
+  std::vector<int64_t> all(ranks.size());
+  ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()), "peak memory");
+  return *std::max_element(all.begin(), all.end());
+}
+
+Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
+  if (request.compare.empty()) {
+    const Reproducible reproducible = reproducible_of(parameters_of(request), ranks.size());  // as train would
+    Steps steps(request, ranks, threads, {reproducible, false});
+    std::vector<double> seconds;
+    for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
+      const double took = seconds_of([&] { steps(); });
+      if (step >= 0) seconds.push_back(took);
+    }
+    Value result = throughput(request, seconds);
+    result["reproducible"] = reproducible == Reproducible::world ? "world" : "run";
+    result["peak_memory_bytes"] = peak_memory_bytes(ranks);
+    result["update_seconds"] = update_seconds(request, steps.weights(), threads);
+    return result;
+  }
+  Steps usual(request, ranks, threads, {});
   if (request.compare == "overlap") {
     Steps other(request, ranks, threads, {Reproducible::world, true});
     return in_turn(request, [&] { other(); }, [&] { usual(); }, "overlap", "after");
@@ -171,12 +213,8 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     PlainSteps other(request, threads);
     return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
   }
-  std::vector<double> seconds;
-  for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
-    const double took = seconds_of([&] { usual(); });
-    if (step >= 0) seconds.push_back(took);
-  }
-  return throughput(request, seconds);
+  Steps other(request, ranks, threads, {Reproducible::run, false});
+  return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
 }
 
 // ---- reductions ----
@@ -200,12 +238,6 @@ double reduce_seconds(Communicator& ranks, size_t count, int64_t times, std::opt
   return seconds[seconds.size() / 2];
 }
 
-// Latency and bandwidth of a ring all-reduce, t = 2 (n - 1) (a + bytes / (n b)), from the smallest and the largest size.
-struct Link {
-  double latency = 0, bandwidth = 1;
-  double seconds(int ranks, double bytes) const { return 2 * (ranks - 1) * (latency + bytes / (ranks * bandwidth)); }
-};
-
 Value bench_reduce(const BenchRequest& request, Communicator& ranks) {
   const std::vector<size_t> sizes = {1 << 10, 1 << 14, 1 << 17, 1 << 19, 1 << 21, 1 << 23};  // floats
   std::vector<double> plain;
@@ -216,13 +248,15 @@ Value bench_reduce(const BenchRequest& request, Communicator& ranks) {
                     {"world_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::world)}});
   }
   if (ranks.size() == 1) return {{"rows", rows}};
-  const auto n = static_cast<double>(ranks.size());
-  const double bytes = static_cast<double>(sizes.back() * sizeof(float));
-  Link link;
-  link.latency = plain.front() / (2 * (n - 1));
-  link.bandwidth = bytes / n / std::max(plain.back() / (2 * (n - 1)) - link.latency, 1e-9);
-  for (size_t i = 0; i < sizes.size(); ++i) rows[i]["model_seconds"] = link.seconds(ranks.size(), static_cast<double>(sizes[i] * sizeof(float)));
-  return {{"rows", rows}, {"link", {{"latency_seconds", link.latency}, {"bytes_per_second", link.bandwidth}}}};
+  std::vector<double> bytes;
+  for (const size_t count : sizes) bytes.push_back(static_cast<double>(count * sizeof(float)));
+  const distributed::Link link = distributed::fit_link(bytes, plain, ranks.size());
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    rows[i]["model_seconds"] = distributed::all_reduce_seconds(bytes[i], ranks.size(), {link, link, 0});
+    const auto exchange = distributed::exchanges_of({{0, sizes[i]}}, ranks.size(), ranks.size(), Reproducible::world).front();
+    rows[i]["world_model_seconds"] = distributed::seconds_of(exchange, ranks.size(), {link, link, 0});
+  }
+  return {{"rows", rows}, {"link", {{"latency_seconds", link.latency_seconds}, {"bytes_per_second", link.bytes_per_second}}}};
 }
 
 }  // namespace

@@ -8,8 +8,10 @@
 namespace penstock::stages {
 
 // Collective. What rank 0 prints: {"what", "ranks", "threads", ...}.
-//   train:  {"images_per_second", "step_seconds": {median and interval}}, or with `compare` {"a", "b", "ratio"} of medians
-//   reduce: {"rows": [{"bytes", "all_reduce_seconds", "run_seconds", "world_seconds", "model_seconds"}], "link": {...}}
+//   train:  {"images_per_second", "step_seconds": {median and interval}, "update_seconds" (of it, the optimiser), "reproducible",
+//            "peak_memory_bytes" (of a rank)}, or with `compare` {"a", "b", "ratio"} of medians
+//   reduce: {"rows": [{"bytes", "all_reduce_seconds", "run_seconds", "world_seconds", "model_seconds", "world_model_seconds"}],
+//            "link": {"latency_seconds", "bytes_per_second"}}; the models by that link (distributed/link_model.h)
 pipeline::Value bench(const BenchRequest& request, distributed::Communicator& ranks, int threads);
 
 }  // namespace penstock::stages

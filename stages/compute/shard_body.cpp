@@ -7,6 +7,7 @@
 #include "stages/compute/hdf5_file.h"
 #include "stages/label_codec.h"
 #include "stages/packed_samples.h"
+#include "stages/shard.h"
 
 namespace penstock::stages {
 namespace {
@@ -107,7 +108,7 @@ class ShardWork final : public pipeline::SharedWork {
       : samples_(context.input("samples"), "samples.json"), output_(context.output("shards")) {}
 
   std::vector<pipeline::Sample> samples(int) override { return samples_.listed("samples"); }
-  int samples_per_bucket() const override { return 256; }
+  int samples_per_bucket() const override { return samples_per_shard_bucket; }
 
   void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
     const Value& grid = samples_.index();

@@ -9,6 +9,7 @@
 
 #include "distributed/collectives.h"
 #include "pipeline/events.h"
+#include "stages/training_layout.h"
 
 namespace penstock::stages {
 namespace {
@@ -24,15 +25,6 @@ double median_of(std::vector<double> values) {
   if (values.empty()) return 0;
   std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
-}
-
-// Gathering the tree's nodes moves (ranks) vectors where an all-reduce moves about two.
-constexpr int world_up_to_ranks = 4;
-
-Reproducible mode_of(const TrainParameters& parameters, int ranks) {
-  if (parameters.norm == "sync") return Reproducible::run;
-  if (parameters.reproducible == "auto") return ranks <= world_up_to_ranks ? Reproducible::world : Reproducible::run;
-  return parameters.reproducible == "world" ? Reproducible::world : Reproducible::run;
 }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 1; }
@@ -54,13 +46,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context)
     : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-      reproducible_(mode_of(parameters, context.ranks.size())),
+      reproducible_(reproducible_of(parameters, context.ranks.size())),
       state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
       rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, reproducible_ == Reproducible::world ? "world" : "run")) {
   if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
-  const auto count = static_cast<int64_t>(data.train.size());
-  steps_per_epoch_ = (count + parameters.global_batch - 1) / parameters.global_batch;
+  steps_per_epoch_ = steps_per_epoch(static_cast<int64_t>(data.train.size()), parameters.global_batch);
 }
 
 bool Trainer::train() {

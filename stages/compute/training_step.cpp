@@ -11,12 +11,10 @@
 #include <functional>
 
 #include "stages/draws.h"
+#include "stages/training_layout.h"
 
 namespace penstock::stages {
 namespace {
-
-// A micro-shard's vector: gradients, running statistics, then these.
-constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
 
 // Weight of a step's statistics in the running ones, as PyTorch's default.
 constexpr float statistics_momentum = 0.1f;
@@ -73,15 +71,14 @@ void require_share(const TrainParameters& parameters, const distributed::Communi
 std::vector<distributed::Bucket> TrainingState::buckets() const {
   std::vector<size_t> slots;
   for (const auto& slot : layout_.parameters) slots.push_back(static_cast<size_t>(slot.count));
-  const size_t tail = static_cast<size_t>(layout_.statistic_count) + figure_count;
-  return distributed::standard_buckets(slots, tail);
+  return gradient_buckets(slots, layout_.statistic_count);
 }
 
 TrainingState::TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
                              distributed::Communicator& ranks, int threads, const StepOptions& options)
     : optimiser(parameters, static_cast<size_t>(layout_of(UNet(architecture)).parameter_count)), parameters_(parameters), grid_(grid),
       normaliser_(std::move(normaliser)), ranks_(ranks), layout_(layout_of(UNet(architecture))), together_(architecture.norm == "sync"),
-      items_(together_ ? ranks.size() : static_cast<int>(parameters.micro_shards())), pool_(threads) {
+      items_(items_of(parameters, ranks.size())), pool_(threads) {
   for (const std::string& change : parameters.augment) (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
   initialise(layout_, parameters.seed, weights.parameters, weights.statistics);
   if (together_) require_share(parameters, ranks);

@@ -11,7 +11,6 @@
 namespace penstock::stages {
 namespace {
 
-using pipeline::Value;
 namespace nn = torch::nn;
 
 constexpr int64_t group_size = 8;  // channels a group norm takes together
@@ -30,15 +29,6 @@ nn::GroupNorm group_norm(int64_t channels) {
 }
 
 }  // namespace
-
-Value to_json(const Architecture& a) {
-  return {{"kind", "unet"}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels},
-          {"depth", a.depth}, {"norm", a.norm}, {"dropout", a.dropout}};
-}
-
-Architecture architecture_from_json(const Value& json) {
-  return {json.at("in_channels"), json.at("base_channels"), json.at("depth"), json.at("norm"), json.at("dropout")};
-}
 
 UNetImpl::UNetImpl(const Architecture& architecture) : architecture_(architecture) {
   int64_t in = architecture.in_channels, out = architecture.base_channels;
@@ -145,68 +135,6 @@ void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& para
   for (const auto& slot : layout.statistics) {
     if (slot.name.ends_with("running_var")) std::fill_n(statistics.data() + slot.offset, slot.count, 1.0f);
   }
-}
-
-namespace {
-
-// Adds up the table row by row; FLOPs of one image, a multiply-add counted as two.
-class LayerTable {
- public:
-  LayerTable(int64_t channels, int64_t height, int64_t width) : channels_(channels), height_(height), width_(width) {}
-
-  void block(const std::string& name, int64_t level, const char* side, int64_t out, const Architecture& architecture) {
-    for (int i = 1; i <= 2; ++i) {
-      conv(fmt::format("{}_conv{}", name, i), "3x3 convolution", level, side, out, 9, architecture.norm == "none", 1);
-      if (architecture.norm != "none") row(fmt::format("{}_norm{}", name, i), architecture.norm + " norm, ReLU", level, side, 2 * out, 0);
-    }
-  }
-  void conv(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t out, int64_t taps, bool bias, int64_t scale) {
-    const int64_t weights = channels_ * out * taps;
-    height_ *= scale;
-    width_ *= scale;
-    // A stride-2 transposed convolution gives each output pixel one tap.
-    const int64_t taps_per_pixel = scale == 2 ? 1 : taps;
-    const int64_t flops = 2 * channels_ * out * taps_per_pixel * height_ * width_;
-    channels_ = out;
-    row(name, kind, level, side, weights + (bias ? out : 0), flops);
-  }
-  void pool() { height_ /= 2, width_ /= 2; }
-  void concatenate(int64_t channels) { channels_ += channels; }
-
-  Value finish(const Value& input) const {
-    return {{"schema", 1}, {"input", input}, {"parameters", parameters_}, {"flops", flops_}, {"layers", rows_}};
-  }
-
- private:
-  void row(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t parameters, int64_t flops) {
-    rows_.push_back({{"name", name}, {"kind", kind}, {"level", level}, {"side", side}, {"output", {channels_, height_, width_}},
-                     {"parameters", parameters}, {"flops", flops}});
-    parameters_ += parameters;
-    flops_ += flops;
-  }
-
-  int64_t channels_, height_, width_, parameters_ = 0, flops_ = 0;
-  Value rows_ = Value::array();
-};
-
-}  // namespace
-
-Value describe_layers(const Architecture& architecture, int64_t height, int64_t width) {
-  LayerTable table(architecture.in_channels, height, width);
-  int64_t out = architecture.base_channels;
-  for (int64_t level = 0; level < architecture.depth; ++level, out *= 2) {
-    table.block(fmt::format("down{}", level), level, "encoder", out, architecture);
-    table.pool();
-  }
-  table.block("bottom", architecture.depth, "bottleneck", out, architecture);
-  for (int64_t level = architecture.depth - 1; level >= 0; --level) {
-    out /= 2;
-    table.conv(fmt::format("up{}", level), "2x2 transposed convolution", level, "decoder", out, 4, true, 2);
-    table.concatenate(out);
-    table.block(fmt::format("joined{}", level), level, "decoder", out, architecture);
-  }
-  table.conv("output", "1x1 convolution, sigmoid", 0, "output", 1, 1, true, 1);
-  return table.finish({architecture.in_channels, height, width});
 }
 
 }  // namespace penstock::stages

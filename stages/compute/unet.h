@@ -8,22 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/value.h"
+#include "stages/architecture.h"
 #include "stages/compute/sync_norm.h"
 
 namespace penstock::stages {
-
-struct Architecture {
-  int64_t in_channels = 3;
-  int64_t base_channels = 16;
-  int64_t depth = 4;
-  std::string norm = "batch";  // batch, sync (in training over all ranks), group, none
-  double dropout = 0;
-
-  bool operator==(const Architecture&) const = default;
-};
-pipeline::Value to_json(const Architecture& architecture);
-Architecture architecture_from_json(const pipeline::Value& json);
 
 class UNetImpl final : public torch::nn::Module {
  public:
@@ -79,8 +67,5 @@ void alias(UNet& model, const FlatLayout& layout, float* parameters, float* stat
 // He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running means 0,
 // variances 1. Draws hang on the seed and the parameter's place alone.
 void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters, std::vector<float>& statistics);
-
-// The layer table of the report: {"schema", "input", "parameters", "flops", "layers": [...]} (FORMATS.md).
-pipeline::Value describe_layers(const Architecture& architecture, int64_t height, int64_t width);
 
 }  // namespace penstock::stages

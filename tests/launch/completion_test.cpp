@@ -54,6 +54,7 @@ TEST(Completion, OffersFlagsOfTheCommandAndNoOthers) {
 
 TEST(Completion, OffersTheChoicesOfAValueAndFilesForAllElse) {
   EXPECT_EQ(offered("penstock run --progress \"\""), "auto bar plain none");
+  EXPECT_EQ(offered("penstock plan --link infini"), "infiniband-hdr infiniband-ndr");
   EXPECT_EQ(offered("penstock run --store \"\""), "") << "nothing offered: bash takes names of files";
   EXPECT_EQ(offered("penstock run \"\""), "");
   EXPECT_EQ(offered("penstock stages tra"), "train");
