@@ -46,11 +46,12 @@ struct Memory {
   double gradients = 0;    // L a micro-shard of the rank; one more for the sum, where there are other ranks
   double exchange = 0;     // "world": what is sent and received of the largest bucket
   double activations = 0;  // a micro-shard's on each thread: what backward needs, and its widest moment; 0: grid not known
-  double convolutions = 0; // 1.7 P: other forms of weights and gradients that LibTorch makes for a moment
+  double convolutions = 0;  // 1.7 P: other forms of weights and gradients that LibTorch makes for a moment
   double samples = 0;      // train and validation, uint8
-  double checkpoint = 0;   // rank 0: a snapshot, and the bytes that are written of it
+  double checkpoint = 0;   // rank 0: weights and optimiser five times, where one is saved before the last is written
   double program = 0;      // LibTorch and MPI, loaded
 
+  // Of rank 0, which has the most.
   double total() const { return weights + optimiser + gradients + exchange + activations + convolutions + samples + checkpoint + program; }
 };
 
