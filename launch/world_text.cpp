@@ -26,7 +26,7 @@ std::string memory_text(const stages::Memory& m) {
   std::string text = fmt::format("{} MB a rank: weights {}, optimiser {}, gradients {}", megabytes(m.total()), megabytes(m.weights), megabytes(m.optimiser), megabytes(m.gradients));
   if (m.exchange > 0) text += ", exchange " + megabytes(m.exchange);
   text += m.activations > 0 ? ", activations " + megabytes(m.activations) + ", samples " + megabytes(m.samples) : ", activations and samples not known before the grid is";
-  return text + ", checkpoint (rank 0) " + megabytes(m.checkpoint) + ", program " + megabytes(m.program);
+  return text + ", convolutions " + megabytes(m.convolutions) + ", checkpoint (rank 0) " + megabytes(m.checkpoint) + ", program " + megabytes(m.program);
 }
 
 std::string buckets_text(const RanksPlan& plan) {
@@ -131,7 +131,7 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
 }
 
 Value json_of(const stages::Memory& m) {
-  return {{"weights", m.weights}, {"optimiser", m.optimiser}, {"gradients", m.gradients}, {"exchange", m.exchange}, {"activations", m.activations},
+  return {{"weights", m.weights}, {"optimiser", m.optimiser}, {"gradients", m.gradients}, {"exchange", m.exchange}, {"activations", m.activations}, {"convolutions", m.convolutions},
           {"samples", m.samples}, {"checkpoint", m.checkpoint}, {"program", m.program}, {"total", m.total()}};
 }
 

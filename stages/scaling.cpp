@@ -14,8 +14,13 @@ using distributed::Reproducible;
 
 constexpr double float_bytes = 4;
 constexpr double backward_share = 2.0 / 3;   // of forward and backward: a gradient of the input and one of the weights
-constexpr double program_bytes = 190e6;      // measured: bench train of a network of 4 channels
-constexpr double widest_moments = 3;         // tensors as large as the largest layer's output, while backward is there
+
+// Measured on the CPU, with peaks of `penstock bench train` (tests/benchmarks/scaling checks them).
+constexpr double program_bytes = 166e6;    // LibTorch, with a network that is nearly nothing
+constexpr double checkpoint_copies = 5;     // the snapshot, its arrays packed, the file's bytes as they grow, and the next snapshot waiting
+constexpr double mpi_bytes = 20e6;         // MPI, with its buffers
+constexpr double widest_moments = 19;      // tensors of the size of the largest layer's output: gradients, oneDNN's own layouts, what the allocator keeps
+constexpr double other_forms = 1.7;        // of the weights: oneDNN's layouts, gradients before they are taken
 
 // What forward keeps of one image for backward, in bytes; and the largest layer's output.
 double kept_bytes(const std::vector<Layer>& layers, const Architecture& architecture) {
@@ -52,8 +57,9 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
     memory.activations = at_once * static_cast<double>(parameters.micro_batch) * image;
     memory.samples = static_cast<double>(workload.held) * pixels * static_cast<double>(workload.channels + 1);
   }
-  memory.checkpoint = 2 * (memory.weights + memory.optimiser);
-  memory.program = program_bytes;
+  memory.convolutions = other_forms * float_bytes * p;
+  memory.checkpoint = checkpoint_copies * (memory.weights + memory.optimiser);
+  memory.program = program_bytes + (plan.ranks > 1 ? mpi_bytes : 0);
   return memory;
 }
 

@@ -38,18 +38,21 @@ struct Pace {
 // From a step of `step_seconds` on `ranks` x `threads`.
 Pace pace_of(double step_seconds, double update_seconds, const TrainParameters& parameters, int ranks, int threads);
 
-// Bytes that one rank holds. P parameters, S running statistics, L = P + S + 6, all float32:
+// Bytes that one rank holds. P parameters, S running statistics, L = P + S + 6, all float32; what is LibTorch's own was fitted to
+// the peaks of 14 trainings of five networks on one and two ranks:
 struct Memory {
   double weights = 0;      // 2 (P + S): those in use and the best epoch's
   double optimiser = 0;    // 2 P, SGD: P
   double gradients = 0;    // L a micro-shard of the rank; one more for the sum, where there are other ranks
   double exchange = 0;     // "world": what is sent and received of the largest bucket
   double activations = 0;  // a micro-shard's on each thread: what backward needs, and its widest moment; 0: grid not known
+  double convolutions = 0;  // 1.7 P: other forms of weights and gradients that LibTorch makes for a moment
   double samples = 0;      // train and validation, uint8
-  double checkpoint = 0;   // rank 0: a snapshot, and the bytes that are written of it
+  double checkpoint = 0;   // rank 0: weights and optimiser five times, where one is saved before the last is written
   double program = 0;      // LibTorch and MPI, loaded
 
-  double total() const { return weights + optimiser + gradients + exchange + activations + samples + checkpoint + program; }
+  // Of rank 0, which has the most.
+  double total() const { return weights + optimiser + gradients + exchange + activations + convolutions + samples + checkpoint + program; }
 };
 
 struct StepTimes {

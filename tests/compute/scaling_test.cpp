@@ -39,7 +39,7 @@ void expect_bytes_as_planned(const TrainParameters& parameters, int ranks, int s
   for (int i = 0; i < 8; ++i) {
     samples[i].id = std::to_string(i);
     samples[i].image.assign(side * side * 3, static_cast<uint8_t>(i * 20));
-    samples[i].mask.assign(side * side, i % 2);
+    samples[i].mask.assign(side * side, static_cast<uint8_t>(i % 2));
     order.push_back(i);
   }
   Workload workload{parameters, 3, side, side, 8, 8};
