@@ -66,6 +66,7 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind train_kind() {
   pipeline::StageKind kind;
   kind.name = "train";
+  kind.version = 2;  // the network runs channels last, batch norm and ReLU together: other last bits
   kind.summary = "trains a U-Net on all ranks, resuming from its last checkpoint";
   kind.scope = pipeline::Scope::all_ranks;
   kind.inputs = {{.name = "shards", .help = "shard.shards"},

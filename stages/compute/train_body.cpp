@@ -35,9 +35,14 @@ TrainData read_data(const pipeline::StageContext& context) {
 
 void check_grid(const TrainParameters& parameters, const ShardIndex& grid) {
   const int64_t factor = int64_t{1} << parameters.depth;
-  if (grid.width % factor == 0 && grid.height % factor == 0) return;
-  throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be multiples of {}; the samples are {} x {} (resize.width, resize.height)",
-                                            parameters.depth, parameters.depth, factor, grid.width, grid.height));
+  if (grid.width % factor != 0 || grid.height % factor != 0) {
+    throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be multiples of {}; the samples are {} x {} (resize.width, resize.height)",
+                                              parameters.depth, parameters.depth, factor, grid.width, grid.height));
+  }
+  if (parameters.norm == "batch" && parameters.micro_batch * (grid.width / factor) * (grid.height / factor) == 1) {
+    throw Error(ExitCode::config, fmt::format("with micro_batch 1 and depth {} the bottom of the U is one pixel of {} x {} samples, and a batch norm of one value is none; take a larger micro_batch, less depth or norm = \"group\"",
+                                              parameters.depth, grid.width, grid.height));
+  }
 }
 
 Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data) {

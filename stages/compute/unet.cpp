@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "distributed/check.h"
+#include "stages/compute/norm_relu.h"
 #include "stages/draws.h"
 
 namespace penstock::stages {
@@ -58,17 +59,19 @@ UNetImpl::Block UNetImpl::make_block(const std::string& name, int64_t in, int64_
   return block;
 }
 
-torch::Tensor UNetImpl::normed(nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& x) {
+torch::Tensor UNetImpl::normed_relu(nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& x) {
   if (batch && architecture_.norm == "sync" && is_training()) {
     PENSTOCK_CHECK(sum_ != nullptr, "a network with synchronised norms is told how to sum over ranks");
-    return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_);
+    return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_).relu_();
   }
-  return batch ? batch(x) : group ? group(x) : x;
+  const bool plain = x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  if (batch && is_training() && plain) return norm_relu(x, batch->weight, batch->bias, batch->running_mean, batch->running_var);
+  return (batch ? batch(x) : group ? group(x) : x).relu_();
 }
 
 torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
-  x = normed(block.first_batch, block.first_group, block.first(x)).relu_();
-  x = normed(block.second_batch, block.second_group, block.second(x)).relu_();
+  x = normed_relu(block.first_batch, block.first_group, block.first(x));
+  x = normed_relu(block.second_batch, block.second_group, block.second(x));
   if (architecture_.dropout > 0 && is_training()) {
     PENSTOCK_CHECK(dropout.has_value(), "training with dropout draws from a given generator");
     const double kept = 1 - architecture_.dropout;
@@ -78,6 +81,7 @@ torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Gen
 }
 
 torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
+  if (x.is_cpu()) x = x.contiguous(at::MemoryFormat::ChannelsLast);  // else oneDNN goes there and back around every convolution
   std::vector<torch::Tensor> skips;
   for (Block& block : down_) {
     x = run(block, x, dropout);

@@ -33,7 +33,7 @@ class UNetImpl final : public torch::nn::Module {
   Block make_block(const std::string& name, int64_t in, int64_t out);
   torch::Tensor run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout);
 
-  torch::Tensor normed(torch::nn::BatchNorm2d& batch, torch::nn::GroupNorm& group, const torch::Tensor& x);
+  torch::Tensor normed_relu(torch::nn::BatchNorm2d& batch, torch::nn::GroupNorm& group, const torch::Tensor& x);
 
   Architecture architecture_;
   SumOverRanks sum_;
