@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 
+#include "stages/compute/make_step.h"
 #include "stages/compute/training_step.h"
 #include "stages/draws.h"
 
@@ -19,7 +20,7 @@ using distributed::Reproducible;
 using pipeline::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t warm_up_steps = 3;
+constexpr int64_t warm_up_steps = 5;  // a device records its fourth
 
 double seconds_of(const std::function<void()>& body) {
   const auto start = Clock::now();
@@ -59,23 +60,38 @@ TrainParameters parameters_of(const BenchRequest& request) {
   parameters.depth = request.depth;
   parameters.global_batch = request.global_batch;
   parameters.micro_batch = request.micro_batch;
+  parameters.device = request.device;
+  parameters.precision = request.precision;
   return parameters;
 }
+
+Architecture network_of(const BenchRequest& request) { return {3, request.base_channels, request.depth, "batch", 0}; }
+ShardIndex grid_of(const BenchRequest& request) { return {static_cast<int>(request.size), static_cast<int>(request.size), 3, {}}; }
 
 // Training as it is, one step a call.
 class Steps {
  public:
+  // The CPU's, with these options.
   Steps(const BenchRequest& request, Communicator& ranks, int threads, const StepOptions& options)
-      : samples_(random_samples(request)),
-        state_(parameters_of(request), {3, request.base_channels, request.depth, "batch", 0}, {static_cast<int>(request.size), static_cast<int>(request.size), 3, {}}, Normaliser{},
-               ranks, threads, options) {
-    for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
-  }
-  void operator()() { state_.step(samples_, order_, 0, 0, 1e-4, false); }
+      : Steps(request, std::make_unique<TrainingState>(parameters_of(request), network_of(request), grid_of(request), Normaliser{}, ranks, threads, options)) {}
+  // What train would take.
+  Steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") : Steps(request, usual(request, ranks, threads, graph)) {}
+
+  void operator()() { step_->step(samples_, order_, 0, 0, 1e-4, false); }
+  std::string device() const { return step_->device_name(); }
 
  private:
+  Steps(const BenchRequest& request, std::unique_ptr<TrainingStep> step) : samples_(random_samples(request)), step_(std::move(step)) {
+    for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
+  }
+  static std::unique_ptr<TrainingStep> usual(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph) {
+    TrainParameters parameters = parameters_of(request);
+    parameters.graph = graph;
+    return make_step(parameters, network_of(request), grid_of(request), Normaliser{}, ranks, threads, {});
+  }
+
   std::vector<GridSample> samples_;
-  TrainingState state_;
+  std::unique_ptr<TrainingStep> step_;
   std::vector<int> order_;
 };
 
@@ -84,12 +100,12 @@ class Steps {
 class PlainSteps {
  public:
   PlainSteps(const BenchRequest& request, int threads)
-      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_{static_cast<int>(request.size), static_cast<int>(request.size), 3, {}},
-        layout_(layout_of(UNet(architecture(request)))), optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
+      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_(grid_of(request)), layout_(layout_of(UNet(network_of(request)))),
+        optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
     initialise(layout_, 0, weights_.parameters, weights_.statistics);
     sum_.resize(weights_.parameters.size());
     for (int worker = 0; worker < threads; ++worker) {
-      workers_.push_back(std::make_unique<Worker>(Worker{UNet(architecture(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+      workers_.push_back(std::make_unique<Worker>(Worker{UNet(network_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
       alias(workers_.back()->model, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
     }
   }
@@ -119,7 +135,6 @@ class PlainSteps {
   }
 
  private:
-  static Architecture architecture(const BenchRequest& request) { return {3, request.base_channels, request.depth, "batch", 0}; }
   struct Worker {
     UNet model;
     std::vector<float> statistics;
@@ -157,26 +172,33 @@ Value in_turn(const BenchRequest& request, const std::function<void()>& a, const
 }
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
-  Steps usual(request, ranks, threads, {});
+  if (request.compare == "graph") {
+    Steps recorded(request, ranks, threads), eager(request, ranks, threads, "off");
+    return in_turn(request, [&] { recorded(); }, [&] { eager(); }, "graph", "eager");
+  }
+  if (request.compare.empty()) {
+    Steps usual(request, ranks, threads);
+    std::vector<double> seconds;
+    for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
+      const double took = seconds_of([&] { usual(); });
+      if (step >= 0) seconds.push_back(took);
+    }
+    Value result = throughput(request, seconds);
+    result["device"] = usual.device();
+    return result;
+  }
+  Steps usual(request, ranks, threads, StepOptions{});
   if (request.compare == "world") {
-    Steps other(request, ranks, threads, {Reproducible::run, false});
+    Steps other(request, ranks, threads, StepOptions{Reproducible::run, false});
     return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
   }
   if (request.compare == "overlap") {
-    Steps other(request, ranks, threads, {Reproducible::world, true});
+    Steps other(request, ranks, threads, StepOptions{Reproducible::world, true});
     return in_turn(request, [&] { other(); }, [&] { usual(); }, "overlap", "after");
   }
-  if (request.compare == "reducer") {
-    if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
-    PlainSteps other(request, threads);
-    return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
-  }
-  std::vector<double> seconds;
-  for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
-    const double took = seconds_of([&] { usual(); });
-    if (step >= 0) seconds.push_back(took);
-  }
-  return throughput(request, seconds);
+  if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
+  PlainSteps other(request, threads);
+  return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
 }
 
 // ---- reductions ----
