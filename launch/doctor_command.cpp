@@ -34,7 +34,11 @@ std::vector<Finding> check_gpus(Job& job) {
   std::vector<Finding> findings;
   if (every) findings = stages::cuda_library().examine(*job.ranks);
   else findings = {{Finding::State::failed, "GPU", missing[job.world.rank].empty() ? "another rank has none" : missing[job.world.rank]}};
-  append(findings, stages::compute_library().check_gpus(*job.ranks, every));
+  const Finding compared = stages::found("GPU against CPU", [&] {
+    append(findings, stages::compute_library().check_gpus(*job.ranks, every));
+    return std::string();
+  });
+  if (compared.state == Finding::State::failed) findings.push_back(compared);
   return findings;
 }
 
