@@ -16,6 +16,7 @@
 #include "distributed/nccl_communicator.h"
 #include "distributed/watched_communicator.h"
 #include "distributed/world.h"
+#include "stages/compute/step_device.h"
 #include "stages/cuda/kernels.h"
 
 namespace penstock::stages {

@@ -4,9 +4,10 @@
 #include <memory>
 
 #include "distributed/communicator.h"
-#include "stages/compute/step_device.h"
 
 namespace penstock::stages {
+
+class StepDevice;  // compute/step_device.h
 
 int cuda_devices();  // 0 without a driver
 

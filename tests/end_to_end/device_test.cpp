@@ -19,8 +19,8 @@ TEST(Device, Bfloat16OnTheCpuGivesTheSameBitsForAnyRankCountAndAnotherKeyThanFlo
     const std::string digest = place.published().at("train.model");
     if (expected.empty()) expected = digest;
     EXPECT_EQ(digest, expected) << ranks;
-    EXPECT_EQ(place.penstock("plan pipeline.toml --until train --count --set 'train.precision=\"bf16\"' --set 'train.device=\"cpu\"' --set 'train.graph=\"off\"'").out, "0\n");
-    EXPECT_EQ(place.penstock("plan pipeline.toml --until train --count").out, "1\n");
+    EXPECT_THAT(place.penstock("plan pipeline.toml --until train --count --set 'train.precision=\"bf16\"' --set 'train.device=\"cpu\"' --set 'train.graph=\"off\"'").out, HasSubstr("0 of 7"));
+    EXPECT_THAT(place.penstock("plan pipeline.toml --until train --count").out, HasSubstr("1 of 7"));
   }
 }
 
@@ -37,7 +37,7 @@ TEST(Device, AGpuThatIsNotThereIsSaidWithExitCode69OnAnyRankCount) {
 TEST(Device, AnAutomaticMicroBatchIsKeptInProgressAndModel) {
   Workplace place;
   ASSERT_EQ(place.penstock("run pipeline.toml --until train --set 'train.micro_batch=\"auto\"'").code, 0);
-  const Ran found = run("cat .penstock/progress/*/micro_batch.json; cat .penstock/objects/*/model.json", place.path());
+  const Ran found = run("find .penstock -name micro_batch.json -o -name model.json | xargs cat", place.path());
   EXPECT_THAT(found.out, testing::AllOf(HasSubstr("{\"micro_batch\":4}"), HasSubstr("\"micro_batch\": 4")));
 }
 
