@@ -110,31 +110,10 @@ void DeviceStep::view_weights() {
 
 // ---- the data set ----
 
-const DeviceStep::Resident& DeviceStep::resident(const std::vector<GridSample>& samples) {
+const ResidentSamples& DeviceStep::resident(const std::vector<GridSample>& samples) {
   const auto found = resident_.find(&samples);
   if (found != resident_.end()) return found->second;
-  const int64_t count = static_cast<int64_t>(samples.size()), height = grid_.height, width = grid_.width, channels = grid_.channels;
-  const bool each = normaliser_.kind == "percentile";
-  Resident data;
-  data.sample_stride = each ? 256 : 0;
-  data.channel_stride = normaliser_.kind == "zscore" ? 256 : 0;
-  const int64_t tables = each ? count : normaliser_.kind == "zscore" ? channels : 1;
-  auto images = torch::empty({count, height, width, channels}, torch::kUInt8), masks = torch::empty({count, height, width}, torch::kUInt8), values = torch::empty({tables, 256});
-  for (int64_t i = 0; i < count; ++i) {
-    std::memcpy(images.data_ptr<uint8_t>() + i * height * width * channels, samples[i].image.data(), samples[i].image.size());
-    std::memcpy(masks.data_ptr<uint8_t>() + i * height * width, samples[i].mask.data(), samples[i].mask.size());
-  }
-  for (int64_t i = 0; i < tables; ++i) {
-    const auto table = normaliser_.table(normaliser_.range_of(samples[each ? i : 0].image), each ? 0 : static_cast<int>(i));
-    std::copy(table.begin(), table.end(), values.data_ptr<float>() + i * 256);
-  }
-  device_->run([&] {
-    data.images = images.to(device_->place());
-    data.masks = masks.to(device_->place());
-    data.tables = values.to(device_->place());
-  });
-  device_->wait("the samples' way to the device");
-  return resident_.emplace(&samples, std::move(data)).first->second;
+  return resident_.emplace(&samples, put_on_device(samples, grid_, normaliser_, *device_)).first->second;
 }
 
 void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
@@ -155,7 +134,7 @@ void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std:
 }
 
 // A batch of those samples that are listed from `first` on.
-void DeviceStep::gather(const Resident& data, int64_t first) {
+void DeviceStep::gather(const ResidentSamples& data, int64_t first) {
   const int64_t listed = std::max<int64_t>(mine_.second - mine_.first, 1) * parameters_.micro_batch;
   const uint8_t* told = orders_.data_ptr<uint8_t>() + sizeof(StepOrders);
   GatherWork work;
@@ -177,7 +156,7 @@ void DeviceStep::gather(const Resident& data, int64_t first) {
 // ---- a step ----
 
 // Forward and backward of one micro-shard; its gradient, statistics and figures are added to the vector.
-void DeviceStep::shard(const Resident& data, int index) {
+void DeviceStep::shard(const ResidentSamples& data, int index) {
   const auto shards = static_cast<double>(parameters_.micro_shards());
   first_shard_ = index == 0;
   last_shard_ = index + 1 == mine_.second - mine_.first;
@@ -246,7 +225,7 @@ void DeviceStep::update() {
 }
 
 // Zero, forward, loss, backward, all-reduce, clip, update: nothing here waits, so that it can be recorded.
-void DeviceStep::whole_step(const Resident& data) {
+void DeviceStep::whole_step(const ResidentSamples& data) {
   const int shards = mine_.second - mine_.first;
   device_->copy_in(orders_.data_ptr(), told_, static_cast<size_t>(orders_.numel()));
   counts_.zero_();
@@ -268,7 +247,7 @@ void DeviceStep::whole_step(const Resident& data) {
 }
 
 // The same bits for any rank count: each micro-shard's vector goes to the host by itself, and all meet along one tree.
-void DeviceStep::step_along_the_tree(const Resident& data) {
+void DeviceStep::step_along_the_tree(const ResidentSamples& data) {
   tree_->begin(what_);
   const auto bytes = static_cast<size_t>(vector_.numel()) * sizeof(float);
   for (int index = 0; index < mine_.second - mine_.first; ++index) {
@@ -294,7 +273,7 @@ void DeviceStep::step_along_the_tree(const Resident& data) {
 
 // The first steps as they are, then one recorded.
 void DeviceStep::enqueue(const std::vector<GridSample>& samples) {
-  const Resident& data = resident(samples);
+  const ResidentSamples& data = resident(samples);
   model_->train();
   if (tree_) return step_along_the_tree(data);
   if (options_.graph && !tried_ && eager_steps_ >= warm_up_steps) {
@@ -339,7 +318,7 @@ std::string DeviceStep::fault() const {
 }
 
 Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
-  const Resident& data = resident(samples);
+  const ResidentSamples& data = resident(samples);
   const int64_t micro = parameters_.micro_batch, listed = std::max<int64_t>(mine_.second - mine_.first, 1) * micro;
   const auto run = [this](int items, const std::function<void(int, int)>& body) {
     device_->run([&] {

@@ -12,6 +12,7 @@
 #include "stages/compute/batches.h"
 #include "stages/compute/device_layout.h"
 #include "stages/compute/optimiser.h"
+#include "stages/compute/resident_samples.h"
 #include "stages/compute/step.h"
 #include "stages/compute/step_device.h"
 
@@ -47,22 +48,17 @@ class DeviceStep final : public TrainingStep {
   StepDevice& device() { return *device_; }
 
  private:
-  // Samples as they lie on the device.
-  struct Resident {
-    torch::Tensor images, masks, tables;
-    int64_t sample_stride = 0, channel_stride = 0;
-  };
-  const Resident& resident(const std::vector<GridSample>& samples);
+  const ResidentSamples& resident(const std::vector<GridSample>& samples);
   void make_buffers();
   void view_weights();
   void take(size_t slot, const torch::Tensor& gradient);
   void flush(size_t bucket);
   void write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted);
-  void gather(const Resident& data, int64_t first);
-  void shard(const Resident& data, int index);
+  void gather(const ResidentSamples& data, int64_t first);
+  void shard(const ResidentSamples& data, int index);
   void update();
-  void whole_step(const Resident& data);
-  void step_along_the_tree(const Resident& data);
+  void whole_step(const ResidentSamples& data);
+  void step_along_the_tree(const ResidentSamples& data);
   void enqueue(const std::vector<GridSample>& samples);
   std::string fault() const;
   torch::Tensor tail() { return vector_.narrow(0, padded_.parameter_count, layout_.statistic_count + step_figures); }
@@ -92,7 +88,7 @@ class DeviceStep final : public TrainingStep {
   torch::Tensor batch_images_, batch_masks_;
   std::vector<torch::Tensor> gradient_views_;  // of vector_, one a parameter
   std::vector<std::shared_ptr<void>> accumulators_;  // made in the device's own order of work, and kept there
-  std::map<const void*, Resident> resident_;
+  std::map<const void*, ResidentSamples> resident_;
   uint8_t* told_ = nullptr;          // exchange memory: StepOrders, samples, orientations
   StepVerdict* judged_ = nullptr;    // exchange memory
   std::optional<at::Generator> dropout_;
