@@ -30,4 +30,9 @@ void* open_library_symbol(const std::string& file, const std::string& symbol) {
   return found;
 }
 
+bool library_exists(const std::string& file) {
+  std::error_code none;
+  return std::filesystem::exists(own_folder() / file, none);
+}
+
 }  // namespace penstock::distributed

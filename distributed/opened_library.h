@@ -9,4 +9,7 @@ namespace penstock::distributed {
 // and the loader's reason. Opened with RTLD_NOW | RTLD_LOCAL.
 void* open_library_symbol(const std::string& file, const std::string& symbol);
 
+// Whether there is such a file to open: a build has those that its machine could build.
+bool library_exists(const std::string& file);
+
 }  // namespace penstock::distributed

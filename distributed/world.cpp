@@ -81,6 +81,8 @@ int threads_of(const World& world, const Environment& environment, int allowed_c
   return std::max(1, allowed_cores / std::max(1, world.local_size));
 }
 
+int device_of(const World& world, int devices) { return devices > 0 ? world.local_rank % devices : -1; }
+
 Environment without_launcher(const Environment& environment) {
   Environment rest;
   for (const auto& [name, value] : environment) {

@@ -31,6 +31,9 @@ World world_of(const Environment& environment);
 // PENSTOCK_THREADS when set), never below 1.
 int threads_of(const World& world, const Environment& environment, int allowed_cores);
 
+// The GPU of this rank among `devices` of its machine: by its place among the machine's ranks. -1 without any.
+int device_of(const World& world, int devices);
+
 // A lone world gets a local communicator of one rank; else libpenstock_mpi.so is opened.
 std::unique_ptr<Communicator> open_communicator(const World& world);
 

@@ -22,6 +22,7 @@ struct Parsed {
   CacheOptions cache;
   stages::BenchRequest bench;
   bool count = false;
+  bool gpu = false;
   WorldFlags world;
   int64_t steps = 0;
   bool origin = false;
@@ -232,9 +233,15 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   bench->add_option("--batch", parsed.bench.global_batch, "samples a step, of all ranks")->check(CLI::Range(1, 65536));
   bench->add_option("--micro-batch", parsed.bench.micro_batch, "samples that one worker processes at once")->check(CLI::Range(1, 1024));
   bench->add_option("--steps", parsed.bench.steps, "steps that are measured")->check(CLI::Range(1, 100000));
-  bench->add_option("--compare", parsed.bench.compare, "train: with and without the reducer, world or run, overlap or not, in turn")
-      ->check(CLI::IsMember({"reducer", "world", "overlap"}))->type_name("");
+  bench->add_option("--compare", parsed.bench.compare, "train: with and without the reducer, world or run, overlap or not, graph or eager, in turn")
+      ->check(CLI::IsMember({"reducer", "world", "overlap", "graph"}))->type_name("");
+  bench->add_option("--device", parsed.bench.device, "train: auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}))->type_name("");
+  bench->add_option("--precision", parsed.bench.precision, "train: fp32 or bf16")->check(CLI::IsMember({"fp32", "bf16"}))->type_name("");
   bench->callback([&] { code = bench_command(parsed.bench, parsed.voice); });
+
+  CLI::App* doctor = app.add_subcommand("doctor", "is this machine fit: cores, memory, MPI, LibTorch, HDF5, disk; under mpirun on every rank");
+  doctor->add_flag("--gpu", parsed.gpu, "also every check of the GPUs: driver, NCCL, kernels and training against the host, speed");
+  doctor->callback([&] { code = doctor_command(parsed.gpu, parsed.voice); });
 
   CLI::App* predict = app.add_subcommand("predict", "segment images with a trained model");
   predict->add_option("MODEL", parsed.predict.model, "a model folder, or a run's folder")->required();

@@ -16,6 +16,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 int predict_command(const stages::PredictRequest& request, const Voice& voice);
 int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice, const pipeline::StageTable& kinds);
 int bench_command(const stages::BenchRequest& request, const Voice& voice);
+int doctor_command(bool gpu, const Voice& voice);
 
 // These run nothing, and need neither mpirun nor LibTorch.
 struct PlanFlags {

@@ -9,12 +9,23 @@
 namespace penstock::pipeline {
 namespace {
 
-std::string range_of(const About& about) {
-  if (!about.choices.empty()) return fmt::format(" ({})", fmt::join(about.choices, " | "));
-  if (about.minimum && about.maximum) return fmt::format(" ({} to {})", *about.minimum, *about.maximum);
-  if (about.minimum) return fmt::format(" (at least {})", *about.minimum);
-  if (about.maximum) return fmt::format(" (at most {})", *about.maximum);
+// "1 to 1024"; nothing where any number will do.
+std::string numbers_of(const About& about) {
+  if (about.minimum && about.maximum) return fmt::format("{} to {}", *about.minimum, *about.maximum);
+  if (about.minimum) return fmt::format("at least {}", *about.minimum);
+  if (about.maximum) return fmt::format("at most {}", *about.maximum);
   return "";
+}
+
+// Numbers, or the words between which a choice is.
+std::string range_of(const About& about, const std::string& words) {
+  const std::string numbers = numbers_of(about);
+  return numbers.empty() || words.empty() ? numbers + words : numbers + ", or " + words;
+}
+
+std::string range_of(const About& about) {
+  const std::string range = range_of(about, fmt::format("{}", fmt::join(about.choices, " | ")));
+  return range.empty() ? "" : fmt::format(" ({})", range);
 }
 
 // "text" where a word may be any.
@@ -51,13 +62,7 @@ std::string cell(const std::string& text) {
   return out;
 }
 
-std::string quoted_range(const About& about) {
-  if (!about.choices.empty()) return fmt::format("`{}`", fmt::join(about.choices, "`, `"));
-  if (about.minimum && about.maximum) return fmt::format("{} to {}", *about.minimum, *about.maximum);
-  if (about.minimum) return fmt::format("at least {}", *about.minimum);
-  if (about.maximum) return fmt::format("at most {}", *about.maximum);
-  return "";
-}
+std::string quoted_range(const About& about) { return range_of(about, about.choices.empty() ? "" : fmt::format("`{}`", fmt::join(about.choices, "`, `"))); }
 
 constexpr const char* key_columns = "| key | type | default | range | what it is | affects output |\n|---|---|---|---|---|---|\n";
 

@@ -16,7 +16,8 @@ struct BenchRequest {
   int64_t global_batch = 16;
   int64_t micro_batch = 4;
   int64_t steps = 20;        // measured, after some that are not
-  std::string compare = {};  // train: "", reducer, world, overlap: two ways, step by step in turn
+  std::string compare = {};  // train: "", reducer, world, overlap, graph: two ways, step by step in turn
+  std::string device = "auto", precision = "fp32";  // as train's; comparisons but that of graph are of the CPU's step
 };
 
 }  // namespace penstock::stages

@@ -1,14 +1,36 @@
 #include "stages/compute_library.h"
 
+#include <spdlog/spdlog.h>
+
 #include "distributed/check.h"
 #include "distributed/opened_library.h"
+#include "stages/cuda_library.h"
 
 namespace penstock::stages {
 
-const ComputeLibrary& compute_library() {
+namespace {
+
+// LibTorch looks for CUDA once, at its first convolution or backward, and a process in which it found none stays without. What
+// hinders it is told when a training asks for a GPU.
+void open_cuda_first() {
+  if (!gpus_are_likely()) return;
+  try {
+    cuda_library();
+  } catch (const Error& error) {
+    spdlog::debug("{}", error.what());
+  }
+}
+
+const ComputeLibrary& open() {
+  open_cuda_first();
   using Entry = const ComputeLibrary& (*)();
-  static const ComputeLibrary& library = reinterpret_cast<Entry>(
-      distributed::open_library_symbol("libpenstock_compute.so", "penstock_compute_library"))();
+  return reinterpret_cast<Entry>(distributed::open_library_symbol("libpenstock_compute.so", "penstock_compute_library"))();
+}
+
+}  // namespace
+
+const ComputeLibrary& compute_library() {
+  static const ComputeLibrary& library = open();
   return library;
 }
 

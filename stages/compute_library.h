@@ -2,11 +2,15 @@
 // its bodies must run, never before: a plan of cached stages costs none of its 0.3 s.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "pipeline/stage.h"
 #include "stages/bench.h"
+#include "stages/finding.h"
 #include "stages/predict.h"
 
 namespace penstock::stages {
@@ -17,6 +21,8 @@ struct ComputeLibrary {
   void (*predict)(const PredictRequest& request, distributed::Communicator& ranks, int threads);
   std::string (*replay)(pipeline::StageContext& context, int64_t until);  // bodies.h
   pipeline::Value (*bench)(const BenchRequest& request, distributed::Communicator& ranks, int threads);
+  std::vector<Finding> (*check_libraries)(const std::filesystem::path& folder);    // compute/library_checks.h
+  std::vector<Finding> (*check_gpus)(distributed::Communicator& ranks, bool any);  // compute/device_checks.h
 };
 
 const ComputeLibrary& compute_library();

@@ -23,6 +23,12 @@ std::string near_batches(int64_t global_batch, int64_t micro_batch) {
 
 }  // namespace
 
+int64_t usual_micro_batch(int64_t global_batch) {
+  int64_t micro = 4;
+  while (global_batch % micro != 0) --micro;
+  return micro;
+}
+
 bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("loss"); }
 
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
@@ -43,7 +49,12 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
                            .choices = {"stop", "skip", "roll_back"}, .as_before = "stop"});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch, {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
-  visit("micro_batch", micro_batch, {.help = "samples that one worker processes at once; divides global_batch", .minimum = 1, .maximum = 1024});
+  visit("micro_batch", asked_micro_batch,
+        {.help = "samples that one worker processes at once; divides global_batch; auto: the largest up to 4, on a GPU the largest that fits, fixed at a run's first attempt",
+         .minimum = 1, .maximum = 1024, .choices = {"auto"}});
+  const int64_t* given = std::get_if<int64_t>(&asked_micro_batch);
+  micro_batch = given != nullptr ? *given : usual_micro_batch(global_batch);
+  visit("precision", precision, {.help = "of the network's arithmetic: fp32, or bf16 with fp32 master weights (fast on GPUs only)", .choices = {"fp32", "bf16"}, .as_before = "fp32"});
   visit("seed", seed, {.help = "of weights, order and augmentation", .minimum = 0});
   visit("augment", augment, {.help = "random changes of each sample: flip, rot90 (square grids)", .choices = {"flip", "rot90"}});
   visit("monitor", monitor, {.help = "figure that decides the best epoch", .choices = figures});
@@ -61,6 +72,9 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
          .affects_output = false});
   visit("overlap", overlap, {.help = "reduce gradients while backward goes on: on, off; auto: on where ranks have a core to spare", .choices = {"auto", "on", "off"},
                              .affects_output = false});
+  visit("device", device, {.help = "where to train: cpu, cuda (one GPU a rank); auto: cuda where every rank has a GPU", .choices = {"auto", "cpu", "cuda"}, .affects_output = false});
+  visit("graph", graph, {.help = "on a GPU, record the step once and replay it: auto, or off (the same bits, slower); never with reproducible = \"world\"",
+                         .choices = {"auto", "off"}, .affects_output = false});
 }
 
 pipeline::StageKind train_kind() {
@@ -88,6 +102,9 @@ pipeline::StageKind train_kind() {
     }
     if (parameters.norm == "sync" && parameters.reproducible == "world") {
       problems.push_back({"reproducible", "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank count; \"run\" is what it can promise"});
+    }
+    if (parameters.norm == "sync" && (parameters.device == "cuda" || parameters.precision == "bf16")) {
+      problems.push_back({"norm", "norm = \"sync\" is made for the CPU and float32; \"group\", or \"batch\" with a larger micro_batch, is near it"});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
       problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,

@@ -23,7 +23,9 @@ struct TrainParameters {
   std::string loss = "bce";
   int64_t epochs = 30;
   int64_t global_batch = 16;
-  int64_t micro_batch = 4;
+  pipeline::IntegerOrWord asked_micro_batch = int64_t{4};  // the parameter as it is given
+  int64_t micro_batch = 4;                                 // what it comes to; "auto" as on a CPU, until a GPU says otherwise
+  std::string precision = "fp32";
   int64_t seed = 0;
   std::vector<std::string> augment = {"flip", "rot90"};
   // What is kept.
@@ -40,10 +42,15 @@ struct TrainParameters {
   int64_t keep = 2;
   std::string reproducible = "auto";
   std::string overlap = "auto";
+  std::string device = "auto";
+  std::string graph = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
   int64_t micro_shards() const { return global_batch / micro_batch; }
 };
+
+// micro_batch = "auto" without a GPU: the largest up to 4 that divides the global batch.
+int64_t usual_micro_batch(int64_t global_batch);
 
 // True when a larger value of this figure ("val_f1") is better.
 bool larger_is_better(const std::string& monitor);

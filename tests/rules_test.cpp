@@ -76,11 +76,11 @@ TEST(Rules, NoFolderIncludesWhatStandsAboveIt) {
   EXPECT_GT(seen, 50u) << "the rule saw no includes: it would pass on anything";
 }
 
-TEST(Rules, OnlyStagesComputeIncludesHeavyLibraries) {
+TEST(Rules, OnlyStagesComputeAndCudaIncludeHeavyLibraries) {
   for (const std::string& folder : layers) {
     for (const fs::path& file : sources(folder)) {
       const std::string name = file.lexically_relative(source_dir).generic_string();
-      if (name.starts_with("stages/compute/")) continue;
+      if (name.starts_with("stages/compute/") || name.starts_with("stages/cuda/")) continue;
       for (const std::string& include : includes(file)) {
         EXPECT_FALSE(std::regex_search(include, std::regex("^(torch|ATen|c10|opencv2)/|^hdf5"))) << name << " includes " << include;
         EXPECT_FALSE(include.starts_with("stages/compute/")) << name << " includes " << include;
@@ -103,7 +103,7 @@ TEST(Rules, EnginesUseOfRanksIsTheAbstractCommunicator) {
 
 // A third-party interface that is included in one place can be replaced in one place.
 TEST(Rules, HeadersOfBackEndsAreIncludedBySourcesOnlyAndByFew) {
-  const std::map<std::string, size_t> limits = {{"mpi.h", 1}, {"toml.h", 2}, {"toml++/toml.h", 2}, {"zip.h", 2}, {"png.h", 2}, {"hdf5.h", 2}};
+  const std::map<std::string, size_t> limits = {{"mpi.h", 1}, {"toml.h", 2}, {"toml++/toml.h", 2}, {"zip.h", 2}, {"png.h", 2}, {"hdf5.h", 2}, {"nccl.h", 2}};
   std::map<std::string, std::vector<std::string>> users;
   for (const std::string& folder : layers) {
     for (const fs::path& file : sources(folder)) {
@@ -115,12 +115,30 @@ TEST(Rules, HeadersOfBackEndsAreIncludedBySourcesOnlyAndByFew) {
     }
   }
   EXPECT_FALSE(users["mpi.h"].empty());
+  EXPECT_FALSE(users["nccl.h"].empty());
   for (const auto& [header, files] : users) {
     EXPECT_LE(files.size(), limits.at(header)) << header << " is included by " << testing::PrintToString(files);
   }
 }
 
 class Folder : public testing::TestWithParam<std::string> {};
+
+// CUDA's own headers are for what forms libpenstock_cuda.so.
+TEST(Rules, OnlyTheCudaLibraryIncludesCuda) {
+  size_t seen = 0;
+  for (const std::string& folder : layers) {
+    for (const fs::path& file : sources(folder)) {
+      const std::string name = file.lexically_relative(source_dir).generic_string();
+      const bool part = name.starts_with("stages/cuda/") || name == "distributed/nccl_communicator.cpp";
+      for (const std::string& include : includes(file)) {
+        const bool cuda = std::regex_search(include, std::regex("^(cuda|cudnn|nccl)|^(ATen|c10)/cuda/"));
+        seen += cuda;
+        EXPECT_TRUE(part || !cuda) << name << " includes " << include;
+      }
+    }
+  }
+  EXPECT_GT(seen, 5u);
+}
 
 // Those that need LibTorch or OpenCV are compiled with it anyway.
 TEST_P(Folder, EveryHeaderCompilesAlone) {
@@ -164,9 +182,19 @@ TEST(Rules, TheExecutableLoadsNoHeavyLibrary) {
 }
 
 TEST(Rules, NothingLinksProtobuf) {
-  for (const char* name : {"penstock", "libpenstock.so", "libpenstock_mpi.so", "libpenstock_compute.so"}) {
+  for (const char* name : {"penstock", "libpenstock.so", "libpenstock_mpi.so", "libpenstock_compute.so", "libpenstock_cuda.so"}) {
     EXPECT_EQ(output_of("ldd '" + (binary_dir / name).string() + "'").find("protobuf"), std::string::npos) << name;
   }
+}
+
+// What a GPU machine would say when the library is opened there: every library and symbol that it needs is to be had here.
+TEST(Rules, TheCudaLibraryLeavesNothingUnresolved) {
+  const fs::path library = binary_dir / "libpenstock_cuda.so";
+  if (!fs::exists(library)) GTEST_SKIP() << "not run: no CUDA toolkit was found when this was configured";
+  const std::string text = output_of("ldd -r '" + library.string() + "'");
+  EXPECT_NE(text.find("libtorch_cuda.so"), std::string::npos) << text;
+  if (text.find("not found") != std::string::npos) GTEST_SKIP() << "not run: launch/setup --cuda fetches the libraries that LibTorch needs beside a toolkit";
+  EXPECT_EQ(text.find("undefined symbol"), std::string::npos) << text;
 }
 
 TEST(Rules, TheStageTableHoldsEveryKindOnceWithABody) {

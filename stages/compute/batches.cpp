@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "distributed/check.h"
+#include "stages/device_arithmetic.h"
 #include "stages/draws.h"
 
 namespace penstock::stages {
@@ -22,6 +23,10 @@ std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_
     chosen.push_back(order[static_cast<size_t>(step * global_batch + shard * micro_batch + i) % order.size()]);
   }
   return chosen;
+}
+
+uint8_t to_byte(const Orientation& o) {
+  return static_cast<uint8_t>((o.flip_x ? flip_x_bit : 0) | (o.flip_y ? flip_y_bit : 0) | (o.transpose ? transpose_bit : 0));
 }
 
 Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id, int height, int width) {
@@ -53,15 +58,13 @@ void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples, con
   for (size_t n = 0; n < samples.size(); ++n) {
     const Orientation orientation = orientations.empty() ? Orientation{} : orientations[n];
     PENSTOCK_CHECK(!orientation.transpose || height == width, "only a square sample is turned by a quarter");
+    const uint8_t turned = to_byte(orientation);
     normaliser.apply(samples[n]->image, channels, image.data());
     float* images = batch.images.data_ptr<float>() + n * pixels * channels;
     float* masks = batch.masks.data_ptr<float>() + n * pixels;
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        int from_y = orientation.flip_y ? height - 1 - y : y;
-        int from_x = orientation.flip_x ? width - 1 - x : x;
-        if (orientation.transpose) std::swap(from_y, from_x);
-        const size_t to = static_cast<size_t>(y) * width + x, from = static_cast<size_t>(from_y) * width + from_x;
+        const size_t to = static_cast<size_t>(y) * width + x, from = source_pixel(y, x, height, width, turned);
         for (int c = 0; c < channels; ++c) images[c * pixels + to] = image[c * pixels + from];
         masks[to] = samples[n]->mask[from] != 0 ? 1.0f : 0.0f;
       }

@@ -27,6 +27,7 @@ struct Augmentation {
 struct Orientation {
   bool flip_x = false, flip_y = false, transpose = false;
 };
+uint8_t to_byte(const Orientation& orientation);  // device_arithmetic.h
 Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id, int height, int width);
 
 // images [N,C,H,W] float32 and masks [N,1,H,W] float32 {0,1}, into storage that the caller keeps.

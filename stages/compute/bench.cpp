@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "distributed/link_model.h"
+#include "stages/compute/make_step.h"
 #include "stages/compute/training_step.h"
 #include "stages/draws.h"
 #include "stages/training_layout.h"
@@ -22,7 +23,7 @@ using distributed::Reproducible;
 using pipeline::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t warm_up_steps = 3;
+constexpr int64_t warm_up_steps = 5;  // a device records its fourth
 
 double seconds_of(const std::function<void()>& body) {
   const auto start = Clock::now();
@@ -63,6 +64,8 @@ TrainParameters parameters_of(const BenchRequest& request) {
   parameters.norm = request.norm;
   parameters.global_batch = request.global_batch;
   parameters.micro_batch = request.micro_batch;
+  parameters.device = request.device;
+  parameters.precision = request.precision;
   return parameters;
 }
 
@@ -75,17 +78,27 @@ ShardIndex grid_of(const BenchRequest& request) {
 // Training as it is, one step a call.
 class Steps {
  public:
+  // The CPU's, with these options.
   Steps(const BenchRequest& request, Communicator& ranks, int threads, const StepOptions& options)
-      : samples_(random_samples(request)),
-        state_(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, options) {
-    for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
-  }
-  void operator()() { state_.step(samples_, order_, 0, 0, 1e-4, false); }
-  size_t weights() const { return state_.weights.parameters.size(); }
+      : Steps(request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, options)) {}
+  // What train would take.
+  Steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") : Steps(request, usual(request, ranks, threads, graph)) {}
+
+  void operator()() { step_->step(samples_, order_, 0, 0, 1e-4, false); }
+  const TrainingStep& step() const { return *step_; }
 
  private:
+  Steps(const BenchRequest& request, std::unique_ptr<TrainingStep> step) : samples_(random_samples(request)), step_(std::move(step)) {
+    for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
+  }
+  static std::unique_ptr<TrainingStep> usual(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph) {
+    TrainParameters parameters = parameters_of(request);
+    parameters.graph = graph;
+    return make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false});
+  }
+
   std::vector<GridSample> samples_;
-  TrainingState state_;
+  std::unique_ptr<TrainingStep> step_;
   std::vector<int> order_;
 };
 
@@ -189,23 +202,27 @@ int64_t peak_memory_bytes(Communicator& ranks) {
 }
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
+  if (request.compare == "graph") {
+    Steps recorded(request, ranks, threads), eager(request, ranks, threads, "off");
+    return in_turn(request, [&] { recorded(); }, [&] { eager(); }, "graph", "eager");
+  }
   if (request.compare.empty()) {
-    const Reproducible reproducible = reproducible_of(parameters_of(request));  // as train would
-    Steps steps(request, ranks, threads, {reproducible, false});
+    Steps steps(request, ranks, threads);
     std::vector<double> seconds;
     for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
       const double took = seconds_of([&] { steps(); });
       if (step >= 0) seconds.push_back(took);
     }
     Value result = throughput(request, seconds);
-    result["reproducible"] = reproducible == Reproducible::world ? "world" : "run";
+    result["device"] = steps.step().device_name();
+    result["reproducible"] = steps.step().reproducible() == Reproducible::world ? "world" : "run";
     result["peak_memory_bytes"] = peak_memory_bytes(ranks);
-    result["update_seconds"] = update_seconds(request, steps.weights(), threads);
+    result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps.step().layout().parameter_count), threads);
     return result;
   }
-  Steps usual(request, ranks, threads, {});
+  Steps usual(request, ranks, threads, StepOptions{});
   if (request.compare == "overlap") {
-    Steps other(request, ranks, threads, {Reproducible::world, true});
+    Steps other(request, ranks, threads, StepOptions{Reproducible::world, true});
     return in_turn(request, [&] { other(); }, [&] { usual(); }, "overlap", "after");
   }
   if (request.compare == "reducer") {
@@ -213,7 +230,7 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     PlainSteps other(request, threads);
     return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
   }
-  Steps other(request, ranks, threads, {Reproducible::run, false});
+  Steps other(request, ranks, threads, StepOptions{Reproducible::run, false});
   return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
 }
 

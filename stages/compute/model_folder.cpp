@@ -21,17 +21,19 @@ std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
 }
 
 Value to_json(const ModelDescription& model, const std::string& digest) {
-  return {{"schema", 1},
-          {"architecture", to_json(model.architecture)},
-          {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
-          {"classes", {"background", "nucleus"}},
-          {"preprocessing", {{"width", model.width}, {"height", model.height}, {"channels", model.architecture.in_channels},
-                             {"normalise", to_json(model.normaliser)}}},
-          {"threshold", model.threshold},
-          {"threshold_rule", model.threshold_rule},
-          {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
-          {"members", {weights_name}},
-          {"digests", {{weights_name, digest}}}};
+  Value json = {{"schema", 1},
+                {"architecture", to_json(model.architecture)},
+                {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
+                {"classes", {"background", "nucleus"}},
+                {"preprocessing", {{"width", model.width}, {"height", model.height}, {"channels", model.architecture.in_channels},
+                                   {"normalise", to_json(model.normaliser)}}},
+                {"threshold", model.threshold},
+                {"threshold_rule", model.threshold_rule},
+                {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
+                {"members", {weights_name}},
+                {"digests", {{weights_name, digest}}}};
+  if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
+  return json;
 }
 
 void write_json(const fs::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
@@ -62,7 +64,8 @@ ModelDescription read_model_description(const fs::path& folder) {
             normaliser_from_json(grid.at("normalise")),
             json.at("threshold"),
             json.at("threshold_rule"),
-            {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")}};
+            {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")},
+            json.value("micro_batch", int64_t{0})};
   } catch (const Value::exception& problem) {
     throw Error(ExitCode::data, file.string() + ": is damaged: " + problem.what());
   }

@@ -18,6 +18,7 @@ struct ModelDescription {
   double threshold = 0.5;
   std::string threshold_rule = "default";
   InstanceRules instances;
+  int64_t micro_batch = 0;  // what micro_batch = "auto" came to in training; 0: it was given
 };
 
 struct Weights {

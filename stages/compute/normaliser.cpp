@@ -25,24 +25,31 @@ std::pair<double, double> percentiles(std::span<const uint8_t> image) {
 
 }  // namespace
 
+std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image) const {
+  if (kind != "percentile") return {0, 255};
+  const auto [low, high] = percentiles(image);
+  return {low, high <= low ? low + 1 : high};
+}
+
+std::array<float, 256> Normaliser::table(const std::pair<double, double>& range, int c) const {
+  const auto [low, high] = range;
+  const double scale = kind == "zscore" ? 1 / (255 * sd[c]) : 1 / (high - low);
+  const double shift = kind == "zscore" ? mean[c] * 255 : low;
+  std::array<float, 256> table;
+  for (int value = 0; value < 256; ++value) {
+    const double scaled = (value - shift) * scale;
+    table[value] = static_cast<float>(kind == "percentile" ? std::clamp(scaled, 0.0, 1.0) : scaled);
+  }
+  return table;
+}
+
 void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out) const {
   const size_t pixels = image.size() / channels;
-  double low = 0, high = 255;
-  if (kind == "percentile") {
-    std::tie(low, high) = percentiles(image);
-    if (high <= low) high = low + 1;
-  }
+  const auto range = range_of(image);
   for (int c = 0; c < channels; ++c) {
-    const double scale = kind == "zscore" ? 1 / (255 * sd[c]) : 1 / (high - low);
-    const double shift = kind == "zscore" ? mean[c] * 255 : low;
-    // One value for each possible byte: exact, and no division per pixel.
-    std::array<float, 256> table;
-    for (int value = 0; value < 256; ++value) {
-      const double scaled = (value - shift) * scale;
-      table[value] = static_cast<float>(kind == "percentile" ? std::clamp(scaled, 0.0, 1.0) : scaled);
-    }
+    const auto values = table(range, c);  // exact, and no division per pixel
     float* plane = out + c * pixels;
-    for (size_t i = 0; i < pixels; ++i) plane[i] = table[image[i * channels + c]];
+    for (size_t i = 0; i < pixels; ++i) plane[i] = values[image[i * channels + c]];
   }
 }
 

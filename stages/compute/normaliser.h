@@ -1,9 +1,11 @@
 // Pixel values as the network sees them. Recorded in model.json, so that train, eval and predict do the same.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/value.h"
@@ -17,6 +19,10 @@ struct Normaliser {
   // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's 1st and 99th percentile over all channels become
   // 0 and 1, values beyond are cut.
   void apply(std::span<const uint8_t> image, int channels, float* out) const;
+  // The bytes that become 0 and 1 in `image`; the same for all images but with percentile.
+  std::pair<double, double> range_of(std::span<const uint8_t> image) const;
+  // What each byte of channel `c` becomes in an image of this range.
+  std::array<float, 256> table(const std::pair<double, double>& range, int c) const;
 };
 
 pipeline::Value to_json(const Normaliser& normaliser);

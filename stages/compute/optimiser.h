@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "stages/compute/worker_pool.h"
+#include "stages/device_arithmetic.h"
 #include "stages/train.h"
 
 namespace penstock::stages {
+
+OptimiserKind kind_of(const TrainParameters& parameters);
 
 // SGD with momentum (Sutskever et al. 2013, in PyTorch's form: v = momentum * v + g, w -= lr * v), Adam (Kingma and Ba 2015,
 // arXiv:1412.6980; decay added to the gradient) or AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101; decay of the
@@ -29,8 +32,7 @@ class Optimiser {
  private:
   void update_block(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step, float scale);
 
-  enum class Kind { sgd, adam, adamw };
-  Kind kind_;
+  OptimiserKind kind_;
   double weight_decay_, momentum_, clip_norm_;
   size_t count_;
   std::vector<double> squares_;  // of each block

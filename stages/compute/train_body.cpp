@@ -6,7 +6,12 @@
 #include "distributed/collectives.h"
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
+#include "stages/compute/device_memory.h"
+#include "stages/compute/device_step.h"
+#include "stages/compute/make_step.h"
+#include "stages/compute/micro_batch.h"
 #include "stages/compute/trainer.h"
+#include "stages/cuda_library.h"
 
 namespace penstock::stages {
 namespace {
@@ -79,6 +84,38 @@ struct Prepared {
   std::unique_ptr<Trainer> trainer;
 };
 
+TrainingShape shape_of(const Prepared& prepared) {
+  const TrainParameters& p = prepared.parameters;
+  return {p, {prepared.data.grid.channels, p.base_channels, p.depth, p.norm, p.dropout}, prepared.data.grid, prepared.normaliser, prepared.data.train};
+}
+
+std::unique_ptr<StepDevice> open_gpu(distributed::Communicator& alone) { return cuda_library().open_device(alone); }
+
+// "auto": on GPUs the largest that fits the smallest of them.
+void fix_micro_batch(Prepared& prepared, pipeline::StageContext& context) {
+  TrainParameters& parameters = prepared.parameters;
+  const bool gpus = trains_on_gpus(parameters, context.ranks);
+  const auto choose = [&]() -> int64_t {
+    if (!gpus) return parameters.micro_batch;
+    const auto doing = context.watch.loading("how large a micro-batch fits");
+    const auto candidates = micro_batch_candidates(parameters.global_batch, context.ranks.size());
+    return largest_fitting(candidates, [&](int64_t micro) { return fits(shape_of(prepared), micro, open_gpu); }).value_or(candidates.front());
+  };
+  parameters.micro_batch = fixed_micro_batch(context.ranks, context.progress, context.relatives, choose);
+  spdlog::info("{}: micro_batch = \"auto\" is {}", context.stage, parameters.micro_batch);
+}
+
+// A GPU whose memory is not enough: what would have fitted is tried, with the memory of the training given back.
+bool train_or_say_what_fits(Prepared& prepared, pipeline::StageContext& context) {
+  try {
+    return prepared.trainer->train();
+  } catch (const DeviceMemoryError& error) {
+    prepared.trainer.reset();
+    const auto doing = context.watch.loading("what would have fitted");
+    throw Error(error.code(), error.what() + what_fits_instead(shape_of(prepared), context.ranks.size(), open_gpu));
+  }
+}
+
 std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   keep_memory();
   auto prepared = std::make_unique<Prepared>();
@@ -88,6 +125,7 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   const TrainData& data = prepared->data;
   check_grid(parameters, data.grid);
   prepared->normaliser = normaliser_for(parameters, data);
+  if (std::holds_alternative<std::string>(parameters.asked_micro_batch)) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
     const ModelDescription init = read_model_description(context.input("init"));
@@ -109,11 +147,12 @@ void train(pipeline::StageContext& context) {
   warn_of_small_batches(parameters, data.grid, context);
   spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage, data.train.size(), data.validation.size(),
                trainer.layout().parameter_count, parameters.micro_shards(), parameters.micro_batch);
-  if (!trainer.train()) return;
+  if (!train_or_say_what_fits(*prepared, context)) return;
 
   const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
   if (context.ranks.rank() != 0) return;
-  const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {}};
+  const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {},
+                               std::holds_alternative<std::string>(parameters.asked_micro_batch) ? parameters.micro_batch : 0};
   spdlog::info("{}: final weights {}", context.stage, digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   Value curves = trainer.curves();

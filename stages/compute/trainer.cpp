@@ -9,6 +9,8 @@
 
 #include "distributed/collectives.h"
 #include "pipeline/events.h"
+#include "stages/compute/batches.h"
+#include "stages/compute/make_step.h"
 #include "stages/training_layout.h"
 
 namespace penstock::stages {
@@ -26,6 +28,8 @@ double median_of(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
 }
+
+std::string name_of(Reproducible mode) { return mode == Reproducible::world ? "world" : "run"; }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 1; }
 
@@ -46,9 +50,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context)
     : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-      reproducible_(reproducible_of(parameters)),
-      state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
-      rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, reproducible_ == Reproducible::world ? "world" : "run")) {
+      step_(make_step(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_of(parameters), parameters.overlap == "on"})),
+      rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, name_of(step_->reproducible()), step_->device_name())) {
   if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   steps_per_epoch_ = steps_per_epoch(static_cast<int64_t>(data.train.size()), parameters.global_batch);
@@ -80,7 +83,8 @@ std::string Trainer::replay(int64_t until) {
     if (run_epoch()) end_epoch();
   }
   check_agreement();
-  return digest_of_weights(state_.weights.parameters, state_.weights.statistics).hex();
+  const Weights reached = step_->current_weights();
+  return digest_of_weights(reached.parameters, reached.statistics).hex();
 }
 
 std::optional<FoundCheckpoint> Trainer::find(const std::vector<std::filesystem::path>& relatives) const {
@@ -109,7 +113,7 @@ bool Trainer::run_epoch() {
     choose_overlap();
     const StepResult result = [&] {
       const auto doing = context_.watch.step(position() + 1);
-      return state_.step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
+      return step_->step(data_.train, order, epoch_, step_in_epoch_, learning_rate(), context_.interrupted.load());
     }();
     const double seconds = seconds_since(start);
     if (!result.fault.empty()) {
@@ -157,22 +161,23 @@ bool Trainer::survive(const std::string& fault) {
 
 // With "auto", the first steps go by turns with and without; the bits are the same either way.
 void Trainer::choose_overlap() {
-  if (parameters_.overlap != "auto" || ranks_.size() == 1 || tried_ > 2 * overlap_tries) return;
+  if (parameters_.overlap != "auto" || !step_->may_choose_overlap() || ranks_.size() == 1 || tried_ > 2 * overlap_tries) return;
   if (tried_ == 2 * overlap_tries) {
     uint8_t better = median_of(tried_seconds_[1]) < median_of(tried_seconds_[0]);
     ranks_.broadcast(distributed::buffer_of(&better, 1), 0, "whether overlap pays");
-    state_.set_overlap(better != 0);
+    step_->set_overlap(better != 0);
     overlaps_ = better != 0;
     spdlog::debug("{}: reducing gradients {}", context_.stage, better ? "while backward goes on" : "after backward");
   } else {
-    state_.set_overlap(tried_ % 2 == 1);
+    step_->set_overlap(tried_ % 2 == 1);
   }
   ++tried_;
 }
 
 // Every rank must hold the same weights: a difference is a fault of memory, or of this program.
 void Trainer::check_agreement() const {
-  const uint64_t mine = digest_of_weights(state_.weights.parameters, state_.weights.statistics).leading_bits();
+  const Weights reached = step_->current_weights();
+  const uint64_t mine = digest_of_weights(reached.parameters, reached.statistics).leading_bits();
   std::vector<uint64_t> all(ranks_.size());
   uint64_t sent = mine;
   ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()), "comparing weights");
@@ -210,7 +215,7 @@ void Trainer::end_epoch() {
   Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(train)}, {"validation", nullptr}};
   if (!data_.validation.empty()) {
     const auto doing = context_.watch.validating();
-    row["validation"] = row_of(state_.validate(data_.validation));
+    row["validation"] = row_of(step_->validate(data_.validation));
   }
   ++epoch_;
   step_in_epoch_ = 0;
@@ -221,7 +226,7 @@ void Trainer::end_epoch() {
   const bool last = mine.stop || epoch_ == parameters_.epochs;
   uint8_t decision[3] = {mine.best, mine.stop, ranks_.rank() == 0 && !goes_on(row, last)};
   ranks_.broadcast(distributed::buffer_of(decision, 3), 0, "best epoch and early stopping");
-  if (decision[0]) best_weights_ = state_.weights;
+  if (decision[0]) best_weights_ = step_->current_weights();
   stopped_early_ = decision[1] && epoch_ < parameters_.epochs;
   given_up_ = decision[2] != 0;
 
@@ -246,9 +251,10 @@ void Trainer::end_epoch() {
 void Trainer::save() {
   if (!writer_) return;
   const auto doing = context_.watch.saving(fmt::format("step {} in {}", position(), context_.progress.string()));
-  const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state_.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
+  StepState state = step_->state();
+  const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
                                {"fingerprint", fingerprint_}},
-                              state_.weights.parameters, state_.weights.statistics, state_.optimiser.first, state_.optimiser.second,
+                              std::move(state.weights.parameters), std::move(state.weights.statistics), std::move(state.first), std::move(state.second),
                               best_weights_.parameters, best_weights_.statistics};
   writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
@@ -281,16 +287,11 @@ void Trainer::restore(const FoundCheckpoint& found) {
   epoch_ = manifest.epoch;
   step_in_epoch_ = manifest.step_in_epoch;
   epochs_ = manifest.epochs;
-  state_.updates = state.at("updates");
   sums_ = state.at("sums").get<std::vector<double>>();
   passed_over_ = state.at("passed_over").get<std::set<int64_t>>();
   resumed_at_ = state.at("resumed_at");
   epoch_times_ = state.at("epoch_times");
-  // In place: the replicas look at these buffers.
-  std::copy(checkpoint.parameters.begin(), checkpoint.parameters.end(), state_.weights.parameters.begin());
-  std::copy(checkpoint.statistics.begin(), checkpoint.statistics.end(), state_.weights.statistics.begin());
-  state_.optimiser.first = checkpoint.first_moment;
-  state_.optimiser.second = checkpoint.second_moment;
+  step_->load({{checkpoint.parameters, checkpoint.statistics}, checkpoint.first_moment, checkpoint.second_moment, state.at("updates")});
   best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
   resumed_at_.push_back(manifest.step);
 
@@ -310,13 +311,10 @@ void Trainer::restore(const FoundCheckpoint& found) {
   if (!different.empty()) spdlog::warn("{}: the checkpoint was made with other circumstances ({}): it goes on, but perhaps not bit for bit", context_.stage, different);
 }
 
-void Trainer::start_from(const Weights& weights) {
-  std::copy(weights.parameters.begin(), weights.parameters.end(), state_.weights.parameters.begin());
-  std::copy(weights.statistics.begin(), weights.statistics.end(), state_.weights.statistics.begin());
-}
+void Trainer::start_from(const Weights& weights) { step_->load_weights(weights); }
 
 Weights Trainer::final_weights() const {
-  return parameters_.final_weights == "best" && !best_weights_.parameters.empty() ? best_weights_ : state_.weights;
+  return parameters_.final_weights == "best" && !best_weights_.parameters.empty() ? best_weights_ : step_->current_weights();
 }
 
 Value Trainer::curves() const {
@@ -344,7 +342,8 @@ Value Trainer::telemetry() const {
   return {{"schema", 1},
           {"ranks", ranks_.size()},
           {"threads", context_.threads},
-          {"reproducible", reproducible_ == Reproducible::world ? "world" : "run"},
+          {"device", step_->device_name()},
+          {"reproducible", name_of(step_->reproducible())},
           {"images_per_second", training_seconds_ > 0 ? static_cast<double>(images_seen_) / training_seconds_ : 0.0},
           {"epochs", epoch_times_},
           {"resumed_at_steps", resumed_at_},

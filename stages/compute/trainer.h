@@ -2,14 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "pipeline/stage.h"
+#include "stages/compute/normaliser.h"
+#include "stages/compute/step.h"
 #include "stages/compute/training_checkpoints.h"
-#include "stages/compute/training_step.h"
 #include "stages/training_rules.h"
 
 namespace penstock::stages {
@@ -35,7 +37,7 @@ class Trainer {
   std::string replay(int64_t until);
 
   Weights final_weights() const;
-  const FlatLayout& layout() const { return state_.layout(); }
+  const FlatLayout& layout() const { return step_->layout(); }
   Architecture architecture() const { return architecture_; }
   pipeline::Value curves() const;
   pipeline::Value telemetry() const;  // rank 0; times, rates, resumes
@@ -64,8 +66,7 @@ class Trainer {
   pipeline::StageContext& context_;
   distributed::Communicator& ranks_;
   Architecture architecture_;
-  distributed::Reproducible reproducible_;
-  TrainingState state_;
+  std::unique_ptr<TrainingStep> step_;
   std::vector<std::string> ids_;
   int64_t steps_per_epoch_;
 

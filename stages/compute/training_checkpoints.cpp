@@ -141,17 +141,17 @@ std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks,
   return found;
 }
 
-Value fingerprint(int ranks, int threads, const std::string& reproducible) {
+Value fingerprint(int ranks, int threads, const std::string& reproducible, const std::string& device) {
   return {{"penstock", PENSTOCK_VERSION}, {"LibTorch", TORCH_VERSION}, {"instructions", at::get_cpu_capability()},
           {"compiler", __VERSION__},      {"ranks", ranks},            {"threads", threads},
-          {"reproducible", reproducible}};
+          {"reproducible", reproducible}, {"device", device}};
 }
 
 std::string differences_of(const Value& before, const Value& now) {
   const bool any_ranks = before.value("reproducible", "") == "world" && now.value("reproducible", "") == "world";
   std::string text;
   for (const auto& [name, value] : now.items()) {
-    const Value old = before.value(name, Value(nullptr));
+    const Value old = before.value(name, name == "device" ? Value("cpu") : Value(nullptr));  // older checkpoints do not name it
     if (old == value || (any_ranks && (name == "ranks" || name == "threads"))) continue;
     const auto shown = [](const Value& one) { return one.is_string() ? one.get<std::string>() : one.dump(); };
     text += fmt::format("{}{} {} -> {}", text.empty() ? "" : ", ", name, shown(old), shown(value));

@@ -66,8 +66,8 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks, const std::filesystem::path& folder,
                                                const std::vector<std::filesystem::path>& relatives, const TrainParameters& parameters);
 
-// What the bits of a training hang on beside its parameters: versions, processor, ranks and threads. Name -> text.
-pipeline::Value fingerprint(int ranks, int threads, const std::string& reproducible);
+// What the bits of a training hang on beside its parameters: versions, processor, device, ranks and threads. Name -> text.
+pipeline::Value fingerprint(int ranks, int threads, const std::string& reproducible, const std::string& device);
 // "LibTorch 2.11.0 -> 2.12.0, threads 2 -> 4": what differs and matters for the bits under the mode both were made with.
 std::string differences_of(const pipeline::Value& before, const pipeline::Value& now);
 

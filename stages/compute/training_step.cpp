@@ -2,8 +2,6 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/function_hook.h>
-#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +14,6 @@
 namespace penstock::stages {
 namespace {
 
-// Weight of a step's statistics in the running ones, as PyTorch's default.
-constexpr float statistics_momentum = 0.1f;
 
 // Shares of pixels that are tp, fp, fn, tn when logits above 0 are foreground.
 std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& masks, int64_t samples) {
@@ -46,20 +42,6 @@ struct TrainingState::Replica {
 
 namespace {
 
-// Called by backward when one parameter's gradient is complete. Taking it away (instead of letting backward add to a buffer
-// that must be zeroed) costs one pass over it.
-class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
- public:
-  explicit TakeGradient(std::function<void(const torch::Tensor&)> take) : take_(std::move(take)) {}
-  void operator()(const torch::Tensor& parameter) override {
-    take_(parameter.grad().contiguous());
-    parameter.mutable_grad().reset();
-  }
-
- private:
-  std::function<void(const torch::Tensor&)> take_;
-};
-
 void require_share(const TrainParameters& parameters, const distributed::Communicator& ranks) {
   if (ranks.size() <= parameters.micro_shards()) return;
   throw Error(ExitCode::config, "norm = \"sync\" needs every rank to have samples: " + std::to_string(ranks.size()) + " ranks share " +
@@ -78,11 +60,11 @@ TrainingState::TrainingState(const TrainParameters& parameters, const Architectu
                              distributed::Communicator& ranks, int threads, const StepOptions& options)
     : optimiser(parameters, static_cast<size_t>(layout_of(UNet(architecture)).parameter_count)), parameters_(parameters), grid_(grid),
       normaliser_(std::move(normaliser)), ranks_(ranks), layout_(layout_of(UNet(architecture))), together_(architecture.norm == "sync"),
-      items_(items_of(parameters, ranks.size())), pool_(threads) {
+      reproducible_(together_ ? distributed::Reproducible::run : options.reproducible), items_(items_of(parameters, ranks.size())), pool_(threads) {
   for (const std::string& change : parameters.augment) (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
   initialise(layout_, parameters.seed, weights.parameters, weights.statistics);
   if (together_) require_share(parameters, ranks);
-  const distributed::ReducerOptions how{items_, together_ ? distributed::Reproducible::run : options.reproducible, options.overlap};
+  const distributed::ReducerOptions how{items_, reproducible_, options.overlap};
   reducer_ = std::make_unique<distributed::GradientReducer>(ranks, buckets(), how);
   slots_in_bucket_.resize(reducer_->buckets().size());
   for (const auto& slot : layout_.parameters) ++slots_in_bucket_[bucket_of(slot)];
@@ -116,22 +98,26 @@ void TrainingState::watch(Replica& replica) {
   auto named = replica.model->named_parameters();
   for (const auto& slot : layout_.parameters) {
     const size_t bucket = bucket_of(slot);
-    torch::autograd::impl::set_post_acc_grad_hooks(named[slot.name], std::make_unique<TakeGradient>([this, &replica, &slot, bucket](const torch::Tensor& gradient) {
-      std::memcpy(reducer_->input(replica.item) + slot.offset, gradient.data_ptr<float>(), static_cast<size_t>(slot.count) * sizeof(float));
+    take_gradients(named[slot.name], [this, &replica, &slot, bucket](const torch::Tensor& gradient) {
+      std::memcpy(reducer_->input(replica.item) + slot.offset, gradient.contiguous().data_ptr<float>(), static_cast<size_t>(slot.count) * sizeof(float));
       if (--replica.missing[bucket] == 0) reducer_->ready(replica.item, bucket);
-    }));
+    });
   }
 }
 
 TrainingState::~TrainingState() = default;
 
-// Means over samples, so that the mathematics is the same however samples are grouped. [N,1,H,W] -> [N].
-torch::Tensor TrainingState::loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const {
-  const auto bce = torch::binary_cross_entropy_with_logits(logits, masks, {}, {}, at::Reduction::None).mean({1, 2, 3});
-  if (parameters_.loss == "bce") return bce;
-  const auto p = torch::sigmoid(logits);
-  const auto dice = (2 * (p * masks).sum({1, 2, 3}) + 1) / (p.sum({1, 2, 3}) + masks.sum({1, 2, 3}) + 1);
-  return bce + 1 - dice;
+// In place: the replicas look at these buffers.
+void TrainingState::load_weights(const Weights& given) {
+  std::copy(given.parameters.begin(), given.parameters.end(), weights.parameters.begin());
+  std::copy(given.statistics.begin(), given.statistics.end(), weights.statistics.begin());
+}
+
+void TrainingState::load(const StepState& state) {
+  load_weights(state.weights);
+  optimiser.first = state.first;
+  optimiser.second = state.second;
+  updates = state.updates;
 }
 
 StepResult TrainingState::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
@@ -183,12 +169,14 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
   if (together_) at::set_num_threads(pool_.size());  // of this thread; the other workers have nothing to do
   fill_batch(batch, samples, orientations, normaliser_, grid_);
   replica.model->train();
+  // The norms write 0 * what is there + this micro-batch's; after a step without a number that would stay none.
+  std::fill(replica.statistics.begin(), replica.statistics.end(), 0.0f);
   std::optional<at::Generator> dropout;
   if (parameters_.dropout > 0) {
     dropout = at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item}).bits(0));
   }
   const auto logits = replica.model(batch.images, dropout);
-  const auto loss = loss_of(logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
+  const auto loss = loss_of(parameters_.loss, logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
 
   // The tail is known before backward begins: it rides in the first bucket.
   const auto items = static_cast<float>(items_);
@@ -208,36 +196,21 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
 
 Figures TrainingState::validate(const std::vector<GridSample>& samples) {
   const int64_t micro = parameters_.micro_batch;
-  const auto batches = static_cast<int>((static_cast<int64_t>(samples.size()) + micro - 1) / micro);
-  // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank count.
-  std::vector<double> rows(static_cast<size_t>(batches) * 5);
-  const auto [first, last] = distributed::micro_shards_of(ranks_.rank(), ranks_.size(), batches);
-  pool_.run(last - first, [&, first = first](int worker, int item) {
+  const auto run = [this](int items, const std::function<void(int, int)>& body) { pool_.run(items, body); };
+  return validation_figures(ranks_, static_cast<int64_t>(samples.size()), micro, run, [&](int worker, int64_t first, int64_t real, double* row) {
     const torch::NoGradGuard no_gradients;
     Replica& replica = *replicas_[worker];
-    const int64_t begin = int64_t{first + item} * micro;
-    const int64_t real = std::min(micro, static_cast<int64_t>(samples.size()) - begin);
     std::vector<const GridSample*> chosen;
-    for (int64_t i = 0; i < micro; ++i) chosen.push_back(&samples[begin + std::min(i, real - 1)]);  // padded to the fixed shape
+    for (int64_t i = 0; i < micro; ++i) chosen.push_back(&samples[first + std::min(i, real - 1)]);  // padded to the fixed shape
     fill_batch(replica.batch, chosen, {}, normaliser_, grid_);
     replica.statistics = weights.statistics;
     replica.model->eval();
     const auto logits = replica.model(replica.batch.images).contiguous();
-    const auto losses = loss_of(logits, replica.batch.masks);
-    double* row = &rows[static_cast<size_t>(first + item) * 5];
+    const auto losses = loss_of(parameters_.loss, logits, replica.batch.masks);
     for (int64_t i = 0; i < real; ++i) row[0] += losses.data_ptr<float>()[i];
     const auto shares = shares_of(logits, replica.batch.masks, real);
     for (int i = 0; i < 4; ++i) row[i + 1] = static_cast<double>(shares[i]) * static_cast<double>(real);
   });
-  ranks_.all_reduce(distributed::buffer_of(rows.data(), rows.size()), "validation figures");
-  Figures figures;
-  const auto count = static_cast<double>(samples.size());
-  for (int batch = 0; batch < batches; ++batch) {
-    const double* row = &rows[static_cast<size_t>(batch) * 5];
-    figures.loss += row[0] / count;
-    figures.tp += row[1] / count, figures.fp += row[2] / count, figures.fn += row[3] / count, figures.tn += row[4] / count;
-  }
-  return figures;
 }
 
 }  // namespace penstock::stages

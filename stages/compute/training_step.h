@@ -1,58 +1,39 @@
-// One step of data-parallel training, and the pass over validation: what the ranks compute, without what they decide.
+// The training step on the host: micro-shards side by side on single threads, their gradients summed along one tree.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "distributed/communicator.h"
-#include "distributed/gradient_reducer.h"
 #include "stages/compute/batches.h"
 #include "stages/compute/metrics.h"
-#include "stages/compute/model_folder.h"
 #include "stages/compute/optimiser.h"
+#include "stages/compute/step.h"
 #include "stages/compute/worker_pool.h"
-#include "stages/train.h"
 
 namespace penstock::stages {
 
-// The figures of an epoch, or the sums they come from. Shares of pixels, so that float32 carries them.
-struct Figures {
-  double loss = 0, tp = 0, fp = 0, fn = 0, tn = 0;
-};
-
-struct StepResult {
-  Figures figures;           // loss: mean over the global batch; shares: of its pixels
-  double gradient_norm = 0;  // before clipping
-  bool interrupted = false;  // any rank was asked to stop
-  std::string fault;         // what was no number ("the loss", "the gradient of bottom_conv1.weight"): nothing was updated
-};
-
-struct StepOptions {
-  distributed::Reproducible reproducible = distributed::Reproducible::world;
-  bool overlap = false;  // reduce gradients while backward goes on
-};
-
-// Flat weights, their optimiser's state, and per worker a replica that aliases them. One object per rank; collective where
-// said so. All ranks hold the same weights after every step.
-class TrainingState {
+// Flat weights, their optimiser's state, and per worker a replica that aliases them.
+class TrainingState final : public TrainingStep {
  public:
   TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
                 distributed::Communicator& ranks, int threads, const StepOptions& options);
-  ~TrainingState();
+  ~TrainingState() override;
 
-  // Collective. Forward and backward of every micro-shard side by side, one reduction, one update.
-  StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted);
+  StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) override;
 
-  // Collective. Loss (mean over samples) and counts over `samples`, in micro-batches of a fixed shape, shared out by rank.
-  Figures validate(const std::vector<GridSample>& samples);
-
-  // From the next step on, on every rank.
-  void set_overlap(bool overlap) { reducer_->set_overlap(overlap); }
+  Figures validate(const std::vector<GridSample>& samples) override;
+  void set_overlap(bool overlap) override { reducer_->set_overlap(overlap); }
+  StepState state() const override { return {weights, optimiser.first, optimiser.second, updates}; }
+  Weights current_weights() const override { return weights; }
+  void load(const StepState& state) override;
+  void load_weights(const Weights& given) override;
 
   Weights weights;
   Optimiser optimiser;
   int64_t updates = 0;  // the optimiser's step count
-  const FlatLayout& layout() const { return layout_; }
+  const FlatLayout& layout() const override { return layout_; }
+  std::string device_name() const override { return "cpu"; }
+  distributed::Reproducible reproducible() const override { return reproducible_; }
 
  private:
   struct Replica;
@@ -63,7 +44,6 @@ class TrainingState {
   std::string fault_in(const float* sum) const;
   size_t bucket_of(const FlatLayout::Slot& slot) const;
   void watch(Replica& replica);
-  torch::Tensor loss_of(const torch::Tensor& logits, const torch::Tensor& masks) const;
 
   TrainParameters parameters_;
   ShardIndex grid_;
@@ -72,6 +52,7 @@ class TrainingState {
   Augmentation augmentation_;
   const FlatLayout layout_;
   const bool together_;  // a rank's micro-shards at once: norms over the whole batch
+  const distributed::Reproducible reproducible_;
   const int items_;      // what the reducer adds up: micro-shards, or ranks' shares
   std::unique_ptr<distributed::Communicator> norm_ranks_;
   std::unique_ptr<distributed::GradientReducer> reducer_;

@@ -186,6 +186,21 @@ TEST(TrainingStep, LowersTheLoss) {
   EXPECT_LT(after, 0.6 * before);
 }
 
+TEST(TrainingStep, AStepWithoutANumberLeavesNoTraceInLaterStatistics) {
+  const auto samples = some_samples(8);
+  const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto ranks = distributed::local_world(1);
+  TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, *ranks[0], 1, {});
+  const Weights good = state.weights;
+  Weights broken = good;
+  broken.parameters.front() = std::nanf("");  // of the first convolution: its norm's statistics are none, too
+  state.load_weights(broken);
+  EXPECT_NE(state.step(samples, order, 0, 0, 1e-3, false).fault, "");
+  state.load_weights(good);
+  EXPECT_EQ(state.step(samples, order, 0, 1, 1e-3, false).fault, "");
+  for (const float value : state.weights.statistics) EXPECT_TRUE(std::isfinite(value));
+}
+
 TEST(TrainingStep, ARequestToStopOnOneRankReachesAll) {
   const auto samples = some_samples(8);
   const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};

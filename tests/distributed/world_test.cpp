@@ -72,5 +72,12 @@ TEST(World, AChildSeesNoLauncher) {
   EXPECT_EQ(rest, (Environment{{"HOME", "/root"}}));
 }
 
+TEST(World, RanksOfAMachineTakeItsDevicesInTurn) {
+  EXPECT_EQ(device_of({Launcher::open_mpi, 5, 8, 1, 4}, 4), 1);
+  EXPECT_EQ(device_of({Launcher::open_mpi, 5, 8, 3, 4}, 2), 1);
+  EXPECT_EQ(device_of({}, 1), 0);
+  EXPECT_EQ(device_of({}, 0), -1);
+}
+
 }  // namespace
 }  // namespace penstock::distributed

@@ -52,7 +52,7 @@ inline std::string without_comments_and_space(const std::string& text) {
 }
 
 // stages/<kind>.cpp and stages/<kind>_*.cpp, its body in compute/, and what these include below stages/, headers with the
-// source of their name; relative to `root`, the project's folder.
+// source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
 inline std::set<std::string> sources_of(const std::string& kind, const std::filesystem::path& root) {
   static const std::regex include("#\\s*include\\s*\"(stages/[^\"]+)\"");
   std::set<std::string> found;
@@ -66,6 +66,9 @@ inline std::set<std::string> sources_of(const std::string& kind, const std::file
     open.pop_back();
     if (!std::filesystem::exists(root / name) || !found.insert(name).second) continue;
     if (name.ends_with(".h")) open.push_back(name.substr(0, name.size() - 1) + "cpp");
+    if (name == "stages/cuda_library.h") {
+      for (const auto& entry : std::filesystem::directory_iterator(root / "stages/cuda")) open.push_back("stages/cuda/" + entry.path().filename().string());
+    }
     const std::string text = pipeline::read_file(root / name);
     for (std::sregex_iterator match(text.begin(), text.end(), include), none; match != none; ++match) open.push_back((*match)[1]);
   }
