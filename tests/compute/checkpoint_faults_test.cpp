@@ -144,7 +144,7 @@ TEST_P(CheckpointFaults, AWriteThatTakesHalfGoesOnWithTheRest) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Saves, CheckpointFaults, testing::Values(usual, second, again),
-                         [](const auto& info) { return std::string(info.index == 0 ? "Usual" : info.index == 1 ? "Second" : "OfTheSameStepAgain"); });
+                         [](const auto& saves) { return std::string(saves.index == 0 ? "Usual" : saves.index == 1 ? "Second" : "OfTheSameStepAgain"); });
 
 }  // namespace
 }  // namespace penstock::stages
