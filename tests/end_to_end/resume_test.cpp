@@ -57,7 +57,7 @@ TEST_F(Resume, Sigusr1ToOneRankOfThreeDoesTheSame) {
 // mpirun leaves its ranks a second, and answers 1 whatever they say.
 TEST_F(Resume, SigtermLosesNoStepWhereASecondIsEnoughToSave) {
   const Ran stopped = stop(2, SIGTERM);
-  EXPECT_THAT(stopped.error, HasSubstr("its state is saved"));
+  EXPECT_THAT(stopped.error, HasSubstr("interrupted with its state saved"));
   go_on(3);
   expect_each_step_once();
 }
@@ -69,7 +69,7 @@ TEST_F(Resume, CtrlCLosesNoStep) {
     ::kill(-job.process().pid(), SIGINT);  // as a terminal does: to all of the job
     return job.process().wait();
   }();
-  EXPECT_THAT(stopped.error, HasSubstr("its state is saved"));
+  EXPECT_THAT(stopped.error, HasSubstr("interrupted with its state saved"));
   go_on(2);
   expect_each_step_once();
 }
