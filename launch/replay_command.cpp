@@ -90,7 +90,7 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
   const fs::path kept = looked.store.root() / "progress" / action->hex();
   replay.progress = looked.store.root() / "staging" / ("replay." + pipeline::unique_suffix());
   pipeline::make_folder(replay.progress);
-  for (const auto& file : {stages::checkpoint_file(kept, from.step), stages::manifest_file(kept, from.step)}) {
+  for (const auto& file : {stages::checkpoint_file(kept, from), stages::manifest_file(kept, from.step)}) {
     pipeline::link_or_copy(file, replay.progress / file.filename());
   }
   return replay;

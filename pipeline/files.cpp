@@ -175,8 +175,10 @@ void sync_tree(const fs::path& path) {
   for (const auto& entry : fs::recursive_directory_iterator(path)) {
     sync_path(entry.path(), entry.is_directory() ? O_RDONLY | O_DIRECTORY : O_RDONLY);
   }
-  sync_path(path, O_RDONLY | O_DIRECTORY);
+  sync_folder(path);
 }
+
+void sync_folder(const fs::path& path) { sync_path(path, O_RDONLY | O_DIRECTORY); }
 
 FileSignature signature_of(const fs::path& path) {
   struct stat status = {};

@@ -35,6 +35,8 @@ void copy_tree(const std::filesystem::path& from, const std::filesystem::path& t
 
 // Calls fsync on every file and folder below `path`, and on `path`.
 void sync_tree(const std::filesystem::path& path);
+// The names in one folder: what was renamed into it and removed from it.
+void sync_folder(const std::filesystem::path& path);
 
 struct FileEntry {
   std::string path;  // relative, '/' between parts, as bytes

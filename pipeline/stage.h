@@ -69,7 +69,7 @@ struct StageContext {
   std::map<std::string, std::vector<InputSource>> inputs;
   std::map<std::string, std::filesystem::path> outputs;  // empty folders in staging, the same on all ranks
   std::filesystem::path progress;  // kept between attempts of the same action; exists; rank 0 writes, all may read
-  std::vector<std::filesystem::path> relatives;  // progress folders of the same family, where `progress` is empty
+  std::vector<std::filesystem::path> relatives;  // progress folders of the same family, for who finds nothing in `progress`
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up

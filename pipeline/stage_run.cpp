@@ -156,7 +156,7 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     require_unchanged(order, "after it was read for the plan");
     if (order.family) store_.join_family(*order.family, action);
     StageCall call = order.call;
-    if (order.family && order.resume && !store_.has_progress(action)) call.relatives = store_.relatives(*order.family, action);
+    if (order.family && order.resume) call.relatives = store_.relatives(*order.family, action);
     call.progress = store_.progress(action);
     for (const std::string& port : ports) call.outputs[port] = staging / port;
 

@@ -15,15 +15,21 @@ using pipeline::Value;
 
 constexpr std::string_view prefix = "checkpoint-";
 constexpr std::string_view manifest_suffix = ".json";
+constexpr size_t digits_in_name = 16;
 
+// nullopt: not byte for byte what was written. Every value counts (where to go on, the curves so far), and none of them
+// shows by itself that a bit of it has changed.
 std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
   try {
-    const Value json = Value::parse(pipeline::read_file(file));
-    return CheckpointManifest{json.at("step"), json.at("epoch"), json.at("step_in_epoch"), json.at("best_epoch"), json.at("epochs"),
-                              pipeline::Digest::from_hex(json.at("digest").get<std::string>()), pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
+    const std::string text = pipeline::read_file(file);
+    const Value json = Value::parse(text);
+    CheckpointManifest manifest{json.at("step"), json.at("epoch"), json.at("step_in_epoch"), json.at("best_epoch"), json.at("epochs"),
+                                pipeline::Digest::from_hex(json.at("digest").get<std::string>()), pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
+    if (manifest.to_text() == text) return manifest;
   } catch (const std::exception&) {
-    return std::nullopt;  // half a file: the checkpoint before it serves
+    // Half a file, or none at all any more.
   }
+  return std::nullopt;
 }
 
 // Why a run with these parameters would not have passed through this checkpoint; empty when it would.
@@ -42,19 +48,29 @@ std::string objection(const TrainParameters& parameters, const CheckpointManifes
 }  // namespace
 
 std::string CheckpointManifest::to_text() const {
-  return Value{{"step", step}, {"epoch", epoch}, {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch}, {"epochs", epochs}, {"digest", digest.hex()}, {"weights", weights.hex()}}.dump() + "\n";
+  Value json = {{"step", step}, {"epoch", epoch}, {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch}, {"epochs", epochs}, {"digest", digest.hex()}, {"weights", weights.hex()}};
+  json["check"] = pipeline::digest_of(json.dump()).hex();
+  return json.dump() + "\n";
 }
 
-fs::path checkpoint_file(const fs::path& folder, int64_t step) { return folder / fmt::format("{}{}.safetensors", prefix, step); }
+fs::path checkpoint_file(const fs::path& folder, const CheckpointManifest& manifest) {
+  return folder / fmt::format("{}{}-{}.safetensors", prefix, manifest.step, manifest.digest.hex().substr(0, digits_in_name));
+}
 fs::path manifest_file(const fs::path& folder, int64_t step) { return folder / fmt::format("{}{}{}", prefix, step, manifest_suffix); }
 
-std::vector<CheckpointManifest> read_manifests(const fs::path& folder) {
+bool is_of_checkpoint(const fs::path& file) { return file.filename().string().starts_with(prefix); }
+
+std::vector<CheckpointManifest> read_manifests(const fs::path& folder, std::vector<fs::path>* damaged) {
   std::vector<CheckpointManifest> found;
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(folder, absent)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(prefix) || !name.ends_with(manifest_suffix)) continue;
-    if (auto manifest = read_manifest(entry.path())) found.push_back(std::move(*manifest));
+    if (auto manifest = read_manifest(entry.path())) {
+      found.push_back(std::move(*manifest));
+    } else if (damaged != nullptr) {
+      damaged->push_back(entry.path());
+    }
   }
   std::sort(found.begin(), found.end(), [](const CheckpointManifest& a, const CheckpointManifest& b) { return a.step > b.step; });
   return found;

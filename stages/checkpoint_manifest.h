@@ -12,7 +12,9 @@
 
 namespace penstock::stages {
 
-// checkpoint-<step>.json beside checkpoint-<step>.safetensors.
+// checkpoint-<step>.json beside checkpoint-<step>-<digest>.safetensors: when a step is saved again, the file that the
+// manifest means stays until the manifest means the new one. The manifest also holds a digest of itself: who reads one reads
+// what was written, or none.
 struct CheckpointManifest {
   int64_t step = 0;           // finished in all, skipped ones too
   int64_t epoch = 0;          // finished
@@ -25,11 +27,12 @@ struct CheckpointManifest {
   std::string to_text() const;
 };
 
-std::filesystem::path checkpoint_file(const std::filesystem::path& folder, int64_t step);
+std::filesystem::path checkpoint_file(const std::filesystem::path& folder, const CheckpointManifest& manifest);
 std::filesystem::path manifest_file(const std::filesystem::path& folder, int64_t step);
+bool is_of_checkpoint(const std::filesystem::path& file);  // one of these two, or one that was to become it
 
-// Those that can be read, newest first.
-std::vector<CheckpointManifest> read_manifests(const std::filesystem::path& folder);
+// Those that are whole, newest first; the files of the others go to `damaged`.
+std::vector<CheckpointManifest> read_manifests(const std::filesystem::path& folder, std::vector<std::filesystem::path>* damaged = nullptr);
 
 // A checkpoint of a run that differs in nothing but when it ends.
 struct Adoptable {

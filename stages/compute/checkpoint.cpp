@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "pipeline/files.h"
+#include "pipeline/process_mark.h"
 #include "stages/pack.h"
 
 namespace penstock::stages {
@@ -56,18 +58,36 @@ uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest
   const std::string bytes = pack.serialise();
   manifest.digest = pipeline::digest_of(bytes);
   manifest.weights = digest_of_weights(checkpoint.parameters, checkpoint.statistics);
-  pipeline::write_file(checkpoint_file(folder_, manifest.step), bytes);
+  pipeline::write_file(checkpoint_file(folder_, manifest), bytes);
   pipeline::write_file(manifest_file(folder_, manifest.step), manifest.to_text());
-  const auto all = read_manifests(folder_);
-  for (size_t i = kept_; i < all.size(); ++i) {
-    fs::remove(manifest_file(folder_, all[i].step));
-    fs::remove(checkpoint_file(folder_, all[i].step));
-  }
+  pipeline::sync_folder(folder_);  // what was there before goes only once the new one would survive a power cut
+  remove_others(manifest.step);
   return bytes.size();
 }
 
+// Leaves the last few up to `newest`. What is further was passed over as damaged when training went on from before it; what
+// has no manifest was left by a writer that was killed.
+void CheckpointFolder::remove_others(int64_t newest) const {
+  std::set<fs::path> kept;
+  size_t count = 0;
+  for (const CheckpointManifest& one : read_manifests(folder_)) {
+    if (one.step > newest || count++ >= kept_) continue;
+    kept.insert(checkpoint_file(folder_, one));
+    kept.insert(manifest_file(folder_, one.step));
+  }
+  std::vector<fs::path> others;
+  std::error_code ignored;  // the new one is there: that an old one cannot be removed is no failure to save
+  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
+    const auto writer = pipeline::mark_in(entry.path().filename().string());
+    const bool being_written = writer && pipeline::life_of(*writer) != pipeline::Life::gone;
+    if (is_of_checkpoint(entry.path()) && !kept.count(entry.path()) && !being_written) others.push_back(entry.path());
+  }
+  std::sort(others.begin(), others.end());  // .json before .safetensors: no manifest without its file
+  for (const fs::path& file : others) fs::remove(file, ignored);
+}
+
 std::optional<Checkpoint> load_checkpoint(const fs::path& folder, const CheckpointManifest& manifest) {
-  const fs::path path = checkpoint_file(folder, manifest.step);
+  const fs::path path = checkpoint_file(folder, manifest);
   try {
     if (pipeline::digest_of_file(path) == manifest.digest) return read(path);
     spdlog::warn("{}: is damaged; the checkpoint before it is taken", path.string());

@@ -2,6 +2,7 @@
 
 #include <ATen/Version.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <time.h>
 #include <torch/version.h>
 
@@ -37,7 +38,10 @@ std::optional<FoundCheckpoint> load_first(const std::vector<Adoptable>& candidat
 
 std::vector<Adoptable> in_folder(const fs::path& folder) {
   std::vector<Adoptable> all;
-  for (CheckpointManifest& manifest : read_manifests(folder)) all.push_back({folder, std::move(manifest)});
+  std::vector<fs::path> damaged;
+  std::vector<CheckpointManifest> manifests = read_manifests(folder, &damaged);
+  for (const fs::path& file : damaged) spdlog::warn("{}: is damaged; the checkpoint before it is taken", file.string());
+  for (CheckpointManifest& manifest : manifests) all.push_back({folder, std::move(manifest)});
   return all;
 }
 

@@ -276,11 +276,11 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   EXPECT_TRUE(read_manifests(folder.path()).empty());
   for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
-  std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), 3));
-  bytes.back() = static_cast<char>(bytes.back() ^ 1);
-  pipeline::write_file(checkpoint_file(folder.path(), 3), bytes);
   const auto manifests = read_manifests(folder.path());
   ASSERT_EQ(manifests.size(), 2u);
+  std::string bytes = pipeline::read_file(checkpoint_file(folder.path(), manifests[0]));
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  pipeline::write_file(checkpoint_file(folder.path(), manifests[0]), bytes);
   EXPECT_FALSE(load_checkpoint(folder.path(), manifests[0]));
   EXPECT_EQ(load_checkpoint(folder.path(), manifests[1])->parameters, std::vector<float>{2.0f});
 }

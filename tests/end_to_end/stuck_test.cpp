@@ -4,9 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <optional>
-#include <sstream>
 
-#include "workplace.h"
+#include "training_job.h"
 
 namespace penstock {
 namespace {
@@ -30,16 +29,6 @@ class Stuck : public testing::Test {
     job_.emplace(line(arguments, ranks), place_.path());
     while (!fs::exists(place_.path() / "ready") && job_->running()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return *job_;
-  }
-  // The process of a rank; 0: not found.
-  static pid_t pid_of(const Process& job, int rank) {
-    const std::string mpirun = "/proc/" + std::to_string(job.pid());
-    std::istringstream children(text_of(mpirun + "/task/" + std::to_string(job.pid()) + "/children"));
-    for (pid_t child = 0; children >> child;) {
-      const std::string environment = text_of("/proc/" + std::to_string(child) + "/environ") + '\0';
-      if (environment.find(std::string(1, '\0') + "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0') != std::string::npos) return child;
-    }
-    return 0;
   }
   struct End {
     Ran ran;
@@ -66,7 +55,7 @@ class Stuck : public testing::Test {
 
 TEST_F(Stuck, AStoppedRankIsNamedWithItsStepAndTheJobEndsWith76) {
   Process& job = start("stuck.toml", 3);
-  const End end = end_of(job, pid_of(job, 2), SIGSTOP);
+  const End end = end_of(job, process_of_rank(job, 2), SIGSTOP);
   EXPECT_EQ(end.ran.code, 76);
   EXPECT_THAT(end.ran.error, AllOf(HasSubstr("rank 2 of 3 has been silent"), HasSubstr("last heard misbehave, step "), HasSubstr("in all_reduce of 4 bytes 'the gradients of step ")));
   EXPECT_EQ(times(end.ran.error, "has been silent"), 1u);
@@ -75,7 +64,7 @@ TEST_F(Stuck, AStoppedRankIsNamedWithItsStepAndTheJobEndsWith76) {
 
 TEST_F(Stuck, AStoppedFirstRankIsNamedByTheNext) {
   Process& job = start("stuck.toml", 2);
-  const End end = end_of(job, pid_of(job, 0), SIGSTOP);
+  const End end = end_of(job, process_of_rank(job, 0), SIGSTOP);
   EXPECT_EQ(end.ran.code, 76);
   EXPECT_EQ(times(end.ran.error, "rank 0 of 2 has been silent"), 1u) << end.ran.error;
 }
@@ -83,7 +72,7 @@ TEST_F(Stuck, AStoppedFirstRankIsNamedByTheNext) {
 TEST_F(Stuck, AKilledRankEndsTheJob) {
   Process& job = start("stuck.toml", 2);
   const pid_t group = job.pid();
-  const End end = end_of(job, pid_of(job, 1), SIGKILL);
+  const End end = end_of(job, process_of_rank(job, 1), SIGKILL);
   EXPECT_EQ(end.ran.code, 137);
   EXPECT_LT(end.seconds, 5) << "3 s and what a busy machine adds";
   EXPECT_NE(::kill(-group, 0), 0) << "nobody is left";
@@ -118,9 +107,29 @@ TEST_F(Stuck, ARankThatComputesForEverIsNamedAndPatienceCanBeSet) {
 
 TEST_F(Stuck, ASignalToOneRankStopsAllWith75) {
   Process& job = start("stuck.toml", 2);
-  const End end = end_of(job, pid_of(job, 1), SIGUSR1);
+  const End end = end_of(job, process_of_rank(job, 1), SIGUSR1);
   EXPECT_EQ(end.ran.code, 75) << end.ran.error;
   EXPECT_THAT(end.ran.error, AllOf(HasSubstr("the same command resumes"), Not(HasSubstr("disagree"))));
+}
+
+// The stage above misbehaves on purpose; this is a real one.
+TEST(StuckTraining, AStoppedRankIsNamedAndTheSameCommandGoesOn) {
+  TrainingPlace place;
+  place.prepare();
+  TrainingPlace unbroken(&place);
+  ASSERT_EQ(unbroken.penstock(training_flags, 3).code, 0);
+  for (const int rank : {0, 2}) {
+    TrainingJob job(place, 3);
+    ASSERT_TRUE(job.wait_for_step(place.furthest_step() + 8));
+    const auto fault = std::chrono::steady_clock::now();
+    ASSERT_TRUE(job.kill(rank, SIGSTOP));
+    const Ran ran = job.process().wait();
+    EXPECT_EQ(ran.code, 76);
+    EXPECT_THAT(ran.error, AllOf(HasSubstr("rank " + std::to_string(rank) + " of 3 has been silent"), HasSubstr("train, step ")));
+    EXPECT_LT(std::chrono::steady_clock::now() - fault, std::chrono::seconds(12)) << "10 s and what a busy machine adds";
+  }
+  EXPECT_EQ(place.penstock(training_flags, 3).code, 0);
+  EXPECT_EQ(results_of(place), results_of(unbroken));
 }
 
 TEST_F(Stuck, RanksOfDifferentBuildsAreRefused) {

@@ -62,7 +62,9 @@ inline int64_t number_in(const std::filesystem::path& file) {
 inline void learn(StageContext& context, Calls& calls) {
   const auto parameters = read_parameters<LearnParameters>(context.values);
   int64_t done = number_in(context.progress / "units");
-  for (const auto& relative : context.relatives) done = std::max(done, number_in(relative / "units"));
+  if (done == 0) {
+    for (const auto& relative : context.relatives) done = std::max(done, number_in(relative / "units"));
+  }
   context.ranks.broadcast(distributed::buffer_of(&done, 1), 0, "where to begin");
   for (int64_t unit = done + 1; unit <= parameters.units; ++unit) {
     if (context.ranks.rank() == 0) calls.add("unit");
