@@ -135,7 +135,7 @@ RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std
   RanksPlan plan;
   plan.ranks = ranks;
   plan.threads = threads;
-  plan.reproducible = reproducible_of(parameters, ranks);
+  plan.reproducible = reproducible_of(parameters);
   plan.fewest = shards;
   for (int rank = 0; rank < ranks; ++rank) {
     const auto [first, last] = distributed::micro_shards_of(rank, ranks, shards);

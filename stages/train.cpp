@@ -57,7 +57,7 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("checkpoint_seconds", checkpoint_seconds, {.help = "seconds between checkpoints; auto: so that saving costs under one percent", .minimum = 0, .choices = {"auto"}, .affects_output = false});
   visit("keep", keep, {.help = "checkpoints that are kept", .minimum = 2, .maximum = 1000, .affects_output = false});
   visit("reproducible", reproducible,
-        {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world up to 4 ranks", .choices = {"auto", "run", "world"},
+        {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world", .choices = {"auto", "run", "world"},
          .affects_output = false});
   visit("overlap", overlap, {.help = "reduce gradients while backward goes on: on, off; auto: on where ranks have a core to spare", .choices = {"auto", "on", "off"},
                              .affects_output = false});

@@ -12,8 +12,8 @@ namespace penstock::stages {
 // A micro-shard's vector: gradients, running statistics, then these.
 inline constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
 
-// How gradients are summed by so many ranks.
-distributed::Reproducible reproducible_of(const TrainParameters& parameters, int ranks);
+// How gradients are summed.
+distributed::Reproducible reproducible_of(const TrainParameters& parameters);
 
 // What the reducer adds up in a step: micro-shards, or with synchronised norms, which see them together, the ranks' shares.
 int items_of(const TrainParameters& parameters, int ranks);

@@ -190,7 +190,7 @@ int64_t peak_memory_bytes(Communicator& ranks) {
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
   if (request.compare.empty()) {
-    const Reproducible reproducible = reproducible_of(parameters_of(request), ranks.size());  // as train would
+    const Reproducible reproducible = reproducible_of(parameters_of(request));  // as train would
     Steps steps(request, ranks, threads, {reproducible, false});
     std::vector<double> seconds;
     for (int64_t step = -warm_up_steps; step < request.steps; ++step) {

@@ -46,7 +46,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context)
     : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
       architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-      reproducible_(reproducible_of(parameters, context.ranks.size())),
+      reproducible_(reproducible_of(parameters)),
       state_(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_, parameters.overlap == "on"}),
       rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, reproducible_ == Reproducible::world ? "world" : "run")) {
   if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
