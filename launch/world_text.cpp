@@ -23,10 +23,10 @@ const char* name_of(Reproducible mode) { return mode == Reproducible::world ? "w
 std::string row(const char* name, const std::string& text) { return fmt::format("  {:14} {}\n", name, text); }
 
 std::string memory_text(const stages::Memory& m) {
-  std::string text = fmt::format("{} MB a rank: weights {}, optimiser {}, gradients {}", megabytes(m.total()), megabytes(m.weights), megabytes(m.optimiser), megabytes(m.gradients));
+  std::string text = fmt::format("{} MB on rank 0: weights {}, optimiser {}, gradients {}", megabytes(m.total()), megabytes(m.weights), megabytes(m.optimiser), megabytes(m.gradients));
   if (m.exchange > 0) text += ", exchange " + megabytes(m.exchange);
   text += m.activations > 0 ? ", activations " + megabytes(m.activations) + ", samples " + megabytes(m.samples) : ", activations and samples not known before the grid is";
-  return text + ", convolutions " + megabytes(m.convolutions) + ", checkpoint (rank 0) " + megabytes(m.checkpoint) + ", program " + megabytes(m.program);
+  return text + ", convolutions " + megabytes(m.convolutions) + ", checkpoint (no other rank's) " + megabytes(m.checkpoint) + ", program " + megabytes(m.program);
 }
 
 std::string buckets_text(const RanksPlan& plan) {
@@ -114,7 +114,7 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
                                                  stages::grouped(*known.workload.samples), known.samples_from)
                                    : known.samples_from);
   if (world.counts.size() == 1) text += details(training, first);
-  text += row("pace", known.pace ? fmt::format("{:.1f} ms a micro-shard on a thread, {:.2f} ms an update ({})", 1e3 * known.pace->micro_shard_seconds, 1e3 * known.pace->update_seconds, known.pace_from) : known.pace_from);
+  text += row("pace", known.pace ? fmt::format("{:.1f} ms a micro-shard on a thread{} ({})", 1e3 * known.pace->micro_shard_seconds, known.pace->update_seconds > 0 ? fmt::format(", {:.2f} ms an update", 1e3 * known.pace->update_seconds) : "", known.pace_from) : known.pace_from);
   if (world.counts.back() > 1) text += row("link", world.fabric.told);
   if (!world.shares.empty() && world.counts.size() == 1) {
     const int count = world.counts.front();
