@@ -231,7 +231,8 @@ std::string check_memory(const MakeDevice& make) {
   TrainParameters parameters;
   parameters.precision = "bf16";
   const auto samples = disc_samples(4, 128);
-  const TrainingShape shape{parameters, {3, 16, 4, "batch", 0}, {128, 128, 3, {}}, Normaliser{}, samples};
+  const Architecture architecture{3, 16, 4, "batch", 0};
+  const TrainingShape shape{parameters, architecture, {128, 128, 3, {}}, Normaliser{}, samples};
   int too_large = 0;
   const auto found = largest_fitting({64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384}, [&](int64_t micro) {
     const bool enough = fits(shape, micro, make);
