@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <thread>
 
 #include "distributed/gradient_reducer.h"
@@ -52,7 +53,10 @@ class SleepingLink final : public Communicator {
   void send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
   Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
   std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
-  [[noreturn]] void abort(penstock::ExitCode code) override { ranks_->abort(code); }
+  [[noreturn]] void abort(penstock::ExitCode code) override {
+    ranks_->abort(code);
+    std::terminate();  // not reached
+  }
 
  private:
   void take(Buffer buffer, std::string_view what) {
