@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// An all-reduce of at least this many bytes runs MPI's blocking call once all ranks have arrived: it is faster than
+// A collective of at least this many bytes runs MPI's blocking call once all ranks have arrived: it is faster than
 // the non-blocking one, which makes progress only while it is tested.
 constexpr size_t blocking_bytes = 64 * 1024;
 constexpr size_t part_elements = size_t{1} << 30;  // MPI 3 counts are int
@@ -138,6 +138,11 @@ class MpiCommunicator final : public Communicator {
   void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
     PENSTOCK_CHECK(mine.count == all.count && mine.count % size_ == 0, "all_to_all has one equal part for each rank");
     const int count = static_cast<int>(mine.count / size_);
+    if (mine.bytes() >= blocking_bytes) {
+      barrier(what);
+      check_mpi(MPI_Alltoall(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_), what);
+      return;
+    }
     MPI_Request request;
     check_mpi(MPI_Ialltoall(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_, &request), what);
     wait(request, what);

@@ -202,6 +202,7 @@ int64_t peak_memory_bytes(Communicator& ranks) {
 }
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
+  keep_memory();  // as train
   if (request.compare == "graph") {
     Steps recorded(request, ranks, threads), eager(request, ranks, threads, "off");
     return in_turn(request, [&] { recorded(); }, [&] { eager(); }, "graph", "eager");

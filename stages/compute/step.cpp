@@ -1,5 +1,6 @@
 #include "stages/compute/step.h"
 
+#include <malloc.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -21,6 +22,14 @@ class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
 };
 
 }  // namespace
+
+// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for the
+// first, and other arenas than the first give whole heaps back whatever the third says.
+void keep_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TRIM_THRESHOLD, -1);
+}
 
 torch::Tensor loss_of(const std::string& loss, const torch::Tensor& logits, const torch::Tensor& masks) {
   const auto bce = torch::binary_cross_entropy_with_logits(logits, masks, {}, {}, at::Reduction::None).mean({1, 2, 3});

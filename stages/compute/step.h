@@ -70,6 +70,9 @@ class TrainingStep {
 
 // The pieces that all devices share.
 
+// Before the first step of a process: memory that a step gives back stays with the process, for the next one.
+void keep_memory();
+
 // Weight of a step's statistics in the running ones, as PyTorch's default.
 inline constexpr float statistics_momentum = 0.1f;
 

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -17,14 +16,6 @@ namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
-
-// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for the
-// first, and other arenas than the first give whole heaps back whatever the third says.
-void keep_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_ARENA_MAX, 1);
-  mallopt(M_TRIM_THRESHOLD, -1);
-}
 
 TrainData read_data(const pipeline::StageContext& context) {
   const auto& shards = context.input("shards");

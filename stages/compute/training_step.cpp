@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 
 #include "stages/draws.h"
@@ -99,7 +98,7 @@ void TrainingState::watch(Replica& replica) {
   for (const auto& slot : layout_.parameters) {
     const size_t bucket = bucket_of(slot);
     take_gradients(named[slot.name], [this, &replica, &slot, bucket](const torch::Tensor& gradient) {
-      std::memcpy(reducer_->input(replica.item) + slot.offset, gradient.contiguous().data_ptr<float>(), static_cast<size_t>(slot.count) * sizeof(float));
+      torch::from_blob(reducer_->input(replica.item) + slot.offset, slot.shape).copy_(gradient);  // whatever its strides
       if (--replica.missing[bucket] == 0) reducer_->ready(replica.item, bucket);
     });
   }
