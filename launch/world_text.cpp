@@ -7,18 +7,19 @@
 
 #include "launch/world_plan.h"
 #include "stages/html.h"
+#include "stages/training_layout.h"
 
 namespace penstock::launch {
 namespace {
 
 using distributed::Reproducible;
 using pipeline::Value;
+using stages::name_of;
 using stages::RanksPlan;
 
 std::string plural(int64_t count, const char* word) { return fmt::format("{} {}{}", stages::grouped(count), word, count == 1 ? "" : "s"); }
 std::string range(int64_t low, int64_t high) { return low == high ? stages::grouped(low) : fmt::format("{} to {}", stages::grouped(low), stages::grouped(high)); }
 std::string megabytes(double bytes) { return fmt::format("{:.{}f}", bytes / 1e6, bytes < 1e7 ? 2 : bytes < 1e8 ? 1 : 0); }
-const char* name_of(Reproducible mode) { return mode == Reproducible::world ? "world" : "run"; }
 
 std::string row(const char* name, const std::string& text) { return fmt::format("  {:14} {}\n", name, text); }
 

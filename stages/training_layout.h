@@ -15,6 +15,9 @@ inline constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
 // How gradients are summed.
 distributed::Reproducible reproducible_of(const TrainParameters& parameters);
 
+// As train.reproducible says it.
+inline const char* name_of(distributed::Reproducible mode) { return mode == distributed::Reproducible::world ? "world" : "run"; }
+
 // What the reducer adds up in a step: micro-shards, or with synchronised norms, which see them together, the ranks' shares.
 int items_of(const TrainParameters& parameters, int ranks);
 

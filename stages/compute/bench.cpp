@@ -216,7 +216,7 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     }
     Value result = throughput(request, seconds);
     result["device"] = steps.step().device_name();
-    result["reproducible"] = steps.step().reproducible() == Reproducible::world ? "world" : "run";
+    result["reproducible"] = name_of(steps.step().reproducible());
     result["peak_memory_bytes"] = peak_memory_bytes(ranks);
     result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps.step().layout().parameter_count), threads);
     return result;

@@ -29,8 +29,6 @@ double median_of(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-std::string name_of(Reproducible mode) { return mode == Reproducible::world ? "world" : "run"; }
-
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 1; }
 
 Value row_of(const Figures& f) {
@@ -252,11 +250,11 @@ void Trainer::save() {
   if (!writer_) return;
   const auto doing = context_.watch.saving(fmt::format("step {} in {}", position(), context_.progress.string()));
   StepState state = step_->state();
-  const Checkpoint checkpoint{{{"sums", sums_}, {"updates", state.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
-                               {"fingerprint", fingerprint_}},
-                              std::move(state.weights.parameters), std::move(state.weights.statistics), std::move(state.first), std::move(state.second),
-                              best_weights_.parameters, best_weights_.statistics};
-  writer_->save(checkpoint, {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
+  Checkpoint checkpoint{{{"sums", sums_}, {"updates", state.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
+                         {"fingerprint", fingerprint_}},
+                        std::move(state.weights.parameters), std::move(state.weights.statistics), std::move(state.first), std::move(state.second),
+                        best_weights_.parameters, best_weights_.statistics};
+  writer_->save(std::move(checkpoint), {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", position()}});
 }

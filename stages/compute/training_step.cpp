@@ -13,7 +13,6 @@
 namespace penstock::stages {
 namespace {
 
-
 // Shares of pixels that are tp, fp, fn, tn when logits above 0 are foreground.
 std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& masks, int64_t samples) {
   const float* z = logits.data_ptr<float>();
@@ -168,8 +167,6 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
   if (together_) at::set_num_threads(pool_.size());  // of this thread; the other workers have nothing to do
   fill_batch(batch, samples, orientations, normaliser_, grid_);
   replica.model->train();
-  // The norms write 0 * what is there + this micro-batch's; after a step without a number that would stay none.
-  std::fill(replica.statistics.begin(), replica.statistics.end(), 0.0f);
   std::optional<at::Generator> dropout;
   if (parameters_.dropout > 0) {
     dropout = at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item}).bits(0));

@@ -64,8 +64,9 @@ torch::Tensor UNetImpl::normed_relu(nn::BatchNorm2d& batch, nn::GroupNorm& group
     PENSTOCK_CHECK(sum_ != nullptr, "a network with synchronised norms is told how to sum over ranks");
     return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_).relu_();
   }
-  const bool plain = x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
-  if (batch && is_training() && plain) return norm_relu(x, batch->weight, batch->bias, batch->running_mean, batch->running_var);
+  if (batch && is_training() && x.is_cpu() && x.scalar_type() == torch::kFloat32) {
+    return norm_relu(x.contiguous(at::MemoryFormat::ChannelsLast), batch->weight, batch->bias, batch->running_mean, batch->running_var);  // as it is, but for odd shapes
+  }
   return (batch ? batch(x) : group ? group(x) : x).relu_();
 }
 

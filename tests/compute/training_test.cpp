@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "compute/small_training.h"
 #include "distributed/local_communicator.h"
 #include "pipeline/files.h"
 #include "stages/compute/checkpoint.h"
@@ -20,34 +21,6 @@ namespace {
 
 using distributed::Communicator;
 using distributed::Reproducible;
-
-constexpr int side = 16;
-const ShardIndex grid{side, side, 3, {}};
-
-std::vector<GridSample> some_samples(int count) {
-  std::vector<GridSample> samples;
-  for (int i = 0; i < count; ++i) {
-    GridSample sample;
-    sample.id = "sample " + std::to_string(i);
-    const Draws draws(i, "test sample");
-    for (int p = 0; p < side * side; ++p) {
-      sample.mask.push_back(draws.uniform(static_cast<uint64_t>(p) / 5) < 0.3);
-      for (int c = 0; c < 3; ++c) sample.image.push_back(static_cast<uint8_t>(sample.mask.back() * 120 + draws.below(static_cast<uint64_t>(1000 + p * 3 + c), 60)));
-    }
-    samples.push_back(std::move(sample));
-  }
-  return samples;
-}
-
-TrainParameters tiny() {
-  TrainParameters parameters;
-  parameters.base_channels = 4;
-  parameters.depth = 2;
-  parameters.global_batch = 8;
-  parameters.micro_batch = 2;
-  parameters.seed = 5;
-  return parameters;
-}
 
 // Weights and running statistics after a few steps, which every rank must hold alike.
 std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3, bool overlap = false) {
@@ -78,6 +51,17 @@ TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
 TEST(UNet, KeepsTheSizeOfItsInput) {
   UNet model(Architecture{1, 4, 2, "batch", 0});
   EXPECT_EQ(model->forward(torch::zeros({2, 1, 24, 40})).sizes(), (std::vector<int64_t>{2, 1, 24, 40}));
+}
+
+// Shapes whose order in memory is not one but several: a channel, a pixel.
+TEST(UNet, TrainsOnGreyImagesWithOneChannelDownToOnePixel) {
+  for (const int64_t base : {1, 2}) {
+    UNet model(Architecture{1, base, 3, "batch", 0});
+    model->train();
+    const auto logits = model(torch::rand({2, 1, 8, 8}));
+    logits.sum().backward();
+    for (const auto& parameter : model->parameters()) EXPECT_TRUE(parameter.grad().isfinite().all().item<bool>());
+  }
 }
 
 TEST(UNet, InitialWeightsHaveHesVariance) {
