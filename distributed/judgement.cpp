@@ -18,6 +18,9 @@ constexpr double circle_part = 0.2;
 // A rank that left with an error ends the job itself, and is given this part of the patience for it.
 constexpr double leaving_part = 0.4;
 
+// A late rank that has not been heard of for this part of the patience is left to the verdict on its silence, which says more.
+constexpr double silent_part = 0.5;
+
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
 
 bool contains(const Ranks& ranks, int rank) { return std::find(ranks.begin(), ranks.end(), rank) != ranks.end(); }
@@ -163,6 +166,7 @@ std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vec
       }
       const double limit = ranks.last_beat(rank).standing.limit_seconds;
       if (wait.longest_seconds < limit || ranks.still_seconds(rank, now) < limit || waits_for_another(waits, rank)) continue;
+      if (ranks.silent_seconds(rank, now) >= silent_part * patience) continue;
       return fmt::format("Rank {} does not come to {}, where {} wait{} for it since {} (for what it does, {} is the limit).", rank, named(wait.collective),
                          named(wait.there), wait.there.size() == 1 ? "s" : "", named(wait.longest_seconds), named(limit));
     }

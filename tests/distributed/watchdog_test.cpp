@@ -168,6 +168,18 @@ TEST_F(Judgement, OneThatComputesForLongerThanItsLimitIsNamed) {
   EXPECT_THAT(judged(3), AllOf(HasSubstr("Rank 1 does not come to all_reduce of 64 bytes 'bucket 0 of step 7', where rank 0 waits for it since 3.0 s"), HasSubstr("1.0 s is the limit")));
 }
 
+// Its last beat came a moment after the others had begun to wait: what is wrong with it is that nothing is heard of it.
+TEST_F(Judgement, ALateRankThatIsAlsoSilentIsCalledSilent) {
+  now_[1].standing.seconds = now_[1].still_seconds = 0.05;
+  tell(1, 0.05);
+  enter(0, 1, "bucket 0");
+  now_[0].inside = {{1, 1, 1.02}};
+  now_[0].standing.seconds = now_[0].still_seconds = 1.02;
+  tell(0, 1.02);
+  EXPECT_EQ(judged(1.02), "");
+  EXPECT_THAT(judged(1.06), HasSubstr("rank 1 of 2 has been silent for 1.0 s"));
+}
+
 TEST_F(Judgement, WhoIsIdleWaitsForAsLongAsItTakes) {
   now_[0].standing = {Activity::idle, "", 3000, std::numeric_limits<double>::infinity()};
   enter(0, 1, "the next stage");
