@@ -66,6 +66,8 @@ class GradientReducer {
 
   // From the next round on, on every rank: exchange buckets as they come, or all in finish(). The same bits either way.
   void set_overlap(bool overlap) { options_.overlap = overlap; }
+  // From the next round on, on every rank.
+  void set_reproducible(Reproducible mode) { options_.reproducible = mode; }
 
   // Opens a round; `what` names its collectives in reports: "step 812".
   void begin(std::string_view what);

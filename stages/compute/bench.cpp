@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <memory>
 
 #include "distributed/link_model.h"
@@ -25,7 +24,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t warm_up_steps = 5;  // a device records its fourth
 
-double seconds_of(const std::function<void()>& body) {
+template <typename Body>
+double seconds_of(Body&& body) {
   const auto start = Clock::now();
   body();
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -76,31 +76,31 @@ ShardIndex grid_of(const BenchRequest& request) {
 }
 
 // Training as it is, one step a call.
+template <typename Step>
 class Steps {
  public:
-  // The CPU's, with these options.
-  Steps(const BenchRequest& request, Communicator& ranks, int threads, const StepOptions& options)
-      : Steps(request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, options)) {}
-  // What train would take.
-  Steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") : Steps(request, usual(request, ranks, threads, graph)) {}
-
-  void operator()() { step_->step(samples_, order_, 0, 0, 1e-4, false); }
-  const TrainingStep& step() const { return *step_; }
-
- private:
-  Steps(const BenchRequest& request, std::unique_ptr<TrainingStep> step) : samples_(random_samples(request)), step_(std::move(step)) {
+  Steps(const BenchRequest& request, std::unique_ptr<Step> step) : samples_(random_samples(request)), step_(std::move(step)) {
     for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
   }
-  static std::unique_ptr<TrainingStep> usual(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph) {
-    TrainParameters parameters = parameters_of(request);
-    parameters.graph = graph;
-    return make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false});
-  }
+  void operator()() { step_->step(samples_, order_, 0, 0, 1e-4, false); }
+  Step& step() { return *step_; }
 
+ private:
   std::vector<GridSample> samples_;
-  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<Step> step_;
   std::vector<int> order_;
 };
+
+// What train would take.
+Steps<TrainingStep> usual_steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") {
+  TrainParameters parameters = parameters_of(request);
+  parameters.graph = graph;
+  return {request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false})};
+}
+
+Steps<TrainingState> host_steps(const BenchRequest& request, Communicator& ranks, int threads) {
+  return {request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, StepOptions{})};
+}
 
 // The same work without the reducer, for a lone rank: each worker lets backward add up its micro-shards where LibTorch keeps
 // them, and the workers' sums are added before the update.
@@ -165,15 +165,27 @@ Value throughput(const BenchRequest& request, std::vector<double> seconds) {
   return {{"images_per_second", static_cast<double>(request.global_batch) / median.at("median").get<double>()}, {"step_seconds", median}};
 }
 
-// A, B, A, B, ...: a machine whose speed drifts drifts for both.
-Value in_turn(const BenchRequest& request, const std::function<void()>& a, const std::function<void()>& b, const char* name_a, const char* name_b) {
+constexpr int64_t steps_of_a_pair = 20;
+
+// A, B, B, A, A, B, ...: a machine whose speed drifts drifts for both, and neither is always the one that comes after the other.
+// Both are made afresh now and then: two that are alike differ by some 3 % for no other reason than where their memory lies.
+template <typename MakeA, typename MakeB>
+Value in_turn(const BenchRequest& request, MakeA&& make_a, MakeB&& make_b, const char* name_a, const char* name_b) {
   std::vector<double> seconds_a, seconds_b, ratios;
-  for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
-    const double first = seconds_of(a), second = seconds_of(b);
-    if (step < 0) continue;
-    seconds_a.push_back(first);
-    seconds_b.push_back(second);
-    ratios.push_back(first / second);
+  for (int64_t done = 0; done < request.steps; done += steps_of_a_pair) {
+    auto a = make_a();
+    auto b = make_b();
+    const int64_t steps = std::min(request.steps - done, steps_of_a_pair);
+    for (int64_t step = -warm_up_steps; step < steps; ++step) {
+      double took_b = 0;
+      if (step % 2 != 0) took_b = seconds_of(b);
+      const double took_a = seconds_of(a);
+      if (step % 2 == 0) took_b = seconds_of(b);
+      if (step < 0) continue;
+      seconds_a.push_back(took_a);
+      seconds_b.push_back(took_b);
+      ratios.push_back(took_a / took_b);
+    }
   }
   return {{"a", name_a}, {"b", name_b}, {name_a, throughput(request, seconds_a)}, {name_b, throughput(request, seconds_b)}, {"ratio", median_of(ratios)}};
 }
@@ -203,15 +215,11 @@ int64_t peak_memory_bytes(Communicator& ranks) {
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
   keep_memory();  // as train
-  if (request.compare == "graph") {
-    Steps recorded(request, ranks, threads), eager(request, ranks, threads, "off");
-    return in_turn(request, [&] { recorded(); }, [&] { eager(); }, "graph", "eager");
-  }
   if (request.compare.empty()) {
-    Steps steps(request, ranks, threads);
+    auto steps = usual_steps(request, ranks, threads);
     std::vector<double> seconds;
     for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
-      const double took = seconds_of([&] { steps(); });
+      const double took = seconds_of(steps);
       if (step >= 0) seconds.push_back(took);
     }
     Value result = throughput(request, seconds);
@@ -221,18 +229,21 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps.step().layout().parameter_count), threads);
     return result;
   }
-  Steps usual(request, ranks, threads, StepOptions{});
-  if (request.compare == "overlap") {
-    Steps other(request, ranks, threads, StepOptions{Reproducible::world, true});
-    return in_turn(request, [&] { other(); }, [&] { usual(); }, "overlap", "after");
+  if (request.compare == "graph") {
+    return in_turn(request, [&] { return usual_steps(request, ranks, threads); }, [&] { return usual_steps(request, ranks, threads, "off"); }, "graph", "eager");
   }
   if (request.compare == "reducer") {
     if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
-    PlainSteps other(request, threads);
-    return in_turn(request, [&] { usual(); }, [&] { other(); }, "reducer", "none");
+    return in_turn(request, [&] { return host_steps(request, ranks, threads); }, [&] { return PlainSteps(request, threads); }, "reducer", "none");
   }
-  Steps other(request, ranks, threads, StepOptions{Reproducible::run, false});
-  return in_turn(request, [&] { usual(); }, [&] { other(); }, "world", "run");
+  // One training that changes its ways.
+  auto steps = host_steps(request, ranks, threads);
+  if (request.compare == "overlap") {
+    const auto with = [&](bool overlap) { return [&, overlap] { return [&, overlap] { steps.step().set_overlap(overlap), steps(); }; }; };
+    return in_turn(request, with(true), with(false), "overlap", "after");
+  }
+  const auto with = [&](Reproducible mode) { return [&, mode] { return [&, mode] { steps.step().set_reproducible(mode), steps(); }; }; };
+  return in_turn(request, with(Reproducible::world), with(Reproducible::run), "world", "run");
 }
 
 // ---- reductions ----

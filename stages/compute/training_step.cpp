@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 
+#include "distributed/check.h"
 #include "stages/draws.h"
 #include "stages/training_layout.h"
 
@@ -104,6 +105,12 @@ void TrainingState::watch(Replica& replica) {
 }
 
 TrainingState::~TrainingState() = default;
+
+void TrainingState::set_reproducible(distributed::Reproducible mode) {
+  PENSTOCK_CHECK(!together_, "synchronised norms know one way to add up");
+  reproducible_ = mode;
+  reducer_->set_reproducible(mode);
+}
 
 // In place: the replicas look at these buffers.
 void TrainingState::load_weights(const Weights& given) {

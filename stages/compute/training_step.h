@@ -34,6 +34,8 @@ class TrainingState final : public TrainingStep {
   const FlatLayout& layout() const override { return layout_; }
   std::string device_name() const override { return "cpu"; }
   distributed::Reproducible reproducible() const override { return reproducible_; }
+  // From the next step on, on every rank; not with synchronised norms. For a benchmark that takes both in turn.
+  void set_reproducible(distributed::Reproducible mode);
 
  private:
   struct Replica;
@@ -52,7 +54,7 @@ class TrainingState final : public TrainingStep {
   Augmentation augmentation_;
   const FlatLayout layout_;
   const bool together_;  // a rank's micro-shards at once: norms over the whole batch
-  const distributed::Reproducible reproducible_;
+  distributed::Reproducible reproducible_;
   const int items_;      // what the reducer adds up: micro-shards, or ranks' shares
   std::unique_ptr<distributed::Communicator> norm_ranks_;
   std::unique_ptr<distributed::GradientReducer> reducer_;
