@@ -33,6 +33,18 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
   return buckets;
 }
 
+std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap) {
+  std::vector<Bucket> all;
+  for (const Bucket& bucket : buckets) {
+    if (!all.empty() && all.back().begin == bucket.end && all.back().end - bucket.begin <= cap) {
+      all.back().begin = bucket.begin;
+    } else {
+      all.push_back(bucket);
+    }
+  }
+  return all;
+}
+
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail) {
   const size_t whole = std::accumulate(slots.begin(), slots.end(), tail);
   return bucket_layout(slots, tail, std::clamp(whole / buckets_aimed_at, smallest_bucket, largest_bucket), smallest_bucket);

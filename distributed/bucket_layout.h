@@ -24,4 +24,7 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
 // than either, so a bucket is a small part of the whole; but no smaller than latency lets pay, and no larger than bandwidth needs.
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail);
 
+// Buckets that follow each other made one, as far as they hold at most `cap` elements together.
+std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap);
+
 }  // namespace penstock::distributed

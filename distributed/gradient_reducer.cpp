@@ -8,6 +8,8 @@
 namespace penstock::distributed {
 namespace {
 
+constexpr size_t largest_exchange = (size_t{16} << 20) / sizeof(float);  // elements
+
 void add(float* to, const float* from, size_t count) {
   for (size_t i = 0; i < count; ++i) to[i] += from[i];
 }
@@ -39,6 +41,10 @@ size_t most_nodes(int ranks, int micro_shards) {
     most = std::max(most, covering_nodes(first, last, micro_shards).size());
   }
   return most;
+}
+
+std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reproducible mode, bool overlap) {
+  return mode == Reproducible::world && !overlap ? joined(buckets, largest_exchange) : buckets;
 }
 
 GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options)
@@ -75,7 +81,7 @@ void GradientReducer::begin(std::string_view what) {
   const int shards = mine_.second - mine_.first;
   {
     const std::lock_guard lock(mutex_);
-    what_ = what;
+    what_ = " of " + std::string(what);
     exchanged_ = 0;
     as_they_come_ = options_.overlap;
     for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
@@ -146,23 +152,24 @@ void GradientReducer::sum_tree(Partials& partials, size_t count) const {
   }
 }
 
-void GradientReducer::exchange(size_t index) {
-  const Bucket& bucket = buckets_[index];
-  const std::string what = "bucket " + std::to_string(index) + " of " + what_;
+// One bucket, or some that follow each other.
+void GradientReducer::exchange(const Bucket& elements, const std::string& what) {
   if (options_.reproducible == Reproducible::run) {
-    own_->all_reduce(buffer_of(sum_.data() + bucket.begin, bucket.end - bucket.begin), what);
+    own_->all_reduce(buffer_of(sum_.data() + elements.begin, elements.end - elements.begin), what);
   } else {
-    exchange_slices(bucket, what);
+    exchange_slices(elements, what);
   }
 }
 
-// Rank s closes the tree over slice s of the bucket: every rank sends it its nodes there, and gets back the sum. What
+// Rank s closes the tree over slice s of the elements: every rank sends it its nodes there, and gets back the sum. What
 // moves is about what an all-reduce moves, whatever the rank count; the additions are the tree's.
-void GradientReducer::exchange_slices(const Bucket& bucket, const std::string& what) {
+void GradientReducer::exchange_slices(const Bucket& elements, const std::string& what) {
   Communicator& ranks = *own_;
   const auto size = static_cast<size_t>(ranks.size());
-  const size_t count = bucket.end - bucket.begin, slice = slice_of(count, ranks.size());
-  const Partials& mine = partials_[&bucket - buckets_.data()];
+  const size_t count = elements.end - elements.begin, slice = slice_of(count, ranks.size());
+  // The bucket with which they begin: of the others the same nodes lie behind its own.
+  const auto lowest = std::find_if(buckets_.begin(), buckets_.end(), [&](const Bucket& one) { return one.begin == elements.begin; });
+  const Partials& mine = partials_[lowest - buckets_.begin()];
   sent_.resize(size * widest_ * slice);
   received_.resize(size * widest_ * slice);
   for (size_t to = 0; to < size; ++to) {
@@ -185,7 +192,7 @@ void GradientReducer::exchange_slices(const Bucket& bucket, const std::string& w
   sum_tree(all, slice);
   sent_.resize(size * slice);
   ranks.all_gather(buffer_of(all.values.front(), slice), buffer_of(sent_.data(), sent_.size()), what);
-  std::memcpy(sum_.data() + bucket.begin, sent_.data(), count * sizeof(float));
+  std::memcpy(sum_.data() + elements.begin, sent_.data(), count * sizeof(float));
 }
 
 // The exchanging thread: buckets in their order, each as soon as this rank has summed it. After a failure the round's rest
@@ -200,7 +207,7 @@ void GradientReducer::exchange_as_they_come() {
       lock.unlock();
       std::exception_ptr failure;
       try {
-        exchange(bucket);
+        exchange(buckets_[bucket], "bucket " + std::to_string(bucket) + what_);
       } catch (...) {
         failure = std::current_exception();
       }
@@ -222,7 +229,8 @@ const float* GradientReducer::finish() {
     changed_.wait(lock, [this] { return exchanged_ == buckets_.size(); });
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   } else {
-    for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) exchange(bucket);
+    const auto all = exchanged_at_once(buckets_, options_.reproducible, false);
+    for (size_t i = 0; i < all.size(); ++i) exchange(all[i], "bucket " + std::to_string(i) + what_);
     exchanged_ = buckets_.size();
   }
   return sum_.data();

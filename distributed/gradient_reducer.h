@@ -44,6 +44,10 @@ enum class Reproducible {
   world,  // same bits for any rank count: every rank closes the same tree over a slice, and slices are gathered
 };
 
+// What ranks exchange at once. With "world" and no overlap, buckets go together up to 16 MiB: each of its exchanges has all ranks
+// wait for each other twice. With "run" each goes alone, as it does with overlap: what MPI adds first may hang on the length.
+std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reproducible mode, bool overlap);
+
 struct ReducerOptions {
   int micro_shards = 1;
   Reproducible reproducible = Reproducible::run;
@@ -85,8 +89,8 @@ class GradientReducer {
   };
   void sum_tree(Partials& partials, size_t count) const;
   void sum_mine(size_t bucket);
-  void exchange(size_t bucket);
-  void exchange_slices(const Bucket& bucket, const std::string& what);
+  void exchange(const Bucket& elements, const std::string& what);
+  void exchange_slices(const Bucket& elements, const std::string& what);
   void exchange_as_they_come();
 
   Communicator& given_;
@@ -97,7 +101,7 @@ class GradientReducer {
   size_t length_ = 0;
   size_t widest_ = 1;  // most nodes of a rank
   std::vector<float> inputs_, sum_, sent_, received_;
-  std::string what_;
+  std::string what_;  // " of step 812"
   std::vector<Partials> partials_;               // of each bucket, when its shards are ready
   std::unique_ptr<std::atomic<int>[]> missing_;  // of each bucket: shards of mine that are not ready
 

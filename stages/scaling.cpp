@@ -72,6 +72,9 @@ std::vector<Exchange> norm_exchanges_of(const std::vector<Layer>& layers) {
   return all;
 }
 
+// "auto" is taken as on: on many ranks it pays.
+bool overlaps(const TrainParameters& parameters) { return parameters.overlap != "off"; }
+
 // For each bucket, the share of backward that is over when it is ready.
 std::vector<double> ready_shares(const std::vector<distributed::Bucket>& buckets, const std::vector<Layer>& layers) {
   double all = 0;
@@ -105,7 +108,7 @@ StepTimes times_of(const Workload& workload, const RanksPlan& plan, const std::v
     times.exchange += seconds;
     end = std::max(end, ready[i] * backward) + seconds;
   }
-  times.exposed = workload.parameters.overlap == "off" ? times.exchange : std::max(0.0, end - backward);
+  times.exposed = overlaps(workload.parameters) ? std::max(0.0, end - backward) : times.exchange;
   for (const Exchange& exchange : plan.norm_exchanges) {  // the network waits for each
     const double seconds = distributed::seconds_of(exchange, plan.ranks, fabric);
     times.exchange += seconds;
@@ -149,7 +152,7 @@ RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std
     plan.steps = *plan.steps_per_epoch * parameters.epochs;
   }
   plan.buckets = gradient_buckets(parameter_slots(layers), statistic_count(layers));
-  plan.exchanges = distributed::exchanges_of(plan.buckets, ranks, items_of(parameters, ranks), plan.reproducible);
+  plan.exchanges = distributed::exchanges_of(distributed::exchanged_at_once(plan.buckets, plan.reproducible, overlaps(parameters)), ranks, items_of(parameters, ranks), plan.reproducible);
   if (parameters.norm == "sync" && ranks > 1) plan.norm_exchanges = norm_exchanges_of(layers);
   for (const auto* exchanges : {&plan.exchanges, &plan.norm_exchanges}) {
     for (const Exchange& exchange : *exchanges) plan.sent_bytes += distributed::sent_bytes(exchange, ranks);

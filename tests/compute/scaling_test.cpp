@@ -33,7 +33,8 @@ constexpr int side = 8;
 const ShardIndex grid{side, side, 3, {}};
 
 // Steps of a real training on threads as ranks; what each rank handed to its communicator for them.
-void expect_bytes_as_planned(const TrainParameters& parameters, int ranks, int steps, bool overlap) {
+void expect_bytes_as_planned(TrainParameters parameters, int ranks, int steps, bool overlap) {
+  parameters.overlap = overlap ? "on" : "off";
   std::vector<GridSample> samples(8);
   std::vector<int> order;
   for (int i = 0; i < 8; ++i) {

@@ -118,6 +118,13 @@ TEST(BucketLayout, OfTrainingIsAtMostFourMebibytesABucket) {
 }
 
 // The bound of a sum of n terms in float32: n * 2^-24 times the sum of magnitudes (Higham 2002, section 4.2).
+TEST(BucketLayout, JoinsBucketsUpToACapAndLosesNone) {
+  const std::vector<Bucket> buckets = {{90, 100}, {60, 90}, {40, 60}, {10, 40}, {0, 10}};
+  EXPECT_EQ(joined(buckets, 60), (std::vector<Bucket>{{40, 100}, {0, 40}}));
+  EXPECT_EQ(joined(buckets, 100), (std::vector<Bucket>{{0, 100}}));
+  EXPECT_EQ(joined(buckets, 5), buckets);
+}
+
 TEST(GradientReducer, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   const auto shards = random_shards(8);
   for (const int ranks : {1, 2, 4}) {

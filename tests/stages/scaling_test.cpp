@@ -62,7 +62,8 @@ std::vector<Seen> steps_of(const Workload& workload, int ranks, bool overlap) {
   return seen;
 }
 
-void expect_as_planned(const Workload& workload, int ranks, bool overlap) {
+void expect_as_planned(Workload workload, int ranks, bool overlap) {
+  workload.parameters.overlap = overlap ? "on" : "off";
   const RanksPlan plan = plan_ranks(workload, ranks, 1, std::nullopt, std::nullopt);
   Seen promised;
   for (const auto& exchange : plan.exchanges) {
@@ -127,6 +128,17 @@ TEST(Scaling, WithoutOverlapTheWholeExchangeIsExposed) {
   const RanksPlan plan = plan_ranks(workload, 2, 1, second_each, fabric);
   EXPECT_DOUBLE_EQ(plan.times->exposed, plan.times->exchange);
   EXPECT_GT(plan.times->exchange, 0);
+}
+
+TEST(Scaling, WithoutOverlapTheTreeIsExchangedAtOnceAndAnAllReduceInBuckets) {
+  Workload workload = small(16, 4);
+  workload.parameters.base_channels = 32;
+  workload.parameters.depth = 3;
+  workload.parameters.overlap = "off";
+  const size_t together = plan_ranks(workload, 2, 1, second_each, fabric).exchanges.size();
+  workload.parameters.reproducible = "run";
+  EXPECT_EQ(together, 1u);
+  EXPECT_GT(plan_ranks(workload, 2, 1, second_each, fabric).exchanges.size(), 2u);
 }
 
 TEST(Scaling, WithOverlapAFastLinkExposesTheLastBucketAlone) {
