@@ -42,6 +42,22 @@ void Watch::end(int64_t token) {
   entries_.erase(entry);
 }
 
+Watch::LastWords Watch::if_job_ends(std::function<void(const std::string&)> record) {
+  const std::lock_guard lock(last_words_mutex_);
+  last_words_.emplace(++last_words_token_, std::move(record));
+  return {*this, last_words_token_};
+}
+
+void Watch::withdraw(int64_t token) {
+  const std::lock_guard lock(last_words_mutex_);
+  last_words_.erase(token);
+}
+
+void Watch::job_ends(const std::string& reason) {
+  const std::lock_guard lock(last_words_mutex_);
+  for (const auto& [token, record] : std::exchange(last_words_, {})) record(reason);
+}
+
 Watch::Standing Watch::standing() const {
   const std::lock_guard lock(mutex_);
   Standing standing;

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -60,6 +62,23 @@ class Watch {
   Doing step(int64_t number) { return begin(Activity::stepping, "step " + std::to_string(number)); }
   Doing failing(const std::string& message) { return begin(Activity::failing, "failed: " + message); }
 
+  // What is to be put on record if the job is ended before the returned object is gone: called at most once, on another thread,
+  // with the reason.
+  class [[nodiscard]] LastWords {
+   public:
+    LastWords(Watch& watch, int64_t token) : watch_(watch), token_(token) {}
+    LastWords(const LastWords&) = delete;
+    LastWords& operator=(const LastWords&) = delete;
+    ~LastWords() { watch_.withdraw(token_); }
+
+   private:
+    Watch& watch_;
+    int64_t token_;
+  };
+  LastWords if_job_ends(std::function<void(const std::string& reason)> record);
+  // By whoever is about to end it.
+  void job_ends(const std::string& reason);
+
   struct Standing {
     Activity activity = Activity::idle;
     std::string where;         // empty: between stages
@@ -89,6 +108,7 @@ class Watch {
   };
   Doing begin(Activity activity, std::string what);
   void end(int64_t token);
+  void withdraw(int64_t token);
   double median_of(Activity activity) const;
   double limit_of(Activity activity) const;
 
@@ -100,6 +120,10 @@ class Watch {
   std::array<std::deque<double>, activity_count> recent_;  // seconds of the last few of each activity
   std::array<double, activity_count> longest_ = {};
   std::optional<Clock::time_point> end_;
+
+  std::mutex last_words_mutex_;  // held while they are called
+  std::map<int64_t, std::function<void(const std::string&)>> last_words_;
+  int64_t last_words_token_ = 0;
 };
 
 // For bodies that no watchdog looks at: it hears and forgets.

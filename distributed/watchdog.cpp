@@ -80,6 +80,7 @@ void Watchdog::hear(Time now) {
     if (!beat.verdict.empty() && verdict_.empty()) {
       verdict_ = beat.verdict;
       if (options_.tell) options_.tell(verdict_, false);
+      watch_.job_ends(verdict_);
     }
     table_.hear(message->from, std::move(beat), now);
   }
@@ -140,6 +141,7 @@ std::chrono::milliseconds Watchdog::deference(Time now) const {
 void Watchdog::end_job(const std::string& report) {
   verdict_ = report.substr(0, report.find('\n'));
   if (options_.tell) options_.tell(report, true);
+  watch_.job_ends(verdict_);
   beat(false, std::chrono::steady_clock::now());
   ranks_->abort(ExitCode::ranks);
 }

@@ -4,7 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include "pipeline/files.h"
 #include "pipeline/sweep.h"
@@ -138,7 +140,11 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
   Outcome outcome;
   std::optional<SweepBoard> board;
   if (order.sweep) board.emplace(*order.sweep);
+  std::mutex closing;
+  bool closed = false;
   const auto close = [&](const Outcome& end) {
+    const std::lock_guard lock(closing);
+    if (std::exchange(closed, true)) return;
     clock.stop(attempt);
     if (!staging.empty() && end.code != ExitCode::done) store_.remove_staging(staging);
     record(order, attempt, end, result);
@@ -165,6 +171,13 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
     if (kind->scope != Scope::rank0) distributed::broadcast_text(tools_.ranks, call.to_text(), 0, "the next stage");
     ChunkKeys chunks = order.chunks;
     chunks.action = action;
+    const auto last_words = tools_.watch.if_job_ends([&](const std::string& reason) {
+      try {
+        close({ExitCode::ranks, reason});
+      } catch (const std::exception& error) {
+        spdlog::warn("{}: the attempt is not recorded: {}", order.call.stage, error.what());
+      }
+    });
     outcome = call_stage(call, tools_, events, board ? &*board : nullptr, store_, &chunks, [&](const Outcome& fatal) {
       close(fatal);
       if (before_abort) before_abort(result);

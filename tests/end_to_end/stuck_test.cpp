@@ -62,6 +62,14 @@ TEST_F(Stuck, AStoppedRankIsNamedWithItsStepAndTheJobEndsWith76) {
   EXPECT_LT(end.seconds, 12) << "10 s and what a busy machine adds";
 }
 
+TEST_F(Stuck, TheAttemptOfAJobThatHadToBeEndedIsOnRecord) {
+  setenv("PENSTOCK_WATCHDOG", "1", 1);
+  EXPECT_EQ(run(line("stuck.toml --set misbehave.how='\"compute\"'", 2), place_.path()).code, 76);
+  unsetenv("PENSTOCK_WATCHDOG");
+  const Ran ran = run("'" PENSTOCK_BINARY_DIR "/stuck_probe' status stuck.toml --set misbehave.how='\"compute\"'", place_.path());
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("failed"), HasSubstr("Rank 1 does not come to all_reduce")));
+}
+
 TEST_F(Stuck, AStoppedFirstRankIsNamedByTheNext) {
   Process& job = start("stuck.toml", 2);
   const End end = end_of(job, process_of_rank(job, 0), SIGSTOP);
