@@ -7,6 +7,7 @@
 #include "launch/cache_command_line.h"
 #include "launch/commands.h"
 #include "launch/completion.h"
+#include "launch/job.h"
 #include "pipeline/error_index.h"
 #include "pipeline/suggestion.h"
 
@@ -262,12 +263,16 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
+    leave_it_to_rank0();
     std::string name = "penstock";
     for (const CLI::App* command = &app; !command->get_subcommands().empty();) {
       command = command->get_subcommands().front();
       name += " " + command->get_name();
     }
     throw Error(ExitCode::usage, name + ": " + with_suggestion(app, error) + "\nRun '" + name + " --help' for what it takes.");
+  } catch (const Error&) {
+    leave_it_to_rank0();
+    throw;
   }
   return code;
 }

@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr int times_to_start = 15;                    // patiences: two minutes with the usual one
 constexpr auto time_to_fail = milliseconds(1000);     // for other ranks to have failed too
 constexpr auto courtesy = milliseconds(300);          // for rank 0, which keeps the records, to speak first
+constexpr auto time_to_be_ended = milliseconds(2500);  // by mpirun, which leaves ranks a second when one has failed
 
 // Ranks meet for the first time: a rank that does not come, because its machine is not reached or its start hangs.
 class StartLimit {
@@ -108,6 +109,15 @@ Job join(const Voice& voice, std::atomic<bool>* stops) {
     for (const std::string& advice : launch_advice(job.world, environment, machine)) spdlog::warn("{}", advice);
   }
   return job;
+}
+
+void leave_it_to_rank0() {
+  try {
+    if (distributed::world_of(distributed::process_environment()).rank == 0) return;
+  } catch (const Error&) {
+    return;  // nobody knows which rank this is
+  }
+  std::this_thread::sleep_for(time_to_be_ended);
 }
 
 void on_rank0(distributed::Communicator& ranks, const std::function<void()>& first, std::string_view what) {

@@ -25,6 +25,10 @@ struct Job {
 // Reads the environment, starts logging, opens the communicator and has it watched. `stops` is what signals raise here.
 Job join(const Voice& voice, std::atomic<bool>* stops);
 
+// Before the message of what failed while ranks have not met (a wrong flag, a wrong variable): most likely it fails alike on all of
+// them. Rank 0 goes on at once; the others wait, and are ended with the job before they say the same again.
+void leave_it_to_rank0();
+
 // Collective. Runs `first` on rank 0 alone. What it throws is thrown on every rank, so that all end with the same code.
 void on_rank0(distributed::Communicator& ranks, const std::function<void()>& first, std::string_view what);
 

@@ -113,6 +113,17 @@ TEST_F(Stuck, ARankThatComputesForEverIsNamedAndPatienceCanBeSet) {
   EXPECT_THAT(ran.error, HasSubstr("Rank 1 does not come to all_reduce of 4 bytes 'the gradients of step 20'"));
 }
 
+TEST_F(Stuck, WhatIsWrongOnAllRanksBeforeTheyMeetIsToldOnce) {
+  setenv("PENSTOCK_WATCHDOG", "soon", 1);
+  const Ran variable = run(line("stuck.toml", 3), place_.path());
+  unsetenv("PENSTOCK_WATCHDOG");
+  EXPECT_EQ(variable.code, 69);
+  EXPECT_EQ(times(variable.error, "PENSTOCK_WATCHDOG='soon'"), 1u) << variable.error;
+  const Ran flag = run(line("stuck.toml --sett x=1", 3), place_.path());
+  EXPECT_EQ(flag.code, 64);
+  EXPECT_EQ(times(flag.error, "unknown flag '--sett'"), 1u) << flag.error;
+}
+
 TEST_F(Stuck, ASignalToOneRankStopsAllWith75) {
   Process& job = start("stuck.toml", 2);
   const End end = end_of(job, process_of_rank(job, 1), SIGUSR1);
