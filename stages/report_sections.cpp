@@ -10,6 +10,7 @@
 #include "stages/html.h"
 #include "stages/page.h"
 #include "stages/report_charts.h"
+#include "stages/training_rules.h"
 
 namespace penstock::stages {
 namespace {
@@ -34,7 +35,8 @@ const Value* failed_stage(const Value& lineage) {
 std::vector<std::pair<double, double>> curve(const Value& epochs, const char* subset, const char* name) {
   std::vector<std::pair<double, double>> points;
   for (const Value& epoch : epochs) {
-    if (!epoch.at(subset).is_null()) points.emplace_back(epoch.at("epoch"), epoch.at(subset).at(name));
+    // A loss that was no number is null in the file.
+    if (!epoch.at(subset).is_null() && epoch.at(subset).at(name).is_number()) points.emplace_back(epoch.at("epoch"), epoch.at(subset).at(name));
   }
   return points;
 }
@@ -186,9 +188,10 @@ std::string training_section(const ReportSources& sources) {
     box += fmt::format("<li>Early stopping was off: all {} epochs ran.</li>", last);
   }
   if (!best_row.at("validation").is_null()) {
-    const auto gap = [](const Value& row) { return row.at("validation").at("loss").get<double>() - row.at("train").at("loss").get<double>(); };
-    box += fmt::format("<li>Validation F1: {} at the best epoch, {} at the last. Validation loss over train loss: {:+.4f} at the best epoch, {:+.4f} at the last{}.</li>",
-                       figure(best_row.at("validation").at("f1")), figure(last_row.at("validation").at("f1")), gap(best_row), gap(last_row),
+    const auto gap = [](const Value& row) { return figure_of("val_loss", row) - figure_of("loss", row); };
+    const auto shown = [](double number) { return std::isfinite(number) ? fmt::format("{:+.4f}", number) : "–"; };
+    box += fmt::format("<li>Validation F1: {} at the best epoch, {} at the last. Validation loss over train loss: {} at the best epoch, {} at the last{}.</li>",
+                       figure(best_row.at("validation").at("f1")), figure(last_row.at("validation").at("f1")), shown(gap(best_row)), shown(gap(last_row)),
                        gap(last_row) > 2 * std::abs(gap(best_row)) + 0.02 ? ": it had begun to overfit" : "");
   }
   const Value telemetry = sources.json("telemetry", "telemetry.json");
