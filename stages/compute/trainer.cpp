@@ -127,6 +127,7 @@ bool Trainer::run_epoch() {
       ranks_.barrier("saving before the interruption");
       throw Error(ExitCode::interrupted, fmt::format("interrupted at step {}; its state is saved", position()));
     }
+    advise_on_stopping();
     if (position() % steps_between_checks == 0) check_agreement();
     if (writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost())) save();
   }
@@ -248,13 +249,14 @@ void Trainer::end_epoch() {
 // Rank 0: a snapshot, which a thread writes while training goes on.
 void Trainer::save() {
   if (!writer_) return;
+  const auto since = Clock::now();
   const auto doing = context_.watch.saving(fmt::format("step {} in {}", position(), context_.progress.string()));
   StepState state = step_->state();
   Checkpoint checkpoint{{{"sums", sums_}, {"updates", state.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
                          {"fingerprint", fingerprint_}},
                         std::move(state.weights.parameters), std::move(state.weights.statistics), std::move(state.first), std::move(state.second),
                         best_weights_.parameters, best_weights_.statistics};
-  writer_->save(std::move(checkpoint), {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}});
+  writer_->save(std::move(checkpoint), {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}}, since);
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", position()}});
 }
@@ -270,6 +272,15 @@ void Trainer::require_time() {
   if (fits) return;
   throw Error(ExitCode::environment, fmt::format("saving takes {:.1f} s, and the {:.1f} s that are left leave no time to train and to save in time; give it more (--time-budget, the job's limit)",
                                                  seconds, std::max(0.0, context_.watch.seconds_left())));
+}
+
+// Once, when it is known how long saving takes here, unless the job knows its end anyway.
+void Trainer::advise_on_stopping() {
+  if (!writer_ || advised_ || context_.watch.has_end()) return;
+  const CheckpointCost cost = writer_->cost();
+  advised_ = cost.count > 0;
+  const auto steps = static_cast<double>(images_seen_ / parameters_.global_batch);
+  if (const std::string advice = stopping_advice(ranks_.size(), training_seconds_ / steps, cost); !advice.empty()) spdlog::info("{}: {}", context_.stage, advice);
 }
 
 // Whatever was begun is on disk after it.

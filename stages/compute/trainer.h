@@ -57,6 +57,7 @@ class Trainer {
   void save();
   void finish_saving();
   void require_time();
+  void advise_on_stopping();
   std::optional<FoundCheckpoint> find(const std::vector<std::filesystem::path>& relatives) const;
   void record_step(const StepResult& result, double seconds);
   double learning_rate() const;
@@ -91,9 +92,10 @@ class Trainer {
   double training_seconds_ = 0;
   int64_t until_ = -1;  // of a replay
   int faults_ = 0;      // in a row
-  int tried_ = 0;   // steps of choose_overlap
+  int tried_ = 0;       // steps of choose_overlap
   std::vector<double> tried_seconds_[2];
   bool overlaps_ = false;
+  bool advised_ = false;
 };
 
 }  // namespace penstock::stages

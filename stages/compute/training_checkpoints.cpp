@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 using pipeline::Value;
 
 constexpr double share_for_saving = 0.008;             // of the time, on average
+constexpr double mpirun_grace = 1;                     // seconds between SIGTERM and SIGKILL; Open MPI 4.1
 constexpr double first_interval = 10;                  // seconds, before it is known what saving costs
 constexpr double shortest_interval = 2, longest_interval = 600;
 
@@ -58,14 +59,12 @@ CheckpointWriter::~CheckpointWriter() {
   thread_.join();
 }
 
-void CheckpointWriter::save(Checkpoint snapshot, CheckpointManifest manifest) {
-  const auto start = Clock::now();
+void CheckpointWriter::save(Checkpoint snapshot, CheckpointManifest manifest, Clock::time_point since) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !busy_ && !task_; });
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   task_.emplace(std::move(snapshot), std::move(manifest));
-  ++cost_.count;
-  cost_.blocked_seconds += seconds_since(start);
+  cost_.blocked_seconds += seconds_since(since);
   lock.unlock();
   changed_.notify_all();
 }
@@ -105,6 +104,7 @@ void CheckpointWriter::work() {
     cost_.writer_seconds += thread_cpu_seconds() - cpu;
     cost_.write_seconds += seconds_since(start);
     cost_.bytes = bytes;
+    cost_.count += failure == nullptr;
     failure_ = failure;
     busy_ = false;
     changed_.notify_all();
@@ -116,6 +116,14 @@ double checkpoint_interval(const TrainParameters& parameters, const CheckpointCo
   if (cost.count == 0) return first_interval;
   const double each = (cost.blocked_seconds + cost.writer_seconds) / static_cast<double>(cost.count);
   return std::clamp(each / share_for_saving, shortest_interval, longest_interval);
+}
+
+std::string stopping_advice(int ranks, double step_seconds, const CheckpointCost& cost) {
+  if (ranks == 1 || cost.count == 0) return "";
+  const double seconds = step_seconds + cost.write_seconds / static_cast<double>(cost.count);
+  if (seconds < mpirun_grace) return "";
+  return fmt::format("a step and a save take {:.1f} s, and mpirun leaves its ranks {:.0f} s after SIGTERM: send it SIGUSR1 to stop without losing steps, or give --time-budget", seconds,
+                     mpirun_grace);
 }
 
 std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks, const fs::path& folder, const std::vector<fs::path>& relatives,

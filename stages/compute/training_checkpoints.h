@@ -32,8 +32,8 @@ class CheckpointWriter {
   ~CheckpointWriter();  // lets the last write end
 
   // Takes the snapshot over and returns at once, unless the one before is still being written. Rethrows what that failed
-  // with: a training whose state cannot be saved does not go on.
-  void save(Checkpoint snapshot, CheckpointManifest manifest);
+  // with: a training whose state cannot be saved does not go on. Training has stood still for it `since` then.
+  void save(Checkpoint snapshot, CheckpointManifest manifest, std::chrono::steady_clock::time_point since);
   void finish();  // waits for the last, and rethrows what it failed with
   CheckpointCost cost() const;
 
@@ -53,6 +53,10 @@ class CheckpointWriter {
 // Seconds between checkpoints: what was asked for, or ("auto") so that saving costs under one percent of the time, going by
 // what it cost so far.
 double checkpoint_interval(const TrainParameters& parameters, const CheckpointCost& cost);
+
+// mpirun kills ranks a second after it has passed SIGTERM on. What to say when a step and a save do not fit into that; empty when
+// they do, or are not known yet.
+std::string stopping_advice(int ranks, double step_seconds, const CheckpointCost& cost);
 
 // A checkpoint to go on from.
 struct FoundCheckpoint {

@@ -12,6 +12,7 @@
 #include "distributed/local_communicator.h"
 #include "pipeline/files.h"
 #include "stages/compute/checkpoint.h"
+#include "stages/compute/training_checkpoints.h"
 #include "stages/compute/training_step.h"
 #include "stages/draws.h"
 #include "temporary_folder.h"
@@ -252,6 +253,14 @@ TEST(Normaliser, ZscoreHasMeanZeroAndPercentileCutsOutliers) {
   std::vector<float> values(300);
   make_normaliser("percentile", {}, 1).apply(image, 1, values.data());
   EXPECT_EQ(values[0], 1.0f);
+}
+
+TEST(StoppingAdvice, IsForRanksWhoseStepAndSaveOutlastWhatMpirunLeavesThem) {
+  const CheckpointCost slow{4, 0, 0, 6, 0}, fast{4, 0, 0, 0.8, 0};
+  EXPECT_THAT(stopping_advice(2, 0.5, slow), testing::HasSubstr("a step and a save take 2.0 s"));
+  EXPECT_EQ(stopping_advice(1, 0.5, slow), "") << "no mpirun";
+  EXPECT_EQ(stopping_advice(2, 0.5, fast), "");
+  EXPECT_EQ(stopping_advice(2, 0.5, {}), "") << "not known yet";
 }
 
 TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
