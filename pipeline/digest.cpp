@@ -113,6 +113,12 @@ Digest Hasher::finish() {
 
 Digest digest_of(std::string_view bytes) { return Hasher().bytes(bytes).finish(); }
 
+Digest digest_of(std::span<const std::string_view> pieces) {
+  Hasher hasher;
+  for (const std::string_view piece : pieces) hasher.bytes(piece);
+  return hasher.finish();
+}
+
 Digest digest_of_file(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));

@@ -54,6 +54,7 @@ class Hasher {
 };
 
 Digest digest_of(std::string_view bytes);
+Digest digest_of(std::span<const std::string_view> pieces);  // one behind the other
 
 // Reads the file once. Throws Error(data) when it cannot be read, Error(io) on a read error.
 Digest digest_of_file(const std::filesystem::path& path);

@@ -102,13 +102,15 @@ void walk(int descriptor, const fs::path& root, const std::string& prefix, std::
 
 }  // namespace
 
-void write_file(const fs::path& path, std::string_view bytes) {
+void write_file(const fs::path& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }
+
+void write_file(const fs::path& path, std::span<const std::string_view> pieces) {
   if (path.has_parent_path()) make_folder(path.parent_path());
   const fs::path fresh = path.string() + ".tmp." + unique_suffix();
   try {
     const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.valid()) fail(fresh, "create", errno);
-    write_all(file, path, bytes);
+    for (const std::string_view bytes : pieces) write_all(file, path, bytes);
     if (fsync(file.number()) != 0) fail(path, "sync", errno);
     if (rename(fresh.c_str(), path.c_str()) != 0) fail(path, "rename into place", errno);
   } catch (...) {

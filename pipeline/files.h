@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@ namespace penstock::pipeline {
 // Writes `bytes` beside `path`, syncs, and renames: a reader sees the old file or the new one. Makes missing folders.
 // Throws Error(io) on a full disk or I/O error, Error(cannot_create) when the place cannot be written.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+// The same with bytes that lie in several places.
+void write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
 // As write_file, unless something is at `path`: then false. Of several at once one wins, on this machine or another: link(2)
 // is atomic and never replaces.

@@ -39,7 +39,10 @@ std::string little_endian(uint64_t value) {
 struct Stored {
   Element element;
   std::vector<int64_t> shape;
-  std::vector<uint8_t> bytes;
+  std::span<const uint8_t> bytes;
+  std::vector<uint8_t> copy = {};  // nothing for a view
+
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 };
 
 }  // namespace
@@ -50,6 +53,7 @@ struct PackWriter::State {
   Value header;
   std::map<std::string, Stored> arrays;
   std::map<std::string, Value> samples;
+  std::string head;  // of the file that pieces() gave last
 };
 
 PackWriter::PackWriter(std::string kind) : state_(std::make_unique<State>()) {
@@ -57,12 +61,18 @@ PackWriter::PackWriter(std::string kind) : state_(std::make_unique<State>()) {
 }
 PackWriter::~PackWriter() = default;
 
-void PackWriter::add(const std::string& name, Element element, const std::vector<int64_t>& shape,
-                     std::span<const uint8_t> bytes) {
+void PackWriter::add(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes) {
+  add_view(name, element, shape, bytes);
+  Stored& array = state_->arrays.at(name);
+  array.copy.assign(bytes.begin(), bytes.end());
+  array.bytes = array.copy;
+}
+
+void PackWriter::add_view(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes) {
   size_t expected = bytes_of(element);
   for (const int64_t side : shape) expected *= static_cast<size_t>(side);
   PENSTOCK_CHECK(expected == bytes.size(), "an array's bytes fill its shape");
-  const bool fresh = state_->arrays.emplace(name, Stored{element, shape, {bytes.begin(), bytes.end()}}).second;
+  const bool fresh = state_->arrays.emplace(name, Stored{element, shape, bytes}).second;
   PENSTOCK_CHECK(fresh, "an array is added to a pack once");
 }
 
@@ -73,7 +83,7 @@ void PackWriter::close_sample(const std::string& id, Value fields) {
   for (auto array = state_->arrays.lower_bound(prefix); array != state_->arrays.end() && array->first.starts_with(prefix); ++array) {
     hasher.field(array->first).field(static_cast<int>(array->second.element));
     for (const int64_t side : array->second.shape) hasher.field(side);
-    hasher.field(std::string_view(reinterpret_cast<const char*>(array->second.bytes.data()), array->second.bytes.size()));
+    hasher.field(array->second.text());
   }
   fields["id"] = id;
   fields["digest"] = hasher.finish().hex();
@@ -82,7 +92,7 @@ void PackWriter::close_sample(const std::string& id, Value fields) {
 
 void PackWriter::set(const std::string& key, Value value) { state_->header[key] = std::move(value); }
 
-std::string PackWriter::serialise() const {
+std::vector<std::string_view> PackWriter::pieces() const {
   Value own = state_->header;
   own["samples"] = Value::array();
   for (const auto& [id, record] : state_->samples) own["samples"].push_back(record);
@@ -103,15 +113,13 @@ std::string PackWriter::serialise() const {
   }
   std::string text = header.dump();
   text.append((alignment - text.size() % alignment) % alignment, ' ');
-  std::string file = little_endian(text.size()) + text;
-  file.reserve(file.size() + offset);
-  for (const auto* array : order) {
-    file.append(reinterpret_cast<const char*>(array->second.bytes.data()), array->second.bytes.size());
-  }
-  return file;
+  state_->head = little_endian(text.size()) + text;
+  std::vector<std::string_view> pieces = {state_->head};
+  for (const auto* array : order) pieces.push_back(array->second.text());
+  return pieces;
 }
 
-void PackWriter::write(const std::filesystem::path& path) const { pipeline::write_file(path, serialise()); }
+void PackWriter::write(const std::filesystem::path& path) const { pipeline::write_file(path, pieces()); }
 
 struct Pack::State {
   void* memory = MAP_FAILED;

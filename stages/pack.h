@@ -28,19 +28,22 @@ struct PackedArray {
   std::span<const uint8_t> bytes;
 };
 
-// Collects arrays (copied) and writes them at once, atomically.
+// Collects arrays and writes them at once, atomically.
 class PackWriter {
  public:
   explicit PackWriter(std::string kind);
   ~PackWriter();
   // `name` is "<id>/<what>" for arrays of a sample. Adding a name twice is a programmer's mistake.
   void add(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes);
+  // As add(), but the bytes stay the caller's, where and as they are until the pack is written.
+  void add_view(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes);
   // Closes a sample: its record gets `id` and `digest`, over its arrays so named and over `fields`.
   void close_sample(const std::string& id, pipeline::Value fields);
   // More keys beside "schema", "kind", "samples" in the pack's JSON (a model's or checkpoint's own header).
   void set(const std::string& key, pipeline::Value value);
   void write(const std::filesystem::path& path) const;
-  std::string serialise() const;
+  // The file's bytes, one piece behind the other; they live as long as this, and as what was added as a view.
+  std::vector<std::string_view> pieces() const;
 
  private:
   struct State;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <set>
 
 #include "pipeline/files.h"
@@ -52,17 +53,17 @@ uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest
   PackWriter pack("checkpoint");
   pack.set("state", checkpoint.state);
   each_array(checkpoint, [&](const char* name, const std::vector<float>& values) {
-    pack.add(name, Element::f32, {static_cast<int64_t>(values.size())},
-             {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)});
+    pack.add_view(name, Element::f32, {static_cast<int64_t>(values.size())},
+                  {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)});
   });
-  const std::string bytes = pack.serialise();
-  manifest.digest = pipeline::digest_of(bytes);
+  const auto pieces = pack.pieces();
+  manifest.digest = pipeline::digest_of(pieces);
   manifest.weights = digest_of_weights(checkpoint.parameters, checkpoint.statistics);
-  pipeline::write_file(checkpoint_file(folder_, manifest), bytes);
+  pipeline::write_file(checkpoint_file(folder_, manifest), pieces);
   pipeline::write_file(manifest_file(folder_, manifest.step), manifest.to_text());
   pipeline::sync_folder(folder_);  // what was there before goes only once the new one would survive a power cut
   remove_others(manifest.step);
-  return bytes.size();
+  return std::transform_reduce(pieces.begin(), pieces.end(), uint64_t{0}, std::plus(), [](std::string_view piece) { return piece.size(); });
 }
 
 // Leaves the last few up to `newest`. What is further was passed over as damaged when training went on from before it; what

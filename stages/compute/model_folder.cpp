@@ -42,11 +42,11 @@ void write_json(const fs::path& path, const Value& json) { pipeline::write_file(
 
 std::string write_model(const fs::path& folder, const ModelDescription& model, const FlatLayout& layout, const Weights& weights) {
   PackWriter pack("model");
-  for (const auto& slot : layout.parameters) pack.add(slot.name, Element::f32, slot.shape, bytes_of(weights.parameters.data() + slot.offset, slot.count));
-  for (const auto& slot : layout.statistics) pack.add(slot.name, Element::f32, slot.shape, bytes_of(weights.statistics.data() + slot.offset, slot.count));
-  const std::string bytes = pack.serialise();
-  const std::string digest = pipeline::digest_of(bytes).hex();
-  pipeline::write_file(folder / weights_name, bytes);
+  for (const auto& slot : layout.parameters) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.parameters.data() + slot.offset, slot.count));
+  for (const auto& slot : layout.statistics) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.statistics.data() + slot.offset, slot.count));
+  const auto pieces = pack.pieces();
+  const std::string digest = pipeline::digest_of(pieces).hex();
+  pipeline::write_file(folder / weights_name, pieces);
   write_json(folder / "model.json", to_json(model, digest));
   write_json(folder / "architecture.json", describe_layers(model.architecture, model.height, model.width));
   return digest;
