@@ -170,15 +170,15 @@ void GradientReducer::exchange_slices(const Bucket& elements, const std::string&
   // The bucket with which they begin: of the others the same nodes lie behind its own.
   const auto lowest = std::find_if(buckets_.begin(), buckets_.end(), [&](const Bucket& one) { return one.begin == elements.begin; });
   const Partials& mine = partials_[lowest - buckets_.begin()];
-  sent_.resize(size * widest_ * slice);
-  received_.resize(size * widest_ * slice);
+  const size_t moved = size * widest_ * slice;
+  if (sent_.size() < moved) sent_.resize(moved), received_.resize(moved);
   for (size_t to = 0; to < size; ++to) {
     const size_t begin = std::min(to * slice, count), end = std::min(begin + slice, count);
     for (size_t node = 0; node < mine.values.size(); ++node) {
       std::memcpy(sent_.data() + (to * widest_ + node) * slice, mine.values[node] + begin, (end - begin) * sizeof(float));
     }
   }
-  ranks.all_to_all(buffer_of(sent_.data(), sent_.size()), buffer_of(received_.data(), received_.size()), what);
+  ranks.all_to_all(buffer_of(sent_.data(), moved), buffer_of(received_.data(), moved), what);
 
   Partials all;
   for (size_t rank = 0; rank < size; ++rank) {
@@ -190,8 +190,7 @@ void GradientReducer::exchange_slices(const Bucket& elements, const std::string&
     }
   }
   sum_tree(all, slice);
-  sent_.resize(size * slice);
-  ranks.all_gather(buffer_of(all.values.front(), slice), buffer_of(sent_.data(), sent_.size()), what);
+  ranks.all_gather(buffer_of(all.values.front(), slice), buffer_of(sent_.data(), size * slice), what);
   std::memcpy(sum_.data() + elements.begin, sent_.data(), count * sizeof(float));
 }
 

@@ -17,7 +17,7 @@ constexpr double backward_share = 2.0 / 3;   // of forward and backward: a gradi
 
 // Measured on the CPU, with peaks of `penstock bench train` (tests/benchmarks/scaling checks them).
 constexpr double program_bytes = 166e6;    // LibTorch, with a network that is nearly nothing
-constexpr double checkpoint_copies = 5;     // the snapshot, its arrays packed, the file's bytes as they grow, and the next snapshot waiting
+constexpr double checkpoint_copies = 2;    // the snapshot that is written, and the next waiting
 constexpr double mpi_bytes = 20e6;         // MPI, with its buffers
 constexpr double widest_moments = 19;      // tensors of the size of the largest layer's output: gradients, oneDNN's own layouts, what the allocator keeps
 constexpr double other_forms = 1.7;        // of the weights: oneDNN's layouts, gradients before they are taken

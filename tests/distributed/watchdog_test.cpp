@@ -90,6 +90,18 @@ TEST(Watch, SaysWhereItIsFromOutsideIn) {
   EXPECT_EQ(watch.standing().activity, Activity::reading);
 }
 
+TEST(Watch, LastWordsAreSaidOnceAndNotAfterTheyAreWithdrawn) {
+  Watch watch;
+  std::vector<std::string> said;
+  {
+    const auto withdrawn = watch.if_job_ends([&](const std::string&) { said.push_back("what is over"); });
+  }
+  const auto words = watch.if_job_ends([&](const std::string& reason) { said.push_back(reason); });
+  watch.job_ends("rank 2 is silent");
+  watch.job_ends("rank 2 is still silent");
+  EXPECT_EQ(said, std::vector<std::string>{"rank 2 is silent"});
+}
+
 // ---- judgements ----
 
 constexpr milliseconds patience{1000};
