@@ -9,7 +9,6 @@
 namespace penstock::stages {
 namespace {
 
-constexpr double epsilon = 1e-5;  // PyTorch's batch norm's
 constexpr int64_t rows_in_float = 256;
 constexpr int64_t rows_of_guess = 64;
 
@@ -132,7 +131,7 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
     for (int64_t c = 0; c < rows.channels; ++c) {
       const double off = sums[c] / rows.values(), variance = std::max(0.0, squares[c] / rows.values() - off * off);
       mean.data_ptr<float>()[c] = static_cast<float>(static_cast<double>(guess[c]) + off);
-      inverse.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + epsilon));
+      inverse.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + norm_epsilon));
       running_var.data_ptr<float>()[c] = static_cast<float>(variance * rows.values() / (rows.values() - 1));
     }
     running_mean.copy_(mean);

@@ -6,6 +6,8 @@
 
 namespace penstock::stages {
 
+inline constexpr double norm_epsilon = 1e-5;  // added to variances; PyTorch's batch norm's
+
 // x: [N, C, H, W] float32 on the CPU, channels last in memory; weight, bias: [C]. Returns max(0, batch_norm(x)), differentiable in
 // x, weight and bias. `running_mean` and `running_var` [C] are set to the batch's own mean and unbiased variance, as a batch
 // norm of momentum 1 does. Ioffe and Szegedy 2015, arXiv:1502.03167; the variance from deviations from a first guess of the

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <vector>
 
+#include "stages/compute/norm_relu.h"
+
 namespace penstock::stages {
 namespace {
-
-constexpr double epsilon = 1e-5;  // PyTorch's batch norm's
 
 // Sums per channel of x and of x * y, then how many values they are of: one vector, added over all ranks.
 std::vector<double> sums_of(const torch::Tensor& x, const torch::Tensor& y, const SumOverRanks& sum) {
@@ -35,7 +35,7 @@ class SyncNorm final : public torch::autograd::Function<SyncNorm> {
     for (int64_t c = 0; c < channels; ++c) {
       const double average = sums[c] / count, variance = std::max(0.0, sums[channels + c] / count - average * average);
       mean.data_ptr<float>()[c] = static_cast<float>(average);
-      scale.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + epsilon));
+      scale.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + norm_epsilon));
       running_mean.data_ptr<float>()[c] = static_cast<float>(average);
       running_var.data_ptr<float>()[c] = static_cast<float>(variance * count / std::max(1.0, count - 1));
     }
