@@ -42,7 +42,7 @@ class PackWriter {
   // More keys beside "schema", "kind", "samples" in the pack's JSON (a model's or checkpoint's own header).
   void set(const std::string& key, pipeline::Value value);
   void write(const std::filesystem::path& path) const;
-  // The file's bytes, one piece behind the other; they live as long as this, and as what was added as a view.
+  // The file's bytes, one piece behind the other; they live as long as this, until the next call, and as what was added as a view.
   std::vector<std::string_view> pieces() const;
 
  private:

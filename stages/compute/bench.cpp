@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <memory>
 
 #include "distributed/link_model.h"
@@ -24,8 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t warm_up_steps = 5;  // a device records its fourth
 
-template <typename Body>
-double seconds_of(Body&& body) {
+double seconds_of(const std::function<void()>& body) {
   const auto start = Clock::now();
   body();
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -92,14 +92,14 @@ class Steps {
 };
 
 // What train would take.
-Steps<TrainingStep> usual_steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") {
+std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") {
   TrainParameters parameters = parameters_of(request);
   parameters.graph = graph;
-  return {request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false})};
+  return std::make_shared<Steps<TrainingStep>>(request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false}));
 }
 
-Steps<TrainingState> host_steps(const BenchRequest& request, Communicator& ranks, int threads) {
-  return {request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, StepOptions{})};
+std::shared_ptr<Steps<TrainingState>> host_steps(const BenchRequest& request, Communicator& ranks, int threads) {
+  return std::make_shared<Steps<TrainingState>>(request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, StepOptions{}));
 }
 
 // The same work without the reducer, for a lone rank: each worker lets backward add up its micro-shards where LibTorch keeps
@@ -165,16 +165,18 @@ Value throughput(const BenchRequest& request, std::vector<double> seconds) {
   return {{"images_per_second", static_cast<double>(request.global_batch) / median.at("median").get<double>()}, {"step_seconds", median}};
 }
 
+// Two ways to take a step, with what they work on.
+struct Ways {
+  std::function<void()> a, b;
+};
 constexpr int64_t steps_of_a_pair = 20;
 
 // A, B, B, A, A, B, ...: a machine whose speed drifts drifts for both, and neither is always the one that comes after the other.
-// Both are made afresh now and then: two that are alike differ by some 3 % for no other reason than where their memory lies.
-template <typename MakeA, typename MakeB>
-Value in_turn(const BenchRequest& request, MakeA&& make_a, MakeB&& make_b, const char* name_a, const char* name_b) {
+// They are made afresh now and then: two that are alike differ by some 3 % for no other reason than where their memory lies.
+Value in_turn(const BenchRequest& request, const char* name_a, const char* name_b, const std::function<Ways()>& make) {
   std::vector<double> seconds_a, seconds_b, ratios;
   for (int64_t done = 0; done < request.steps; done += steps_of_a_pair) {
-    auto a = make_a();
-    auto b = make_b();
+    const auto [a, b] = make();
     const int64_t steps = std::min(request.steps - done, steps_of_a_pair);
     for (int64_t step = -warm_up_steps; step < steps; ++step) {
       double took_b = 0;
@@ -219,31 +221,43 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     auto steps = usual_steps(request, ranks, threads);
     std::vector<double> seconds;
     for (int64_t step = -warm_up_steps; step < request.steps; ++step) {
-      const double took = seconds_of(steps);
+      const double took = seconds_of([&] { (*steps)(); });
       if (step >= 0) seconds.push_back(took);
     }
     Value result = throughput(request, seconds);
-    result["device"] = steps.step().device_name();
-    result["reproducible"] = name_of(steps.step().reproducible());
+    result["device"] = steps->step().device_name();
+    result["reproducible"] = name_of(steps->step().reproducible());
     result["peak_memory_bytes"] = peak_memory_bytes(ranks);
-    result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps.step().layout().parameter_count), threads);
+    result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps->step().layout().parameter_count), threads);
     return result;
   }
   if (request.compare == "graph") {
-    return in_turn(request, [&] { return usual_steps(request, ranks, threads); }, [&] { return usual_steps(request, ranks, threads, "off"); }, "graph", "eager");
+    return in_turn(request, "graph", "eager", [&] {
+      const auto recorded = usual_steps(request, ranks, threads), eager = usual_steps(request, ranks, threads, "off");
+      return Ways{[recorded] { (*recorded)(); }, [eager] { (*eager)(); }};
+    });
   }
+  if (request.compare == "overlap") {
+    return in_turn(request, "overlap", "after", [&] {
+      const auto steps = host_steps(request, ranks, threads);
+      const auto with = [steps](bool overlap) { return [steps, overlap] { steps->step().set_overlap(overlap), (*steps)(); }; };
+      return Ways{with(true), with(false)};
+    });
+  }
+  if (request.norm == "sync") throw Error(ExitCode::usage, "bench train --compare " + request.compare + ": not with --norm sync, whose ranks add up in one way only");
   if (request.compare == "reducer") {
     if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
-    return in_turn(request, [&] { return host_steps(request, ranks, threads); }, [&] { return PlainSteps(request, threads); }, "reducer", "none");
+    return in_turn(request, "reducer", "none", [&] {
+      const auto steps = host_steps(request, ranks, threads);
+      const auto plain = std::make_shared<PlainSteps>(request, threads);
+      return Ways{[steps] { (*steps)(); }, [plain] { (*plain)(); }};
+    });
   }
-  // One training that changes its ways.
-  auto steps = host_steps(request, ranks, threads);
-  if (request.compare == "overlap") {
-    const auto with = [&](bool overlap) { return [&, overlap] { return [&, overlap] { steps.step().set_overlap(overlap), steps(); }; }; };
-    return in_turn(request, with(true), with(false), "overlap", "after");
-  }
-  const auto with = [&](Reproducible mode) { return [&, mode] { return [&, mode] { steps.step().set_reproducible(mode), steps(); }; }; };
-  return in_turn(request, with(Reproducible::world), with(Reproducible::run), "world", "run");
+  return in_turn(request, "world", "run", [&] {
+    const auto steps = host_steps(request, ranks, threads);
+    const auto with = [steps](Reproducible mode) { return [steps, mode] { steps->step().set_reproducible(mode), (*steps)(); }; };
+    return Ways{with(Reproducible::world), with(Reproducible::run)};
+  });
 }
 
 // ---- reductions ----

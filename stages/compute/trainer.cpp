@@ -16,7 +16,6 @@
 namespace penstock::stages {
 namespace {
 
-using distributed::Reproducible;
 using pipeline::Value;
 
 constexpr int64_t steps_between_checks = 100;  // of the ranks' weights against each other

@@ -117,7 +117,6 @@ TEST(BucketLayout, OfTrainingIsAtMostFourMebibytesABucket) {
   for (const Bucket& bucket : standard_buckets(std::vector<size_t>(1'000, 100'000), 0)) EXPECT_LE((bucket.end - bucket.begin) * sizeof(float), size_t{4} << 20);
 }
 
-// The bound of a sum of n terms in float32: n * 2^-24 times the sum of magnitudes (Higham 2002, section 4.2).
 TEST(BucketLayout, JoinsBucketsUpToACapAndLosesNone) {
   const std::vector<Bucket> buckets = {{90, 100}, {60, 90}, {40, 60}, {10, 40}, {0, 10}};
   EXPECT_EQ(joined(buckets, 60), (std::vector<Bucket>{{40, 100}, {0, 40}}));
@@ -125,6 +124,27 @@ TEST(BucketLayout, JoinsBucketsUpToACapAndLosesNone) {
   EXPECT_EQ(joined(buckets, 5), buckets);
 }
 
+// More than goes at once, in three exchanges: integers, whose sums are exact.
+TEST(GradientReducer, ALongVectorIsExchangedInPartsAndEachElementOnce) {
+  const std::vector<size_t> slots(9, 1'000'000);
+  const auto value = [](int shard, size_t i) { return static_cast<float>((i * 7 + static_cast<size_t>(shard) * 13) % 1000); };
+  const auto buckets = bucket_layout(slots, 5, 1'000'000, 1'000'000);
+  ASSERT_EQ(exchanged_at_once(buckets, Reproducible::world, false).size(), 3u);
+  run_local_ranks(3, [&](Communicator& communicator) {
+    GradientReducer reducer(communicator, buckets, {4, Reproducible::world, false});
+    reducer.begin("a step");
+    for (int shard = reducer.mine().first; shard < reducer.mine().second; ++shard) {
+      for (size_t i = 0; i < reducer.length(); ++i) reducer.input(shard)[i] = value(shard, i);
+      for (size_t bucket = 0; bucket < buckets.size(); ++bucket) reducer.ready(shard, bucket);
+    }
+    const float* sum = reducer.finish();
+    size_t wrong = 0;
+    for (size_t i = 0; i < reducer.length(); ++i) wrong += sum[i] != value(0, i) + value(1, i) + value(2, i) + value(3, i);
+    EXPECT_EQ(wrong, 0u) << "rank " << communicator.rank();
+  });
+}
+
+// The bound of a sum of n terms in float32: n * 2^-24 times the sum of magnitudes (Higham 2002, section 4.2).
 TEST(GradientReducer, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   const auto shards = random_shards(8);
   for (const int ranks : {1, 2, 4}) {
