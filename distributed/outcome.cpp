@@ -1,7 +1,7 @@
+#include "distributed/outcome.h"
+
 #include <filesystem>
 #include <new>
-
-#include "distributed/collectives.h"
 
 namespace penstock::distributed {
 

@@ -4,11 +4,11 @@
 #include <iostream>
 #include <map>
 
-#include "launch/cache_command_line.h"
-#include "launch/commands.h"
+#include "launch/commands/cache_command_line.h"
+#include "launch/commands/commands.h"
 #include "launch/completion.h"
-#include "launch/job.h"
-#include "pipeline/error_index.h"
+#include "launch/job/job.h"
+#include "pipeline/config/error_index.h"
 #include "pipeline/suggestion.h"
 
 namespace penstock::launch {

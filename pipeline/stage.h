@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "distributed/communicator.h"
-#include "distributed/watch.h"
+#include "distributed/watchdog/watch.h"
 #include "pipeline/digest.h"
 #include "pipeline/parameters.h"
 

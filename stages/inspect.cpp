@@ -9,10 +9,10 @@
 
 #include "pipeline/files.h"
 #include "stages/draws.h"
-#include "stages/image_codec.h"
+#include "stages/images/image_codec.h"
 #include "stages/kinds.h"
-#include "stages/label_codec.h"
-#include "stages/packed_samples.h"
+#include "stages/images/label_codec.h"
+#include "stages/images/packed_samples.h"
 
 namespace penstock::stages {
 namespace {

@@ -5,9 +5,9 @@
 #include <map>
 
 #include "pipeline/files.h"
-#include "stages/catalogue.h"
+#include "stages/images/catalogue.h"
 #include "stages/kinds.h"
-#include "stages/pack.h"
+#include "stages/images/pack.h"
 #include "stages/rehearsal.h"
 
 namespace penstock::stages {

@@ -9,11 +9,11 @@
 #include <functional>
 #include <memory>
 
-#include "distributed/link_model.h"
-#include "stages/compute/make_step.h"
-#include "stages/compute/training_step.h"
+#include "distributed/reducer/link_model.h"
+#include "stages/compute/training/make_step.h"
+#include "stages/compute/training/training_step.h"
 #include "stages/draws.h"
-#include "stages/training_layout.h"
+#include "stages/training/training_layout.h"
 
 namespace penstock::stages {
 namespace {

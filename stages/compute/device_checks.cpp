@@ -6,12 +6,12 @@
 #include <cmath>
 
 #include "distributed/error.h"
-#include "stages/compute/checkpoint.h"
-#include "stages/compute/device_memory.h"
-#include "stages/compute/device_step.h"
-#include "stages/compute/host_device.h"
+#include "stages/compute/training/checkpoint.h"
+#include "stages/compute/training/device_memory.h"
+#include "stages/compute/training/device_step.h"
+#include "stages/compute/training/host_device.h"
 #include "stages/compute/kernel_checks.h"
-#include "stages/compute/micro_batch.h"
+#include "stages/compute/training/micro_batch.h"
 #include "stages/cuda_library.h"
 #include "stages/draws.h"
 

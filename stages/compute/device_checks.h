@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "distributed/communicator.h"
-#include "stages/compute/step_device.h"
+#include "stages/compute/training/step_device.h"
 #include "stages/finding.h"
 
 namespace penstock::stages {

@@ -7,14 +7,14 @@
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/prediction_tables.h"
-#include "stages/compute/predictor.h"
-#include "stages/compute/score_sample.h"
-#include "stages/compute/shard_reader.h"
-#include "stages/compute/threshold_sweep.h"
+#include "stages/compute/scores/prediction_tables.h"
+#include "stages/compute/model/predictor.h"
+#include "stages/compute/scores/score_sample.h"
+#include "stages/compute/data/shard_reader.h"
+#include "stages/compute/scores/threshold_sweep.h"
 #include "stages/draws.h"
 #include "stages/eval.h"
-#include "stages/pack.h"
+#include "stages/images/pack.h"
 
 namespace penstock::stages {
 namespace {

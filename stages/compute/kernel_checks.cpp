@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "distributed/error.h"
-#include "stages/compute/host_device.h"
-#include "stages/compute/step.h"
+#include "stages/compute/training/host_device.h"
+#include "stages/compute/training/step.h"
 #include "stages/draws.h"
 
 namespace penstock::stages {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "stages/compute/step_device.h"
+#include "stages/compute/training/step_device.h"
 
 namespace penstock::stages {
 

@@ -7,7 +7,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "stages/compute/hdf5_file.h"
+#include "stages/compute/data/hdf5_file.h"
 
 namespace penstock::stages {
 namespace {

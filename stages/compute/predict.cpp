@@ -11,13 +11,13 @@
 
 #include "distributed/collectives.h"
 #include "pipeline/files.h"
-#include "stages/catalogue.h"
+#include "stages/images/catalogue.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/prediction_tables.h"
-#include "stages/compute/predictor.h"
-#include "stages/compute/resize_image.h"
-#include "stages/compute/resize_masks.h"
-#include "stages/compute/score_sample.h"
+#include "stages/compute/scores/prediction_tables.h"
+#include "stages/compute/model/predictor.h"
+#include "stages/compute/data/resize_image.h"
+#include "stages/compute/data/resize_masks.h"
+#include "stages/compute/scores/score_sample.h"
 
 namespace penstock::stages {
 namespace {

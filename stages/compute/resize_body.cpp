@@ -3,9 +3,9 @@
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/resize_image.h"
-#include "stages/compute/resize_masks.h"
-#include "stages/packed_samples.h"
+#include "stages/compute/data/resize_image.h"
+#include "stages/compute/data/resize_masks.h"
+#include "stages/images/packed_samples.h"
 #include "stages/resize.h"
 
 namespace penstock::stages {

@@ -4,9 +4,9 @@
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/hdf5_file.h"
-#include "stages/label_codec.h"
-#include "stages/packed_samples.h"
+#include "stages/compute/data/hdf5_file.h"
+#include "stages/images/label_codec.h"
+#include "stages/images/packed_samples.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {

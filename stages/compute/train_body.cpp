@@ -5,11 +5,11 @@
 #include "distributed/collectives.h"
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/device_memory.h"
-#include "stages/compute/device_step.h"
-#include "stages/compute/make_step.h"
-#include "stages/compute/micro_batch.h"
-#include "stages/compute/trainer.h"
+#include "stages/compute/training/device_memory.h"
+#include "stages/compute/training/device_step.h"
+#include "stages/compute/training/make_step.h"
+#include "stages/compute/training/micro_batch.h"
+#include "stages/compute/training/trainer.h"
 #include "stages/cuda_library.h"
 
 namespace penstock::stages {

@@ -14,9 +14,9 @@
 #include "distributed/check.h"
 #include "distributed/collectives.h"
 #include "distributed/nccl_communicator.h"
-#include "distributed/watched_communicator.h"
+#include "distributed/watchdog/watched_communicator.h"
 #include "distributed/world.h"
-#include "stages/compute/step_device.h"
+#include "stages/compute/training/step_device.h"
 #include "stages/cuda/kernels.h"
 
 namespace penstock::stages {

@@ -1,4 +1,4 @@
-// Compiled by nvcc with -fmad=false: each operation is rounded by itself, as on the host (stages/device_arithmetic.h).
+// Compiled by nvcc with -fmad=false: each operation is rounded by itself, as on the host (stages/training/device_arithmetic.h).
 #include "stages/cuda/kernels.h"
 
 #include <cuda_runtime.h>

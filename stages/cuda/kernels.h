@@ -2,7 +2,7 @@
 // returns; a launch that fails throws Error(environment). Called by cuda_device.cpp only.
 #pragma once
 
-#include "stages/device_work.h"
+#include "stages/training/device_work.h"
 
 struct CUstream_st;
 

@@ -8,7 +8,7 @@
 #include <torch/torch.h>
 
 #include "distributed/nccl_communicator.h"
-#include "stages/compute/step_device.h"
+#include "stages/compute/training/step_device.h"
 #include "stages/cuda/cuda_device.h"
 #include "stages/cuda_library.h"
 

@@ -10,7 +10,7 @@
 #include <exception>
 #include <thread>
 
-#include "distributed/gradient_reducer.h"
+#include "distributed/reducer/gradient_reducer.h"
 #include "distributed/local_communicator.h"
 
 namespace {

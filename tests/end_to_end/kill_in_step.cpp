@@ -17,7 +17,7 @@ std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_
 std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch, int64_t micro_batch) {
   static void* const library = dlopen("libpenstock_compute.so", RTLD_LAZY | RTLD_NOLOAD);
   static auto* const function = reinterpret_cast<decltype(&micro_shard)>(dlsym(library, "_ZN8penstock6stages11micro_shardERKSt6vectorIiSaIiEEllll"));
-  if (function == nullptr) fputs("kill_in_step: stages/compute/batches.h declares another micro_shard\n", stderr), abort();
+  if (function == nullptr) fputs("kill_in_step: stages/compute/training/batches.h declares another micro_shard\n", stderr), abort();
   static std::atomic<int> taken{0};
   const char* rank = getenv("OMPI_COMM_WORLD_RANK");
   const char* victim = getenv("KILL_RANK");

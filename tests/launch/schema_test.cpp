@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "launch/command_line.h"
-#include "pipeline/grammar.h"
+#include "pipeline/config/grammar.h"
 #include "process.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "pipeline/files.h"
-#include "pipeline/sweep.h"
+#include "pipeline/plan/sweep.h"
 #include "temporary_folder.h"
 
 namespace penstock::pipeline {

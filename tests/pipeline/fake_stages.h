@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "distributed/local_communicator.h"
-#include "pipeline/config.h"
+#include "pipeline/config/config.h"
 #include "pipeline/files.h"
-#include "pipeline/runner.h"
+#include "pipeline/run/runner.h"
 #include "process.h"
 #include "temporary_folder.h"
 

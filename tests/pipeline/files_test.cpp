@@ -4,7 +4,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "pipeline/stat_cache.h"
+#include "pipeline/store/stat_cache.h"
 #include "temporary_folder.h"
 
 namespace penstock::pipeline {

@@ -13,8 +13,8 @@
 #include <set>
 #include <sstream>
 
-#include "pipeline/config.h"
-#include "pipeline/error_index.h"
+#include "pipeline/config/config.h"
+#include "pipeline/config/error_index.h"
 #include "pipeline/files.h"
 #include "stages/kinds.h"
 

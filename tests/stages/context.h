@@ -8,7 +8,7 @@
 
 #include "distributed/local_communicator.h"
 #include "pipeline/events.h"
-#include "pipeline/shared_pass.h"
+#include "pipeline/run/shared_pass.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"
 

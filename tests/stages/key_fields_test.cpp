@@ -5,9 +5,9 @@
 
 #include <fstream>
 
-#include "pipeline/config.h"
-#include "pipeline/diagnostic.h"
-#include "pipeline/explain.h"
+#include "pipeline/config/config.h"
+#include "pipeline/config/diagnostic.h"
+#include "pipeline/plan/explain.h"
 #include "pipeline/files.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"

@@ -51,16 +51,12 @@ inline std::string without_comments_and_space(const std::string& text) {
   return out;
 }
 
-// stages/<kind>.cpp and stages/<kind>_*.cpp, its body in compute/, and what these include below stages/, headers with the
-// source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
+// <kind>.cpp in stages/ or in the room of its name, its body in compute/, and what these include below stages/: headers with
+// the source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
 inline std::set<std::string> sources_of(const std::string& kind, const std::filesystem::path& root) {
   static const std::regex include("#\\s*include\\s*\"(stages/[^\"]+)\"");
   std::set<std::string> found;
-  std::vector<std::string> open = {"stages/" + kind + ".cpp", "stages/compute/" + kind + "_body.cpp"};
-  for (const auto& entry : std::filesystem::directory_iterator(root / "stages")) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kind + "_") && name.ends_with(".cpp")) open.push_back("stages/" + name);
-  }
+  std::vector<std::string> open = {"stages/" + kind + ".cpp", "stages/" + kind + "/" + kind + ".cpp", "stages/compute/" + kind + "_body.cpp"};
   while (!open.empty()) {
     const std::string name = open.back();
     open.pop_back();

@@ -4,9 +4,9 @@
 
 #include "context.h"
 #include "pipeline/files.h"
-#include "stages/archive.h"
-#include "stages/catalogue.h"
-#include "stages/image_codec.h"
+#include "stages/images/archive.h"
+#include "stages/images/catalogue.h"
+#include "stages/images/image_codec.h"
 
 namespace penstock::stages {
 namespace {

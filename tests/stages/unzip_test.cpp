@@ -2,10 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "archives.h"
+#include "stages/images/archives.h"
 #include "context.h"
 #include "pipeline/files.h"
-#include "stages/pack.h"
+#include "stages/images/pack.h"
 
 namespace penstock::stages {
 namespace {

@@ -1,0 +1,18 @@
+// How a rank fared in a part that each rank does on its own.
+#pragma once
+
+#include <string>
+
+#include "distributed/error.h"
+
+namespace penstock::distributed {
+
+struct Outcome {
+  ExitCode code = ExitCode::done;
+  std::string message;  // empty when all went well
+};
+
+// The exception that is being handled, as an outcome; call it inside a catch block.
+Outcome current_failure();
+
+}  // namespace penstock::distributed

@@ -1,0 +1,124 @@
+#include "distributed/watchdog/watched_communicator.h"
+
+#include <exception>
+#include <utility>
+
+#include "distributed/background_reducer.h"
+
+namespace penstock::distributed {
+namespace {
+
+constexpr uint64_t whole_job = 1;  // the first communicator's number
+
+// The same on all ranks of a new communicator: they were in the same collective of the same parent, with the same color.
+// The mixing is splitmix64's (Steele, Lea and Flood 2014).
+uint64_t child_of(uint64_t parent, uint64_t number, int color) {
+  uint64_t mixed = parent;
+  for (const uint64_t part : {number, static_cast<uint64_t>(static_cast<int64_t>(color))}) {
+    mixed += part + 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    mixed ^= mixed >> 31;
+  }
+  return mixed;
+}
+
+class WatchedCommunicator final : public Communicator {
+ public:
+  WatchedCommunicator(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, uint64_t among, std::string name)
+      : ranks_(std::move(ranks)), log_(std::move(log)), side_(log_->join({among, ranks_->size(), std::move(name)})) {}
+  ~WatchedCommunicator() override {
+    background_.reset();
+    log_->drop(side_);
+  }
+
+  int rank() const override { return ranks_->rank(); }
+  int size() const override { return ranks_->size(); }
+
+  void barrier(std::string_view what) override {
+    const Stay stay(*this, Operation::barrier, {}, 0, what);
+    ranks_->barrier(what);
+  }
+  void broadcast(Buffer buffer, int root, std::string_view what) override {
+    const Stay stay(*this, Operation::broadcast, buffer, root, what);
+    ranks_->broadcast(buffer, root, what);
+  }
+  void all_reduce(Buffer buffer, std::string_view what) override {
+    const Stay stay(*this, Operation::all_reduce, buffer, 0, what);
+    ranks_->all_reduce(buffer, what);
+  }
+  void all_gather(Buffer mine, Buffer all, std::string_view what) override {
+    const Stay stay(*this, Operation::all_gather, mine, 0, what);
+    ranks_->all_gather(mine, all, what);
+  }
+  void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
+    const Stay stay(*this, Operation::all_to_all, mine, 0, what);
+    ranks_->all_to_all(mine, all, what);
+  }
+  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+    const Stay stay(*this, Operation::split, {}, 0, what);
+    return child(ranks_->split(color, key, what), stay.number, color, what);
+  }
+  std::unique_ptr<Communicator> duplicate(std::string_view what) override {
+    const Stay stay(*this, Operation::duplicate, {}, 0, what);
+    return child(ranks_->duplicate(what), stay.number, 0, what);
+  }
+  // Through a duplicate of our own, so that each is logged when its turn comes.
+  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
+    if (!background_) background_ = std::make_unique<BackgroundReducer>(duplicate("the background reducer's ranks"));
+    return background_->start(buffer, what);
+  }
+
+  void send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
+  bool try_send(int to, int tag, std::string_view bytes) override { return ranks_->try_send(to, tag, bytes); }
+  Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
+  std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
+  [[noreturn]] void abort(ExitCode code) override {
+    ranks_->abort(code);
+    std::terminate();  // not reached
+  }
+
+  const std::shared_ptr<CollectiveLog>& log() const { return log_; }
+  CollectiveLog::Side& side() { return side_; }
+
+ private:
+  struct Stay {
+    Stay(WatchedCommunicator& in, Operation operation, Buffer buffer, int root, std::string_view what)
+        : of(in), number(in.log_->enter(in.side_, operation, buffer.type, root, buffer.bytes(), what)) {}
+    ~Stay() { of.log_->leave(of.side_); }
+    Stay(const Stay&) = delete;
+    Stay& operator=(const Stay&) = delete;
+    WatchedCommunicator& of;
+    const uint64_t number;
+  };
+
+  std::unique_ptr<Communicator> child(std::unique_ptr<Communicator> made, uint64_t number, int color, std::string_view what) const {
+    if (made == nullptr) return nullptr;
+    return std::make_unique<WatchedCommunicator>(std::move(made), log_, child_of(side_.joined.among, number, color), std::string(what));
+  }
+
+  std::unique_ptr<Communicator> ranks_;
+  std::shared_ptr<CollectiveLog> log_;
+  CollectiveLog::Side& side_;
+  std::unique_ptr<BackgroundReducer> background_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, std::string name) {
+  return std::make_unique<WatchedCommunicator>(std::move(ranks), std::move(log), whole_job, std::move(name));
+}
+
+Meeting::Meeting(Communicator& ranks, std::string_view what) {
+  auto* seen = dynamic_cast<WatchedCommunicator*>(&ranks);
+  if (seen == nullptr) return;
+  log_ = seen->log();
+  side_ = &seen->side();
+  log_->enter(*side_, Operation::meeting, DataType::u8, 0, 0, what);
+}
+
+Meeting::~Meeting() {
+  if (side_ != nullptr) log_->leave(*side_);
+}
+
+}  // namespace penstock::distributed

@@ -1,0 +1,88 @@
+#include "launch/job/logging.h"
+
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "launch/job/progress.h"
+#include "pipeline/files.h"
+
+namespace penstock::launch {
+namespace {
+
+constexpr size_t kept_lines = 200;
+
+// Keeps the last lines in memory, and forgets them when asked to.
+class RecentLines final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void forget() {
+    const std::lock_guard lock(mutex_);
+    lines_.clear();
+  }
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    std::string all;
+    for (const std::string& line : lines_) all += line;
+    return all;
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t formatted;
+    formatter_->format(message, formatted);
+    lines_.emplace_back(formatted.data(), formatted.size());
+    if (lines_.size() > kept_lines) lines_.pop_front();
+  }
+  void flush_() override {}
+
+ private:
+  std::deque<std::string> lines_;
+};
+
+std::shared_ptr<RecentLines>& recent() {
+  static auto sink = std::make_shared<RecentLines>();
+  return sink;
+}
+
+spdlog::color_mode mode_of(Color color) {
+  switch (color) {
+    case Color::always: return spdlog::color_mode::always;
+    case Color::never: return spdlog::color_mode::never;
+    case Color::automatic: break;
+  }
+  return spdlog::color_mode::automatic;
+}
+
+}  // namespace
+
+void start_logging(int rank, const Voice& voice) {
+  std::vector<spdlog::sink_ptr> sinks = {recent()};
+  recent()->set_pattern("%H:%M:%S %v");
+  if (rank == 0) {
+    auto console = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode_of(voice.color));
+    console->set_level(voice.quiet ? spdlog::level::err : voice.verbose ? spdlog::level::debug : spdlog::level::info);
+    console->set_pattern(std::string(shows_bar(voice) ? clear_line : "") + "%H:%M:%S %^%v%$");
+    sinks.push_back(std::move(console));
+  }
+  auto logger = std::make_shared<spdlog::logger>("penstock", sinks.begin(), sinks.end());
+  logger->set_level(spdlog::level::debug);
+  logger->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void log_to(const std::filesystem::path& folder, int rank) {
+  pipeline::make_folder(folder);
+  auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / ("rank-" + std::to_string(rank) + ".log")).string());
+  file->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::default_logger()->sinks().push_back(std::move(file));
+}
+
+void begin_log() { recent()->forget(); }
+std::string end_of_log() { return recent()->text(); }
+
+}  // namespace penstock::launch

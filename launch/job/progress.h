@@ -1,0 +1,20 @@
+// What a person sees while stages run: a line that renews itself on a terminal, nothing more in a log file.
+#pragma once
+
+#include <functional>
+
+#include "launch/job/options.h"
+#include "pipeline/value.h"
+
+namespace penstock::launch {
+
+// True when a self-renewing line should be shown: asked for, or "auto" with a terminal on stderr.
+bool shows_bar(const Voice& voice);
+
+// A listener for pipeline::Events that draws the bar; call on rank 0 only, when shows_bar.
+std::function<void(const pipeline::Value&)> progress_bar();
+
+// Put before each console line, so that a log line replaces the bar instead of following it.
+inline constexpr const char* clear_line = "\r\x1b[K";
+
+}  // namespace penstock::launch

@@ -1,0 +1,112 @@
+#include "pipeline/config/document.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <sstream>
+
+#include "pipeline/config/syntax_error.h"
+
+namespace penstock::pipeline {
+namespace {
+
+Position place(const toml::source_region& region, const std::string& file) {
+  const bool one_line = region.begin.line == region.end.line && region.begin.column < region.end.column;
+  const int length = one_line ? static_cast<int>(region.end.column - region.begin.column) : region.begin.line < region.end.line ? INT16_MAX : 1;
+  return {file, static_cast<int>(region.begin.line), static_cast<int>(region.begin.column), length};
+}
+
+Tree convert(const toml::node& node, const std::string& file);
+
+Tree convert_table(const toml::table& table, const std::string& file) {
+  Tree tree;
+  tree.is_table = true;
+  for (const auto& [key, node] : table) {
+    Member member{std::string(key.str()), place(key.source(), file), convert(node, file)};
+    tree.members.push_back(std::move(member));
+  }
+  // toml++ keeps tables sorted by name; people wrote them in an order.
+  std::stable_sort(tree.members.begin(), tree.members.end(), [](const Member& a, const Member& b) {
+    return std::tie(a.position.line, a.position.column) < std::tie(b.position.line, b.position.column);
+  });
+  return tree;
+}
+
+Tree convert(const toml::node& node, const std::string& file) {
+  Tree tree;
+  if (const auto* table = node.as_table()) {
+    tree = convert_table(*table, file);
+  } else if (const auto* array = node.as_array()) {
+    tree.value = Value::array();
+    for (const auto& element : *array) {
+      tree.elements.push_back(convert(element, file));
+      tree.value.push_back(tree.elements.back().value);
+    }
+  } else if (const auto* text = node.as_string()) {
+    tree.value = text->get();
+  } else if (const auto* integer = node.as_integer()) {
+    tree.value = integer->get();
+  } else if (const auto* number = node.as_floating_point()) {
+    tree.value = number->get();
+  } else if (const auto* boolean = node.as_boolean()) {
+    tree.value = boolean->get();
+  } else {
+    std::ostringstream written;  // dates and times have no place in a configuration: kept as text
+    node.visit([&](const auto& other) {
+      if constexpr (toml::is_value<decltype(other)>) written << other.get();
+    });
+    tree.value = written.str();
+  }
+  tree.position = place(node.source(), file);
+  return tree;
+}
+
+}  // namespace
+
+const Member* Tree::find(std::string_view key) const {
+  const auto found = std::find_if(members.begin(), members.end(), [key](const Member& one) { return one.key == key; });
+  return found == members.end() ? nullptr : &*found;
+}
+
+std::optional<Tree> parse_document(const std::string& text, const std::string& file, Diagnostics& diagnostics) {
+  try {
+    return convert_table(toml::parse(text, file), file);
+  } catch (const toml::parse_error& error) {
+    const SyntaxError told = retold(text, place(error.source(), file), error.description());
+    diagnostics.error("E101", told.position, told.sentence, told.notes);
+    return std::nullopt;
+  }
+}
+
+std::optional<Value> parse_value(const std::string& text) {
+  try {
+    const toml::table table = toml::parse("value = " + text);
+    if (table.size() == 1) return convert(*table.get("value"), "").value;
+    return std::nullopt;
+  } catch (const toml::parse_error&) {
+    const bool bare = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+      return std::isalnum(c) || c == '_' || c == '-' || c == '.';
+    });
+    return bare ? std::optional<Value>(text) : std::nullopt;
+  }
+}
+
+Tree laid_over(const Tree& base, const Tree& over) {
+  if (!base.is_table || !over.is_table) return over;
+  Tree merged = base;
+  merged.position = over.position;
+  for (const Member& member : over.members) {
+    const auto known = std::find_if(merged.members.begin(), merged.members.end(),
+                                    [&](const Member& one) { return one.key == member.key; });
+    if (known == merged.members.end()) {
+      merged.members.push_back(member);
+    } else {
+      *known = {member.key, member.position, laid_over(known->tree, member.tree)};
+    }
+  }
+  return merged;
+}
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,104 @@
+#include "pipeline/config/run_filter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "pipeline/config/document.h"
+#include "pipeline/suggestion.h"
+
+namespace penstock::pipeline {
+namespace {
+
+constexpr const char* id_key = "run";
+
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+bool parse_integer(std::string_view text, int& value) {
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return problem == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+RunFilter::Condition RunFilter::parse_condition(const std::string& text) {
+  static const std::vector<std::pair<std::string, Comparison>> signs = {{"<=", Comparison::at_most}, {">=", Comparison::at_least},
+                                                                       {"!=", Comparison::unequal}, {"==", Comparison::equal},
+                                                                       {"=", Comparison::equal},    {"<", Comparison::less},
+                                                                       {">", Comparison::more}};
+  const size_t at = text.find_first_of("<>=!");
+  for (const auto& [sign, comparison] : signs) {
+    if (at == std::string::npos || text.compare(at, sign.size(), sign) != 0) continue;
+    Condition condition{trimmed(text.substr(0, at)), comparison, nullptr};
+    const std::string written = trimmed(text.substr(at + sign.size()));
+    const auto value = condition.key == id_key ? std::optional<Value>(written) : parse_value(written);
+    if (condition.key.empty() || !value) break;
+    condition.value = *value;
+    return condition;
+  }
+  throw Error(ExitCode::usage, fmt::format("--select: '{}' is no condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
+}
+
+RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
+  RunFilter filter;
+  std::istringstream conditions(select);
+  for (std::string text; std::getline(conditions, text, ',');) {
+    if (!trimmed(text).empty()) filter.conditions_.push_back(parse_condition(trimmed(text)));
+  }
+  if (part.empty()) return filter;
+  const size_t slash = part.find('/');
+  const bool numbers = slash != std::string::npos && parse_integer(std::string_view(part).substr(0, slash), filter.part_) &&
+                       parse_integer(std::string_view(part).substr(slash + 1), filter.parts_);
+  if (!numbers || filter.part_ < 1 || filter.part_ > filter.parts_) {
+    throw Error(ExitCode::usage, fmt::format("--part: '{}' is no part; write i/n with 1 <= i <= n, as in --part 2/4", part));
+  }
+  return filter;
+}
+
+bool RunFilter::Condition::holds(const Value& actual) const {
+  if (key == id_key) return actual.get<std::string>().starts_with(value.get<std::string>()) == (comparison == Comparison::equal);
+  switch (comparison) {
+    case Comparison::equal: return actual == value;
+    case Comparison::unequal: return actual != value;
+    case Comparison::less: return actual < value;
+    case Comparison::at_most: return actual <= value;
+    case Comparison::more: return actual > value;
+    case Comparison::at_least: return actual >= value;
+  }
+  return false;
+}
+
+std::vector<bool> RunFilter::apply(const Graph& graph) const {
+  std::vector<bool> taken(graph.runs.size(), true);
+  for (const Condition& condition : conditions_) {
+    const size_t dot = condition.key.find('.');
+    const std::string parameter = dot == std::string::npos ? "" : condition.key.substr(dot + 1);
+    if (condition.key != id_key) {
+      require_stage(graph, condition.key.substr(0, dot));
+      const Node& any = graph.nodes[graph.node_of(graph.runs.front(), condition.key.substr(0, dot))];
+      std::vector<std::string> names;
+      for (const auto& [name, value] : any.declaration->values) names.push_back(name);
+      if (std::find(names.begin(), names.end(), parameter) == names.end()) {
+        throw Error(ExitCode::usage, fmt::format("--select: stage '{}' has no parameter '{}'{}", any.stage(), parameter, did_you_mean(parameter, names)));
+      }
+    }
+    for (size_t run = 0; run < taken.size(); ++run) {
+      const Value actual = condition.key == id_key ? Value(graph.runs[run].id)
+                                                   : graph.nodes[graph.node_of(graph.runs[run], condition.key.substr(0, dot))].value(parameter);
+      if (!condition.holds(actual)) taken[run] = false;
+    }
+  }
+  for (size_t run = 0; run < taken.size() && parts_ > 1; ++run) {
+    const std::string& id = graph.runs[run].id;
+    const uint64_t number = id.empty() ? 0 : std::stoull(id, nullptr, 16);
+    if (number % static_cast<uint64_t>(parts_) != static_cast<uint64_t>(part_ - 1)) taken[run] = false;
+  }
+  return taken;
+}
+
+}  // namespace penstock::pipeline

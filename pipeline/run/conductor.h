@@ -1,0 +1,76 @@
+// Rank 0's mind: decides of each stage instance whether it is a hit or runs, hands out what runs, and keeps the results.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/plan/explain.h"
+#include "pipeline/plan/schedule.h"
+#include "pipeline/run/stage_order.h"
+
+namespace penstock::pipeline {
+
+// Any thread.
+class Conductor {
+ public:
+  Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan, int ranks);
+
+  // How many ranks the next instance is to run on: all of them, fewer (then several groups of that size work side by
+  // side), or 0 when there is nothing left to run.
+  int next_width();
+  // An instance for a group of `width` ranks; nullopt when there is none now.
+  std::optional<StageOrder> next(int width);
+  // Nothing for groups of this width now, and nothing running that could change that.
+  bool is_over(int width);
+  // Blocks until something ended, or a moment passed.
+  void wait_for_change();
+  // Somebody asked to stop, or a failure is to stop what runs beside it.
+  bool stops_all() const { return interrupted_.load(); }
+
+  // `elsewhere`: on ranks whose log nobody sees here.
+  void ended(NodeResult result, bool elsewhere = false);
+  // After the last instance: publishes the runs that were begun and did not end. Returns the exit code of the whole.
+  ExitCode finish();
+
+ private:
+  void settle();
+  std::optional<NodeResult> decide(int node);
+  void close(NodeResult result);
+  void redo(const NodeResult& result);
+  StageOrder make_order(int node);
+  bool fits(int node, int width) const;
+  bool is_complete(const Node& node) const;
+  std::string run_of(const Node& node) const;
+  void judge(NodeResult& result) const;
+  void publish(int run);
+  std::vector<NodeResult> results_of(const Run& run) const;
+  bool halted() const { return failed_stop_ || interrupted_.load(); }
+
+  const Graph& graph_;
+  const RunOptions& options_;
+  std::atomic<bool>& interrupted_;
+  Store& store_;
+  const Plan plan_;
+  const int ranks_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Schedule schedule_;
+  Explainer explainer_;
+  Publications published_;
+  std::vector<NodeResult> results_;         // of those that ended; `node` is -1 before
+  std::set<int> redo_;                      // their stored output was bad
+  std::set<std::pair<int, int>> to_run_;    // (first run, node), decided and not handed out
+  size_t running_ = 0;
+  std::vector<int> open_in_run_;            // wanted instances of each run that have not ended
+  std::vector<bool> is_published_;          // of each run
+  bool failed_stop_ = false;                // a failure, and no --keep-going
+};
+
+}  // namespace penstock::pipeline

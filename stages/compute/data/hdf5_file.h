@@ -1,0 +1,62 @@
+// HDF5 files as whole values: built in memory and handed over as bytes, read by data set. Bytes depend only on what was
+// added. Every data set is chunked with a fletcher32 checksum; the newest file layout checks metadata too.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stages/images/pack.h"
+
+namespace penstock::stages {
+
+struct Hdf5Array {
+  std::string name;
+  Element element = Element::u8;
+  std::vector<uint64_t> shape;
+  std::string axes;         // "row, y, x, channel"
+  std::string meaning;      // one sentence
+  uint64_t chunk_rows = 1;  // along the first axis
+  bool deflated = false;
+};
+
+class Hdf5Writer {
+ public:
+  Hdf5Writer();
+  ~Hdf5Writer();
+  Hdf5Writer(const Hdf5Writer&) = delete;
+  Hdf5Writer& operator=(const Hdf5Writer&) = delete;
+
+  void add(const Hdf5Array& about, const void* data);
+  // Fixed-length UTF-8.
+  void add_texts(const std::string& name, const std::vector<std::string>& texts, const std::string& meaning);
+  void attribute(const std::string& name, const std::string& text);
+  // Closes the file. Once.
+  std::string finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// One handle; one thread at a time. Throws Error(data) naming file and data set when it is damaged or not as expected.
+class Hdf5Reader {
+ public:
+  explicit Hdf5Reader(const std::filesystem::path& path);
+  ~Hdf5Reader();
+  Hdf5Reader(const Hdf5Reader&) = delete;
+  Hdf5Reader& operator=(const Hdf5Reader&) = delete;
+
+  std::vector<uint64_t> shape(const std::string& name) const;
+  // The whole data set, whose element must be this one.
+  std::vector<uint8_t> read(const std::string& name, Element element) const;
+  std::vector<std::string> read_texts(const std::string& name) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace penstock::stages

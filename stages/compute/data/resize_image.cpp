@@ -1,0 +1,54 @@
+#include "stages/compute/data/resize_image.h"
+
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+
+namespace penstock::stages {
+namespace {
+
+int interpolation(const cv::Mat& from, int width, int height) {
+  return from.cols >= width && from.rows >= height ? cv::INTER_AREA : cv::INTER_LINEAR;
+}
+
+// OpenCV would start threads of its own beside the workers.
+void one_thread() {
+  static const bool once = (cv::setNumThreads(1), true);
+  (void)once;
+}
+
+}  // namespace
+
+Image to_grid(const Image& decoded, int width, int height, int channels) {
+  one_thread();
+  Image source = to_channels(decoded.bits == 8 ? decoded : to_8_bit(decoded), channels);
+  const int type = channels == 1 ? CV_8UC1 : CV_8UC3;
+  const cv::Mat from(source.height, source.width, type, source.bytes.data());
+  Image grid{width, height, channels, 8, {}};
+  grid.bytes.resize(grid.values());
+  cv::Mat to(height, width, type, grid.bytes.data());
+  cv::resize(from, to, to.size(), 0, 0, interpolation(from, width, height));
+  return grid;
+}
+
+std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, double coverage) {
+  one_thread();
+  cv::Mat covered(map.height, map.width, CV_32FC1);
+  for (size_t i = 0; i < map.labels.size(); ++i) covered.ptr<float>()[i] = map.labels[i] != 0 ? 1.0f : 0.0f;
+  cv::Mat shares;
+  cv::resize(covered, shares, cv::Size(width, height), 0, 0, interpolation(covered, width, height));
+  std::vector<uint8_t> mask(static_cast<size_t>(width) * height);
+  const auto needed = static_cast<float>(coverage - 1e-6);
+  for (size_t i = 0; i < mask.size(); ++i) mask[i] = shares.ptr<float>()[i] >= needed;
+  return mask;
+}
+
+std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width, int height) {
+  one_thread();
+  const cv::Mat from(grid_height, grid_width, CV_32FC1, const_cast<float*>(probability.data()));
+  std::vector<float> native(static_cast<size_t>(width) * height);
+  cv::Mat to(height, width, CV_32FC1, native.data());
+  cv::resize(from, to, to.size(), 0, 0, cv::INTER_LINEAR);
+  return native;
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,101 @@
+#include "stages/compute/model/model_folder.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "distributed/error.h"
+#include "pipeline/files.h"
+#include "stages/images/pack.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+namespace fs = std::filesystem;
+
+constexpr const char* weights_name = "weights.safetensors";
+
+std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
+  return {reinterpret_cast<const uint8_t*>(values), static_cast<size_t>(count) * sizeof(float)};
+}
+
+Value to_json(const ModelDescription& model, const std::string& digest) {
+  Value json = {{"schema", 1},
+                {"architecture", to_json(model.architecture)},
+                {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
+                {"classes", {"background", "nucleus"}},
+                {"preprocessing", {{"width", model.width}, {"height", model.height}, {"channels", model.architecture.in_channels},
+                                   {"normalise", to_json(model.normaliser)}}},
+                {"threshold", model.threshold},
+                {"threshold_rule", model.threshold_rule},
+                {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
+                {"members", {weights_name}},
+                {"digests", {{weights_name, digest}}}};
+  if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
+  return json;
+}
+
+void write_json(const fs::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
+
+}  // namespace
+
+std::string write_model(const fs::path& folder, const ModelDescription& model, const FlatLayout& layout, const Weights& weights) {
+  PackWriter pack("model");
+  for (const auto& slot : layout.parameters) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.parameters.data() + slot.offset, slot.count));
+  for (const auto& slot : layout.statistics) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.statistics.data() + slot.offset, slot.count));
+  const auto pieces = pack.pieces();
+  const std::string digest = pipeline::digest_of(pieces).hex();
+  pipeline::write_file(folder / weights_name, pieces);
+  write_json(folder / "model.json", to_json(model, digest));
+  write_json(folder / "architecture.json", describe_layers(model.architecture, model.height, model.width));
+  return digest;
+}
+
+ModelDescription read_model_description(const fs::path& folder) {
+  const fs::path file = folder / "model.json";
+  if (!fs::exists(file)) throw Error(ExitCode::data, folder.string() + ": is no model: it has no model.json");
+  try {
+    const Value json = Value::parse(pipeline::read_file(file));
+    const Value& grid = json.at("preprocessing");
+    return {architecture_from_json(json.at("architecture")),
+            grid.at("width"),
+            grid.at("height"),
+            normaliser_from_json(grid.at("normalise")),
+            json.at("threshold"),
+            json.at("threshold_rule"),
+            {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")},
+            json.value("micro_batch", int64_t{0})};
+  } catch (const Value::exception& problem) {
+    throw Error(ExitCode::data, file.string() + ": is damaged: " + problem.what());
+  }
+}
+
+Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
+  const fs::path file = folder / weights_name;
+  const Value json = Value::parse(pipeline::read_file(folder / "model.json"));
+  if (pipeline::digest_of_file(file).hex() != json.at("digests").at(weights_name).get<std::string>()) {
+    throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs");
+  }
+  const Pack pack(file);
+  Weights weights{std::vector<float>(layout.parameter_count), std::vector<float>(layout.statistic_count)};
+  const auto read = [&](const FlatLayout::Slot& slot, std::vector<float>& to) {
+    const PackedArray array = pack.array(slot.name);
+    if (array.element != Element::f32 || array.shape != slot.shape) {
+      throw Error(ExitCode::data, fmt::format("{}: tensor '{}' is not of the shape that the architecture asks for", file.string(), slot.name));
+    }
+    std::memcpy(to.data() + slot.offset, array.bytes.data(), array.bytes.size());
+  };
+  for (const auto& slot : layout.parameters) read(slot, weights.parameters);
+  for (const auto& slot : layout.statistics) read(slot, weights.statistics);
+  return weights;
+}
+
+void rewrite_model(const fs::path& from, const fs::path& to, const ModelDescription& model) {
+  const Value before = Value::parse(pipeline::read_file(from / "model.json"));
+  pipeline::link_or_copy(from / weights_name, to / weights_name);
+  pipeline::link_or_copy(from / "architecture.json", to / "architecture.json");
+  write_json(to / "model.json", to_json(model, before.at("digests").at(weights_name)));
+}
+
+}  // namespace penstock::stages

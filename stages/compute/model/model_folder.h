@@ -1,0 +1,39 @@
+// A trained model on disk: weights.safetensors with PyTorch state-dict names, model.json, architecture.json (FORMATS.md).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "stages/compute/scores/instances.h"
+#include "stages/compute/model/normaliser.h"
+#include "stages/compute/model/unet.h"
+
+namespace penstock::stages {
+
+struct ModelDescription {
+  Architecture architecture;
+  int width = 0, height = 0;  // of the grid; channels are the architecture's
+  Normaliser normaliser;
+  double threshold = 0.5;
+  std::string threshold_rule = "default";
+  InstanceRules instances;
+  int64_t micro_batch = 0;  // what micro_batch = "auto" came to in training; 0: it was given
+};
+
+struct Weights {
+  std::vector<float> parameters;  // in the order of FlatLayout
+  std::vector<float> statistics;
+};
+
+// Returns the digest of the weights file.
+std::string write_model(const std::filesystem::path& folder, const ModelDescription& model, const FlatLayout& layout, const Weights& weights);
+
+// Throws Error(data) naming what is missing or damaged: a file, a digest, a tensor's shape.
+ModelDescription read_model_description(const std::filesystem::path& folder);
+Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout);
+
+// The same weights under another threshold and other rules.
+void rewrite_model(const std::filesystem::path& from, const std::filesystem::path& to, const ModelDescription& model);
+
+}  // namespace penstock::stages

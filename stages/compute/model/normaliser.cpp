@@ -1,0 +1,86 @@
+#include "stages/compute/model/normaliser.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace penstock::stages {
+namespace {
+
+// The values below which 1 % and 99 % of an image's values lie.
+std::pair<double, double> percentiles(std::span<const uint8_t> image) {
+  std::array<size_t, 256> counts = {};
+  for (const uint8_t value : image) ++counts[value];
+  const auto at = [&](double share) {
+    const auto wanted = static_cast<size_t>(share * static_cast<double>(image.size()));
+    size_t seen = 0;
+    for (int value = 0; value < 256; ++value) {
+      seen += counts[value];
+      if (seen > wanted) return static_cast<double>(value);
+    }
+    return 255.0;
+  };
+  return {at(0.01), at(0.99)};
+}
+
+}  // namespace
+
+std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image) const {
+  if (kind != "percentile") return {0, 255};
+  const auto [low, high] = percentiles(image);
+  return {low, high <= low ? low + 1 : high};
+}
+
+std::array<float, 256> Normaliser::table(const std::pair<double, double>& range, int c) const {
+  const auto [low, high] = range;
+  const double scale = kind == "zscore" ? 1 / (255 * sd[c]) : 1 / (high - low);
+  const double shift = kind == "zscore" ? mean[c] * 255 : low;
+  std::array<float, 256> table;
+  for (int value = 0; value < 256; ++value) {
+    const double scaled = (value - shift) * scale;
+    table[value] = static_cast<float>(kind == "percentile" ? std::clamp(scaled, 0.0, 1.0) : scaled);
+  }
+  return table;
+}
+
+void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out) const {
+  const size_t pixels = image.size() / channels;
+  const auto range = range_of(image);
+  for (int c = 0; c < channels; ++c) {
+    const auto values = table(range, c);  // exact, and no division per pixel
+    float* plane = out + c * pixels;
+    for (size_t i = 0; i < pixels; ++i) plane[i] = values[image[i * channels + c]];
+  }
+}
+
+pipeline::Value to_json(const Normaliser& normaliser) {
+  pipeline::Value json = {{"kind", normaliser.kind}};
+  if (normaliser.kind == "zscore") json["mean"] = normaliser.mean, json["sd"] = normaliser.sd;
+  return json;
+}
+
+Normaliser normaliser_from_json(const pipeline::Value& json) {
+  Normaliser normaliser;
+  normaliser.kind = json.at("kind");
+  if (normaliser.kind == "zscore") normaliser.mean = json.at("mean").get<std::vector<double>>(), normaliser.sd = json.at("sd").get<std::vector<double>>();
+  return normaliser;
+}
+
+Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images, int channels) {
+  Normaliser normaliser;
+  normaliser.kind = kind;
+  if (kind != "zscore") return normaliser;
+  for (int c = 0; c < channels; ++c) {
+    uint64_t count = 0, sum = 0, squares = 0;  // integers: the order of the images does not matter
+    for (const auto* image : images) {
+      for (size_t i = c; i < image->size(); i += channels) sum += (*image)[i], squares += uint64_t{(*image)[i]} * (*image)[i], ++count;
+    }
+    const double mean = static_cast<double>(sum) / static_cast<double>(count);
+    const double variance = static_cast<double>(squares) / static_cast<double>(count) - mean * mean;
+    normaliser.mean.push_back(mean / 255);
+    normaliser.sd.push_back(std::max(std::sqrt(std::max(variance, 0.0)) / 255, 1e-6));
+  }
+  return normaliser;
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,31 @@
+// From an image to probabilities and objects: the one path of eval and predict, so that both give the same numbers.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "stages/images/image_codec.h"
+#include "stages/compute/model/model_folder.h"
+
+namespace penstock::stages {
+
+// Any thread may call; each call runs one image with one intra-op thread, so that results hang on nothing but the image.
+class Predictor {
+ public:
+  explicit Predictor(const std::filesystem::path& model);
+
+  const ModelDescription& model() const { return model_; }
+  // [H,W,C] uint8 on the model's grid -> foreground probability [H,W].
+  std::vector<float> on_grid(std::span<const uint8_t> image) const;
+  // The same at another size: the probability is upsampled, never the mask.
+  std::vector<float> at_size(const std::vector<float>& grid_probability, int width, int height) const;
+
+ private:
+  ModelDescription model_;
+  Weights weights_;
+  mutable UNet network_{nullptr};
+};
+
+}  // namespace penstock::stages

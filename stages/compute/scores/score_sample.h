@@ -1,0 +1,44 @@
+// Everything that is said of one predicted image: its figures, and the files a person looks at.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pipeline/value.h"
+#include "stages/compute/scores/instances.h"
+#include "stages/compute/scores/metrics.h"
+#include "stages/images/image_codec.h"
+
+namespace penstock::stages {
+
+// A prediction at native size.
+struct NativePrediction {
+  int width = 0, height = 0;
+  std::vector<float> probability;
+  LabelMap objects;
+};
+
+struct SampleScores {
+  PixelCounts grid, native;
+  ObjectScores objects;
+};
+pipeline::Value to_json(const SampleScores& scores);
+SampleScores sample_scores_from_json(const pipeline::Value& json);
+
+PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& truth, double threshold);
+
+// labels/<id>.png (16-bit), probability/<id>.png (8-bit), overlays/<id>.png below `folder`. `shown` is the image at the
+// prediction's size, or null: the overlay is then drawn on black.
+void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction, const Image* shown);
+
+// One row per object: [{"object", "area", "x", "y", "probability"}], centroids in native pixels.
+pipeline::Value object_rows(const NativePrediction& prediction);
+// Kaggle's run lengths of each object: "start length start length ...", column by column from 1.
+std::vector<std::string> run_lengths(const LabelMap& objects);
+
+// {"images", "grid": {"micro", "macro"}, "native": {..., "map", "ap50", ...}} of one subset, rows in a fixed order.
+// Without `with_grid` only "images" and "native".
+pipeline::Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid);
+
+}  // namespace penstock::stages

@@ -1,0 +1,216 @@
+#include "stages/images/archive.h"
+
+#include <fmt/format.h>
+#include <zip.h>
+
+#include <algorithm>
+#include <cctype>
+#include <mutex>
+#include <optional>
+
+#include "distributed/error.h"
+#include "pipeline/files.h"
+
+namespace penstock::stages {
+namespace {
+
+namespace fs = std::filesystem;
+using pipeline::Digest;
+
+[[noreturn]] void refuse(const std::string& what, const std::string& fault) { throw Error(ExitCode::data, what + ": " + fault); }
+
+bool ends_with(std::string name, std::string_view ending) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name.ends_with(ending);
+}
+
+// A name that would leave the folder it is unpacked into, or cannot be a path.
+bool escapes(const std::string& name) {
+  if (name.empty() || name.front() == '/' || name.find('\\') != std::string::npos || name.find('\0') != std::string::npos) return true;
+  if (name.size() > 1 && name[1] == ':') return true;
+  const fs::path path(name);
+  return std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+// What a zip is read from: a file, or bytes in memory (an archive inside an archive).
+struct ZipBytes {
+  fs::path file;
+  std::vector<uint8_t> memory;
+};
+
+struct CloseZip {
+  void operator()(zip_t* zip) const { zip_discard(zip); }
+};
+struct CloseFile {
+  void operator()(zip_file_t* file) const { zip_fclose(file); }
+};
+using Zip = std::unique_ptr<zip_t, CloseZip>;
+using ZipFile = std::unique_ptr<zip_file_t, CloseFile>;
+
+Zip open_zip(const ZipBytes& bytes, const std::string& name) {
+  zip_error_t problem;
+  zip_error_init(&problem);
+  zip_source_t* source = bytes.memory.empty()
+                             ? zip_source_file_create(bytes.file.c_str(), 0, -1, &problem)
+                             : zip_source_buffer_create(bytes.memory.data(), bytes.memory.size(), 0, &problem);
+  zip_t* zip = source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &problem);
+  const std::string why = zip_error_strerror(&problem);
+  if (zip == nullptr) {
+    if (source != nullptr) zip_source_free(source);
+    zip_error_fini(&problem);
+    refuse(name, "is not a whole zip archive: " + why);
+  }
+  zip_error_fini(&problem);
+  return Zip(zip);
+}
+
+class ZipArchive final : public Archive {
+ public:
+  ZipArchive(ZipBytes bytes, std::string name, const ArchiveLimits& limits) : bytes_(std::move(bytes)), name_(std::move(name)) {
+    Zip zip = open_zip(bytes_, name_);
+    const auto count = static_cast<uint64_t>(zip_get_num_entries(zip.get(), 0));
+    if (count > limits.entries) refuse(name_, fmt::format("{} entries exceed the limit of {} (max_entries)", count, limits.entries));
+    uint64_t total = 0;
+    for (uint64_t index = 0; index < count; ++index) {
+      zip_stat_t about;
+      if (zip_stat_index(zip.get(), index, 0, &about) != 0) refuse(name_, fmt::format("entry {} cannot be read", index));
+      const std::string entry = about.name;
+      check(entry, about, limits);
+      if (is_link(zip.get(), index)) refuse(name_ + ":" + entry, "is a symbolic link; archives may hold files and folders only");
+      if (entry.ends_with('/')) continue;
+      total += about.size;
+      if (total > limits.bytes) refuse(name_, fmt::format("unpacks to over {} bytes (max_bytes)", limits.bytes));
+      entries_.push_back({entry, name_ + ":" + entry, about.size});
+      indices_.push_back(index);
+    }
+    idle_.push_back(std::move(zip));
+  }
+
+  const std::vector<ArchiveEntry>& entries() const override { return entries_; }
+
+  std::vector<uint8_t> read(size_t entry) const override {
+    const Lease lease(*this);
+    const ZipFile file(zip_fopen_index(lease.zip.get(), indices_[entry], 0));
+    if (!file) refuse(entries_[entry].shown, std::string("cannot be unpacked: ") + zip_strerror(lease.zip.get()));
+    std::vector<uint8_t> content(entries_[entry].bytes);
+    uint8_t beyond;
+    const zip_int64_t got = zip_fread(file.get(), content.data(), content.size());
+    // The read past the end makes libzip compare length and checksum.
+    const zip_int64_t rest = got == static_cast<zip_int64_t>(content.size()) ? zip_fread(file.get(), &beyond, 1) : -1;
+    if (rest != 0) {
+      refuse(entries_[entry].shown, std::string("is damaged: ") + zip_file_strerror(file.get()));
+    }
+    return content;
+  }
+
+  Digest digest(size_t entry) const override {
+    const Lease lease(*this);
+    zip_stat_t about;
+    zip_stat_index(lease.zip.get(), indices_[entry], 0, &about);
+    const ZipFile file(zip_fopen_index(lease.zip.get(), indices_[entry], ZIP_FL_COMPRESSED));
+    if (!file) refuse(entries_[entry].shown, std::string("cannot be read: ") + zip_strerror(lease.zip.get()));
+    std::vector<uint8_t> packed(about.comp_size);
+    if (zip_fread(file.get(), packed.data(), packed.size()) != static_cast<zip_int64_t>(packed.size())) {
+      refuse(entries_[entry].shown, "is truncated");
+    }
+    return pipeline::Hasher().field(int64_t{about.comp_method}).field(uint64_t{about.size}).bytes(packed.data(), packed.size()).finish();
+  }
+
+ private:
+  // libzip's handle serves one thread: each reader borrows one, opened when none is idle.
+  struct Lease {
+    explicit Lease(const ZipArchive& of) : archive(of) {
+      {
+        const std::lock_guard lock(archive.mutex_);
+        if (!archive.idle_.empty()) {
+          zip = std::move(archive.idle_.back());
+          archive.idle_.pop_back();
+        }
+      }
+      if (!zip) zip = open_zip(archive.bytes_, archive.name_);
+    }
+    ~Lease() {
+      const std::lock_guard lock(archive.mutex_);
+      archive.idle_.push_back(std::move(zip));
+    }
+    const ZipArchive& archive;
+    Zip zip;
+  };
+
+  void check(const std::string& entry, const zip_stat_t& about, const ArchiveLimits& limits) const {
+    if (entry.size() > limits.name_length) {
+      refuse(name_, fmt::format("the name of entry '{}...' has {} bytes, over {} (max_name_length)", entry.substr(0, 40), entry.size(), limits.name_length));
+    }
+    if (escapes(entry)) refuse(name_ + ":" + entry, "its name leads out of the archive");
+    if (about.encryption_method != ZIP_EM_NONE) refuse(name_ + ":" + entry, "is encrypted");
+    if (about.size > 4096 && static_cast<double>(about.size) > limits.ratio * static_cast<double>(std::max<uint64_t>(about.comp_size, 1))) {
+      refuse(name_ + ":" + entry, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size, about.size, limits.ratio));
+    }
+  }
+
+  static bool is_link(zip_t* zip, uint64_t index) {
+    zip_uint8_t system = 0;
+    zip_uint32_t attributes = 0;
+    if (zip_file_get_external_attributes(zip, index, 0, &system, &attributes) != 0) return false;
+    return system == ZIP_OPSYS_UNIX && (attributes >> 16 & 0170000) == 0120000;
+  }
+
+  ZipBytes bytes_;
+  std::string name_;
+  std::vector<ArchiveEntry> entries_;
+  std::vector<zip_uint64_t> indices_;
+  mutable std::mutex mutex_;
+  mutable std::vector<Zip> idle_;
+};
+
+class FolderArchive final : public Archive {
+ public:
+  FolderArchive(fs::path folder, const std::string& name, const ArchiveLimits& limits) : folder_(std::move(folder)) {
+    for (const auto& [path, signature] : pipeline::tree_of(folder_)) {
+      entries_.push_back({path, name + "/" + path, fs::file_size(folder_ / path)});
+    }
+    if (entries_.size() > limits.entries) refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));
+  }
+  const std::vector<ArchiveEntry>& entries() const override { return entries_; }
+  std::vector<uint8_t> read(size_t entry) const override {
+    const std::string content = pipeline::read_file(folder_ / entries_[entry].name);
+    return {content.begin(), content.end()};
+  }
+  Digest digest(size_t entry) const override { return pipeline::digest_of_file(folder_ / entries_[entry].name); }
+
+ private:
+  fs::path folder_;
+  std::vector<ArchiveEntry> entries_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const ArchiveLimits& limits) {
+  std::vector<std::unique_ptr<Archive>> archives;
+  const std::string name = path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
+  if (fs::is_directory(path)) {
+    auto folder = std::make_unique<FolderArchive>(path, name, limits);
+    // A folder with nothing but archives in it stands for them: an upstream stage's output, or a download folder.
+    const bool all_zips = !folder->entries().empty() && std::all_of(folder->entries().begin(), folder->entries().end(),
+                                                                     [](const ArchiveEntry& entry) { return ends_with(entry.name, ".zip"); });
+    if (!all_zips) {
+      archives.push_back(std::move(folder));
+      return archives;
+    }
+    for (const ArchiveEntry& entry : folder->entries()) {
+      for (auto& archive : open_archives(path / entry.name, limits)) archives.push_back(std::move(archive));
+    }
+    return archives;
+  }
+  if (!fs::exists(path)) refuse(path.string(), "does not exist");
+  auto outer = std::make_unique<ZipArchive>(ZipBytes{path, {}}, name, limits);
+  for (size_t entry = 0; entry < outer->entries().size(); ++entry) {
+    const ArchiveEntry& inner = outer->entries()[entry];
+    if (!ends_with(inner.name, ".zip") || inner.name.starts_with("__MACOSX/")) continue;
+    archives.push_back(std::make_unique<ZipArchive>(ZipBytes{{}, outer->read(entry)}, inner.shown, limits));
+  }
+  archives.insert(archives.begin(), std::move(outer));
+  return archives;
+}
+
+}  // namespace penstock::stages

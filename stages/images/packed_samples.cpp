@@ -1,0 +1,40 @@
+#include "stages/images/packed_samples.h"
+
+#include "distributed/check.h"
+#include "pipeline/files.h"
+
+namespace penstock::stages {
+
+using pipeline::Value;
+
+PackedSamples::PackedSamples(std::filesystem::path folder, const std::string& index)
+    : folder_(std::move(folder)), index_(Value::parse(pipeline::read_file(folder_ / index))) {
+  for (const Value& record : index_.at("samples")) {
+    by_id_.emplace(record.at("id"), records_.size());
+    records_.push_back(record);
+  }
+}
+
+const Value& PackedSamples::record(const std::string& id) const {
+  const auto found = by_id_.find(id);
+  PENSTOCK_CHECK(found != by_id_.end(), "an id comes from the same index");
+  return records_[found->second];
+}
+
+const Pack& PackedSamples::pack_of(const std::string& id) const {
+  const std::string& name = record(id).at("pack").get_ref<const std::string&>();
+  const std::lock_guard lock(mutex_);
+  auto found = packs_.find(name);
+  if (found == packs_.end()) found = packs_.emplace(name, Pack(folder_ / name)).first;
+  return found->second;
+}
+
+std::vector<pipeline::Sample> PackedSamples::listed(const std::string& port) const {
+  std::vector<pipeline::Sample> all;
+  for (const Value& record : records_) {
+    all.push_back({record.at("id"), {{port, pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
+  }
+  return all;
+}
+
+}  // namespace penstock::stages

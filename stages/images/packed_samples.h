@@ -1,0 +1,37 @@
+// The samples of a port that holds packs and an index (unzip.images, resize.samples), by id.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "pipeline/stage.h"
+#include "stages/images/pack.h"
+
+namespace penstock::stages {
+
+// Any thread may read; packs are opened when first used.
+class PackedSamples {
+ public:
+  // `index` is the port's JSON file with "samples" ("samples.json", "catalogue.json").
+  PackedSamples(std::filesystem::path folder, const std::string& index);
+
+  const pipeline::Value& index() const { return index_; }                       // the whole JSON
+  const std::vector<pipeline::Value>& records() const { return records_; }      // sorted by id
+  const pipeline::Value& record(const std::string& id) const;                   // must be there
+  const Pack& pack_of(const std::string& id) const;
+  // (port, digest) of each sample, for SharedWork::samples.
+  std::vector<pipeline::Sample> listed(const std::string& port) const;
+
+ private:
+  std::filesystem::path folder_;
+  pipeline::Value index_;
+  std::vector<pipeline::Value> records_;
+  std::map<std::string, size_t> by_id_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Pack> packs_;
+};
+
+}  // namespace penstock::stages

@@ -1,0 +1,237 @@
+#include "stages/images/png_codec.h"
+
+#include <fmt/format.h>
+#include <libdeflate.h>
+#include <png.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "distributed/error.h"
+#include "stages/images/image_limits.h"
+
+namespace penstock::stages {
+namespace {
+
+constexpr uint8_t signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+
+[[noreturn]] void refuse(std::string_view what, std::string_view fault) {
+  throw Error(ExitCode::data, fmt::format("{}: {}", what, fault));
+}
+
+uint32_t big_endian(const uint8_t* at) {
+  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3];
+}
+
+struct Header {
+  uint32_t width, height;
+  int bits, color, interlace;
+};
+
+// Channels of a PNG colour type without a palette; 0 for others.
+int channels_of(int color) { return color == 0 ? 1 : color == 2 ? 3 : color == 4 ? 2 : color == 6 ? 4 : 0; }
+
+struct Chunks {
+  Header header = {};
+  std::vector<std::span<const uint8_t>> data;  // IDAT, in order
+  bool transparency = false;                   // tRNS: libpng makes an alpha channel of it
+};
+
+// Walks the chunks and checks each one's CRC.
+Chunks walk(std::span<const uint8_t> bytes, std::string_view what) {
+  Chunks chunks;
+  size_t at = sizeof signature;
+  for (bool first = true;; first = false) {
+    if (bytes.size() < at + 12) refuse(what, "truncated PNG");
+    const uint32_t length = big_endian(&bytes[at]);
+    if (length > bytes.size() - at - 12) refuse(what, "truncated PNG");
+    const std::string_view type(reinterpret_cast<const char*>(&bytes[at + 4]), 4);
+    const uint8_t* body = &bytes[at + 8];
+    if (libdeflate_crc32(0, &bytes[at + 4], length + 4) != big_endian(body + length)) {
+      refuse(what, fmt::format("damaged PNG: the checksum of chunk {} is wrong", type));
+    }
+    if (first) {
+      if (type != "IHDR" || length != 13) refuse(what, "damaged PNG: it does not begin with IHDR");
+      chunks.header = {big_endian(body), big_endian(body + 4), body[8], body[9], body[12]};
+    } else if (type == "IDAT") {
+      chunks.data.emplace_back(body, length);
+    } else if (type == "tRNS") {
+      chunks.transparency = true;
+    } else if (type == "IEND") {
+      return chunks;
+    }
+    at += length + 12;
+  }
+}
+
+uint8_t paeth(int a, int b, int c) {
+  const int p = a + b - c;
+  const int pa = std::abs(p - a), pb = std::abs(p - b), pc = std::abs(p - c);
+  return static_cast<uint8_t>(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
+}
+
+// Undoes one row's filter (PNG specification, section 9.2). `up` is the finished row above, or zeros.
+bool unfilter(int filter, const uint8_t* in, const uint8_t* up, uint8_t* out, size_t size, size_t step) {
+  switch (filter) {
+    case 0: std::memcpy(out, in, size); return true;
+    case 1:
+      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + (i < step ? 0 : out[i - step]));
+      return true;
+    case 2:
+      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + up[i]);
+      return true;
+    case 3:
+      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + ((i < step ? 0 : out[i - step]) + up[i]) / 2);
+      return true;
+    case 4:
+      for (size_t i = 0; i < size; ++i) {
+        out[i] = static_cast<uint8_t>(in[i] + (i < step ? up[i] : paeth(out[i - step], up[i], up[i - step])));
+      }
+      return true;
+    default: return false;
+  }
+}
+
+struct Decompressor {
+  libdeflate_decompressor* state = libdeflate_alloc_decompressor();
+  ~Decompressor() { libdeflate_free_decompressor(state); }
+};
+
+}  // namespace
+
+bool is_png(std::span<const uint8_t> bytes) {
+  return bytes.size() >= sizeof signature && std::equal(std::begin(signature), std::end(signature), bytes.begin());
+}
+
+std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what) {
+  const Chunks chunks = walk(bytes, what);
+  const int channels = channels_of(chunks.header.color);
+  if (chunks.header.bits != 8 || chunks.header.interlace != 0 || channels == 0 || chunks.transparency) return std::nullopt;
+  check_size(chunks.header.width, chunks.header.height, channels, what);
+
+  std::vector<uint8_t> joined;
+  std::span<const uint8_t> stream;
+  if (chunks.data.size() == 1) {
+    stream = chunks.data.front();
+  } else {
+    for (const auto& part : chunks.data) joined.insert(joined.end(), part.begin(), part.end());
+    stream = joined;
+  }
+  const size_t row = static_cast<size_t>(chunks.header.width) * channels;
+  std::vector<uint8_t> filtered((row + 1) * chunks.header.height);
+  static thread_local const Decompressor decompressor;
+  size_t got = 0;
+  const auto result = libdeflate_zlib_decompress(decompressor.state, stream.data(), stream.size(), filtered.data(), filtered.size(), &got);
+  if (result != LIBDEFLATE_SUCCESS || got != filtered.size()) refuse(what, "damaged PNG: its pixels cannot be decompressed");
+
+  Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
+  image.bytes.resize(row * chunks.header.height);
+  const std::vector<uint8_t> zeros(row);
+  for (size_t y = 0; y < chunks.header.height; ++y) {
+    const uint8_t* in = &filtered[y * (row + 1)];
+    uint8_t* out = image.bytes.data() + y * row;
+    if (!unfilter(in[0], in + 1, y == 0 ? zeros.data() : out - row, out, row, static_cast<size_t>(channels))) {
+      refuse(what, fmt::format("damaged PNG: row {} has the unknown filter {}", y, in[0]));
+    }
+  }
+  return image;
+}
+
+namespace {
+
+// libpng with its state freed on every way out; its errors become Error.
+class PngReader {
+ public:
+  PngReader(std::span<const uint8_t> bytes, std::string_view what) : rest_(bytes), what_(what) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, png_const_charp) {});
+    info_ = png_create_info_struct(png_);
+    png_set_user_limits(png_, max_side, max_side);
+    png_set_read_fn(png_, this, read);
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  Image decode() {
+    png_read_info(png_, info_);
+    png_set_expand(png_);
+    if (png_get_bit_depth(png_, info_) == 16) png_set_swap(png_);  // PNG is big endian
+    png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    Image image{static_cast<int>(png_get_image_width(png_, info_)), static_cast<int>(png_get_image_height(png_, info_)),
+                png_get_channels(png_, info_), png_get_bit_depth(png_, info_) == 16 ? 16 : 8, {}};
+    check_size(image.width, image.height, image.channels, what_);
+    const size_t row = png_get_rowbytes(png_, info_);
+    image.bytes.resize(row * image.height);
+    std::vector<png_bytep> rows;
+    for (int y = 0; y < image.height; ++y) rows.push_back(image.bytes.data() + y * row);
+    png_read_image(png_, rows.data());
+    png_read_end(png_, nullptr);
+    return image;
+  }
+
+ private:
+  static void fail(png_structp png, png_const_charp message) {
+    refuse(static_cast<PngReader*>(png_get_error_ptr(png))->what_, std::string("damaged PNG: ") + message);
+  }
+  static void read(png_structp png, png_bytep to, size_t size) {
+    auto& rest = static_cast<PngReader*>(png_get_io_ptr(png))->rest_;
+    if (size > rest.size()) png_error(png, "it is truncated");
+    std::copy_n(rest.begin(), size, to);
+    rest = rest.subspan(size);
+  }
+
+  std::span<const uint8_t> rest_;
+  std::string_view what_;
+  png_structp png_;
+  png_infop info_;
+};
+
+}  // namespace
+
+Image decode_any_png(std::span<const uint8_t> bytes, std::string_view what) { return PngReader(bytes, what).decode(); }
+
+Image decode_png(std::span<const uint8_t> bytes, std::string_view what) {
+  if (auto image = decode_simple_png(bytes, what)) return std::move(*image);
+  return decode_any_png(bytes, what);
+}
+
+Image read_png_header(std::span<const uint8_t> bytes, std::string_view what) {
+  if (bytes.size() < 33) refuse(what, "truncated PNG");
+  const int color = bytes[25];
+  Image image{static_cast<int>(big_endian(&bytes[16])), static_cast<int>(big_endian(&bytes[20])),
+              color == 3 ? 3 : channels_of(color), bytes[24] == 16 ? 16 : 8, {}};
+  check_size(image.width, image.height, image.channels, what);
+  return image;
+}
+
+std::string encode_png(const Image& image) {
+  std::string file;
+  png_structp png = png_create_write_struct(
+      PNG_LIBPNG_VER_STRING, nullptr,
+      [](png_structp, png_const_charp message) { throw Error(ExitCode::internal, std::string("PNG: ") + message); },
+      [](png_structp, png_const_charp) {});
+  png_infop info = png_create_info_struct(png);
+  const auto release = [&info](png_structp state) { png_destroy_write_struct(&state, &info); };
+  const std::unique_ptr<png_struct, decltype(release)> guard(png, release);
+  png_set_write_fn(
+      png, &file,
+      [](png_structp state, png_bytep bytes, size_t size) {
+        static_cast<std::string*>(png_get_io_ptr(state))->append(reinterpret_cast<const char*>(bytes), size);
+      },
+      [](png_structp) {});
+  constexpr int colors[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
+  png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits,
+               colors[image.channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_compression_level(png, 6);
+  if (image.channels == 1) png_set_filter(png, 0, PNG_FILTER_NONE);  // masks and labels: runs of equal bytes
+  png_write_info(png, info);
+  if (image.bits == 16) png_set_swap(png);
+  const size_t row = image.values() / image.height * (image.bits / 8);
+  for (int y = 0; y < image.height; ++y) png_write_row(png, image.bytes.data() + y * row);
+  png_write_end(png, nullptr);
+  return file;
+}
+
+}  // namespace penstock::stages

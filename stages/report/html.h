@@ -1,0 +1,27 @@
+// Small pieces of HTML.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "stages/images/image_codec.h"
+
+namespace penstock::stages {
+
+std::string escaped(std::string_view text);                     // & < > " '
+std::string base64(std::string_view bytes);
+// <img> with the picture inside; `caption` becomes its alternative text.
+std::string picture(const Image& image, std::string_view caption);
+std::string picture_of_png(std::string_view png, std::string_view caption);
+
+// 1234567 -> "1,234,567".
+std::string grouped(int64_t number);
+// 83.2 -> "1 min 23 s"; 0.314 -> "0.31 s".
+std::string duration(double seconds);
+
+// A table whose first column is text and whose others are numbers. Cells are HTML already.
+std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace penstock::stages

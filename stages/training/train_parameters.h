@@ -1,0 +1,61 @@
+// Parameters of train, for its declaration and its body.
+#pragma once
+
+#include "pipeline/parameters.h"
+
+namespace penstock::stages {
+
+struct TrainParameters {
+  // The U-Net.
+  int64_t base_channels = 16;
+  int64_t depth = 4;
+  std::string norm = "batch";
+  double dropout = 0;
+  std::string normalise = "unit";
+  // Optimisation.
+  double lr = 1e-3;
+  std::string schedule = "constant";
+  std::string optimizer = "adamw";
+  double momentum = 0.9;
+  double weight_decay = 0;
+  double clip_norm = 0;
+  std::string on_nan = "stop";
+  std::string loss = "bce";
+  int64_t epochs = 30;
+  int64_t global_batch = 16;
+  pipeline::IntegerOrWord asked_micro_batch = int64_t{4};  // the parameter as it is given
+  int64_t micro_batch = 4;                                 // what it comes to; "auto" as on a CPU, until a GPU says otherwise
+  std::string precision = "fp32";
+  int64_t seed = 0;
+  std::vector<std::string> augment = {"flip", "rot90"};
+  // What is kept.
+  std::string monitor = "val_loss";
+  std::string mode = "auto";
+  int64_t every = 1;
+  std::string final_weights = "best";
+  std::string stop_monitor = "val_loss";
+  int64_t stop_patience = 0;
+  double stop_min_delta = 0;
+  int64_t stop_warm_up = 0;
+  // How it runs; in no key.
+  pipeline::NumberOrWord checkpoint_seconds = "auto";
+  int64_t keep = 2;
+  std::string reproducible = "auto";
+  std::string overlap = "auto";
+  std::string device = "auto";
+  std::string graph = "auto";
+
+  void describe(pipeline::ParameterVisitor& visit);
+  int64_t micro_shards() const { return global_batch / micro_batch; }
+};
+
+// micro_batch = "auto" without a GPU: the largest up to 4 that divides the global batch.
+int64_t usual_micro_batch(int64_t global_batch);
+
+// The figures that "monitor" may name.
+const std::vector<std::string>& monitored_figures();
+
+// True when a larger value of this figure ("val_f1") is better.
+bool larger_is_better(const std::string& monitor);
+
+}  // namespace penstock::stages

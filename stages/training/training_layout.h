@@ -1,0 +1,30 @@
+// How a training is laid out over ranks: decisions that the trainer takes and `penstock plan` foretells, in one place. Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "distributed/reducer/gradient_reducer.h"
+#include "stages/training/train_parameters.h"
+
+namespace penstock::stages {
+
+// A micro-shard's vector: gradients, running statistics, then these.
+inline constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
+
+// How gradients are summed.
+distributed::Reproducible reproducible_of(const TrainParameters& parameters);
+
+// As train.reproducible says it.
+inline const char* name_of(distributed::Reproducible mode) { return mode == distributed::Reproducible::world ? "world" : "run"; }
+
+// What the reducer adds up in a step: micro-shards, or with synchronised norms, which see them together, the ranks' shares.
+int items_of(const TrainParameters& parameters, int ranks);
+
+// Full steps; the last is filled from the epoch's beginning.
+inline int64_t steps_per_epoch(int64_t samples, int64_t global_batch) { return (samples + global_batch - 1) / global_batch; }
+
+// `slots`: the lengths of the parameters in the order of their use.
+std::vector<distributed::Bucket> gradient_buckets(const std::vector<size_t>& slots, int64_t statistics);
+
+}  // namespace penstock::stages
