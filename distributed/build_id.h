@@ -5,8 +5,8 @@
 
 namespace penstock::distributed {
 
-// Hex of the linker's build ids of the executable and of the libpenstock libraries that are loaded: the same for copies of one
-// build. Empty where the linker wrote none.
+// Hex of the linker's build ids of the executable and of the libpenstock libraries that are loaded: the same for copies
+// of one build. Empty where the linker wrote none.
 std::string build_id();
 
 }  // namespace penstock::distributed

@@ -7,8 +7,8 @@
 namespace penstock {
 
 void check_failed(const char* file, int line, const char* condition, std::string_view sentence) {
-  throw Error(ExitCode::internal, std::string(file) + ":" + std::to_string(line) + ": internal error: " +
-                                      std::string(sentence) + " (" + condition + ")");
+  throw Error(ExitCode::internal, std::string(file) + ":" + std::to_string(line) +
+                                      ": internal error: " + std::string(sentence) + " (" + condition + ")");
 }
 
 }  // namespace penstock

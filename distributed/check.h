@@ -11,7 +11,7 @@ namespace penstock {
 }  // namespace penstock
 
 // `sentence` says what must hold, in words: PENSTOCK_CHECK(rank < size, "a rank lies within its world").
-#define PENSTOCK_CHECK(condition, sentence) \
-  do {                                      \
+#define PENSTOCK_CHECK(condition, sentence)                                               \
+  do {                                                                                    \
     if (!(condition)) ::penstock::check_failed(__FILE__, __LINE__, #condition, sentence); \
   } while (false)

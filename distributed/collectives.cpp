@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <thread>
 
-
 namespace penstock::distributed {
 
 std::string broadcast_text(Communicator& ranks, std::string_view text, int root, std::string_view what) {

@@ -17,24 +17,33 @@ void add(void* to, const void* from, size_t count) {
 
 size_t bytes_of(DataType type) {
   switch (type) {
-    case DataType::u8: return 1;
+    case DataType::u8:
+      return 1;
     case DataType::i32:
-    case DataType::f32: return 4;
+    case DataType::f32:
+      return 4;
     case DataType::i64:
     case DataType::u64:
-    case DataType::f64: return 8;
+    case DataType::f64:
+      return 8;
   }
   PENSTOCK_CHECK(false, "a data type is one of those listed");
 }
 
 void add_into(void* to, const void* from, size_t count, DataType type) {
   switch (type) {
-    case DataType::u8: return add<uint8_t>(to, from, count);
-    case DataType::i32: return add<int32_t>(to, from, count);
-    case DataType::i64: return add<int64_t>(to, from, count);
-    case DataType::u64: return add<uint64_t>(to, from, count);
-    case DataType::f32: return add<float>(to, from, count);
-    case DataType::f64: return add<double>(to, from, count);
+    case DataType::u8:
+      return add<uint8_t>(to, from, count);
+    case DataType::i32:
+      return add<int32_t>(to, from, count);
+    case DataType::i64:
+      return add<int64_t>(to, from, count);
+    case DataType::u64:
+      return add<uint64_t>(to, from, count);
+    case DataType::f32:
+      return add<float>(to, from, count);
+    case DataType::f64:
+      return add<double>(to, from, count);
   }
 }
 

@@ -35,12 +35,30 @@ struct Buffer {
 
 template <typename T>
 constexpr DataType data_type_of();
-template <> constexpr DataType data_type_of<uint8_t>() { return DataType::u8; }
-template <> constexpr DataType data_type_of<int32_t>() { return DataType::i32; }
-template <> constexpr DataType data_type_of<int64_t>() { return DataType::i64; }
-template <> constexpr DataType data_type_of<uint64_t>() { return DataType::u64; }
-template <> constexpr DataType data_type_of<float>() { return DataType::f32; }
-template <> constexpr DataType data_type_of<double>() { return DataType::f64; }
+template <>
+constexpr DataType data_type_of<uint8_t>() {
+  return DataType::u8;
+}
+template <>
+constexpr DataType data_type_of<int32_t>() {
+  return DataType::i32;
+}
+template <>
+constexpr DataType data_type_of<int64_t>() {
+  return DataType::i64;
+}
+template <>
+constexpr DataType data_type_of<uint64_t>() {
+  return DataType::u64;
+}
+template <>
+constexpr DataType data_type_of<float>() {
+  return DataType::f32;
+}
+template <>
+constexpr DataType data_type_of<double>() {
+  return DataType::f64;
+}
 
 template <typename T>
 Buffer buffer_of(T* data, size_t count) {

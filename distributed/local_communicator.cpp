@@ -104,8 +104,8 @@ class LocalCommunicator final : public Communicator {
   std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
     std::pair<int, int> mine(color, key);
     std::vector<std::pair<int, int>> all(size());
-    all_gather(buffer_of(reinterpret_cast<int32_t*>(&mine), 2), buffer_of(reinterpret_cast<int32_t*>(all.data()), 2 * all.size()),
-               what);
+    all_gather(buffer_of(reinterpret_cast<int32_t*>(&mine), 2),
+               buffer_of(reinterpret_cast<int32_t*>(all.data()), 2 * all.size()), what);
     int before = 0, count = 0;
     for (int other = 0; other < size(); ++other) {
       if (all[other].first != color) continue;
@@ -197,10 +197,11 @@ class LocalCommunicator final : public Communicator {
     arrive(what);
     for (int other = 0; other < size(); ++other) {
       const auto& slot = group_->slots[other];
-      if (std::strcmp(slot.operation, operation) == 0 && slot.buffer.bytes() == buffer.bytes() && slot.detail == detail) continue;
-      throw Error(ExitCode::ranks, "ranks disagree at '" + std::string(what) + "': rank " + std::to_string(rank_) + " is in " +
-                                       operation + " of " + std::to_string(buffer.bytes()) + " bytes, rank " +
-                                       std::to_string(other) + " in " + slot.operation + " of " +
+      if (std::strcmp(slot.operation, operation) == 0 && slot.buffer.bytes() == buffer.bytes() && slot.detail == detail)
+        continue;
+      throw Error(ExitCode::ranks, "ranks disagree at '" + std::string(what) + "': rank " + std::to_string(rank_) +
+                                       " is in " + operation + " of " + std::to_string(buffer.bytes()) +
+                                       " bytes, rank " + std::to_string(other) + " in " + slot.operation + " of " +
                                        std::to_string(slot.buffer.bytes()));
     }
     if (std::strcmp(operation, "barrier") == 0) arrive(what);

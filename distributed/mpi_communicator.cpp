@@ -64,12 +64,18 @@ void wait(MPI_Request& request, std::string_view what) {
 
 MPI_Datatype mpi_type(DataType type) {
   switch (type) {
-    case DataType::u8: return MPI_UINT8_T;
-    case DataType::i32: return MPI_INT32_T;
-    case DataType::i64: return MPI_INT64_T;
-    case DataType::u64: return MPI_UINT64_T;
-    case DataType::f32: return MPI_FLOAT;
-    case DataType::f64: return MPI_DOUBLE;
+    case DataType::u8:
+      return MPI_UINT8_T;
+    case DataType::i32:
+      return MPI_INT32_T;
+    case DataType::i64:
+      return MPI_INT64_T;
+    case DataType::u64:
+      return MPI_UINT64_T;
+    case DataType::f32:
+      return MPI_FLOAT;
+    case DataType::f64:
+      return MPI_DOUBLE;
   }
   PENSTOCK_CHECK(false, "a data type is one of those listed");
 }
@@ -81,8 +87,8 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm_size(comm_, &size_);
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
   }
-  // MPI_Comm_free is collective by the letter, and local in Open MPI; nothing may communicate here, so the handle stays. So
-  // do messages that nobody has received: MPI still reads them.
+  // MPI_Comm_free is collective by the letter, and local in Open MPI; nothing may communicate here, so the handle
+  // stays. So do messages that nobody has received: MPI still reads them.
   ~MpiCommunicator() override {
     static auto& kept = *new std::deque<std::map<int, std::deque<Outgoing>>>();
     static std::mutex mutex;
@@ -131,7 +137,9 @@ class MpiCommunicator final : public Communicator {
       return;
     }
     MPI_Request request;
-    check_mpi(MPI_Iallgather(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_, &request), what);
+    check_mpi(
+        MPI_Iallgather(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_, &request),
+        what);
     wait(request, what);
   }
 
@@ -144,7 +152,9 @@ class MpiCommunicator final : public Communicator {
       return;
     }
     MPI_Request request;
-    check_mpi(MPI_Ialltoall(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_, &request), what);
+    check_mpi(
+        MPI_Ialltoall(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_, &request),
+        what);
     wait(request, what);
   }
 
@@ -183,7 +193,8 @@ class MpiCommunicator final : public Communicator {
     }
     if (box.size() >= most_under_way) return false;
     Outgoing& out = box.emplace_back(Outgoing{MPI_REQUEST_NULL, std::string(bytes)});
-    check_mpi(MPI_Isend(out.bytes.data(), static_cast<int>(out.bytes.size()), MPI_BYTE, to, tag, comm_, &out.request), "send");
+    check_mpi(MPI_Isend(out.bytes.data(), static_cast<int>(out.bytes.size()), MPI_BYTE, to, tag, comm_, &out.request),
+              "send");
     return true;
   }
 
@@ -279,10 +290,10 @@ penstock_mpi_communicator(const penstock::distributed::World& world) {
   }
   auto ranks = std::make_unique<distributed::MpiCommunicator>(MPI_COMM_WORLD);
   if (ranks->size() != world.size || ranks->rank() != world.rank) {
-    throw Error(ExitCode::environment,
-                "the launcher says rank " + std::to_string(world.rank) + " of " + std::to_string(world.size) +
-                    ", MPI says " + std::to_string(ranks->rank()) + " of " + std::to_string(ranks->size()) +
-                    ": is the mpirun of another MPI installation first in PATH?");
+    throw Error(ExitCode::environment, "the launcher says rank " + std::to_string(world.rank) + " of " +
+                                           std::to_string(world.size) + ", MPI says " + std::to_string(ranks->rank()) +
+                                           " of " + std::to_string(ranks->size()) +
+                                           ": is the mpirun of another MPI installation first in PATH?");
   }
   return ranks;
 }

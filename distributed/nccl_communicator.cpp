@@ -25,17 +25,25 @@ void check_cuda(cudaError_t code, std::string_view what) {
 
 ncclDataType_t nccl_type(DataType type) {
   switch (type) {
-    case DataType::u8: return ncclUint8;
-    case DataType::i32: return ncclInt32;
-    case DataType::i64: return ncclInt64;
-    case DataType::u64: return ncclUint64;
-    case DataType::f32: return ncclFloat32;
-    case DataType::f64: return ncclFloat64;
+    case DataType::u8:
+      return ncclUint8;
+    case DataType::i32:
+      return ncclInt32;
+    case DataType::i64:
+      return ncclInt64;
+    case DataType::u64:
+      return ncclUint64;
+    case DataType::f32:
+      return ncclFloat32;
+    case DataType::f64:
+      return ncclFloat64;
   }
   PENSTOCK_CHECK(false, "a data type is one of those listed");
 }
 
-void require_host(const Buffer& buffer) { PENSTOCK_CHECK(buffer.place == Place::host, "this collective takes host buffers only"); }
+void require_host(const Buffer& buffer) {
+  PENSTOCK_CHECK(buffer.place == Place::host, "this collective takes host buffers only");
+}
 
 // At first without pause: most waits are short.
 class Pause {
@@ -55,10 +63,12 @@ class Pause {
 std::string NcclCommunicator::version() {
   int version = 0;
   if (ncclGetVersion(&version) != ncclSuccess) return "unknown";
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
 }
 
-NcclCommunicator::NcclCommunicator(Communicator& host, int device, std::chrono::milliseconds deadline) : host_(host), deadline_(deadline) {
+NcclCommunicator::NcclCommunicator(Communicator& host, int device, std::chrono::milliseconds deadline)
+    : host_(host), deadline_(deadline) {
   refuse_shared_devices(device);
   // The id travels by the host's communicator; whether rank 0 has one, too, so that all fail together.
   ncclUniqueId id = {};
@@ -101,8 +111,9 @@ void NcclCommunicator::refuse_shared_devices(int device) {
   for (size_t a = 0; a < all.size(); ++a) {
     for (size_t b = a + 1; b < all.size(); ++b) {
       if (all[a].empty() || all[a] != all[b]) continue;
-      throw Error(ExitCode::environment, "ranks " + std::to_string(a) + " and " + std::to_string(b) + " share one GPU (" + bus +
-                                             "), and NCCL wants one for each; start as many ranks on a machine as it has GPUs");
+      throw Error(ExitCode::environment,
+                  "ranks " + std::to_string(a) + " and " + std::to_string(b) + " share one GPU (" + bus +
+                      "), and NCCL wants one for each; start as many ranks on a machine as it has GPUs");
     }
   }
 }
@@ -112,17 +123,21 @@ void NcclCommunicator::settle(int result, std::string_view what) {
   auto state = static_cast<ncclResult_t>(result);
   for (Pause pause; state == ncclInProgress; pause()) {
     if (pause.longer_than(deadline_)) {
-      throw Error(ExitCode::ranks, "NCCL is not done with '" + std::string(what) + "' after " + std::to_string(deadline_.count() / 1000) + " s");
+      throw Error(ExitCode::ranks, "NCCL is not done with '" + std::string(what) + "' after " +
+                                       std::to_string(deadline_.count() / 1000) + " s");
     }
     if (comm_ == nullptr || ncclCommGetAsyncError(comm_, &state) != ncclSuccess) state = ncclInternalError;
   }
   if (state == ncclSuccess) return;
-  throw Error(ExitCode::ranks, "NCCL failed at '" + std::string(what) + "': " + ncclGetErrorString(state) + "; " + ncclGetLastError(comm_));
+  throw Error(ExitCode::ranks, "NCCL failed at '" + std::string(what) + "': " + ncclGetErrorString(state) + "; " +
+                                   ncclGetLastError(comm_));
 }
 
 void NcclCommunicator::enqueue_all_reduce(Buffer buffer, Combine combine, CUstream_st* stream, std::string_view what) {
   PENSTOCK_CHECK(buffer.place == Place::device, "NCCL sums device buffers only");
-  settle(ncclAllReduce(buffer.data, buffer.data, buffer.count, nccl_type(buffer.type), combine == Combine::mean ? ncclAvg : ncclSum, comm_, stream), what);
+  settle(ncclAllReduce(buffer.data, buffer.data, buffer.count, nccl_type(buffer.type),
+                       combine == Combine::mean ? ncclAvg : ncclSum, comm_, stream),
+         what);
 }
 
 void NcclCommunicator::wait_for(CUstream_st* stream, std::string_view what) {
@@ -131,10 +146,12 @@ void NcclCommunicator::wait_for(CUstream_st* stream, std::string_view what) {
     if (code == cudaSuccess) return;
     if (code != cudaErrorNotReady) check_cuda(code, what);
     ncclResult_t state = ncclSuccess;
-    if (ncclCommGetAsyncError(comm_, &state) == ncclSuccess && (state == ncclSuccess || state == ncclInProgress)) continue;
+    if (ncclCommGetAsyncError(comm_, &state) == ncclSuccess && (state == ncclSuccess || state == ncclInProgress))
+      continue;
     const std::string reason = ncclGetLastError(comm_);
     ncclCommAbort(std::exchange(comm_, nullptr));  // else the kernels wait for ever, and the process with them
-    throw Error(ExitCode::ranks, "NCCL failed at '" + std::string(what) + "': " + ncclGetErrorString(state) + "; " + reason);
+    throw Error(ExitCode::ranks,
+                "NCCL failed at '" + std::string(what) + "': " + ncclGetErrorString(state) + "; " + reason);
   }
 }
 
@@ -152,7 +169,8 @@ void NcclCommunicator::all_reduce(Buffer buffer, std::string_view what) {
 
 void NcclCommunicator::all_gather(Buffer mine, Buffer all, std::string_view what) {
   if (mine.place == Place::host) return host_.all_gather(mine, all, what);
-  PENSTOCK_CHECK(all.place == Place::device && all.count == mine.count * size(), "all_gather's target holds one part for each rank, on the device too");
+  PENSTOCK_CHECK(all.place == Place::device && all.count == mine.count * size(),
+                 "all_gather's target holds one part for each rank, on the device too");
   settle(ncclAllGather(mine.data, all.data, mine.count, nccl_type(mine.type), comm_, stream_), what);
   wait_for(stream_, what);
 }

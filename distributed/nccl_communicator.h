@@ -19,16 +19,17 @@ class NcclCommunicator final : public Communicator {
  public:
   enum class Combine { sum, mean };
 
-  // Collective over `host`, which must outlive it. `device` is this rank's, and current. Does not block in NCCL: it is asked
-  // whether it is done until `deadline` has passed. Throws Error(environment) with NCCL's reason, on every rank.
+  // Collective over `host`, which must outlive it. `device` is this rank's, and current. Does not block in NCCL: it is
+  // asked whether it is done until `deadline` has passed. Throws Error(environment) with NCCL's reason, on every rank.
   // Two ranks with one device are refused, unless NCCL_HOSTID makes NCCL take them for two machines (tests).
   NcclCommunicator(Communicator& host, int device, std::chrono::milliseconds deadline = std::chrono::seconds(60));
   ~NcclCommunicator() override;  // local: what is still under way is given up
 
   static std::string version();  // of the library that was loaded: "2.28.9"
 
-  // Collective, in stream order: the combination over all ranks, in place, is there for what is enqueued on `stream` behind it.
-  // Device buffers only. May be recorded into a CUDA graph; then every rank records it, and replays it as often.
+  // Collective, in stream order: the combination over all ranks, in place, is there for what is enqueued on `stream`
+  // behind it. Device buffers only. May be recorded into a CUDA graph; then every rank records it, and replays it as
+  // often.
   void enqueue_all_reduce(Buffer buffer, Combine combine, CUstream_st* stream, std::string_view what);
 
   // Returns when all that is enqueued on `stream` is done. Sleeps while it waits, and looks for NCCL's failures: throws
@@ -44,7 +45,9 @@ class NcclCommunicator final : public Communicator {
   // Host buffers only: the host's own.
   void barrier(std::string_view what) override { host_.barrier(what); }
   void all_to_all(Buffer mine, Buffer all, std::string_view what) override;
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override { return host_.split(color, key, what); }
+  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+    return host_.split(color, key, what);
+  }
   std::unique_ptr<Communicator> duplicate(std::string_view what) override { return host_.duplicate(what); }
   std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override;
   void send(int to, int tag, std::string_view bytes) override { host_.send(to, tag, bytes); }

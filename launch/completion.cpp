@@ -40,7 +40,11 @@ Command read(const CLI::App& app) {
       for (const std::string& choice : choices_of(*option)) command.choices.push_back(choice);
       continue;
     }
-    Flag flag{{}, option->get_description(), option->get_items_expected_min() > 0, option->get_expected_max() > 1, choices_of(*option)};
+    Flag flag{{},
+              option->get_description(),
+              option->get_items_expected_min() > 0,
+              option->get_expected_max() > 1,
+              choices_of(*option)};
     for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);
     command.flags.push_back(std::move(flag));
@@ -77,8 +81,11 @@ std::string bash(const Command& top, const std::vector<Command>& commands) {
   std::string flags, values, rest;
   for (const Command& command : commands) {
     words.push_back(command.name);
-    flags += fmt::format("    {}) flags={} ;;\n", command.name, quoted(fmt::format("{}", fmt::join(names_of(command), " "))));
-    if (!command.choices.empty()) rest += fmt::format("    {}) words={} ;;\n", command.name, quoted(fmt::format("{}", fmt::join(command.choices, " "))));
+    flags += fmt::format("    {}) flags={} ;;\n", command.name,
+                         quoted(fmt::format("{}", fmt::join(names_of(command), " "))));
+    if (!command.choices.empty())
+      rest += fmt::format("    {}) words={} ;;\n", command.name,
+                          quoted(fmt::format("{}", fmt::join(command.choices, " "))));
     std::vector<std::string> plain;  // flags whose value may be anything
     for (const Flag& flag : command.flags) {
       std::vector<std::string> here;
@@ -87,7 +94,8 @@ std::string bash(const Command& top, const std::vector<Command>& commands) {
       if (flag.choices.empty()) {
         plain.insert(plain.end(), here.begin(), here.end());
       } else {
-        values += fmt::format("    {}) value=yes words={} ;;\n", fmt::join(here, "|"), quoted(fmt::format("{}", fmt::join(flag.choices, " "))));
+        values += fmt::format("    {}) value=yes words={} ;;\n", fmt::join(here, "|"),
+                              quoted(fmt::format("{}", fmt::join(flag.choices, " "))));
       }
     }
     if (!plain.empty()) values += fmt::format("    {}) value=yes ;;\n", fmt::join(plain, "|"));
@@ -117,16 +125,20 @@ _{0}() {{
 }}
 # Where nothing is offered, names of files are.
 complete -o default -F _{0} {0}
-)", top.name, quoted(fmt::format("{}", fmt::join(words, " "))), values, flags, rest);
+)",
+                     top.name, quoted(fmt::format("{}", fmt::join(words, " "))), values, flags, rest);
 }
 
 // ---- zsh ----
 std::string zsh_flag(const Flag& flag) {
   const std::string help = "[" + escaped(flag.help, "[]:\\") + "]";
-  const std::string value = !flag.takes_value ? "" : flag.choices.empty() ? ":value:_files" : fmt::format(":value:({})", fmt::join(flag.choices, " "));
+  const std::string value = !flag.takes_value      ? ""
+                            : flag.choices.empty() ? ":value:_files"
+                                                   : fmt::format(":value:({})", fmt::join(flag.choices, " "));
   std::string text;
   for (const std::string& name : flag.names) {
-    const std::string others = flag.again || flag.names.size() == 1 ? "" : fmt::format("({})", fmt::join(flag.names, " "));
+    const std::string others =
+        flag.again || flag.names.size() == 1 ? "" : fmt::format("({})", fmt::join(flag.names, " "));
     text += "        " + quoted((flag.again ? "*" : others) + name + help + value) + " \\\n";
   }
   return text;
@@ -138,7 +150,8 @@ std::string zsh(const Command& top, const std::vector<Command>& commands) {
     names += "    " + quoted(command.name + ":" + escaped(command.help, ":\\")) + "\n";
     cases += fmt::format("    {})\n      _arguments \\\n", command.name);
     for (const Flag& flag : command.flags) cases += zsh_flag(flag);
-    cases += command.choices.empty() ? "        '*:file:_files' ;;\n" : fmt::format("        '*:word:({})' ;;\n", fmt::join(command.choices, " "));
+    cases += command.choices.empty() ? "        '*:file:_files' ;;\n"
+                                     : fmt::format("        '*:word:({})' ;;\n", fmt::join(command.choices, " "));
   }
   return fmt::format(R"(#compdef {0}
 # Completion of {0} for zsh. Load it with: source <({0} completion zsh), or save it as _{0} in a folder of $fpath.
@@ -156,7 +169,8 @@ _{0}() {{
 {2}  esac
 }}
 if [[ ${{funcstack[1]}} == _{0} ]]; then _{0} "$@"; else compdef _{0} {0}; fi
-)", top.name, names, cases);
+)",
+                     top.name, names, cases);
 }
 
 // ---- fish ----
@@ -165,12 +179,17 @@ std::string fish(const Command& top, const std::vector<Command>& commands) {
   std::string out = fmt::format("# Completion of {0} for fish. Load it with: {0} completion fish | source\n", top.name);
   for (const Command& command : commands) {
     const std::string here = fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}'", top.name, command.name);
-    out += fmt::format("complete -c {} -n __fish_use_subcommand -f -a {} -d {}\n", top.name, command.name, text(command.help));
-    if (!command.choices.empty()) out += fmt::format("{} -f -a {}\n", here, text(fmt::format("{}", fmt::join(command.choices, " "))));
+    out += fmt::format("complete -c {} -n __fish_use_subcommand -f -a {} -d {}\n", top.name, command.name,
+                       text(command.help));
+    if (!command.choices.empty())
+      out += fmt::format("{} -f -a {}\n", here, text(fmt::format("{}", fmt::join(command.choices, " "))));
     for (const Flag& flag : command.flags) {
       out += here;
-      for (const std::string& name : flag.names) out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-      if (flag.takes_value) out += flag.choices.empty() ? " -r" : fmt::format(" -x -a {}", text(fmt::format("{}", fmt::join(flag.choices, " "))));
+      for (const std::string& name : flag.names)
+        out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+      if (flag.takes_value)
+        out += flag.choices.empty() ? " -r"
+                                    : fmt::format(" -x -a {}", text(fmt::format("{}", fmt::join(flag.choices, " "))));
       out += fmt::format(" -d {}\n", text(flag.help));
     }
   }
@@ -181,7 +200,8 @@ std::string fish(const Command& top, const std::vector<Command>& commands) {
 
 std::string completion_script(const CLI::App& app, const std::string& shell) {
   std::vector<Command> commands;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) commands.push_back(read(*command));
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    commands.push_back(read(*command));
   const Command top = read(app);
   if (shell == "bash") return bash(top, commands);
   if (shell == "zsh") return zsh(top, commands);

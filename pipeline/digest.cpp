@@ -53,7 +53,8 @@ struct Hasher::State {
     used = 0;
   }
   State() {
-    static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // once: looking it up costs more than a short hash
+    static EVP_MD* const sha256 =
+        EVP_MD_fetch(nullptr, "SHA256", nullptr);  // once: looking it up costs more than a short hash
     PENSTOCK_CHECK(sha256 != nullptr && EVP_DigestInit_ex2(context, sha256, nullptr) == 1, "libcrypto has SHA-256");
   }
   ~State() { EVP_MD_CTX_free(context); }

@@ -23,7 +23,8 @@ bool median(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::
     if (!scores.count(unit)) continue;
     double sum = 0;
     int64_t count = 0;
-    for (auto score = scores.begin(); score != scores.end() && score->first <= unit; ++score, ++count) sum += score->second;
+    for (auto score = scores.begin(); score != scores.end() && score->first <= unit; ++score, ++count)
+      sum += score->second;
     if (!std::isnan(sum)) means.push_back(sum / static_cast<double>(count));
   }
   if (means.empty() || static_cast<int64_t>(means.size()) < rule.start_up) return true;
@@ -48,13 +49,23 @@ bool EarlyStop::decides_at(int64_t unit) const {
 }
 
 Value to_json(const EarlyStop& rule) {
-  return {{"method", rule.method == EarlyStop::Method::asha ? "asha" : "median"}, {"stage", rule.stage}, {"metric", rule.metric},
-          {"larger_is_better", rule.larger_is_better}, {"min", rule.min}, {"eta", rule.eta}, {"start_up", rule.start_up}};
+  return {{"method", rule.method == EarlyStop::Method::asha ? "asha" : "median"},
+          {"stage", rule.stage},
+          {"metric", rule.metric},
+          {"larger_is_better", rule.larger_is_better},
+          {"min", rule.min},
+          {"eta", rule.eta},
+          {"start_up", rule.start_up}};
 }
 
 EarlyStop early_stop_from_json(const Value& json) {
-  return {json.at("method") == "asha" ? EarlyStop::Method::asha : EarlyStop::Method::median, json.at("stage"), json.at("metric"),
-          json.at("larger_is_better"), json.at("min"), json.at("eta"), json.at("start_up")};
+  return {json.at("method") == "asha" ? EarlyStop::Method::asha : EarlyStop::Method::median,
+          json.at("stage"),
+          json.at("metric"),
+          json.at("larger_is_better"),
+          json.at("min"),
+          json.at("eta"),
+          json.at("start_up")};
 }
 
 bool goes_on(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::vector<Scores>& others) {

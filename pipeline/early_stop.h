@@ -34,8 +34,8 @@ EarlyStop early_stop_from_json(const Value& json);
 using Scores = std::map<int64_t, double>;
 
 // Whether a run with `mine` goes on after `unit`, given what is known of the others. A score that is no number never
-// does. Asha after Li et al. 2020, "A system for massively parallel hyperparameter tuning" (MLSys), in its stopping form;
-// the median rule after Golovin et al. 2017, "Google Vizier" (KDD), section 3.2.2.
+// does. Asha after Li et al. 2020, "A system for massively parallel hyperparameter tuning" (MLSys), in its stopping
+// form; the median rule after Golovin et al. 2017, "Google Vizier" (KDD), section 3.2.2.
 bool goes_on(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::vector<Scores>& others);
 
 }  // namespace penstock::pipeline

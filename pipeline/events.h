@@ -1,4 +1,5 @@
-// events.jsonl: one JSON object per line with `time` (seconds since 1970), `event`, `stage`, and the event's own fields.
+// events.jsonl: one JSON object per line with `time` (seconds since 1970), `event`, `stage`, and the event's own
+// fields.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +17,8 @@ namespace penstock::pipeline {
 class Events {
  public:
   Events() = default;
-  // Appends to `file`, whose folder is made; each line is written at once, so that several writers do not mix. `stage` is
-  // the field of events that do not name one; `listener` is called for each event in order (progress bars).
+  // Appends to `file`, whose folder is made; each line is written at once, so that several writers do not mix. `stage`
+  // is the field of events that do not name one; `listener` is called for each event in order (progress bars).
   Events(std::filesystem::path file, std::string stage, std::function<void(const Value&)> listener = nullptr);
 
   // `fields` is an object; NaN and infinities become the words "nan", "inf", "-inf".

@@ -30,7 +30,8 @@ namespace fs = std::filesystem;
 // A file descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, mode_t mode = 0644) : number_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  Descriptor(const fs::path& path, int flags, mode_t mode = 0644)
+      : number_(open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   ~Descriptor() {
     if (number_ >= 0) ::close(number_);
   }
@@ -74,13 +75,15 @@ void copy_bytes(const fs::path& from, const fs::path& to) {
 
 FileSignature signature_in(const struct stat& status) {
   const auto nanoseconds = [](const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
-  return {static_cast<int64_t>(status.st_dev), static_cast<int64_t>(status.st_ino), status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+  return {static_cast<int64_t>(status.st_dev), static_cast<int64_t>(status.st_ino), status.st_size,
+          nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
 }
 
 // Adds the files of an opened folder and of those below it; closes it. `prefix` ends in '/' or is empty.
 void walk(int descriptor, const fs::path& root, const std::string& prefix, std::vector<TreeFile>& files) {
   DIR* folder = descriptor < 0 ? nullptr : fdopendir(descriptor);
-  if (folder == nullptr) throw Error(ExitCode::data, (root / prefix).string() + ": cannot be listed: " + std::strerror(errno));
+  if (folder == nullptr)
+    throw Error(ExitCode::data, (root / prefix).string() + ": cannot be listed: " + std::strerror(errno));
   const std::unique_ptr<DIR, int (*)(DIR*)> closing(folder, closedir);
   while (const dirent* entry = readdir(folder)) {
     const std::string_view name = entry->d_name;
@@ -95,7 +98,8 @@ void walk(int descriptor, const fs::path& root, const std::string& prefix, std::
     } else if (S_ISREG(status.st_mode)) {
       files.push_back({path, signature_in(status)});
     } else {
-      throw Error(ExitCode::data, (root / path).string() + ": is a link or special file; only files and folders can be digested");
+      throw Error(ExitCode::data,
+                  (root / path).string() + ": is a link or special file; only files and folders can be digested");
     }
   }
 }
@@ -129,7 +133,8 @@ bool publish_file(const fs::path& path, std::string_view bytes) {
     if (!won && errno != EEXIST) won = rename(fresh.c_str(), path.c_str()) == 0;
   }
   unlink(fresh.c_str());
-  if (!won && access(path.c_str(), F_OK) != 0) throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
+  if (!won && access(path.c_str(), F_OK) != 0)
+    throw Error(ExitCode::io, path.string() + ": cannot be published: " + std::strerror(errno));
   return won;
 }
 
@@ -185,7 +190,9 @@ void sync_folder(const fs::path& path) { sync_path(path, O_RDONLY | O_DIRECTORY)
 FileSignature signature_of(const fs::path& path) {
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0) return signature_in(status);
-  throw Error(ExitCode::data, path.string() + (errno == ENOENT ? std::string(" does not exist") : ": cannot be read: " + std::string(std::strerror(errno))));
+  throw Error(ExitCode::data,
+              path.string() + (errno == ENOENT ? std::string(" does not exist")
+                                               : ": cannot be read: " + std::string(std::strerror(errno))));
 }
 
 std::vector<TreeFile> tree_of(const fs::path& folder) {

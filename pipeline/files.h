@@ -19,8 +19,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 // The same with bytes that lie in several places.
 void write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
-// As write_file, unless something is at `path`: then false. Of several at once one wins, on this machine or another: link(2)
-// is atomic and never replaces.
+// As write_file, unless something is at `path`: then false. Of several at once one wins, on this machine or another:
+// link(2) is atomic and never replaces.
 bool publish_file(const std::filesystem::path& path, std::string_view bytes);
 
 // The whole file. Throws Error(data) when missing, Error(io) on a read error.
@@ -58,7 +58,8 @@ struct TreeFile {
   FileSignature signature;
 };
 
-// Every regular file below `folder`, sorted by path, bytewise; reads none. A symbolic link or special file: Error(data).
+// Every regular file below `folder`, sorted by path, bytewise; reads none. A symbolic link or special file:
+// Error(data).
 std::vector<TreeFile> tree_of(const std::filesystem::path& folder);
 
 // The same with sizes and digests; reads every file.

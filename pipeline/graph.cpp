@@ -13,7 +13,8 @@ namespace {
 
 template <typename Matches>
 int position_of(const Graph& graph, const Matches& matches) {
-  const auto found = std::find_if(graph.stages.begin(), graph.stages.end(), [&](const auto& stage) { return matches(*stage); });
+  const auto found =
+      std::find_if(graph.stages.begin(), graph.stages.end(), [&](const auto& stage) { return matches(*stage); });
   return found == graph.stages.end() ? -1 : static_cast<int>(found - graph.stages.begin());
 }
 

@@ -43,8 +43,8 @@ struct DeclaredInput {
 struct StageDeclaration {
   std::string stage;  // its name
   const StageKind* kind = nullptr;
-  Values values;                      // complete: defaults included; without what a matrix sets
-  std::vector<Port> input_ports;      // the kind's, or what the configuration declares (command)
+  Values values;                  // complete: defaults included; without what a matrix sets
+  std::vector<Port> input_ports;  // the kind's, or what the configuration declares (command)
   std::vector<Port> output_ports;
   std::vector<DeclaredInput> inputs;  // in the order of input_ports
   bool cacheable = true;
@@ -57,8 +57,8 @@ struct StageDeclaration {
 
 // One source of one instance's input.
 struct Source {
-  int node = -1;  // index into Graph::nodes; -1: outside
-  int run = -1;   // in a fan-in: index into Graph::runs
+  int node = -1;                             // index into Graph::nodes; -1: outside
+  int run = -1;                              // in a fan-in: index into Graph::runs
   const DeclaredSource* declared = nullptr;  // owned by the stage's declaration
 
   const std::string& port() const { return declared->port; }
@@ -72,8 +72,8 @@ struct Input {
   bool fan_in() const { return declared->fan_in; }
 };
 
-// An instance of a stage: its values and inputs. Runs that agree on both share the node. Kept small: a matrix may make a
-// hundred thousand.
+// An instance of a stage: its values and inputs. Runs that agree on both share the node. Kept small: a matrix may make
+// a hundred thousand.
 struct Node {
   const StageDeclaration* declaration = nullptr;  // owned by Graph::stages
   std::shared_ptr<const Values> set;              // what the matrix sets, over the declaration's values; null: nothing
@@ -87,7 +87,8 @@ struct Node {
   Values values() const;  // complete
 };
 
-// Calls visit(index) for the nodes that must end before `node` begins: its inputs' and its needs, in order, with repeats.
+// Calls visit(index) for the nodes that must end before `node` begins: its inputs' and its needs, in order, with
+// repeats.
 template <typename Visit>
 void for_each_upstream(const Node& node, const Visit& visit) {
   for (const Input& input : node.inputs) {
@@ -105,7 +106,7 @@ const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_v
 
 // One point of the matrix; a pipeline without a matrix has one run with no axes.
 struct Run {
-  std::string id;                                   // first 10 hex digits of H(all resolved parameters); empty without a matrix
+  std::string id;  // first 10 hex digits of H(all resolved parameters); empty without a matrix
   std::vector<std::pair<std::string, Value>> axes;  // "stage.param" -> value, in the order of the configuration
   std::vector<int> nodes;                           // as Graph::stages
 
@@ -116,9 +117,9 @@ struct Graph {
   std::string pipeline;  // its name
   std::filesystem::path config;
   std::filesystem::path store;
-  std::vector<std::string> targets;                              // stage names
-  std::vector<std::unique_ptr<const StageDeclaration>> stages;   // upstreams first
-  std::vector<Node> nodes;                                       // upstreams first, stage by stage
+  std::vector<std::string> targets;                             // stage names
+  std::vector<std::unique_ptr<const StageDeclaration>> stages;  // upstreams first
+  std::vector<Node> nodes;                                      // upstreams first, stage by stage
   std::vector<Run> runs;
   bool has_matrix = false;
   std::string seed_axis;  // [matrix.seeds] path: runs that differ in it alone are replicates; or empty

@@ -32,16 +32,25 @@ std::string shown(const Value* value) {
 
 void add_to(Hasher& hasher, const Value& value) {
   switch (value.type()) {
-    case Value::value_t::boolean: hasher.field(value.get<bool>()); return;
+    case Value::value_t::boolean:
+      hasher.field(value.get<bool>());
+      return;
     case Value::value_t::number_integer:
-    case Value::value_t::number_unsigned: hasher.field(value.get<int64_t>()); return;
-    case Value::value_t::number_float: hasher.field(value.get<double>()); return;
-    case Value::value_t::string: hasher.field(value.get_ref<const std::string&>()); return;
+    case Value::value_t::number_unsigned:
+      hasher.field(value.get<int64_t>());
+      return;
+    case Value::value_t::number_float:
+      hasher.field(value.get<double>());
+      return;
+    case Value::value_t::string:
+      hasher.field(value.get_ref<const std::string&>());
+      return;
     case Value::value_t::array:
       hasher.field("list").field(static_cast<uint64_t>(value.size()));
       for (const Value& part : value) add_to(hasher, part);
       return;
-    default: PENSTOCK_CHECK(false, "a key field is a boolean, a number, text or a list of these");
+    default:
+      PENSTOCK_CHECK(false, "a key field is a boolean, a number, text or a list of these");
   }
 }
 
@@ -74,7 +83,8 @@ KeyFields own_fields(const Node& node) {
 }
 
 std::string kind_of(const KeyFields& fields) {
-  const auto found = std::find_if(fields.fields.begin(), fields.fields.end(), [](const auto& field) { return field.first == "kind"; });
+  const auto found =
+      std::find_if(fields.fields.begin(), fields.fields.end(), [](const auto& field) { return field.first == "kind"; });
   return found != fields.fields.end() && found->second.is_string() ? found->second.get<std::string>() : std::string();
 }
 
@@ -87,8 +97,10 @@ KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::ve
     if (fan_in) std::sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) { return a.run < b.run; });
     Value digests = Value::array();
     for (const SourceDigest& source : sources) {
-      if (fan_in) digests.push_back(Value::array({source.run, source.digest.hex()}));
-      else digests.push_back(source.digest.hex());
+      if (fan_in)
+        digests.push_back(Value::array({source.run, source.digest.hex()}));
+      else
+        digests.push_back(source.digest.hex());
     }
     own.fields.emplace_back("input " + node.inputs[index].port(), std::move(digests));
   }

@@ -26,15 +26,24 @@ std::string wanted(const Specification& specification) {
   const std::string choices = fmt::format("{}", fmt::join(specification.about.choices, ", "));
   const std::string words = fmt::format("\"{}\"", fmt::join(specification.about.choices, "\" or \""));
   switch (specification.type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "an integer";
-    case Type::number: return "a number";
-    case Type::word: return choices.empty() ? "text" : "one of " + choices;
-    case Type::integer_or_word: return "an integer or " + words;
-    case Type::number_or_word: return "a number or " + words;
-    case Type::words: return choices.empty() ? "a list of text" : "a list of any of " + choices;
-    case Type::integers: return "a list of integers";
-    case Type::numbers: return "a list of numbers";
+    case Type::boolean:
+      return "true or false";
+    case Type::integer:
+      return "an integer";
+    case Type::number:
+      return "a number";
+    case Type::word:
+      return choices.empty() ? "text" : "one of " + choices;
+    case Type::integer_or_word:
+      return "an integer or " + words;
+    case Type::number_or_word:
+      return "a number or " + words;
+    case Type::words:
+      return choices.empty() ? "a list of text" : "a list of any of " + choices;
+    case Type::integers:
+      return "a list of integers";
+    case Type::numbers:
+      return "a list of numbers";
   }
   return "";
 }
@@ -50,27 +59,34 @@ bool is_text_of_a_number(const Value& value) {
 // Quotes that are missing or too many are the commonest slip.
 std::string about_quotes(const Specification& specification, const Value& value) {
   const Type type = specification.type;
-  if (type == Type::word && specification.about.choices.empty() && value.is_primitive() && !value.is_null()) return "; put it in quotes";
+  if (type == Type::word && specification.about.choices.empty() && value.is_primitive() && !value.is_null())
+    return "; put it in quotes";
   if ((type == Type::integer || type == Type::number) && is_text_of_a_number(value)) return "; take the quotes away";
   if (type == Type::boolean && (value == "true" || value == "false")) return "; take the quotes away";
-  if (is_list(type) && value.is_primitive() && !value.is_null() && fits(element_of(type), value)) return fmt::format("; write [{}]", as_read(value));
+  if (is_list(type) && value.is_primitive() && !value.is_null() && fits(element_of(type), value))
+    return fmt::format("; write [{}]", as_read(value));
   return "";
 }
 
 // Of anything but a list.
 std::optional<std::string> problem_with_one(const Specification& specification, const Value& value) {
   const About& about = specification.about;
-  if (!fits(specification.type, value)) return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value), about_quotes(specification, value));
+  if (!fits(specification.type, value))
+    return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value),
+                       about_quotes(specification, value));
   if (value.is_number()) {
     const double number = value.get<double>();
     if (!std::isfinite(number)) return "must be a finite number, is " + as_read(value);
-    if (about.minimum && number < *about.minimum) return fmt::format("must be at least {}, is {}", *about.minimum, value.dump());
-    if (about.maximum && number > *about.maximum) return fmt::format("must be at most {}, is {}", *about.maximum, value.dump());
+    if (about.minimum && number < *about.minimum)
+      return fmt::format("must be at least {}, is {}", *about.minimum, value.dump());
+    if (about.maximum && number > *about.maximum)
+      return fmt::format("must be at most {}, is {}", *about.maximum, value.dump());
   }
   if (value.is_string() && !about.choices.empty()) {
     const std::string word = value.get<std::string>();
     if (std::find(about.choices.begin(), about.choices.end(), word) == about.choices.end()) {
-      return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value), did_you_mean(word, about.choices));
+      return fmt::format("must be {}, is {}{}", wanted(specification), as_read(value),
+                         did_you_mean(word, about.choices));
     }
   }
   return std::nullopt;
@@ -108,15 +124,24 @@ void read(const Values& values, const std::string& name, T& target) {
 
 std::string_view name_of(Type type) {
   switch (type) {
-    case Type::boolean: return "boolean";
-    case Type::integer: return "integer";
-    case Type::number: return "number";
-    case Type::word: return "word";
-    case Type::integer_or_word: return "integer or word";
-    case Type::number_or_word: return "number or word";
-    case Type::words: return "list of words";
-    case Type::integers: return "list of integers";
-    case Type::numbers: return "list of numbers";
+    case Type::boolean:
+      return "boolean";
+    case Type::integer:
+      return "integer";
+    case Type::number:
+      return "number";
+    case Type::word:
+      return "word";
+    case Type::integer_or_word:
+      return "integer or word";
+    case Type::number_or_word:
+      return "number or word";
+    case Type::words:
+      return "list of words";
+    case Type::integers:
+      return "list of integers";
+    case Type::numbers:
+      return "list of numbers";
   }
   return "";
 }
@@ -124,22 +149,30 @@ std::string_view name_of(Type type) {
 std::string as_read(const Value& value) {
   if (value.is_array()) return "a list";
   if (value.is_null() || value.is_object()) return "a table";
-  if (value.is_number_float() && !std::isfinite(value.get<double>())) return std::isnan(value.get<double>()) ? "nan" : "infinite";
+  if (value.is_number_float() && !std::isfinite(value.get<double>()))
+    return std::isnan(value.get<double>()) ? "nan" : "infinite";
   return value.dump(-1, ' ', false, Value::error_handler_t::replace);
 }
 
 bool fits(Type type, const Value& value) {
   switch (type) {
-    case Type::boolean: return value.is_boolean();
-    case Type::integer: return value.is_number_integer();
-    case Type::number: return value.is_number();
-    case Type::word: return value.is_string();
-    case Type::integer_or_word: return value.is_number_integer() || value.is_string();
-    case Type::number_or_word: return value.is_number() || value.is_string();
+    case Type::boolean:
+      return value.is_boolean();
+    case Type::integer:
+      return value.is_number_integer();
+    case Type::number:
+      return value.is_number();
+    case Type::word:
+      return value.is_string();
+    case Type::integer_or_word:
+      return value.is_number_integer() || value.is_string();
+    case Type::number_or_word:
+      return value.is_number() || value.is_string();
     case Type::words:
     case Type::integers:
     case Type::numbers:
-      return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Value& one) { return fits(element_of(type), one); });
+      return value.is_array() &&
+             std::all_of(value.begin(), value.end(), [&](const Value& one) { return fits(element_of(type), one); });
   }
   return false;
 }
@@ -169,11 +202,13 @@ Value normalised(const Specification& specification, const Value& value) {
   return value;
 }
 
-#define PENSTOCK_PARAMETER_TYPE(CppType, type_name)                                                                   \
-  void SpecificationCollector::operator()(const std::string& name, CppType& value, const About& about) {              \
-    specifications.push_back({name, Type::type_name, value_of(value), about});                                        \
-  }                                                                                                                   \
-  void ParameterReader::operator()(const std::string& name, CppType& value, const About&) { read(values_, name, value); }
+#define PENSTOCK_PARAMETER_TYPE(CppType, type_name)                                                      \
+  void SpecificationCollector::operator()(const std::string& name, CppType& value, const About& about) { \
+    specifications.push_back({name, Type::type_name, value_of(value), about});                           \
+  }                                                                                                      \
+  void ParameterReader::operator()(const std::string& name, CppType& value, const About&) {              \
+    read(values_, name, value);                                                                          \
+  }
 
 PENSTOCK_PARAMETER_TYPE(bool, boolean)
 PENSTOCK_PARAMETER_TYPE(int64_t, integer)

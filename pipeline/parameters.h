@@ -4,7 +4,8 @@
 //   struct ResizeParameters {
 //     int64_t width = 128;
 //     void describe(ParameterVisitor& visit) {
-//       visit("width", width, {.help = "width of a sample on the training grid, pixels", .minimum = 16, .maximum = 4096});
+//       visit("width", width, {.help = "width of a sample on the training grid, pixels", .minimum = 16, .maximum =
+//       4096});
 //     }
 //   };
 //   StageKind.parameters = specifications_of<ResizeParameters>();
@@ -29,7 +30,7 @@ enum class Type {
   word,             // any text, or one of `choices`
   integer_or_word,  // the word is one of `choices`: "auto"
   number_or_word,
-  words,            // lists
+  words,  // lists
   integers,
   numbers,
 };

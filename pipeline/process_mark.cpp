@@ -60,16 +60,21 @@ std::string digits_of(const std::string& text) {
 }  // namespace
 
 ProcessMark this_process() {
-  static const std::string boot = first_word("/proc/sys/kernel/random/boot_id"), space = link_target("/proc/self/ns/pid");
+  static const std::string boot = first_word("/proc/sys/kernel/random/boot_id"),
+                           space = link_target("/proc/self/ns/pid");
   const int64_t pid = getpid();
   return {boot, space, pid, status_of(pid).value_or(Status()).started};
 }
 
 Life life_of(const ProcessMark& mark) {
   const ProcessMark me = this_process();
-  if (mark.boot.empty() || !me.boot.starts_with(mark.boot) || digits_of(mark.pid_namespace) != digits_of(me.pid_namespace)) return Life::unknown;
+  if (mark.boot.empty() || !me.boot.starts_with(mark.boot) ||
+      digits_of(mark.pid_namespace) != digits_of(me.pid_namespace))
+    return Life::unknown;
   const auto status = status_of(mark.pid);
-  if (!status) return kill(static_cast<pid_t>(mark.pid), 0) == 0 || errno == EPERM ? Life::unknown : Life::gone;  // EPERM: hidden from this user
+  if (!status)
+    return kill(static_cast<pid_t>(mark.pid), 0) == 0 || errno == EPERM ? Life::unknown
+                                                                        : Life::gone;  // EPERM: hidden from this user
   return status->started == mark.started && status->state != 'Z' && status->state != 'X' ? Life::alive : Life::gone;
 }
 
@@ -82,7 +87,8 @@ std::string unique_suffix() {
   if (pid != getpid()) {  // a forked child is a process of its own
     const ProcessMark me = this_process();
     pid = getpid();
-    process = fmt::format("{}-{}-{}-{}-{:08x}", me.boot.substr(0, boot_digits), digits_of(me.pid_namespace), me.pid, me.started, std::random_device()());
+    process = fmt::format("{}-{}-{}-{}-{:08x}", me.boot.substr(0, boot_digits), digits_of(me.pid_namespace), me.pid,
+                          me.started, std::random_device()());
   }
   return fmt::format("{}.{}", process, ++count);
 }
@@ -94,7 +100,8 @@ std::optional<ProcessMark> mark_in(std::string_view name) {
     long long pid = 0, started = 0;
     unsigned random = 0;
     int end = 0;
-    const int read = std::sscanf(part.c_str(), "%8[0-9a-f]-%23[0-9]-%lld-%lld-%8x%n", boot, space, &pid, &started, &random, &end);
+    const int read =
+        std::sscanf(part.c_str(), "%8[0-9a-f]-%23[0-9]-%lld-%lld-%8x%n", boot, space, &pid, &started, &random, &end);
     if (read == 5 && static_cast<size_t>(end) == part.size()) return ProcessMark{boot, space, pid, started};
   }
   return std::nullopt;

@@ -13,7 +13,7 @@ struct ProcessMark {
   std::string boot;           // boot id of the machine, or the beginning of it
   std::string pid_namespace;  // a container counts its processes apart: "pid:[4026531836]"
   int64_t pid = 0;
-  int64_t started = 0;        // in clock ticks since boot: process numbers come again
+  int64_t started = 0;  // in clock ticks since boot: process numbers come again
 };
 
 ProcessMark this_process();

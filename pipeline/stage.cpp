@@ -42,7 +42,8 @@ const Port* find_port(const std::vector<Port>& ports, std::string_view name) {
 }
 
 const StageKind* find_kind(const StageTable& table, std::string_view name) {
-  const auto found = std::find_if(table.begin(), table.end(), [name](const StageKind& kind) { return kind.name == name; });
+  const auto found =
+      std::find_if(table.begin(), table.end(), [name](const StageKind& kind) { return kind.name == name; });
   return found == table.end() ? nullptr : &*found;
 }
 

@@ -24,11 +24,11 @@ class Events;
 // One named input or output. Every output is a folder; an input is a file or a folder, read-only.
 struct Port {
   std::string name;
-  std::string help;           // what it holds
-  bool optional = false;      // inputs only
-  bool is_volatile = false;   // outputs only: kept and digested, in no downstream key (times, hosts, rates)
-  bool by_sample = false;     // inputs of a shared stage: a chunk's key takes only its members' bytes of this port
-  bool many = false;          // inputs only: takes a list of sources or a fan-in
+  std::string help;          // what it holds
+  bool optional = false;     // inputs only
+  bool is_volatile = false;  // outputs only: kept and digested, in no downstream key (times, hosts, rates)
+  bool by_sample = false;    // inputs of a shared stage: a chunk's key takes only its members' bytes of this port
+  bool many = false;         // inputs only: takes a list of sources or a fan-in
 };
 
 const Port* find_port(const std::vector<Port>& ports, std::string_view name);  // nullptr when there is none
@@ -55,9 +55,9 @@ struct Score {
 class ScoreBoard {
  public:
   virtual ~ScoreBoard() = default;
-  // After each unit of work (an epoch, from 1), and on a resume for each that was done before; `last` says that none will
-  // follow. False, never for the last: the run is given up. The body then saves its state, lets all ranks know, and returns
-  // without writing outputs.
+  // After each unit of work (an epoch, from 1), and on a resume for each that was done before; `last` says that none
+  // will follow. False, never for the last: the run is given up. The body then saves its state, lets all ranks know,
+  // and returns without writing outputs.
   virtual bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) = 0;
 };
 
@@ -69,13 +69,14 @@ struct StageContext {
   std::map<std::string, std::vector<InputSource>> inputs;
   std::map<std::string, std::filesystem::path> outputs;  // empty folders in staging, the same on all ranks
   std::filesystem::path progress;  // kept between attempts of the same action; exists; rank 0 writes, all may read
-  std::vector<std::filesystem::path> relatives;  // progress folders of the same family, for who finds nothing in `progress`
+  std::vector<std::filesystem::path>
+      relatives;  // progress folders of the same family, for who finds nothing in `progress`
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
   std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
   distributed::Watch& watch = distributed::unwatched();  // tell it what may take long, or wait on a disk
-  std::string stage;                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
+  std::string stage;                                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
   bool has(const std::string& port) const { return inputs.count(port) != 0; }
   // The only source of a port that must be there: else a programmer's mistake.
@@ -111,7 +112,7 @@ class SharedWork {
   // text, often JSON): it enters the chunk keys of later passes and reaches every rank through decided(). The last
   // pass writes the outputs; chunk files are adopted with link_or_copy.
   struct Chunk {
-    std::string bucket;  // its leading bits, as hex of fixed width: names that sort and stay
+    std::string bucket;                // its leading bits, as hex of fixed width: names that sort and stay
     std::vector<std::string> members;  // sorted
     std::filesystem::path folder;
   };
@@ -123,8 +124,8 @@ class SharedWork {
 class StageBody {
  public:
   virtual ~StageBody() = default;
-  virtual void run(StageContext& context);                                // scopes rank0 and all_ranks
-  virtual std::unique_ptr<SharedWork> share(StageContext& context);      // scope shared; every rank calls it
+  virtual void run(StageContext& context);                           // scopes rank0 and all_ranks
+  virtual std::unique_ptr<SharedWork> share(StageContext& context);  // scope shared; every rank calls it
 };
 
 // What a check of parameters that are each legal may look at.
@@ -137,7 +138,7 @@ struct CheckView {
 
 // What such a check finds.
 struct Problem {
-  std::string parameter;          // at fault
+  std::string parameter;  // at fault
   std::string sentence;
   std::string related_kind = {};  // a stage kind upstream whose parameter has a part in it, or empty
   std::string related_parameter = {};
@@ -162,15 +163,15 @@ struct StageKind {
   std::function<void(const CheckView&, Problems&)> check = nullptr;
   // Optional; for `command`, whose ports are declared in the configuration. Given the values and the names of the
   // inputs, gives (inputs, outputs).
-  std::function<std::pair<std::vector<Port>, std::vector<Port>>(const Values&, const std::vector<std::string>&)>
-      ports = nullptr;
+  std::function<std::pair<std::vector<Port>, std::vector<Port>>(const Values&, const std::vector<std::string>&)> ports =
+      nullptr;
   // Optional. Environment that decides the output, as (name, value): enters the key. Called on rank 0.
   std::function<std::map<std::string, std::string>(const Values&)> environment = nullptr;
   std::function<std::unique_ptr<StageBody>()> body = nullptr;
 
-  // Optional, both or none: work that can be prolonged. `ends` names the parameters that, with these values, only say when
-  // it ends: instances that differ in nothing else are one family. `adopt` says what an instance with these values would
-  // take over from these progress folders of its family, as its body then does (StageContext::relatives).
+  // Optional, both or none: work that can be prolonged. `ends` names the parameters that, with these values, only say
+  // when it ends: instances that differ in nothing else are one family. `adopt` says what an instance with these values
+  // would take over from these progress folders of its family, as its body then does (StageContext::relatives).
   std::function<std::vector<std::string>(const Values&)> ends = nullptr;
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
   // Optional. What the body reports to StageContext::scores.

@@ -35,8 +35,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto shortest_pause = std::chrono::milliseconds(1), longest_pause = std::chrono::milliseconds(50);  // between looks at the program
-constexpr auto time_to_end = std::chrono::seconds(5);  // for a program that was asked to; mpirun may leave less
+constexpr auto shortest_pause = std::chrono::milliseconds(1),
+               longest_pause = std::chrono::milliseconds(50);  // between looks at the program
+constexpr auto time_to_end = std::chrono::seconds(5);          // for a program that was asked to; mpirun may leave less
 
 struct CommandParameters {
   std::vector<std::string> command;
@@ -46,13 +47,15 @@ struct CommandParameters {
   void describe(pipeline::ParameterVisitor& visit) {
     visit("command", command, {.help = "program and arguments; {port} becomes the path of that input or output"});
     visit("outputs", outputs, {.help = "names of the folders that the program fills"});
-    visit("env", env, {.help = "environment variables that it sees and that its output depends on, beside PATH and HOME"});
+    visit("env", env,
+          {.help = "environment variables that it sees and that its output depends on, beside PATH and HOME"});
   }
 };
 
-// Replaces {port}; "{{" and "}}" are literal braces. `path_of` returns null for a name that is no port, which is thrown as
-// Error(config).
-std::string filled(const std::string& argument, const std::function<std::optional<std::string>(const std::string&)>& path_of) {
+// Replaces {port}; "{{" and "}}" are literal braces. `path_of` returns null for a name that is no port, which is thrown
+// as Error(config).
+std::string filled(const std::string& argument,
+                   const std::function<std::optional<std::string>(const std::string&)>& path_of) {
   std::string out;
   for (size_t i = 0; i < argument.size(); ++i) {
     const char c = argument[i];
@@ -63,7 +66,9 @@ std::string filled(const std::string& argument, const std::function<std::optiona
       const size_t end = argument.find('}', i);
       const std::string name = argument.substr(i + 1, end == std::string::npos ? end : end - i - 1);
       const auto path = end == std::string::npos ? std::nullopt : path_of(name);
-      if (!path) throw Error(ExitCode::config, fmt::format("'{{{}}}' in '{}' names no input or output; write {{{{ for a brace", name, argument));
+      if (!path)
+        throw Error(ExitCode::config,
+                    fmt::format("'{{{}}}' in '{}' names no input or output; write {{{{ for a brace", name, argument));
       out += *path;
       i = end;
     } else {
@@ -73,7 +78,9 @@ std::string filled(const std::string& argument, const std::function<std::optiona
   return out;
 }
 
-bool contains(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 // Where the shell would find the program; empty when nowhere.
 fs::path find_program(const std::string& name) {
@@ -99,7 +106,8 @@ std::vector<std::string> environment_for(const std::vector<std::string>& named) 
   const auto all = distributed::without_launcher(distributed::process_environment());
   std::vector<std::string> chosen;
   for (const auto& [name, value] : all) {
-    if (name == "PATH" || name == "HOME" || std::find(named.begin(), named.end(), name) != named.end()) chosen.push_back(name + "=" + value);
+    if (name == "PATH" || name == "HOME" || std::find(named.begin(), named.end(), name) != named.end())
+      chosen.push_back(name + "=" + value);
   }
   return chosen;
 }
@@ -112,8 +120,9 @@ std::string last_lines(const fs::path& log, size_t count) {
 }
 
 // In the child, between fork and exec: nothing here allocates or locks.
-[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, const char* folder, const char* log, pid_t parent) {
-  setpgid(0, 0);  // with whatever it starts
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, const char* folder,
+                         const char* log, pid_t parent) {
+  setpgid(0, 0);                     // with whatever it starts
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a run that is killed leaves no program behind
   const int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (getppid() != parent || chdir(folder) != 0 || in < 0 || out < 0) _exit(127);
@@ -129,14 +138,17 @@ std::string last_lines(const fs::path& log, size_t count) {
   _exit(127);
 }
 
-// Returns the status of waitpid; nullopt when the run is interrupted: the program and what it started were asked to end, and
-// killed if they did not.
-std::optional<int> run_to_end(const fs::path& program, std::vector<std::string>& arguments, std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
+// Returns the status of waitpid; nullopt when the run is interrupted: the program and what it started were asked to
+// end, and killed if they did not.
+std::optional<int> run_to_end(const fs::path& program, std::vector<std::string>& arguments,
+                              std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
                               const std::atomic<bool>& interrupted) {
   using Clock = std::chrono::steady_clock;
   const auto words = pointers(arguments), variables = pointers(environment);
   const pid_t parent = getpid(), child = fork();
-  if (child < 0) throw Error(ExitCode::environment, fmt::format("{}: cannot be started: {}", program.string(), std::strerror(errno)));
+  if (child < 0)
+    throw Error(ExitCode::environment,
+                fmt::format("{}: cannot be started: {}", program.string(), std::strerror(errno)));
   if (child == 0) become(program.c_str(), words.data(), variables.data(), folder.c_str(), log.c_str(), parent);
   setpgid(child, child);  // whoever of the two comes first
   std::optional<Clock::time_point> asked;
@@ -178,7 +190,11 @@ void run_program(pipeline::StageContext& context) {
   std::vector<std::string> arguments;
   for (const std::string& argument : parameters.command) {
     if (!arguments.empty() && argument.find('{') == std::string::npos && fs::is_regular_file(argument)) {
-      throw Error(ExitCode::config, fmt::format("the argument '{}' names a file that is no port: make it an input, so that a change of it is seen", argument));
+      throw Error(
+          ExitCode::config,
+          fmt::format(
+              "the argument '{}' names a file that is no port: make it an input, so that a change of it is seen",
+              argument));
     }
     arguments.push_back(filled(argument, path_of));
   }
@@ -196,29 +212,42 @@ void run_program(pipeline::StageContext& context) {
   fs::remove_all(folder);
   const std::string end = last_lines(log, 20);
   fs::remove(log);
-  if (!ended) throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
+  if (!ended)
+    throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
   const int status = *ended;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-  const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status)) : fmt::format("was ended by signal {}", WTERMSIG(status));
+  const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status))
+                                            : fmt::format("was ended by signal {}", WTERMSIG(status));
   throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
 }
 
 // Outputs are folders' names and stand in references ("clean.masks") and in braces.
-void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs, pipeline::Problems& problems) {
+void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs,
+                   pipeline::Problems& problems) {
   if (outputs.empty()) problems.push_back({"outputs", "outputs must name at least one folder that the program fills"});
   std::set<std::string> seen;
   for (const std::string& name : outputs) {
-    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
-    if (!plain) problems.push_back({"outputs", fmt::format("the output '{}' must be a plain name: letters, digits, '_' and '-'", name)});
+    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return std::isalnum(c) || c == '_' || c == '-';
+    });
+    if (!plain)
+      problems.push_back(
+          {"outputs", fmt::format("the output '{}' must be a plain name: letters, digits, '_' and '-'", name)});
     if (!seen.insert(name).second) problems.push_back({"outputs", fmt::format("the output '{}' is there twice", name)});
-    if (contains(inputs, name)) problems.push_back({"outputs", fmt::format("'{}' is an input and an output, so that {{{}}} could mean either", name, name)});
+    if (contains(inputs, name))
+      problems.push_back(
+          {"outputs", fmt::format("'{}' is an input and an output, so that {{{}}} could mean either", name, name)});
   }
 }
 
-void check_arguments(const CommandParameters& parameters, const std::vector<std::string>& inputs, pipeline::Problems& problems) {
+void check_arguments(const CommandParameters& parameters, const std::vector<std::string>& inputs,
+                     pipeline::Problems& problems) {
   for (const std::string& argument : parameters.command) {
     try {
-      filled(argument, [&](const std::string& name) { return contains(inputs, name) || contains(parameters.outputs, name) ? std::optional<std::string>("") : std::nullopt; });
+      filled(argument, [&](const std::string& name) {
+        return contains(inputs, name) || contains(parameters.outputs, name) ? std::optional<std::string>("")
+                                                                            : std::nullopt;
+      });
     } catch (const Error& error) {
       problems.push_back({"command", error.what()});
     }
@@ -241,7 +270,8 @@ pipeline::StageKind command_kind() {
   kind.ports = [](const pipeline::Values& values, const std::vector<std::string>& inputs) {
     std::vector<pipeline::Port> in, out;
     for (const std::string& name : inputs) in.push_back({.name = name, .help = "as declared"});
-    for (const std::string& name : pipeline::read_parameters<CommandParameters>(values).outputs) out.push_back({.name = name, .help = "as declared"});
+    for (const std::string& name : pipeline::read_parameters<CommandParameters>(values).outputs)
+      out.push_back({.name = name, .help = "as declared"});
     return std::pair(in, out);
   };
   kind.environment = [](const pipeline::Values& values) {

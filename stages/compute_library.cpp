@@ -10,8 +10,8 @@ namespace penstock::stages {
 
 namespace {
 
-// LibTorch looks for CUDA once, at its first convolution or backward, and a process in which it found none stays without. What
-// hinders it is told when a training asks for a GPU.
+// LibTorch looks for CUDA once, at its first convolution or backward, and a process in which it found none stays
+// without. What hinders it is told when a training asks for a GPU.
 void open_cuda_first() {
   if (!gpus_are_likely()) return;
   try {
@@ -24,7 +24,8 @@ void open_cuda_first() {
 const ComputeLibrary& open() {
   open_cuda_first();
   using Entry = const ComputeLibrary& (*)();
-  return reinterpret_cast<Entry>(distributed::open_library_symbol("libpenstock_compute.so", "penstock_compute_library"))();
+  return reinterpret_cast<Entry>(
+      distributed::open_library_symbol("libpenstock_compute.so", "penstock_compute_library"))();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The door to libpenstock_cuda.so, which holds what needs CUDA: NCCL, kernels, the device of a training step. It is opened when
-// training is to run on a GPU, or `penstock doctor --gpu` asks; a build without a CUDA toolkit has none.
+// The door to libpenstock_cuda.so, which holds what needs CUDA: NCCL, kernels, the device of a training step. It is
+// opened when training is to run on a GPU, or `penstock doctor --gpu` asks; a build without a CUDA toolkit has none.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,8 @@ class StepDevice;  // compute/step_device.h
 // The library's one exported symbol, `penstock_cuda_library`, is a function that returns this.
 struct CudaLibrary {
   int (*devices)();  // that this process may use; 0 without a driver
-  // Collective. This rank's GPU, chosen by its place among the ranks of its machine. Throws Error(environment) on every rank.
+  // Collective. This rank's GPU, chosen by its place among the ranks of its machine. Throws Error(environment) on every
+  // rank.
   std::unique_ptr<StepDevice> (*open_device)(distributed::Communicator& ranks);
   // Collective. The checks of the device that need nothing of a training step.
   std::vector<Finding> (*examine)(distributed::Communicator& ranks);

@@ -1,5 +1,5 @@
-// Random numbers without state: each draw is a hash of what it is for. Any rank, any thread and any order gives the same
-// numbers, and resuming has nothing to restore.
+// Random numbers without state: each draw is a hash of what it is for. Any rank, any thread and any order gives the
+// same numbers, and resuming has nothing to restore.
 //
 //   Draws draws(seed, "augment", {epoch}, sample_id);
 //   bool flip = draws.uniform(0) < 0.5;
@@ -17,7 +17,8 @@ namespace penstock::stages {
 
 class Draws {
  public:
-  Draws(int64_t seed, std::string_view purpose, std::initializer_list<int64_t> counters = {}, std::string_view id = {}) {
+  Draws(int64_t seed, std::string_view purpose, std::initializer_list<int64_t> counters = {},
+        std::string_view id = {}) {
     pipeline::Hasher hasher;
     hasher.field("draw").field(seed).field(purpose);
     for (const int64_t counter : counters) hasher.field(counter);
@@ -35,7 +36,9 @@ class Draws {
   double uniform(uint64_t draw) const { return static_cast<double>(bits(draw) >> 11) * 0x1p-53; }
   double between(uint64_t draw, double low, double high) const { return low + (high - low) * uniform(draw); }
   // In [0, count).
-  uint64_t below(uint64_t draw, uint64_t count) const { return static_cast<uint64_t>((static_cast<unsigned __int128>(bits(draw)) * count) >> 64); }
+  uint64_t below(uint64_t draw, uint64_t count) const {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(bits(draw)) * count) >> 64);
+  }
   // Standard normal (Box and Muller 1958); takes draws 2 * draw and 2 * draw + 1 of a stream of its own.
   double normal(uint64_t draw) const {
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(2 * draw)));

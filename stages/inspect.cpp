@@ -10,9 +10,9 @@
 #include "pipeline/files.h"
 #include "stages/draws.h"
 #include "stages/images/image_codec.h"
-#include "stages/kinds.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/kinds.h"
 
 namespace penstock::stages {
 namespace {
@@ -60,11 +60,14 @@ Brightness brightness_of(const Image& rgb) {
 // picture's own brightness decides.
 std::string look_of(const Image& rgb, const Brightness& brightness, const LabelMap* labels) {
   if (brightness.colourfulness > stained_colourfulness) return "stained";
-  if (labels == nullptr || labels->labels.size() * 3 != rgb.bytes.size()) return brightness.mean > 127 ? "brightfield" : "fluorescence";
+  if (labels == nullptr || labels->labels.size() * 3 != rgb.bytes.size())
+    return brightness.mean > 127 ? "brightfield" : "fluorescence";
   double inside = 0, outside = 0, count = 0;
   for (size_t i = 0; i < labels->labels.size(); ++i) {
-    if (labels->labels[i] != 0) inside += rgb.bytes[i * 3], ++count;
-    else outside += rgb.bytes[i * 3];
+    if (labels->labels[i] != 0)
+      inside += rgb.bytes[i * 3], ++count;
+    else
+      outside += rgb.bytes[i * 3];
   }
   const double rest = static_cast<double>(labels->labels.size()) - count;
   if (count == 0 || rest == 0) return brightness.mean > 127 ? "brightfield" : "fluorescence";
@@ -131,7 +134,9 @@ class InspectWork final : public pipeline::SharedWork {
   }
 
  private:
-  static void write_json(const std::filesystem::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
+  static void write_json(const std::filesystem::path& path, const Value& json) {
+    pipeline::write_file(path, json.dump(1) + "\n");
+  }
 
   // One row: the columns of the metadata, and under "_" what only the summary needs.
   Value look_at(const std::string& id) const {
@@ -143,17 +148,29 @@ class InspectWork final : public pipeline::SharedWork {
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
     LabelMap map;
-    if (labelled) map = decode_labels(samples_.pack_of(id).array(id + "/labels").bytes, record.at("height"), record.at("width"), id);
+    if (labelled)
+      map =
+          decode_labels(samples_.pack_of(id).array(id + "/labels").bytes, record.at("height"), record.at("width"), id);
     const auto areas = areas_of(map);
     Value histogram = Value::array();
     for (const auto& counts : brightness.histogram) histogram.push_back(counts);
-    return {{"id", id}, {"entry", entry}, {"width", record.at("width")}, {"height", record.at("height")},
-            {"channels", record.at("channels")}, {"bits", record.at("bits")}, {"labelled", labelled},
-            {"objects", labelled ? Value(areas.size()) : Value(nullptr)}, {"foreground", record.at("foreground")},
-            {"mean_intensity", brightness.mean}, {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
+    return {{"id", id},
+            {"entry", entry},
+            {"width", record.at("width")},
+            {"height", record.at("height")},
+            {"channels", record.at("channels")},
+            {"bits", record.at("bits")},
+            {"labelled", labelled},
+            {"objects", labelled ? Value(areas.size()) : Value(nullptr)},
+            {"foreground", record.at("foreground")},
+            {"mean_intensity", brightness.mean},
+            {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
             {"area_median", labelled ? Value(median_of(areas)) : Value(nullptr)},
-            {"_", {{"histogram", histogram}, {"areas", areas}, {"problems", problems_of(id, record, rgb)},
-                   {"warnings", warnings_of(record)}}}};
+            {"_",
+             {{"histogram", histogram},
+              {"areas", areas},
+              {"problems", problems_of(id, record, rgb)},
+              {"warnings", warnings_of(record)}}}};
   }
 
   Value problems_of(const std::string& id, const Value& record, const Image& rgb) const {
@@ -161,8 +178,10 @@ class InspectWork final : public pipeline::SharedWork {
     const Pack& pack = samples_.pack_of(id);
     const Value& grid = samples_.index();
     const std::vector<int64_t> expected = {grid.at("height"), grid.at("width"), grid.at("channels")};
-    if (pack.array(id + "/image").shape != expected) problems.push_back(fmt::format("its image is not of the grid's size {} x {}", expected[1], expected[0]));
-    if (record.at("labelled").get<bool>() && pack.array(id + "/mask").shape != std::vector<int64_t>{expected[0], expected[1]}) {
+    if (pack.array(id + "/image").shape != expected)
+      problems.push_back(fmt::format("its image is not of the grid's size {} x {}", expected[1], expected[0]));
+    if (record.at("labelled").get<bool>() &&
+        pack.array(id + "/mask").shape != std::vector<int64_t>{expected[0], expected[1]}) {
       problems.push_back("its mask is not of the grid's size");
     }
     if (rgb.width != record.at("width").get<int>() || rgb.height != record.at("height").get<int>()) {
@@ -176,9 +195,11 @@ class InspectWork final : public pipeline::SharedWork {
     if (!record.at("labelled").get<bool>()) return warnings;
     if (record.at("objects").get<int>() == 0) warnings.push_back("labelled, but without any object");
     if (const int empty = record.at("empty_masks"); empty > 0) warnings.push_back(fmt::format("{} empty masks", empty));
-    if (const int64_t twice = record.at("overlaps"); twice > 0) warnings.push_back(fmt::format("{} pixels claimed by two masks", twice));
+    if (const int64_t twice = record.at("overlaps"); twice > 0)
+      warnings.push_back(fmt::format("{} pixels claimed by two masks", twice));
     const double foreground = record.at("foreground");
-    if (foreground > 0 && foreground < 0.001) warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
+    if (foreground > 0 && foreground < 0.001)
+      warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
     return warnings;
   }
 
@@ -194,7 +215,8 @@ class InspectWork final : public pipeline::SharedWork {
       ++channels[{row.at("channels"), row.at("bits")}];
       ++looks[row.at("look")];
       for (int c = 0; c < 3; ++c) {
-        for (int bin = 0; bin < intensity_bins; ++bin) intensity[c][bin] += row.at("_").at("histogram")[c][bin].get<int64_t>();
+        for (int bin = 0; bin < intensity_bins; ++bin)
+          intensity[c][bin] += row.at("_").at("histogram")[c][bin].get<int64_t>();
       }
       if (!row.at("labelled").get<bool>()) continue;
       objects.push_back(row.at("objects"));
@@ -202,12 +224,18 @@ class InspectWork final : public pipeline::SharedWork {
       for (const Value& area : row.at("_").at("areas")) areas.push_back(area);
     }
     const bool grey = intensity[0] == intensity[1] && intensity[1] == intensity[2];
-    Value summary = {{"schema", 1}, {"samples", rows.size()}, {"labelled", objects.size()}, {"unlabelled", rows.size() - objects.size()}};
+    Value summary = {{"schema", 1},
+                     {"samples", rows.size()},
+                     {"labelled", objects.size()},
+                     {"unlabelled", rows.size() - objects.size()}};
     int64_t total = 0;
     for (const int64_t count : objects) total += count;
-    summary["objects"] = {{"total", total}, {"minimum", least(objects)}, {"median", median_of(objects)}, {"maximum", most(objects)}};
-    for (const auto& [size, count] : sizes) summary["sizes"].push_back({{"width", size.first}, {"height", size.second}, {"samples", count}});
-    for (const auto& [kind, count] : channels) summary["channels"].push_back({{"channels", kind.first}, {"bits", kind.second}, {"samples", count}});
+    summary["objects"] = {
+        {"total", total}, {"minimum", least(objects)}, {"median", median_of(objects)}, {"maximum", most(objects)}};
+    for (const auto& [size, count] : sizes)
+      summary["sizes"].push_back({{"width", size.first}, {"height", size.second}, {"samples", count}});
+    for (const auto& [kind, count] : channels)
+      summary["channels"].push_back({{"channels", kind.first}, {"bits", kind.second}, {"samples", count}});
     for (const auto& [look, count] : looks) summary["looks"].push_back({{"look", look}, {"samples", count}});
     double mean = 0;
     for (const double share : foregrounds) mean += share / static_cast<double>(foregrounds.size());
@@ -224,24 +252,31 @@ class InspectWork final : public pipeline::SharedWork {
   }
 
   template <typename Number>
-  static Number least(const std::vector<Number>& values) { return values.empty() ? Number{0} : *std::min_element(values.begin(), values.end()); }
+  static Number least(const std::vector<Number>& values) {
+    return values.empty() ? Number{0} : *std::min_element(values.begin(), values.end());
+  }
   template <typename Number>
-  static Number most(const std::vector<Number>& values) { return values.empty() ? Number{0} : *std::max_element(values.begin(), values.end()); }
+  static Number most(const std::vector<Number>& values) {
+    return values.empty() ? Number{0} : *std::max_element(values.begin(), values.end());
+  }
 
   static Value histogram_of(const std::vector<double>& values, int bins) {
     const double low = 0, high = std::max(most(values), 1e-9);
     std::vector<int64_t> counts(static_cast<size_t>(bins));
     std::vector<double> edges;
     for (int i = 0; i <= bins; ++i) edges.push_back(low + (high - low) * i / bins);
-    for (const double value : values) ++counts[std::min(bins - 1, static_cast<int>((value - low) / (high - low) * bins))];
+    for (const double value : values)
+      ++counts[std::min(bins - 1, static_cast<int>((value - low) / (high - low) * bins))];
     return {{"edges", edges}, {"counts", counts}};
   }
 
   static Value judge(const std::vector<Value>& rows) {
     Value problems = Value::array(), warnings = Value::array();
     for (const Value& row : rows) {
-      for (const Value& text : row.at("_").at("problems")) problems.push_back({{"sample", row.at("id")}, {"problem", text}});
-      for (const Value& text : row.at("_").at("warnings")) warnings.push_back({{"sample", row.at("id")}, {"warning", text}});
+      for (const Value& text : row.at("_").at("problems"))
+        problems.push_back({{"sample", row.at("id")}, {"problem", text}});
+      for (const Value& text : row.at("_").at("warnings"))
+        warnings.push_back({{"sample", row.at("id")}, {"warning", text}});
     }
     return {{"passed", problems.empty()}, {"problems", problems}, {"warnings", warnings}};
   }
@@ -252,15 +287,19 @@ class InspectWork final : public pipeline::SharedWork {
     std::string text = fmt::format("{} samples\n", images_.records().size());
     for (size_t i = 0; i < std::min(shown, images_.records().size()); ++i) {
       const Value& record = images_.records()[i];
-      text += fmt::format("{}/\n  images/{}\n", record.at("id").get<std::string>(), record.at("image").get<std::string>());
-      if (const int masks = record.at("masks"); masks > 0) text += fmt::format("  masks/ ({} file{})\n", masks, masks == 1 ? "" : "s");
+      text +=
+          fmt::format("{}/\n  images/{}\n", record.at("id").get<std::string>(), record.at("image").get<std::string>());
+      if (const int masks = record.at("masks"); masks > 0)
+        text += fmt::format("  masks/ ({} file{})\n", masks, masks == 1 ? "" : "s");
     }
     if (images_.records().size() > shown) text += fmt::format("... and {} more\n", images_.records().size() - shown);
     return text;
   }
 
   void write_metadata(const std::vector<Value>& rows) const {
-    static constexpr std::array columns = {"id", "entry", "width", "height", "channels", "bits", "labelled", "objects", "foreground", "mean_intensity", "look", "area_median"};
+    static constexpr std::array columns = {"id",         "entry",          "width",    "height",
+                                           "channels",   "bits",           "labelled", "objects",
+                                           "foreground", "mean_intensity", "look",     "area_median"};
     std::string csv;
     Value images = Value::array();
     for (const char* column : columns) csv += std::string(csv.empty() ? "" : ",") + column;
@@ -270,7 +309,9 @@ class InspectWork final : public pipeline::SharedWork {
       std::string line;
       for (const char* column : columns) {
         const Value& value = row.at(column);
-        line += (column == columns.front() ? "" : ",") + (value.is_string() ? quoted(value) : value.is_null() ? "" : value.dump());
+        line += (column == columns.front() ? "" : ",") + (value.is_string() ? quoted(value)
+                                                          : value.is_null() ? ""
+                                                                            : value.dump());
       }
       csv += line + "\n";
       images.push_back(std::move(row));
@@ -300,7 +341,8 @@ class InspectWork final : public pipeline::SharedWork {
       const PackedArray image = pack.array(id + "/image");
       Value pair = {{"id", id}, {"image", id + "-image.png"}};
       const int height = static_cast<int>(image.shape[0]), width = static_cast<int>(image.shape[1]);
-      pipeline::write_file(gallery_ / (id + "-image.png"), encode_png({width, height, static_cast<int>(image.shape[2]), 8, copy_of(image)}));
+      pipeline::write_file(gallery_ / (id + "-image.png"),
+                           encode_png({width, height, static_cast<int>(image.shape[2]), 8, copy_of(image)}));
       if (pack.has(id + "/mask")) {
         Image mask{width, height, 1, 8, copy_of(pack.array(id + "/mask"))};
         for (uint8_t& value : mask.bytes) value = value ? 255 : 0;
@@ -320,7 +362,9 @@ class InspectWork final : public pipeline::SharedWork {
 
 class InspectBody final : public pipeline::StageBody {
  public:
-  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<InspectWork>(context); }
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override {
+    return std::make_unique<InspectWork>(context);
+  }
 };
 
 }  // namespace
@@ -330,7 +374,8 @@ pipeline::StageKind inspect_kind() {
   kind.name = "inspect";
   kind.summary = "describes the data and refuses samples that do not fit";
   kind.scope = pipeline::Scope::shared;
-  kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true}, {.name = "samples", .help = "resize.samples", .by_sample = true}};
+  kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},
+                 {.name = "samples", .help = "resize.samples", .by_sample = true}};
   kind.outputs = {{.name = "summary", .help = "summary.json, verdict.json, structure.txt"},
                   {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
                   {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};

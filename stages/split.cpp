@@ -22,7 +22,8 @@ struct SplitParameters {
   int64_t seed = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
-    visit("validation", validation, {.help = "share of the labelled samples that chooses (threshold, best epoch)", .minimum = 0, .maximum = 0.9});
+    visit("validation", validation,
+          {.help = "share of the labelled samples that chooses (threshold, best epoch)", .minimum = 0, .maximum = 0.9});
     visit("test", test, {.help = "share of the labelled samples that only judges", .minimum = 0, .maximum = 0.9});
     visit("seed", seed, {.help = "of the draw", .minimum = 0});
   }
@@ -50,7 +51,9 @@ Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters&
   // An asked-for subset is never empty: the nearest sample of a subset that can spare one moves in.
   for (const Interval& interval : intervals) {
     if (interval.high <= interval.low || !subsets[interval.subset].empty()) continue;
-    const auto distance = [&](const std::string& id) { return std::max({interval.low - u[id], u[id] - interval.high, 0.0}); };
+    const auto distance = [&](const std::string& id) {
+      return std::max({interval.low - u[id], u[id] - interval.high, 0.0});
+    };
     std::string nearest;
     std::string from;
     for (const auto& [subset, members] : subsets) {
@@ -77,18 +80,23 @@ Subsets read_list(const std::filesystem::path& file, const std::vector<std::stri
     ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty() || line.starts_with('#') || (number == 1 && line == "id,subset")) continue;
-    const auto refuse = [&](const std::string& fault) { throw Error(ExitCode::data, fmt::format("{}:{}: {}", file.string(), number, fault)); };
+    const auto refuse = [&](const std::string& fault) {
+      throw Error(ExitCode::data, fmt::format("{}:{}: {}", file.string(), number, fault));
+    };
     const size_t comma = line.rfind(',');
     if (comma == std::string::npos) refuse("expected 'id,subset', read '" + line + "'");
     const std::string id = line.substr(0, comma), subset = line.substr(comma + 1);
-    if (subset != "train" && subset != "validation" && subset != "test") refuse("the subset '" + subset + "' is none of train, validation, test");
+    if (subset != "train" && subset != "validation" && subset != "test")
+      refuse("the subset '" + subset + "' is none of train, validation, test");
     if (!known.count(id)) refuse("there is no labelled sample '" + id + "'");
     if (!seen.insert(id).second) refuse("the sample '" + id + "' is listed twice");
     subsets[subset].push_back(id);
   }
   if (seen.size() < known.size()) {
-    const auto missing = std::find_if(known.begin(), known.end(), [&](const std::string& id) { return !seen.count(id); });
-    throw Error(ExitCode::data, fmt::format("{}: the labelled sample '{}' is not listed ({} of {} are)", file.string(), *missing, seen.size(), known.size()));
+    const auto missing =
+        std::find_if(known.begin(), known.end(), [&](const std::string& id) { return !seen.count(id); });
+    throw Error(ExitCode::data, fmt::format("{}: the labelled sample '{}' is not listed ({} of {} are)", file.string(),
+                                            *missing, seen.size(), known.size()));
   }
   return subsets;
 }
@@ -96,16 +104,24 @@ Subsets read_list(const std::filesystem::path& file, const std::vector<std::stri
 void split(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<SplitParameters>(context.values);
   std::vector<std::string> labelled;
-  Value subsets = {{"train", Value::array()}, {"validation", Value::array()}, {"test", Value::array()}, {"unlabelled", Value::array()}};
+  Value subsets = {{"train", Value::array()},
+                   {"validation", Value::array()},
+                   {"test", Value::array()},
+                   {"unlabelled", Value::array()}};
   const Value index = Value::parse(pipeline::read_file(context.input("shards") / "index.json"));
   for (const Value& sample : index.at("samples")) {
-    if (sample.at("labelled").get<bool>()) labelled.push_back(sample.at("id"));
-    else subsets["unlabelled"].push_back(sample.at("id"));
+    if (sample.at("labelled").get<bool>())
+      labelled.push_back(sample.at("id"));
+    else
+      subsets["unlabelled"].push_back(sample.at("id"));
   }
   const size_t wanted = size_t{1} + (parameters.validation > 0) + (parameters.test > 0);
   if (labelled.size() < wanted) {
-    throw Error(ExitCode::data, fmt::format("{} labelled samples cannot fill {} subsets; give more images with masks, or set validation or test to 0",
-                                            labelled.size(), wanted));
+    throw Error(
+        ExitCode::data,
+        fmt::format(
+            "{} labelled samples cannot fill {} subsets; give more images with masks, or set validation or test to 0",
+            labelled.size(), wanted));
   }
   Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled) : draw_subsets(labelled, parameters);
   for (auto& [subset, ids] : drawn) {
@@ -122,15 +138,17 @@ pipeline::StageKind split_kind() {
   pipeline::StageKind kind;
   kind.name = "split";
   kind.summary = "divides the samples into train, validation and test, each by its own id";
-  kind.inputs = {{.name = "shards", .help = "shard.shards"},
-                 {.name = "metadata", .help = "inspect.metadata", .optional = true},
-                 {.name = "list", .help = "a CSV of your own, lines 'id,subset', instead of the draw", .optional = true}};
+  kind.inputs = {
+      {.name = "shards", .help = "shard.shards"},
+      {.name = "metadata", .help = "inspect.metadata", .optional = true},
+      {.name = "list", .help = "a CSV of your own, lines 'id,subset', instead of the draw", .optional = true}};
   kind.outputs = {{.name = "index", .help = "split.json: the ids of each subset"}};
   kind.parameters = pipeline::specifications_of<SplitParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = pipeline::read_parameters<SplitParameters>(view.values);
     if (parameters.validation + parameters.test >= 1) {
-      problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on", parameters.validation, parameters.test)});
+      problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on",
+                                              parameters.validation, parameters.test)});
     }
   };
   kind.body = [] { return pipeline::body_of(split); };

@@ -1,7 +1,8 @@
 // synthesize: an archive of artificial nuclei in the layout of the 2018 Data Science Bowl, for trying things out.
 //
 // Three looks, as in the real data: bright nuclei on black (fluorescence), dark on white (brightfield), purple on pink
-// (stained tissue). Nuclei touch, light is uneven, pixels are noisy, sizes differ. The same parameters give the same bytes.
+// (stained tissue). Nuclei touch, light is uneven, pixels are noisy, sizes differ. The same parameters give the same
+// bytes.
 #include <fmt/format.h>
 #include <zip.h>
 
@@ -53,9 +54,9 @@ struct Look {
 };
 
 constexpr std::array<Look, 3> looks = {{
-    {{14, 14, 14}, {165, 165, 165}, 5, 0.35},       // fluorescence
-    {{226, 226, 226}, {96, 96, 96}, 5, 0.12},       // brightfield
-    {{232, 190, 214}, {112, 66, 148}, 8, 0.10},     // stained
+    {{14, 14, 14}, {165, 165, 165}, 5, 0.35},    // fluorescence
+    {{226, 226, 226}, {96, 96, 96}, 5, 0.12},    // brightfield
+    {{232, 190, 214}, {112, 66, 148}, 8, 0.10},  // stained
 }};
 
 constexpr std::array<std::pair<int, int>, 5> sizes = {{{128, 128}, {160, 128}, {192, 192}, {256, 192}, {256, 256}}};
@@ -67,15 +68,24 @@ std::string hex_id(int64_t seed, std::string_view what, int64_t sample, int64_t 
 Nucleus draw_nucleus(const Draws& draws, uint64_t at, int width, int height, double radius) {
   const auto between = [&](int draw, double low, double high) { return draws.between(at * 16 + draw, low, high); };
   const double a = radius * between(0, 0.75, 1.25);
-  return {.x = between(1, 0, width), .y = between(2, 0, height), .a = a, .b = a * between(3, 0.62, 1.0),
-          .angle = between(4, 0, std::numbers::pi), .wobble2 = between(5, 0, 0.08), .phase2 = between(6, 0, 6.28),
-          .wobble3 = between(7, 0, 0.07), .phase3 = between(8, 0, 6.28), .brightness = between(9, 0.7, 1.15)};
+  return {.x = between(1, 0, width),
+          .y = between(2, 0, height),
+          .a = a,
+          .b = a * between(3, 0.62, 1.0),
+          .angle = between(4, 0, std::numbers::pi),
+          .wobble2 = between(5, 0, 0.08),
+          .phase2 = between(6, 0, 6.28),
+          .wobble3 = between(7, 0, 0.07),
+          .phase3 = between(8, 0, 6.28),
+          .brightness = between(9, 0.7, 1.15)};
 }
 
 class Scene {
  public:
   Scene(const SynthesizeParameters& parameters, int64_t index)
-      : draws_(parameters.seed, "scene", {index}), look_(looks[draws_.below(0, looks.size())]), stained_(&look_ == &looks[2]) {
+      : draws_(parameters.seed, "scene", {index}),
+        look_(looks[draws_.below(0, looks.size())]),
+        stained_(&look_ == &looks[2]) {
     std::tie(width, height) = sizes[draws_.below(1, sizes.size())];
     if (draws_.uniform(2) < 0.5) std::swap(width, height);
     labels.resize(static_cast<size_t>(width) * height);
@@ -95,7 +105,8 @@ class Scene {
         const double coverage = coverage_[pixel];
         const double texture = stained_ ? 6 * std::sin(x * 0.21 + y * 0.13) : 0;
         for (int c = 0; c < 3; ++c) {
-          const double clean = look_.background[c] * (1 - coverage) + look_.nucleus[c] * coverage + texture * (1 - coverage);
+          const double clean =
+              look_.background[c] * (1 - coverage) + look_.nucleus[c] * coverage + texture * (1 - coverage);
           const double grain = look_.noise * noise.normal(stained_ ? pixel * 3 + c : pixel * 3);
           picture.bytes[pixel * 4 + c] = static_cast<uint8_t>(std::clamp(std::lround(clean * light + grain), 0L, 255L));
         }
@@ -133,16 +144,20 @@ class Scene {
     size_t taken = 0;
     const int reach = static_cast<int>(nucleus.reach());
     const auto each = [&](const auto& visit) {
-      for (int y = std::max(0, static_cast<int>(nucleus.y) - reach); y < std::min(height, static_cast<int>(nucleus.y) + reach + 1); ++y) {
-        for (int x = std::max(0, static_cast<int>(nucleus.x) - reach); x < std::min(width, static_cast<int>(nucleus.x) + reach + 1); ++x) {
+      for (int y = std::max(0, static_cast<int>(nucleus.y) - reach);
+           y < std::min(height, static_cast<int>(nucleus.y) + reach + 1); ++y) {
+        for (int x = std::max(0, static_cast<int>(nucleus.x) - reach);
+             x < std::min(width, static_cast<int>(nucleus.x) + reach + 1); ++x) {
           visit(static_cast<size_t>(y) * width + x, nucleus.distance(x, y));
         }
       }
     };
     each([&](size_t pixel, double distance) {
       if (distance > 1) return;
-      if (labels[pixel] == 0) own.push_back(pixel);
-      else ++taken;
+      if (labels[pixel] == 0)
+        own.push_back(pixel);
+      else
+        ++taken;
     });
     if (own.size() < 24 || taken * 12 > own.size()) return;
     ++objects;

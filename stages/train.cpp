@@ -14,7 +14,8 @@ namespace {
 // The multiples of micro_batch next to what was asked for.
 std::string near_batches(int64_t global_batch, int64_t micro_batch) {
   const int64_t below = global_batch / micro_batch * micro_batch;
-  return below == 0 ? fmt::format("{} and {}", micro_batch, 2 * micro_batch) : fmt::format("{} and {}", below, below + micro_batch);
+  return below == 0 ? fmt::format("{} and {}", micro_batch, 2 * micro_batch)
+                    : fmt::format("{} and {}", below, below + micro_batch);
 }
 
 }  // namespace
@@ -38,33 +39,43 @@ pipeline::StageKind train_kind() {
     for (const char* side : {"width", "height"}) {
       const auto pixels = view.upstream("resize", side);
       if (!pixels || pixels->get<int64_t>() % factor == 0) continue;
-      problems.push_back({"depth", fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}", parameters.depth,
-                                               parameters.depth, side, factor, pixels->get<int64_t>()),
+      problems.push_back({"depth",
+                          fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}",
+                                      parameters.depth, parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
     }
     if (parameters.norm == "sync" && parameters.reproducible == "world") {
-      problems.push_back({"reproducible", "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank count; \"run\" is what it can promise"});
+      problems.push_back({"reproducible",
+                          "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank "
+                          "count; \"run\" is what it can promise"});
     }
     if (parameters.norm == "sync" && (parameters.device == "cuda" || parameters.precision == "bf16")) {
-      problems.push_back({"norm", "norm = \"sync\" is made for the CPU and float32; \"group\", or \"batch\" with a larger micro_batch, is near it"});
+      problems.push_back({"norm",
+                          "norm = \"sync\" is made for the CPU and float32; \"group\", or \"batch\" with a larger "
+                          "micro_batch, is near it"});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
-      problems.push_back({"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}", parameters.micro_batch,
-                                                        parameters.global_batch, near_batches(parameters.global_batch, parameters.micro_batch))});
+      problems.push_back(
+          {"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}",
+                                       parameters.micro_batch, parameters.global_batch,
+                                       near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
   // A cosine's every step depends on where it ends.
   kind.ends = [](const pipeline::Values& values) {
-    std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta", "early_stopping.warm_up"};
+    std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta",
+                                     "early_stopping.warm_up"};
     if (values.at("schedule") == "constant") ends.push_back("epochs");
     return ends;
   };
   kind.adopt = [](const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
     pipeline::Adoption adoption;
-    const auto found = adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+    const auto found =
+        adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
     if (found.empty()) return adoption;
     const CheckpointManifest& furthest = found.front().manifest;
-    adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch, furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
+    adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch,
+                                furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
     return adoption;
   };
   kind.rehearsal = {{"epochs", rehearsed_epochs}};
@@ -77,8 +88,12 @@ pipeline::StageKind train_kind() {
       idle += first == last;
       if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
     }
-    return fmt::format("{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares, ranks > 8 ? "+..." : "",
-                       idle == 0 ? "" : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)", idle, idle == 1 ? "" : "s"));
+    return fmt::format(
+        "{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares,
+        ranks > 8 ? "+..." : "",
+        idle == 0 ? ""
+                  : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)",
+                                idle, idle == 1 ? "" : "s"));
   };
   for (const std::string& figure : monitored_figures()) kind.scores.push_back({figure, larger_is_better(figure)});
   kind.body = [] { return compute_body("train"); };

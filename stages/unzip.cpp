@@ -6,8 +6,8 @@
 
 #include "pipeline/files.h"
 #include "stages/images/catalogue.h"
-#include "stages/kinds.h"
 #include "stages/images/pack.h"
+#include "stages/kinds.h"
 #include "stages/rehearsal.h"
 
 namespace penstock::stages {
@@ -23,15 +23,26 @@ struct UnzipParameters {
   int64_t limit = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
-    visit("max_entries", max_entries, {.help = "refuse an archive with more entries", .minimum = 1, .affects_output = false});
-    visit("max_gibibytes", max_gibibytes, {.help = "refuse an archive that unpacks to more, GiB", .minimum = 1, .affects_output = false});
-    visit("max_ratio", max_ratio, {.help = "refuse an entry that unpacks to more than this many times its size", .minimum = 1, .affects_output = false});
-    visit("max_name_length", max_name_length, {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
-    visit("limit", limit, {.help = "take this many samples only, those of the smallest SHA-256 of their id, so that a larger limit adds some; 0: all", .minimum = 0, .as_before = 0});
+    visit("max_entries", max_entries,
+          {.help = "refuse an archive with more entries", .minimum = 1, .affects_output = false});
+    visit("max_gibibytes", max_gibibytes,
+          {.help = "refuse an archive that unpacks to more, GiB", .minimum = 1, .affects_output = false});
+    visit("max_ratio", max_ratio,
+          {.help = "refuse an entry that unpacks to more than this many times its size",
+           .minimum = 1,
+           .affects_output = false});
+    visit("max_name_length", max_name_length,
+          {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
+    visit("limit", limit,
+          {.help = "take this many samples only, those of the smallest SHA-256 of their id, so that a larger limit "
+                   "adds some; 0: all",
+           .minimum = 0,
+           .as_before = 0});
   }
 
   ArchiveLimits limits() const {
-    return {static_cast<uint64_t>(max_entries), static_cast<uint64_t>(max_gibibytes) << 30, max_ratio, static_cast<uint64_t>(max_name_length)};
+    return {static_cast<uint64_t>(max_entries), static_cast<uint64_t>(max_gibibytes) << 30, max_ratio,
+            static_cast<uint64_t>(max_name_length)};
   }
 };
 
@@ -94,8 +105,9 @@ class UnzipWork final : public pipeline::SharedWork {
     Value ignored = Value::array();
     for (const auto& [name, reason] : catalogue_.ignored) ignored.push_back({{"entry", name}, {"reason", reason}});
     // The sources' own names say nothing of their content, and would make equal archives differ.
-    pipeline::write_file(output_ / "catalogue.json",
-                         Value{{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}}.dump(1) + "\n");
+    pipeline::write_file(
+        output_ / "catalogue.json",
+        Value{{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}}.dump(1) + "\n");
     return "";
   }
 
@@ -129,7 +141,9 @@ class UnzipWork final : public pipeline::SharedWork {
 
 class UnzipBody final : public pipeline::StageBody {
  public:
-  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<UnzipWork>(context); }
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override {
+    return std::make_unique<UnzipWork>(context);
+  }
 };
 
 }  // namespace
@@ -139,8 +153,11 @@ pipeline::StageKind unzip_kind() {
   kind.name = "unzip";
   kind.summary = "takes images and masks out of zip archives or folders, checked";
   kind.scope = pipeline::Scope::shared;
-  kind.inputs = {{.name = "archive", .help = "zip files, folders, or an upstream's archive: <id>/images/*, <id>/masks/*; or images/*, masks/*; or images alone",
-                  .by_sample = true, .many = true}};
+  kind.inputs = {{.name = "archive",
+                  .help = "zip files, folders, or an upstream's archive: <id>/images/*, <id>/masks/*; or images/*, "
+                          "masks/*; or images alone",
+                  .by_sample = true,
+                  .many = true}};
   kind.outputs = {{.name = "images", .help = "packs of the files' bytes by sample, and catalogue.json"}};
   kind.parameters = pipeline::specifications_of<UnzipParameters>();
   kind.rehearsal = {{"limit", rehearsed_samples}};

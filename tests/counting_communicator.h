@@ -18,7 +18,8 @@ class CountingCommunicator final : public distributed::Communicator {
  public:
   using Buffer = distributed::Buffer;
   CountingCommunicator(Communicator& ranks, Tally& tally) : ranks_(ranks), tally_(tally) {}
-  CountingCommunicator(std::unique_ptr<Communicator> ranks, Tally& tally) : owned_(std::move(ranks)), ranks_(*owned_), tally_(tally) {}
+  CountingCommunicator(std::unique_ptr<Communicator> ranks, Tally& tally)
+      : owned_(std::move(ranks)), ranks_(*owned_), tally_(tally) {}
 
   int rank() const override { return ranks_.rank(); }
   int size() const override { return ranks_.size(); }
@@ -36,7 +37,9 @@ class CountingCommunicator final : public distributed::Communicator {
     count(tally_.scattered_bytes, mine);
     ranks_.all_to_all(mine, all, what);
   }
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override { return counted(ranks_.split(color, key, what)); }
+  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+    return counted(ranks_.split(color, key, what));
+  }
   std::unique_ptr<Communicator> duplicate(std::string_view what) override { return counted(ranks_.duplicate(what)); }
   std::unique_ptr<distributed::Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
     count(tally_.reduced_bytes, buffer);

@@ -66,8 +66,10 @@ bool comes_through(const std::string& path, bool needs_space, Turn* turn = nullp
   if (planned.what == "hold") hold();
   if (planned.what == "EIO") return errno = EIO, false;
   if (planned.what == "half" || planned.what == "short") {
-    if (turn != nullptr) *turn = planned.what == "half" ? Turn::half_then_die : Turn::half;
-    else if (planned.what == "half") die();
+    if (turn != nullptr)
+      *turn = planned.what == "half" ? Turn::half_then_die : Turn::half;
+    else if (planned.what == "half")
+      die();
   }
   return true;
 }

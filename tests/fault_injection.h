@@ -1,7 +1,9 @@
-// Faults in writing files, on purpose: calls that change files whose path contains a text are counted, and one of them goes
-// wrong. A library to link to a test, or to put into LD_PRELOAD of a whole job; the program under test knows nothing of it.
+// Faults in writing files, on purpose: calls that change files whose path contains a text are counted, and one of them
+// goes wrong. A library to link to a test, or to put into LD_PRELOAD of a whole job; the program under test knows
+// nothing of it.
 //
-// By environment, in every process that inherits it: FAULT_BELOW (text), FAULT_AT (number of the call, from 1), FAULT_DO.
+// By environment, in every process that inherits it: FAULT_BELOW (text), FAULT_AT (number of the call, from 1),
+// FAULT_DO.
 #pragma once
 
 // What happens at the call:

@@ -39,7 +39,9 @@ class Process {
     if (pid_ == 0) {
       setpgid(0, 0);
       // mpirun as root, as in a container, and with more ranks than cores.
-      for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"}) setenv(name, "1", 1);
+      for (const char* name :
+           {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"})
+        setenv(name, "1", 1);
       if (chdir(folder.c_str()) != 0) _exit(127);
       redirect(out_, STDOUT_FILENO);
       redirect(error_, STDERR_FILENO);

@@ -60,7 +60,8 @@ std::string output_of(const std::string& command, int* code = nullptr) {
 int layer_of(const std::string& include) {
   const std::string folder = include.substr(0, include.find('/'));
   const auto found = std::find(layers.begin(), layers.end(), folder);
-  return found == layers.end() || include.find('/') == std::string::npos ? -1 : static_cast<int>(found - layers.begin());
+  return found == layers.end() || include.find('/') == std::string::npos ? -1
+                                                                         : static_cast<int>(found - layers.begin());
 }
 
 TEST(Rules, NoFolderIncludesWhatStandsAboveIt) {
@@ -82,7 +83,8 @@ TEST(Rules, OnlyStagesComputeAndCudaIncludeHeavyLibraries) {
       const std::string name = file.lexically_relative(source_dir).generic_string();
       if (name.starts_with("stages/compute/") || name.starts_with("stages/cuda/")) continue;
       for (const std::string& include : includes(file)) {
-        EXPECT_FALSE(std::regex_search(include, std::regex("^(torch|ATen|c10|opencv2)/|^hdf5"))) << name << " includes " << include;
+        EXPECT_FALSE(std::regex_search(include, std::regex("^(torch|ATen|c10|opencv2)/|^hdf5")))
+            << name << " includes " << include;
         EXPECT_FALSE(include.starts_with("stages/compute/")) << name << " includes " << include;
       }
     }
@@ -90,8 +92,10 @@ TEST(Rules, OnlyStagesComputeAndCudaIncludeHeavyLibraries) {
 }
 
 TEST(Rules, EnginesUseOfRanksIsTheAbstractCommunicator) {
-  const std::set<std::string> allowed = {"distributed/communicator.h", "distributed/collectives.h", "distributed/error.h", "distributed/outcome.h", "distributed/watchdog/settle.h",
-                                         "distributed/check.h", "distributed/watchdog/watch.h", "distributed/world.h"};
+  const std::set<std::string> allowed = {"distributed/communicator.h",    "distributed/collectives.h",
+                                         "distributed/error.h",           "distributed/outcome.h",
+                                         "distributed/watchdog/settle.h", "distributed/check.h",
+                                         "distributed/watchdog/watch.h",  "distributed/world.h"};
   for (const fs::path& file : sources("pipeline")) {
     for (const std::string& include : includes(file)) {
       if (include.starts_with("distributed/")) {
@@ -103,7 +107,8 @@ TEST(Rules, EnginesUseOfRanksIsTheAbstractCommunicator) {
 
 // A third-party interface that is included in one place can be replaced in one place.
 TEST(Rules, HeadersOfBackEndsAreIncludedBySourcesOnlyAndByFew) {
-  const std::map<std::string, size_t> limits = {{"mpi.h", 1}, {"toml.h", 2}, {"toml++/toml.h", 2}, {"zip.h", 2}, {"png.h", 2}, {"hdf5.h", 2}, {"nccl.h", 2}};
+  const std::map<std::string, size_t> limits = {{"mpi.h", 1}, {"toml.h", 2}, {"toml++/toml.h", 2}, {"zip.h", 2},
+                                                {"png.h", 2}, {"hdf5.h", 2}, {"nccl.h", 2}};
   std::map<std::string, std::vector<std::string>> users;
   for (const std::string& folder : layers) {
     for (const fs::path& file : sources(folder)) {
@@ -182,18 +187,21 @@ TEST(Rules, TheExecutableLoadsNoHeavyLibrary) {
 }
 
 TEST(Rules, NothingLinksProtobuf) {
-  for (const char* name : {"penstock", "libpenstock.so", "libpenstock_mpi.so", "libpenstock_compute.so", "libpenstock_cuda.so"}) {
+  for (const char* name :
+       {"penstock", "libpenstock.so", "libpenstock_mpi.so", "libpenstock_compute.so", "libpenstock_cuda.so"}) {
     EXPECT_EQ(output_of("ldd '" + (binary_dir / name).string() + "'").find("protobuf"), std::string::npos) << name;
   }
 }
 
-// What a GPU machine would say when the library is opened there: every library and symbol that it needs is to be had here.
+// What a GPU machine would say when the library is opened there: every library and symbol that it needs is to be had
+// here.
 TEST(Rules, TheCudaLibraryLeavesNothingUnresolved) {
   const fs::path library = binary_dir / "libpenstock_cuda.so";
   if (!fs::exists(library)) GTEST_SKIP() << "not run: no CUDA toolkit was found when this was configured";
   const std::string text = output_of("ldd -r '" + library.string() + "'");
   EXPECT_NE(text.find("libtorch_cuda.so"), std::string::npos) << text;
-  if (text.find("not found") != std::string::npos) GTEST_SKIP() << "not run: launch/setup --cuda fetches the libraries that LibTorch needs beside a toolkit";
+  if (text.find("not found") != std::string::npos)
+    GTEST_SKIP() << "not run: launch/setup --cuda fetches the libraries that LibTorch needs beside a toolkit";
   EXPECT_EQ(text.find("undefined symbol"), std::string::npos) << text;
 }
 
@@ -219,8 +227,9 @@ TEST(Rules, TheReferenceSaysWhatTheTablesSay) {
   std::ifstream in(source_dir / "configs/REFERENCE.md");
   std::ostringstream committed;
   committed << in.rdbuf();
-  EXPECT_TRUE(committed.str() == page) << "configs/REFERENCE.md differs from the tables of keys, kinds and errors. Make it anew:\n"
-                                       << "    build/release/penstock stages --markdown > configs/REFERENCE.md";
+  EXPECT_TRUE(committed.str() == page)
+      << "configs/REFERENCE.md differs from the tables of keys, kinds and errors. Make it anew:\n"
+      << "    build/release/penstock stages --markdown > configs/REFERENCE.md";
 }
 
 TEST(Rules, NoFileIsNamedAfterNothing) {
@@ -236,7 +245,8 @@ TEST(Rules, EveryShippedConfigurationIsValid) {
   for (const auto& entry : fs::directory_iterator(source_dir / "configs")) {
     if (entry.path().extension() != ".toml") continue;
     int code = 0;
-    const std::string text = output_of("'" + (binary_dir / "penstock").string() + "' validate '" + entry.path().string() + "'", &code);
+    const std::string text =
+        output_of("'" + (binary_dir / "penstock").string() + "' validate '" + entry.path().string() + "'", &code);
     EXPECT_EQ(code, 0) << text;
     ++seen;
   }

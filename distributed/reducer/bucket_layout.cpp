@@ -6,7 +6,8 @@
 namespace penstock::distributed {
 namespace {
 
-constexpr size_t smallest_bucket = (size_t{256} << 10) / sizeof(float), largest_bucket = (size_t{4} << 20) / sizeof(float);  // elements
+constexpr size_t smallest_bucket = (size_t{256} << 10) / sizeof(float),
+                 largest_bucket = (size_t{4} << 20) / sizeof(float);  // elements
 constexpr size_t buckets_aimed_at = 32;
 
 }  // namespace
@@ -47,7 +48,8 @@ std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap) {
 
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail) {
   const size_t whole = std::accumulate(slots.begin(), slots.end(), tail);
-  return bucket_layout(slots, tail, std::clamp(whole / buckets_aimed_at, smallest_bucket, largest_bucket), smallest_bucket);
+  return bucket_layout(slots, tail, std::clamp(whole / buckets_aimed_at, smallest_bucket, largest_bucket),
+                       smallest_bucket);
 }
 
 }  // namespace penstock::distributed

@@ -20,7 +20,9 @@ std::vector<Exchange> exchanges_of(const std::vector<Bucket>& buckets, int ranks
 
 double sent_bytes(const Exchange& exchange, int ranks) {
   const auto others = static_cast<double>(ranks - 1);
-  return others / ranks * (2 * static_cast<double>(exchange.reduced_bytes) + static_cast<double>(exchange.scattered_bytes)) + others * static_cast<double>(exchange.gathered_bytes);
+  return others / ranks *
+             (2 * static_cast<double>(exchange.reduced_bytes) + static_cast<double>(exchange.scattered_bytes)) +
+         others * static_cast<double>(exchange.gathered_bytes);
 }
 
 }  // namespace penstock::distributed

@@ -18,7 +18,8 @@ void add(float* to, const float* from, size_t count) {
 
 std::pair<int, int> micro_shards_of(int rank, int ranks, int micro_shards) {
   const auto boundary = [&](int r) { return static_cast<int>(int64_t{micro_shards} * r / ranks); };
-  if (ranks > micro_shards) return rank < micro_shards ? std::pair(rank, rank + 1) : std::pair(micro_shards, micro_shards);
+  if (ranks > micro_shards)
+    return rank < micro_shards ? std::pair(rank, rank + 1) : std::pair(micro_shards, micro_shards);
   return {boundary(rank), boundary(rank + 1)};
 }
 
@@ -27,7 +28,8 @@ std::vector<TreeNode> covering_nodes(int first, int last, int leaves) {
   while (first < last) {
     int level = 0;
     // Grow while the parent begins here and ends within [first, last), or would only lack leaves that do not exist.
-    while (first % (2 << level) == 0 && std::min(first + (2 << level), leaves) <= last && first + (1 << level) < leaves) ++level;
+    while (first % (2 << level) == 0 && std::min(first + (2 << level), leaves) <= last && first + (1 << level) < leaves)
+      ++level;
     nodes.push_back({level, first >> level});
     first += 1 << level;
   }
@@ -48,7 +50,10 @@ std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reprod
 }
 
 GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options)
-    : given_(ranks), buckets_(std::move(buckets)), options_(options), mine_(micro_shards_of(ranks.rank(), ranks.size(), options.micro_shards)) {
+    : given_(ranks),
+      buckets_(std::move(buckets)),
+      options_(options),
+      mine_(micro_shards_of(ranks.rank(), ranks.size(), options.micro_shards)) {
   for (const Bucket& bucket : buckets_) length_ = std::max(length_, bucket.end);
   widest_ = most_nodes(ranks.size(), options.micro_shards);
   inputs_.resize(std::max(1, mine_.second - mine_.first) * length_);
@@ -132,7 +137,8 @@ void GradientReducer::sum_tree(Partials& partials, size_t count) const {
     std::vector<float*> sums;
     for (size_t i = 0; i < nodes.size(); ++i) {
       TreeNode node = nodes[i];
-      if (node.level == level && node.index % 2 == 0 && i + 1 < nodes.size() && nodes[i + 1] == TreeNode{level, node.index + 1}) {
+      if (node.level == level && node.index % 2 == 0 && i + 1 < nodes.size() &&
+          nodes[i + 1] == TreeNode{level, node.index + 1}) {
         add(values[i], values[i + 1], count);
         sums.push_back(values[i]);
         next.push_back({level + 1, node.index / 2});
@@ -140,7 +146,8 @@ void GradientReducer::sum_tree(Partials& partials, size_t count) const {
         continue;
       }
       // The last node of a level without a sibling that exists is its parent.
-      if (node.level == level && node.index % 2 == 0 && (int64_t{node.index} + 1) << level >= options_.micro_shards) node = {level + 1, node.index / 2};
+      if (node.level == level && node.index % 2 == 0 && (int64_t{node.index} + 1) << level >= options_.micro_shards)
+        node = {level + 1, node.index / 2};
       higher |= node.level > level;
       next.push_back(node);
       sums.push_back(values[i]);
@@ -168,14 +175,16 @@ void GradientReducer::exchange_slices(const Bucket& elements, const std::string&
   const auto size = static_cast<size_t>(ranks.size());
   const size_t count = elements.end - elements.begin, slice = slice_of(count, ranks.size());
   // The bucket with which they begin: of the others the same nodes lie behind its own.
-  const auto lowest = std::find_if(buckets_.begin(), buckets_.end(), [&](const Bucket& one) { return one.begin == elements.begin; });
+  const auto lowest =
+      std::find_if(buckets_.begin(), buckets_.end(), [&](const Bucket& one) { return one.begin == elements.begin; });
   const Partials& mine = partials_[lowest - buckets_.begin()];
   const size_t moved = size * widest_ * slice;
   if (sent_.size() < moved) sent_.resize(moved), received_.resize(moved);
   for (size_t to = 0; to < size; ++to) {
     const size_t begin = std::min(to * slice, count), end = std::min(begin + slice, count);
     for (size_t node = 0; node < mine.values.size(); ++node) {
-      std::memcpy(sent_.data() + (to * widest_ + node) * slice, mine.values[node] + begin, (end - begin) * sizeof(float));
+      std::memcpy(sent_.data() + (to * widest_ + node) * slice, mine.values[node] + begin,
+                  (end - begin) * sizeof(float));
     }
   }
   ranks.all_to_all(buffer_of(sent_.data(), moved), buffer_of(received_.data(), moved), what);
@@ -194,12 +203,14 @@ void GradientReducer::exchange_slices(const Bucket& elements, const std::string&
   std::memcpy(sum_.data() + elements.begin, sent_.data(), count * sizeof(float));
 }
 
-// The exchanging thread: buckets in their order, each as soon as this rank has summed it. After a failure the round's rest
-// is passed over, and finish() says what failed.
+// The exchanging thread: buckets in their order, each as soon as this rank has summed it. After a failure the round's
+// rest is passed over, and finish() says what failed.
 void GradientReducer::exchange_as_they_come() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return closing_ || (as_they_come_ && exchanged_ < buckets_.size() && (failure_ || summed_[exchanged_])); });
+    changed_.wait(lock, [this] {
+      return closing_ || (as_they_come_ && exchanged_ < buckets_.size() && (failure_ || summed_[exchanged_]));
+    });
     if (closing_) return;
     const size_t bucket = exchanged_;
     if (!failure_) {
@@ -220,7 +231,8 @@ void GradientReducer::exchange_as_they_come() {
 
 const float* GradientReducer::finish() {
   if (!as_they_come_ || given_.size() == 1) {
-    PENSTOCK_CHECK(std::all_of(summed_.begin(), summed_.end(), [](bool summed) { return summed; }), "every bucket of a round was declared ready");
+    PENSTOCK_CHECK(std::all_of(summed_.begin(), summed_.end(), [](bool summed) { return summed; }),
+                   "every bucket of a round was declared ready");
   }
   if (given_.size() == 1) return inputs_.data();  // the tree closes on its leftmost leaf
   if (as_they_come_) {

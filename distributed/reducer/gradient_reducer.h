@@ -1,8 +1,8 @@
-// Sums the vectors of a step's micro-shards, whichever ranks computed them: gradients, running statistics and counts ride
-// in one flat vector of float32, bucket by bucket while backward goes on.
+// Sums the vectors of a step's micro-shards, whichever ranks computed them: gradients, running statistics and counts
+// ride in one flat vector of float32, bucket by bucket while backward goes on.
 //
-// A global batch is V micro-shards. Rank r owns a contiguous run of them, near equal, whole. Ranks beyond V own none and
-// still take part in every call.
+// A global batch is V micro-shards. Rank r owns a contiguous run of them, near equal, whole. Ranks beyond V own none
+// and still take part in every call.
 #pragma once
 
 #include <atomic>
@@ -17,16 +17,16 @@
 #include <utility>
 #include <vector>
 
-#include "distributed/reducer/bucket_layout.h"
 #include "distributed/communicator.h"
+#include "distributed/reducer/bucket_layout.h"
 
 namespace penstock::distributed {
 
 // The micro-shards [first, second) of a rank.
 std::pair<int, int> micro_shards_of(int rank, int ranks, int micro_shards);
 
-// A node of the aligned binary tree over micro-shards: `level` 0 is a leaf; node (l, i) covers [i * 2^l, (i + 1) * 2^l),
-// cut at V. The sum of the whole is the same bits however ranks share the leaves.
+// A node of the aligned binary tree over micro-shards: `level` 0 is a leaf; node (l, i) covers [i * 2^l, (i + 1) *
+// 2^l), cut at V. The sum of the whole is the same bits however ranks share the leaves.
 struct TreeNode {
   int level = 0;
   int index = 0;
@@ -44,8 +44,9 @@ enum class Reproducible {
   world,  // same bits for any rank count: every rank closes the same tree over a slice, and slices are gathered
 };
 
-// What ranks exchange at once. With "world" and no overlap, buckets go together up to 16 MiB: each of its exchanges has all ranks
-// wait for each other twice. With "run" each goes alone, as it does with overlap: what MPI adds first may hang on the length.
+// What ranks exchange at once. With "world" and no overlap, buckets go together up to 16 MiB: each of its exchanges has
+// all ranks wait for each other twice. With "run" each goes alone, as it does with overlap: what MPI adds first may
+// hang on the length.
 std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reproducible mode, bool overlap);
 
 struct ReducerOptions {
@@ -54,8 +55,8 @@ struct ReducerOptions {
   bool overlap = false;  // exchange buckets on a thread of its own as soon as they are ready
 };
 
-// begin(), ready() from any thread, finish(): one round, over and over. finish() is collective; with overlap the ranks meet
-// as soon as buckets are ready. Made collectively.
+// begin(), ready() from any thread, finish(): one round, over and over. finish() is collective; with overlap the ranks
+// meet as soon as buckets are ready. Made collectively.
 class GradientReducer {
  public:
   GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options);
@@ -77,8 +78,8 @@ class GradientReducer {
   void begin(std::string_view what);
   // Bucket `bucket` of input(shard) is written. Any thread; once a round for each shard and bucket.
   void ready(int shard, size_t bucket);
-  // The sum over all micro-shards, valid until the next begin(). Every ready() has been called. Rethrows what a bucket's
-  // reduction threw.
+  // The sum over all micro-shards, valid until the next begin(). Every ready() has been called. Rethrows what a
+  // bucket's reduction threw.
   const float* finish();
 
  private:
@@ -101,16 +102,16 @@ class GradientReducer {
   size_t length_ = 0;
   size_t widest_ = 1;  // most nodes of a rank
   std::vector<float> inputs_, sum_, sent_, received_;
-  std::string what_;  // " of step 812"
+  std::string what_;                             // " of step 812"
   std::vector<Partials> partials_;               // of each bucket, when its shards are ready
   std::unique_ptr<std::atomic<int>[]> missing_;  // of each bucket: shards of mine that are not ready
 
   // Between the threads that call ready(), and the one that exchanges.
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<bool> summed_;  // of each bucket
-  size_t exchanged_ = 0;      // buckets of this round
-  bool as_they_come_ = false; // in this round
+  std::vector<bool> summed_;   // of each bucket
+  size_t exchanged_ = 0;       // buckets of this round
+  bool as_they_come_ = false;  // in this round
   bool closing_ = false;
   std::exception_ptr failure_;
   std::thread thread_;

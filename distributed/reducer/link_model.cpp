@@ -9,7 +9,8 @@ namespace {
 Link slowest(int ranks, const Fabric& fabric) {
   if (fabric.one_node(ranks)) return fabric.inside;
   if (fabric.ranks_per_node == 1) return fabric.between;
-  return {std::max(fabric.inside.latency_seconds, fabric.between.latency_seconds), std::min(fabric.inside.bytes_per_second, fabric.between.bytes_per_second)};
+  return {std::max(fabric.inside.latency_seconds, fabric.between.latency_seconds),
+          std::min(fabric.inside.bytes_per_second, fabric.between.bytes_per_second)};
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ double all_to_all_seconds(double bytes, int ranks, const Fabric& fabric) {
   if (fabric.one_node(ranks)) return (n - 1) * (fabric.inside.latency_seconds + part / fabric.inside.bytes_per_second);
   const double k = fabric.ranks_per_node, elsewhere = n - k;
   const double latency = (k - 1) * fabric.inside.latency_seconds + elsewhere * fabric.between.latency_seconds;
-  return latency + std::max((k - 1) * part / fabric.inside.bytes_per_second, k * elsewhere * part / fabric.between.bytes_per_second);
+  return latency + std::max((k - 1) * part / fabric.inside.bytes_per_second,
+                            k * elsewhere * part / fabric.between.bytes_per_second);
 }
 
 double all_gather_seconds(double part, int ranks, const Fabric& fabric) {
@@ -35,7 +37,8 @@ double all_gather_seconds(double part, int ranks, const Fabric& fabric) {
 double seconds_of(const Exchange& exchange, int ranks, const Fabric& fabric) {
   if (ranks == 1) return 0;
   if (exchange.reduced_bytes > 0) return all_reduce_seconds(static_cast<double>(exchange.reduced_bytes), ranks, fabric);
-  return all_to_all_seconds(static_cast<double>(exchange.scattered_bytes), ranks, fabric) + all_gather_seconds(static_cast<double>(exchange.gathered_bytes), ranks, fabric);
+  return all_to_all_seconds(static_cast<double>(exchange.scattered_bytes), ranks, fabric) +
+         all_gather_seconds(static_cast<double>(exchange.gathered_bytes), ranks, fabric);
 }
 
 Link fit_link(const std::vector<double>& bytes, const std::vector<double>& seconds, int ranks) {
@@ -46,7 +49,8 @@ Link fit_link(const std::vector<double>& bytes, const std::vector<double>& secon
     aa += a * a, ab += a * b, bb += b * b, a1 += a, b1 += b;
   }
   const double determinant = aa * bb - ab * ab;
-  const double latency = std::max(0.0, (a1 * bb - b1 * ab) / determinant), inverse = std::max(1e-13, (aa * b1 - ab * a1) / determinant);
+  const double latency = std::max(0.0, (a1 * bb - b1 * ab) / determinant),
+               inverse = std::max(1e-13, (aa * b1 - ab * a1) / determinant);
   return {latency, 1 / inverse};
 }
 

@@ -145,7 +145,9 @@ Beat beat_from_message(std::string_view bytes) {
         beat.joined.push_back(std::move(joined));
         break;
       }
-      case News::dropped: beat.dropped.push_back(in.get<uint64_t>()); break;
+      case News::dropped:
+        beat.dropped.push_back(in.get<uint64_t>());
+        break;
       case News::entered: {
         Entered entered;
         entered.among = in.get<uint64_t>();

@@ -23,8 +23,9 @@ struct Beat {
   std::vector<Entered> entered;
 };
 
-// As one or more messages, each a beat of its own: the same but for its part of what is new. None is longer than what every
-// transport takes at once: a message that the receiver must ask for would hold it up when the sender is stopped half way.
+// As one or more messages, each a beat of its own: the same but for its part of what is new. None is longer than what
+// every transport takes at once: a message that the receiver must ask for would hold it up when the sender is stopped
+// half way.
 std::vector<std::string> to_messages(const Beat& beat);
 Beat beat_from_message(std::string_view bytes);
 

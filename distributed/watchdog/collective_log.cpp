@@ -16,14 +16,22 @@ double seconds_since(std::chrono::steady_clock::time_point time) {
 
 const char* name_of(Operation operation) {
   switch (operation) {
-    case Operation::barrier: return "barrier";
-    case Operation::broadcast: return "broadcast";
-    case Operation::all_reduce: return "all_reduce";
-    case Operation::all_gather: return "all_gather";
-    case Operation::all_to_all: return "all_to_all";
-    case Operation::split: return "split";
-    case Operation::duplicate: return "duplicate";
-    case Operation::meeting: return "meeting";
+    case Operation::barrier:
+      return "barrier";
+    case Operation::broadcast:
+      return "broadcast";
+    case Operation::all_reduce:
+      return "all_reduce";
+    case Operation::all_gather:
+      return "all_gather";
+    case Operation::all_to_all:
+      return "all_to_all";
+    case Operation::split:
+      return "split";
+    case Operation::duplicate:
+      return "duplicate";
+    case Operation::meeting:
+      return "meeting";
   }
   return "?";
 }
@@ -41,7 +49,8 @@ void CollectiveLog::drop(Side& side) {
   sides_.remove_if([&side](const Side& one) { return &one == &side; });
 }
 
-uint64_t CollectiveLog::enter(Side& side, Operation operation, DataType type, int root, uint64_t bytes, std::string_view what) {
+uint64_t CollectiveLog::enter(Side& side, Operation operation, DataType type, int root, uint64_t bytes,
+                              std::string_view what) {
   const std::lock_guard lock(mutex_);
   moved_ = side.since = std::chrono::steady_clock::now();
   side.inside = true;
@@ -82,8 +91,10 @@ CollectiveLog::News CollectiveLog::news(int listener, size_t at_most) {
   Unheard& unheard = unheard_[listener];
   News news{std::exchange(unheard.joined, {}), {}, {}};
   if (entries_ > kept) unheard.entries = std::max(unheard.entries, entries_ - kept);
-  while (unheard.entries < entries_ && news.entered.size() < at_most) news.entered.push_back(ring_[unheard.entries++ % kept]);
-  if (unheard.entries == entries_) news.dropped = std::exchange(unheard.dropped, {});  // no entry comes after its communicator went
+  while (unheard.entries < entries_ && news.entered.size() < at_most)
+    news.entered.push_back(ring_[unheard.entries++ % kept]);
+  if (unheard.entries == entries_)
+    news.dropped = std::exchange(unheard.dropped, {});  // no entry comes after its communicator went
   return news;
 }
 

@@ -12,13 +12,14 @@ namespace {
 using Time = RankTable::Time;
 using Ranks = std::vector<int>;
 
-// A circle of waiting ranks is believed when none of them has moved for this part of the patience: what was heard of each is
-// of a slightly different moment.
+// A circle of waiting ranks is believed when none of them has moved for this part of the patience: what was heard of
+// each is of a slightly different moment.
 constexpr double circle_part = 0.2;
 // A rank that left with an error ends the job itself, and is given this part of the patience for it.
 constexpr double leaving_part = 0.4;
 
-// A late rank that has not been heard of for this part of the patience is left to the verdict on its silence, which says more.
+// A late rank that has not been heard of for this part of the patience is left to the verdict on its silence, which
+// says more.
 constexpr double silent_part = 0.5;
 
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
@@ -40,7 +41,9 @@ std::string named(const Ranks& ranks) {
   return text;
 }
 
-std::string named(double seconds) { return seconds < 120 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} min", seconds / 60); }
+std::string named(double seconds) {
+  return seconds < 120 ? fmt::format("{:.1f} s", seconds) : fmt::format("{:.0f} min", seconds / 60);
+}
 
 std::string size_text(uint64_t bytes) {
   if (bytes < 10'000) return fmt::format("{} bytes", bytes);
@@ -49,7 +52,8 @@ std::string size_text(uint64_t bytes) {
 
 std::string named(const Collective& collective) {
   const std::string size = collective.bytes > 0 ? fmt::format(" of {}", size_text(collective.bytes)) : "";
-  const std::string root = collective.operation == Operation::broadcast ? fmt::format(" from rank {}", collective.root) : "";
+  const std::string root =
+      collective.operation == Operation::broadcast ? fmt::format(" from rank {}", collective.root) : "";
   return fmt::format("{}{}{} '{}'", name_of(collective.operation), size, root, collective.what);
 }
 
@@ -82,7 +86,8 @@ std::string where_each_was(const RankTable& ranks, const std::vector<Wait>& wait
   std::string lines;
   for (const std::string& text : order) {
     const auto& [those, seconds] = said.at(text);
-    lines += fmt::format("\n  {}{}: {}, since {}", named(those), those.size() == 1 ? place_of(ranks, those.front()) : "", text, named(seconds));
+    lines += fmt::format("\n  {}{}: {}, since {}", named(those),
+                         those.size() == 1 ? place_of(ranks, those.front()) : "", text, named(seconds));
   }
   return lines;
 }
@@ -91,31 +96,39 @@ std::string who_is_where(const std::vector<Wait>& waits) {
   std::string lines;
   for (const Wait& wait : waits) {
     if (wait.missing.empty()) continue;
-    lines += fmt::format("\n  {}, the {}. collective of '{}': there: {}; not there: {}", named(wait.collective), wait.number, wait.among, named(wait.there),
-                         named(wait.missing));
+    lines += fmt::format("\n  {}, the {}. collective of '{}': there: {}; not there: {}", named(wait.collective),
+                         wait.number, wait.among, named(wait.there), named(wait.missing));
   }
   return lines;
 }
 
-std::string report(const RankTable& ranks, const std::string& cause, const Ranks& silent, std::chrono::milliseconds patience, Time now) {
+std::string report(const RankTable& ranks, const std::string& cause, const Ranks& silent,
+                   std::chrono::milliseconds patience, Time now) {
   const std::vector<Wait> waits = ranks.waits(now);
-  return fmt::format("{} All ranks end with exit code {}.{}{}\n  (patience: {}; PENSTOCK_WATCHDOG=SECONDS sets another, PENSTOCK_WATCHDOG=off turns this off)", cause,
-                     static_cast<int>(ExitCode::ranks), where_each_was(ranks, waits, silent, now), who_is_where(waits), named(seconds_of(patience)));
+  return fmt::format(
+      "{} All ranks end with exit code {}.{}{}\n  (patience: {}; PENSTOCK_WATCHDOG=SECONDS sets another, "
+      "PENSTOCK_WATCHDOG=off turns this off)",
+      cause, static_cast<int>(ExitCode::ranks), where_each_was(ranks, waits, silent, now), who_is_where(waits),
+      named(seconds_of(patience)));
 }
 
 // ---- what can be wrong ----
 
 std::string cause_of(const Disagreement& between) {
-  return fmt::format("Ranks disagree about what comes next: as the {}. collective of '{}' rank {} has {}, rank {} has {}. One of them left one out, or has one too many.",
-                     between.number, between.among, between.first_rank, named(between.first), between.second_rank, named(between.second));
+  return fmt::format(
+      "Ranks disagree about what comes next: as the {}. collective of '{}' rank {} has {}, rank {} has {}. One of them "
+      "left one out, or has one too many.",
+      between.number, between.among, between.first_rank, named(between.first), between.second_rank,
+      named(between.second));
 }
 
 std::string cause_of_silence(const RankTable& ranks, const Ranks& silent, Time now) {
   double seconds = 0;
   for (const int rank : silent) seconds = std::max(seconds, ranks.silent_seconds(rank, now));
   const bool one = silent.size() == 1;
-  return fmt::format("{} of {} {} been silent for {}: {} stopped, or {} cannot be reached.", named(silent), ranks.size(), one ? "has" : "have", named(seconds),
-                     one ? "its process is" : "their processes are", one ? "its machine" : "their machines");
+  return fmt::format("{} of {} {} been silent for {}: {} stopped, or {} cannot be reached.", named(silent),
+                     ranks.size(), one ? "has" : "have", named(seconds), one ? "its process is" : "their processes are",
+                     one ? "its machine" : "their machines");
 }
 
 bool someone_fails(const RankTable& ranks, double patience, Time now) {
@@ -128,7 +141,8 @@ bool someone_fails(const RankTable& ranks, double patience, Time now) {
 bool leads_to(const std::vector<Wait>& waits, size_t from, size_t goal, std::vector<size_t>& path) {
   path.push_back(from);
   for (size_t next = 0; next < waits.size(); ++next) {
-    const bool follows = std::any_of(waits[from].missing.begin(), waits[from].missing.end(), [&](int rank) { return contains(waits[next].there, rank); });
+    const bool follows = std::any_of(waits[from].missing.begin(), waits[from].missing.end(),
+                                     [&](int rank) { return contains(waits[next].there, rank); });
     if (!follows) continue;
     if (next == goal) return true;
     if (std::find(path.begin(), path.end(), next) == path.end() && leads_to(waits, next, goal, path)) return true;
@@ -144,45 +158,59 @@ std::optional<std::string> cause_of_circle(const std::vector<Wait>& all, double 
   for (size_t start = 0; start < waits.size(); ++start) {
     std::vector<size_t> path;
     if (!leads_to(waits, start, start, path)) continue;
-    return fmt::format("Ranks wait for each other and none can go on: {} in {}, {} in {}. One of them left a collective out, or has one too many.",
-                       named(waits[start].there), named(waits[start].collective), named(waits[path.back()].there), named(waits[path.back()].collective));
+    return fmt::format(
+        "Ranks wait for each other and none can go on: {} in {}, {} in {}. One of them left a collective out, or has "
+        "one too many.",
+        named(waits[start].there), named(waits[start].collective), named(waits[path.back()].there),
+        named(waits[path.back()].collective));
   }
   return std::nullopt;
 }
 
 // A rank that itself waits for another is not the one to blame.
 bool waits_for_another(const std::vector<Wait>& waits, int rank) {
-  return std::any_of(waits.begin(), waits.end(), [rank](const Wait& wait) { return !wait.missing.empty() && contains(wait.there, rank); });
+  return std::any_of(waits.begin(), waits.end(),
+                     [rank](const Wait& wait) { return !wait.missing.empty() && contains(wait.there, rank); });
 }
 
-std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vector<Wait>& waits, double patience, Time now) {
+std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vector<Wait>& waits, double patience,
+                                          Time now) {
   for (const Wait& wait : waits) {
-    const bool patient = std::all_of(wait.there.begin(), wait.there.end(), [&](int rank) { return ranks.last_beat(rank).standing.activity == Activity::idle; });
+    const bool patient = std::all_of(wait.there.begin(), wait.there.end(), [&](int rank) {
+      return ranks.last_beat(rank).standing.activity == Activity::idle;
+    });
     if (patient) continue;
     for (const int rank : wait.missing) {
       if (ranks.has_left(rank) && wait.longest_seconds >= leaving_part * patience) {
-        return fmt::format("Rank {} has ended its work, and {} wait{} for it in {}. One of them left a collective out, or has one too many.", rank, named(wait.there),
-                           wait.there.size() == 1 ? "s" : "", named(wait.collective));
+        return fmt::format(
+            "Rank {} has ended its work, and {} wait{} for it in {}. One of them left a collective out, or has one too "
+            "many.",
+            rank, named(wait.there), wait.there.size() == 1 ? "s" : "", named(wait.collective));
       }
       const double limit = ranks.last_beat(rank).standing.limit_seconds;
-      if (wait.longest_seconds < limit || ranks.still_seconds(rank, now) < limit || waits_for_another(waits, rank)) continue;
+      if (wait.longest_seconds < limit || ranks.still_seconds(rank, now) < limit || waits_for_another(waits, rank))
+        continue;
       if (ranks.silent_seconds(rank, now) >= silent_part * patience) continue;
-      return fmt::format("Rank {} does not come to {}, where {} wait{} for it since {} (for what it does, {} is the limit).", rank, named(wait.collective),
-                         named(wait.there), wait.there.size() == 1 ? "s" : "", named(wait.longest_seconds), named(limit));
+      return fmt::format(
+          "Rank {} does not come to {}, where {} wait{} for it since {} (for what it does, {} is the limit).", rank,
+          named(wait.collective), named(wait.there), wait.there.size() == 1 ? "s" : "", named(wait.longest_seconds),
+          named(limit));
     }
     if (!wait.missing.empty()) continue;
     double limit = 0;
     for (const int rank : wait.there) limit = std::max(limit, ranks.last_beat(rank).standing.limit_seconds);
     if (wait.shortest_seconds < limit) continue;
-    return fmt::format("Every rank has come to {}, and it does not end since {} (the limit is {}): does the network work?", named(wait.collective),
-                       named(wait.shortest_seconds), named(limit));
+    return fmt::format(
+        "Every rank has come to {}, and it does not end since {} (the limit is {}): does the network work?",
+        named(wait.collective), named(wait.shortest_seconds), named(limit));
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::string report_of_silence(const RankTable& ranks, const std::vector<int>& silent, std::chrono::milliseconds patience, Time now) {
+std::string report_of_silence(const RankTable& ranks, const std::vector<int>& silent,
+                              std::chrono::milliseconds patience, Time now) {
   return report(ranks, cause_of_silence(ranks, silent, now), silent, patience, now);
 }
 

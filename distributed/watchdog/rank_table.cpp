@@ -14,7 +14,8 @@ std::chrono::steady_clock::duration duration_of(double seconds) {
 
 }  // namespace
 
-RankTable::RankTable(int size, std::vector<int> listened, Time now) : ranks_(size, {now, {}}), listened_(std::move(listened)), forgiven_(now) {}
+RankTable::RankTable(int size, std::vector<int> listened, Time now)
+    : ranks_(size, {now, {}}), listened_(std::move(listened)), forgiven_(now) {}
 
 void RankTable::hear(int rank, Beat beat, Time now) {
   for (const Joined& joined : beat.joined) {
@@ -46,9 +47,13 @@ void RankTable::compare(int rank, const Entered& entered) {
   if (++first.seen == group.size || group.open.size() > most_open) group.open.erase(group.open.begin());
 }
 
-double RankTable::since(Time time, Time now) const { return std::chrono::duration<double>(now - std::max(time, forgiven_)).count(); }
+double RankTable::since(Time time, Time now) const {
+  return std::chrono::duration<double>(now - std::max(time, forgiven_)).count();
+}
 
-double RankTable::silent_seconds(int rank, Time now) const { return has_left(rank) ? 0 : since(ranks_[rank].heard, now); }
+double RankTable::silent_seconds(int rank, Time now) const {
+  return has_left(rank) ? 0 : since(ranks_[rank].heard, now);
+}
 
 double RankTable::still_seconds(int rank, Time now) const {
   const Rank& one = ranks_[rank];
@@ -69,7 +74,8 @@ std::vector<Wait> RankTable::waits(Time now) const {
   std::vector<Wait> all;
   for (auto& [key, wait] : found) {
     const auto known = groups_.find(key.first);
-    if (known == groups_.end() || static_cast<int>(known->second.members.size()) != known->second.size) continue;  // news are on their way
+    if (known == groups_.end() || static_cast<int>(known->second.members.size()) != known->second.size)
+      continue;  // news are on their way
     const Group& group = known->second;
     wait.among = group.name;
     wait.number = key.second;

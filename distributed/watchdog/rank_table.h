@@ -1,5 +1,5 @@
-// What a watchdog has heard of the ranks of its job: who speaks, where each is, who waits for whom. Knows no clock: the time
-// is told to it.
+// What a watchdog has heard of the ranks of its job: who speaks, where each is, who waits for whom. Knows no clock: the
+// time is told to it.
 //
 // One thread.
 #pragma once
@@ -20,8 +20,8 @@ struct Wait {
   std::string among;  // the communicator's name
   uint64_t number = 0;
   Collective collective;
-  std::vector<int> there;    // in it now
-  std::vector<int> missing;  // of those that must come, who has not
+  std::vector<int> there;                            // in it now
+  std::vector<int> missing;                          // of those that must come, who has not
   double shortest_seconds = 0, longest_seconds = 0;  // how long those that are there have waited
 };
 

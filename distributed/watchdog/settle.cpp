@@ -22,7 +22,8 @@ Agreed unpacked(const std::string& text) {
   return {std::stoi(text.substr(first + 1)), {static_cast<ExitCode>(std::stoi(text)), text.substr(second + 1)}};
 }
 
-std::optional<Message> receive_until(Communicator& ranks, int from, int tag, std::optional<std::chrono::steady_clock::time_point> deadline) {
+std::optional<Message> receive_until(Communicator& ranks, int from, int tag,
+                                     std::optional<std::chrono::steady_clock::time_point> deadline) {
   for (;;) {
     if (auto message = ranks.poll(from, tag)) return message;
     if (deadline && std::chrono::steady_clock::now() > *deadline) return std::nullopt;

@@ -8,9 +8,9 @@
 
 namespace penstock::distributed {
 
-// Collective in the end: every rank calls it, each when its own part is over. As agree(), but a rank that failed waits no
-// longer than `patience` for the others, which may be waiting for it elsewhere: nullopt then, and the job cannot go on.
-// Nobody else uses `ranks`.
+// Collective in the end: every rank calls it, each when its own part is over. As agree(), but a rank that failed waits
+// no longer than `patience` for the others, which may be waiting for it elsewhere: nullopt then, and the job cannot go
+// on. Nobody else uses `ranks`.
 std::optional<Agreed> settle(Communicator& ranks, const Outcome& mine, std::chrono::milliseconds patience);
 
 }  // namespace penstock::distributed

@@ -13,8 +13,8 @@ constexpr double times_median = 4;
 // So many are seen before their median is trusted.
 constexpr size_t steps_to_know = 3, validations_to_know = 2;
 
-// Multiples of the patience. With the usual one: 2 minutes for the first steps, which set up the libraries that compute;
-// 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
+// Multiples of the patience. With the usual one: 2 minutes for the first steps, which set up the libraries that
+// compute; 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
 constexpr double first_steps = 15, least_validation = 7.5, files = 112.5, silent_body = 450;
 
 // Records, reports, the end of the processes.
@@ -31,7 +31,8 @@ Watch::Doing Watch::begin(Activity activity, std::string what) {
 
 void Watch::end(int64_t token) {
   const std::lock_guard lock(mutex_);
-  const auto entry = std::find_if(entries_.begin(), entries_.end(), [token](const Entry& one) { return one.token == token; });
+  const auto entry =
+      std::find_if(entries_.begin(), entries_.end(), [token](const Entry& one) { return one.token == token; });
   if (entry == entries_.end()) return;
   last_word_ = Clock::now();
   const auto which = static_cast<size_t>(entry->activity);
@@ -81,15 +82,21 @@ double Watch::limit_of(Activity activity) const {
   const size_t seen = recent_[static_cast<size_t>(activity)].size();
   switch (activity) {
     case Activity::idle:
-    case Activity::alone: break;
-    case Activity::working: return silent_body * unit;
+    case Activity::alone:
+      break;
+    case Activity::working:
+      return silent_body * unit;
     case Activity::reading:
     case Activity::loading:
-    case Activity::saving: return files * unit;
-    case Activity::stepping: return seen < steps_to_know ? first_steps * unit : std::max(unit, times_median * median_of(activity));
+    case Activity::saving:
+      return files * unit;
+    case Activity::stepping:
+      return seen < steps_to_know ? first_steps * unit : std::max(unit, times_median * median_of(activity));
     case Activity::validating:
-      return seen < validations_to_know ? files * unit : std::max(least_validation * unit, times_median * median_of(activity));
-    case Activity::failing: return unit;
+      return seen < validations_to_know ? files * unit
+                                        : std::max(least_validation * unit, times_median * median_of(activity));
+    case Activity::failing:
+      return unit;
   }
   return std::numeric_limits<double>::infinity();
 }
@@ -113,7 +120,8 @@ double Watch::seconds_left() const {
 double Watch::seconds_to_stop() const {
   const std::lock_guard lock(mutex_);
   const auto longest = [this](Activity activity) { return longest_[static_cast<size_t>(activity)]; };
-  return 2 * longest(Activity::stepping) + longest(Activity::validating) + 2 * longest(Activity::saving) + seconds_to_leave;
+  return 2 * longest(Activity::stepping) + longest(Activity::validating) + 2 * longest(Activity::saving) +
+         seconds_to_leave;
 }
 
 double Watch::median_seconds(Activity activity) const {

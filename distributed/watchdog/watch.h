@@ -1,5 +1,6 @@
-// Where a rank is and what it is doing, in its own words: what the watchdog reports, and what its deadlines are made of. Also
-// how long it may go on, where the job has an end, and how long what it must still do takes, going by what it did.
+// Where a rank is and what it is doing, in its own words: what the watchdog reports, and what its deadlines are made
+// of. Also how long it may go on, where the job has an end, and how long what it must still do takes, going by what it
+// did.
 //
 // Threads: any. A rank has one. Telling it something costs a lock and a look at the clock.
 #pragma once
@@ -62,8 +63,8 @@ class Watch {
   Doing step(int64_t number) { return begin(Activity::stepping, "step " + std::to_string(number)); }
   Doing failing(const std::string& message) { return begin(Activity::failing, "failed: " + message); }
 
-  // What is to be put on record if the job is ended before the returned object is gone: called at most once, on another thread,
-  // with the reason.
+  // What is to be put on record if the job is ended before the returned object is gone: called at most once, on another
+  // thread, with the reason.
   class [[nodiscard]] LastWords {
    public:
     LastWords(Watch& watch, int64_t token) : watch_(watch), token_(token) {}

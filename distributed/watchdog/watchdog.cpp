@@ -28,7 +28,11 @@ std::string machine() {
 }  // namespace
 
 Watchdog::Watchdog(std::unique_ptr<Communicator>& ranks, Watch& watch, Options options)
-    : watch_(watch), options_(std::move(options)), ranks_(ranks->duplicate("the watchdogs' ranks")), log_(std::make_shared<CollectiveLog>(judges)), machine_(machine()),
+    : watch_(watch),
+      options_(std::move(options)),
+      ranks_(ranks->duplicate("the watchdogs' ranks")),
+      log_(std::make_shared<CollectiveLog>(judges)),
+      machine_(machine()),
       table_(ranks_->size(), heard_ranks(), std::chrono::steady_clock::now()) {
   ranks = watched(std::move(ranks), log_, "the job");
   thread_ = std::thread([this] { work(); });
@@ -118,7 +122,8 @@ void Watchdog::judge_ranks(Time now) {
   } else {
     std::vector<int> silent;
     for (const int rank : table_.listened()) {
-      if (table_.silent_seconds(rank, now) * 1000 >= static_cast<double>(options_.patience.count())) silent.push_back(rank);
+      if (table_.silent_seconds(rank, now) * 1000 >= static_cast<double>(options_.patience.count()))
+        silent.push_back(rank);
     }
     if (silent.size() == table_.listened().size()) report = report_of_silence(table_, silent, options_.patience, now);
   }
@@ -134,7 +139,8 @@ void Watchdog::judge_ranks(Time now) {
 std::chrono::milliseconds Watchdog::deference(Time now) const {
   const int rank = ranks_->rank();
   if (!judges_all()) return std::min(rank - judges, 8) * turn / 4;
-  const bool first_lives = rank > 0 && !table_.has_left(0) && table_.silent_seconds(0, now) < std::chrono::duration<double>(turn).count();
+  const bool first_lives =
+      rank > 0 && !table_.has_left(0) && table_.silent_seconds(0, now) < std::chrono::duration<double>(turn).count();
   return first_lives ? turn : std::chrono::milliseconds(0);
 }
 

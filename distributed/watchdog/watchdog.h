@@ -1,8 +1,8 @@
 // Ends a job in which ranks can no longer go on, and says who waits for whom and why.
 //
-// Every rank has one, with a thread and a communicator of its own; they tell each other a few times a second where their
-// ranks are, by messages that nobody waits for. Ranks 0 and 1 hear all and judge (the second in case the first is what
-// has stopped); the others hear these two. It also carries the wish to stop from any rank to all.
+// Every rank has one, with a thread and a communicator of its own; they tell each other a few times a second where
+// their ranks are, by messages that nobody waits for. Ranks 0 and 1 hear all and judge (the second in case the first is
+// what has stopped); the others hear these two. It also carries the wish to stop from any rank to all.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@
 #include <string>
 #include <thread>
 
-#include "distributed/watchdog/collective_log.h"
 #include "distributed/communicator.h"
+#include "distributed/watchdog/collective_log.h"
 #include "distributed/watchdog/rank_table.h"
 #include "distributed/watchdog/watch.h"
 
@@ -27,8 +27,8 @@ class Watchdog {
     std::chrono::milliseconds patience = Watch::usual_patience;
     std::chrono::milliseconds interval{100};  // between beats
     std::atomic<bool>* stops = nullptr;       // raised here when it is raised on any rank
-    // Called at most once, on the watchdog's thread: with the report on the rank that then ends the job with exit code 76, with
-    // its first line (`mine` false) on the others. Flush what is written.
+    // Called at most once, on the watchdog's thread: with the report on the rank that then ends the job with exit code
+    // 76, with its first line (`mine` false) on the others. Flush what is written.
     std::function<void(const std::string& report, bool mine)> tell = nullptr;
   };
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint64_t whole_job = 1;  // the first communicator's number
 
-// The same on all ranks of a new communicator: they were in the same collective of the same parent, with the same color.
-// The mixing is splitmix64's (Steele, Lea and Flood 2014).
+// The same on all ranks of a new communicator: they were in the same collective of the same parent, with the same
+// color. The mixing is splitmix64's (Steele, Lea and Flood 2014).
 uint64_t child_of(uint64_t parent, uint64_t number, int color) {
   uint64_t mixed = parent;
   for (const uint64_t part : {number, static_cast<uint64_t>(static_cast<int64_t>(color))}) {
@@ -25,7 +25,8 @@ uint64_t child_of(uint64_t parent, uint64_t number, int color) {
 
 class WatchedCommunicator final : public Communicator {
  public:
-  WatchedCommunicator(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, uint64_t among, std::string name)
+  WatchedCommunicator(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, uint64_t among,
+                      std::string name)
       : ranks_(std::move(ranks)), log_(std::move(log)), side_(log_->join({among, ranks_->size(), std::move(name)})) {}
   ~WatchedCommunicator() override {
     background_.reset();
@@ -92,9 +93,11 @@ class WatchedCommunicator final : public Communicator {
     const uint64_t number;
   };
 
-  std::unique_ptr<Communicator> child(std::unique_ptr<Communicator> made, uint64_t number, int color, std::string_view what) const {
+  std::unique_ptr<Communicator> child(std::unique_ptr<Communicator> made, uint64_t number, int color,
+                                      std::string_view what) const {
     if (made == nullptr) return nullptr;
-    return std::make_unique<WatchedCommunicator>(std::move(made), log_, child_of(side_.joined.among, number, color), std::string(what));
+    return std::make_unique<WatchedCommunicator>(std::move(made), log_, child_of(side_.joined.among, number, color),
+                                                 std::string(what));
   }
 
   std::unique_ptr<Communicator> ranks_;
@@ -105,7 +108,8 @@ class WatchedCommunicator final : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, std::string name) {
+std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log,
+                                      std::string name) {
   return std::make_unique<WatchedCommunicator>(std::move(ranks), std::move(log), whole_job, std::move(name));
 }
 

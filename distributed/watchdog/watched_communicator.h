@@ -5,16 +5,17 @@
 #include <string>
 #include <string_view>
 
-#include "distributed/watchdog/collective_log.h"
 #include "distributed/communicator.h"
+#include "distributed/watchdog/collective_log.h"
 
 namespace penstock::distributed {
 
 // Local. Every rank names the same `name`, which stands in reports; threads as with `ranks`.
-std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, std::string name);
+std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log,
+                                      std::string name);
 
-// Ranks that meet by messages: for the watchdog a collective that this rank is in until the object is destroyed. Nothing
-// where `ranks` is not watched.
+// Ranks that meet by messages: for the watchdog a collective that this rank is in until the object is destroyed.
+// Nothing where `ranks` is not watched.
 class Meeting {
  public:
   Meeting(Communicator& ranks, std::string_view what);

@@ -32,7 +32,8 @@ fs::path store_of(const CacheOptions& options, const pipeline::StageTable& kinds
 // ---- gc ----
 
 // All that a configuration's plan reaches: published, or with progress of its own.
-void keep_all_of(const fs::path& config, const fs::path& store, const pipeline::StageTable& kinds, std::set<Digest>& keep) {
+void keep_all_of(const fs::path& config, const fs::path& store, const pipeline::StageTable& kinds,
+                 std::set<Digest>& keep) {
   ConfigOptions options;
   options.file = config;
   options.store = store;
@@ -45,15 +46,19 @@ void keep_all_of(const fs::path& config, const fs::path& store, const pipeline::
       continue;
     }
     const auto upstreams = upstreams_of(looked.graph.nodes[node]);
-    const bool known = looked.plan.nodes[node].needed && std::all_of(upstreams.begin(), upstreams.end(), [&](int one) { return published[one] != nullptr; });
+    const bool known = looked.plan.nodes[node].needed && std::all_of(upstreams.begin(), upstreams.end(), [&](int one) {
+                         return published[one] != nullptr;
+                       });
     if (known) keep.insert(action_fields(looked.graph, static_cast<int>(node), looked.plan, published).key());
   }
 }
 
-pipeline::CollectionRequest collection_of(const CacheOptions& options, const fs::path& store, const pipeline::StageTable& kinds) {
+pipeline::CollectionRequest collection_of(const CacheOptions& options, const fs::path& store,
+                                          const pipeline::StageTable& kinds) {
   pipeline::CollectionRequest request;
   request.grace = std::chrono::seconds(static_cast<int64_t>(options.grace * 3600));
-  if (options.older_than) request.older_than = std::chrono::seconds(static_cast<int64_t>(*options.older_than * 24 * 3600));
+  if (options.older_than)
+    request.older_than = std::chrono::seconds(static_cast<int64_t>(*options.older_than * 24 * 3600));
   request.max_bytes = options.max_bytes;
   for (const fs::path& config : options.keep) keep_all_of(config, store, kinds, request.keep);
   return request;
@@ -62,12 +67,15 @@ pipeline::CollectionRequest collection_of(const CacheOptions& options, const fs:
 // ---- pin ----
 
 // The action that "CONFIG STAGE[@RUN]" or the beginning of an action key means.
-std::pair<Digest, std::string> pinned_action(const CacheOptions& options, const Store& store, const pipeline::StageTable& kinds) {
+std::pair<Digest, std::string> pinned_action(const CacheOptions& options, const Store& store,
+                                             const pipeline::StageTable& kinds) {
   if (!options.stage.empty()) {
     const Looked looked = look(options.config, kinds);
     const int node = find_node(looked.graph, options.stage);
     const auto& published = looked.plan.nodes[node].published;
-    if (!published) throw Error(ExitCode::data, fmt::format("stage '{}' is not published in {}; run it first", options.stage, store.root().string()));
+    if (!published)
+      throw Error(ExitCode::data,
+                  fmt::format("stage '{}' is not published in {}; run it first", options.stage, store.root().string()));
     return {published->action, label_of(looked.graph, node)};
   }
   std::vector<std::pair<Digest, std::string>> found;
@@ -76,7 +84,9 @@ std::pair<Digest, std::string> pinned_action(const CacheOptions& options, const 
   }
   if (found.size() == 1) return found.front();
   if (found.empty()) {
-    throw Error(ExitCode::usage, fmt::format("no action key in {} begins with '{}' (see `penstock cache ls`); a stage is named after its configuration: CONFIG STAGE", store.root().string(), options.what));
+    throw Error(ExitCode::usage, fmt::format("no action key in {} begins with '{}' (see `penstock cache ls`); a stage "
+                                             "is named after its configuration: CONFIG STAGE",
+                                             store.root().string(), options.what));
   }
   std::string all;
   for (const auto& [action, stage] : found) all += fmt::format("\n  {} {}", action.hex(), stage);
@@ -115,12 +125,16 @@ int cache_pin_command(const CacheOptions& given, bool pinned, const Voice& voice
   const Store store(store_of(options, kinds), Store::Mode::read_only);
   const auto [action, label] = pinned_action(options, store, kinds);
   const bool before = is_pinned(store, action);
-  if (pinned) pin(store, action, label);
-  else unpin(store, action);
+  if (pinned)
+    pin(store, action, label);
+  else
+    unpin(store, action);
   if (voice.json) {
-    std::cout << Value{{"action", action.hex()}, {"stage", label}, {"pinned", pinned}, {"before", before}}.dump() << '\n';
+    std::cout << Value{{"action", action.hex()}, {"stage", label}, {"pinned", pinned}, {"before", before}}.dump()
+              << '\n';
   } else {
-    std::cout << fmt::format("{} {}: {}{}\n", label, short_name(action), before == pinned ? "was " : "", pinned ? "pinned" : "not pinned");
+    std::cout << fmt::format("{} {}: {}{}\n", label, short_name(action), before == pinned ? "was " : "",
+                             pinned ? "pinned" : "not pinned");
   }
   return 0;
 }
@@ -128,16 +142,21 @@ int cache_pin_command(const CacheOptions& given, bool pinned, const Voice& voice
 int cache_export_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
   const Looked looked = look(options.config, kinds);
   Store to(options.folder, Store::Mode::read_write);
-  if (fs::equivalent(to.root(), looked.store.root())) throw Error(ExitCode::usage, fmt::format("{} is the configuration's own store", to.root().string()));
+  if (fs::equivalent(to.root(), looked.store.root()))
+    throw Error(ExitCode::usage, fmt::format("{} is the configuration's own store", to.root().string()));
   std::vector<pipeline::Parcel> parcels;
   std::vector<std::string> missing;
   for (size_t node = 0; node < looked.plan.nodes.size(); ++node) {
     const auto& planned = looked.plan.nodes[node];
     if (!planned.needed) continue;
-    if (planned.published) parcels.push_back({planned.published, {planned.recipe}});
-    else missing.push_back(label_of(looked.graph, static_cast<int>(node)));
+    if (planned.published)
+      parcels.push_back({planned.published, {planned.recipe}});
+    else
+      missing.push_back(label_of(looked.graph, static_cast<int>(node)));
   }
-  if (parcels.empty()) throw Error(ExitCode::data, fmt::format("nothing of {} is published in {}; run it first", options.config.file.string(), looked.store.root().string()));
+  if (parcels.empty())
+    throw Error(ExitCode::data, fmt::format("nothing of {} is published in {}; run it first",
+                                            options.config.file.string(), looked.store.root().string()));
   if (!missing.empty()) std::cerr << fmt::format("not published, and left out: {}\n", fmt::join(missing, ", "));
   const auto done = transfer(looked.store, to, parcels);
   tell_transfer(to, done, voice);
@@ -148,7 +167,8 @@ int cache_import_command(const CacheOptions& options, const Voice& voice, const 
   const Store from(options.folder, Store::Mode::read_only);
   const auto parcels = pipeline::all_parcels(from);
   Store to(store_of(options, kinds), Store::Mode::read_write);
-  if (fs::equivalent(to.root(), from.root())) throw Error(ExitCode::usage, fmt::format("{} is the store itself", from.root().string()));
+  if (fs::equivalent(to.root(), from.root()))
+    throw Error(ExitCode::usage, fmt::format("{} is the store itself", from.root().string()));
   const auto done = transfer(from, to, parcels);
   tell_transfer(to, done, voice);
   return code_of(done);

@@ -24,7 +24,9 @@ std::string size_text(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, units[unit]);
 }
 
-std::string counted(size_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+std::string counted(size_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 // ---- ls ----
 
@@ -65,15 +67,21 @@ std::vector<Sum> sums_of(const pipeline::Inventory& inventory) {
   };
   Sum staging{"staging", inventory.staging.size(), 0};
   for (const auto& entry : inventory.staging) staging.bytes += entry.stored.bytes();
-  return {sum("objects", inventory.objects), sum("chunks", inventory.chunks), sum("progress", inventory.progress), sum("attempts", inventory.attempts), staging};
+  return {sum("objects", inventory.objects), sum("chunks", inventory.chunks), sum("progress", inventory.progress),
+          sum("attempts", inventory.attempts), staging};
 }
 
 Value ls_json(const Store& store, const std::vector<Row>& rows, const std::vector<Sum>& sums, uint64_t bytes) {
   Value publications = Value::array();
   for (const Row& row : rows) {
     const auto& one = *row.publication;
-    publications.push_back({{"stage", one.stage}, {"kind", one.publication.kind}, {"action", one.publication.action.hex()}, {"published", pipeline::utc_text(one.published)},
-                            {"used", pipeline::utc_text(one.used)}, {"bytes", row.bytes}, {"pinned", one.pinned}});
+    publications.push_back({{"stage", one.stage},
+                            {"kind", one.publication.kind},
+                            {"action", one.publication.action.hex()},
+                            {"published", pipeline::utc_text(one.published)},
+                            {"used", pipeline::utc_text(one.used)},
+                            {"bytes", row.bytes},
+                            {"pinned", one.pinned}});
   }
   Value said = {{"store", store.root().string()}, {"bytes", bytes}, {"publications", std::move(publications)}};
   for (const Sum& sum : sums) said[sum.name] = {{"count", sum.count}, {"bytes", sum.bytes}};
@@ -84,9 +92,17 @@ Value gc_json(const Store& store, const pipeline::Collection& collection, bool r
   Value items = Value::array();
   for (const auto& one : collection.condemned) {
     const bool named = one.digest != pipeline::Digest();
-    items.push_back({{"kind", name_of(one.kind)}, {"name", named ? one.digest.hex() : one.paths.front().filename().string()}, {"stage", one.stage}, {"why", one.why}, {"bytes", one.bytes}});
+    items.push_back({{"kind", name_of(one.kind)},
+                     {"name", named ? one.digest.hex() : one.paths.front().filename().string()},
+                     {"stage", one.stage},
+                     {"why", one.why},
+                     {"bytes", one.bytes}});
   }
-  return {{"store", store.root().string()}, {"removed", removed}, {"bytes", collection.bytes}, {"freed", collection.freed()}, {"items", std::move(items)}};
+  return {{"store", store.root().string()},
+          {"removed", removed},
+          {"bytes", collection.bytes},
+          {"freed", collection.freed()},
+          {"items", std::move(items)}};
 }
 
 // All of a kind that go for one reason.
@@ -101,7 +117,8 @@ struct GcRow {
 void tell_rows(const pipeline::Collection& collection) {
   std::vector<GcRow> rows;
   for (const auto& one : collection.condemned) {
-    auto row = std::find_if(rows.begin(), rows.end(), [&](const GcRow& other) { return other.kind == one.kind && other.why == one.why; });
+    auto row = std::find_if(rows.begin(), rows.end(),
+                            [&](const GcRow& other) { return other.kind == one.kind && other.why == one.why; });
     if (row == rows.end()) row = rows.insert(row, {one.kind, one.why, 0, 0, {}});
     ++row->count;
     row->bytes += one.bytes;
@@ -110,7 +127,8 @@ void tell_rows(const pipeline::Collection& collection) {
   }
   for (const GcRow& row : rows) {
     const std::string of = row.stages.empty() ? "" : fmt::format(" ({})", fmt::join(row.stages, ", "));
-    std::cout << fmt::format("{:12} {:>6} {:>10}  {}{}\n", name_of(row.kind), row.count, size_text(row.bytes), row.why, of);
+    std::cout << fmt::format("{:12} {:>6} {:>10}  {}{}\n", name_of(row.kind), row.count, size_text(row.bytes), row.why,
+                             of);
   }
 }
 
@@ -118,7 +136,8 @@ void tell_rows(const pipeline::Collection& collection) {
 
 std::string short_name(const pipeline::Digest& digest) { return digest.hex().substr(0, shown_digits); }
 
-void tell_inventory(const Store& store, const pipeline::Inventory& inventory, const std::string& sort, const Voice& voice) {
+void tell_inventory(const Store& store, const pipeline::Inventory& inventory, const std::string& sort,
+                    const Voice& voice) {
   const auto rows = rows_of(inventory, sort);
   const auto sums = sums_of(inventory);
   const uint64_t bytes = pipeline::Room(inventory).bytes();
@@ -126,52 +145,75 @@ void tell_inventory(const Store& store, const pipeline::Inventory& inventory, co
     std::cout << ls_json(store, rows, sums, bytes).dump() << '\n';
     return;
   }
-  if (!rows.empty()) std::cout << fmt::format("{:20} {:12} {:20} {:20} {:>10}     {}\n", "STAGE", "KIND", "PUBLISHED", "USED", "SIZE", "KEY");
+  if (!rows.empty())
+    std::cout << fmt::format("{:20} {:12} {:20} {:20} {:>10}     {}\n", "STAGE", "KIND", "PUBLISHED", "USED", "SIZE",
+                             "KEY");
   for (const Row& row : rows) {
     const auto& one = *row.publication;
-    std::cout << fmt::format("{:20} {:12} {:20} {:20} {:>10} {} {}\n", one.stage, one.publication.kind, pipeline::utc_text(one.published), pipeline::utc_text(one.used),
-                             size_text(row.bytes), one.pinned ? "pin" : "   ", short_name(one.publication.action));
+    std::cout << fmt::format("{:20} {:12} {:20} {:20} {:>10} {} {}\n", one.stage, one.publication.kind,
+                             pipeline::utc_text(one.published), pipeline::utc_text(one.used), size_text(row.bytes),
+                             one.pinned ? "pin" : "   ", short_name(one.publication.action));
   }
-  std::cout << fmt::format("{}: {}, {} in all, what is hard-linked counted once\n", store.root().string(), counted(rows.size(), "publication"), size_text(bytes));
-  for (const Sum& sum : sums) std::cout << fmt::format("  {:10} {:>8} {:>10}\n", sum.name, sum.count, size_text(sum.bytes));
+  std::cout << fmt::format("{}: {}, {} in all, what is hard-linked counted once\n", store.root().string(),
+                           counted(rows.size(), "publication"), size_text(bytes));
+  for (const Sum& sum : sums)
+    std::cout << fmt::format("  {:10} {:>8} {:>10}\n", sum.name, sum.count, size_text(sum.bytes));
 }
 
-void tell_collection(const Store& store, const pipeline::Collection& collection, const pipeline::CollectionRequest& request, bool removed, const Voice& voice) {
+void tell_collection(const Store& store, const pipeline::Collection& collection,
+                     const pipeline::CollectionRequest& request, bool removed, const Voice& voice) {
   if (voice.json) {
     std::cout << gc_json(store, collection, removed).dump() << '\n';
     return;
   }
   tell_rows(collection);
-  std::cout << fmt::format("{}: {} of {} {}\n", store.root().string(), size_text(collection.freed()), size_text(collection.bytes),
+  std::cout << fmt::format("{}: {} of {} {}\n", store.root().string(), size_text(collection.freed()),
+                           size_text(collection.bytes),
                            removed ? "freed" : "can go; nothing was removed, --yes does it");
   if (request.max_bytes && collection.bytes - collection.freed() > *request.max_bytes) {
-    std::cout << fmt::format("what stays is more than {}: it is pinned, kept, in use, or was used within the grace\n", size_text(*request.max_bytes));
+    std::cout << fmt::format("what stays is more than {}: it is pinned, kept, in use, or was used within the grace\n",
+                             size_text(*request.max_bytes));
   }
 }
 
 void tell_verification(const Store& store, const pipeline::Verification& found, bool repaired, const Voice& voice) {
   if (voice.json) {
     Value bad = Value::array();
-    for (const auto& one : found.bad) bad.push_back({{"what", one.what}, {"digest", one.digest.hex()}, {"stages", one.stages}, {"problem", one.problem}});
-    std::cout << Value{{"store", store.root().string()}, {"objects", found.objects}, {"chunks", found.chunks}, {"keys", found.keys}, {"bytes", found.bytes},
-                       {"repaired", repaired && !found.bad.empty()}, {"bad", std::move(bad)}}.dump() << '\n';
+    for (const auto& one : found.bad)
+      bad.push_back(
+          {{"what", one.what}, {"digest", one.digest.hex()}, {"stages", one.stages}, {"problem", one.problem}});
+    std::cout << Value{{"store", store.root().string()}, {"objects", found.objects},
+                       {"chunks", found.chunks},         {"keys", found.keys},
+                       {"bytes", found.bytes},           {"repaired", repaired && !found.bad.empty()},
+                       {"bad", std::move(bad)}}
+                     .dump()
+              << '\n';
     return;
   }
   for (const auto& one : found.bad) {
-    std::cout << fmt::format("{} {} of {} {}\n", one.what, short_name(one.digest), one.stages.empty() ? "an unknown stage" : fmt::format("{}", fmt::join(one.stages, ", ")), one.problem);
+    std::cout << fmt::format("{} {} of {} {}\n", one.what, short_name(one.digest),
+                             one.stages.empty() ? "an unknown stage" : fmt::format("{}", fmt::join(one.stages, ", ")),
+                             one.problem);
   }
-  std::cout << fmt::format("{}: {}, {} and {}, {} read; {} bad\n", store.root().string(), counted(found.objects, "object"), counted(found.chunks, "chunk"), counted(found.keys, "key"),
+  std::cout << fmt::format("{}: {}, {} and {}, {} read; {} bad\n", store.root().string(),
+                           counted(found.objects, "object"), counted(found.chunks, "chunk"), counted(found.keys, "key"),
                            size_text(found.bytes), found.bad.size());
   if (found.bad.empty()) return;
-  std::cout << (repaired ? "moved aside; the next run makes it again\n" : "`penstock cache verify --repair` moves it aside, so that the next run makes it again\n");
+  std::cout << (repaired ? "moved aside; the next run makes it again\n"
+                         : "`penstock cache verify --repair` moves it aside, so that the next run makes it again\n");
 }
 
 void tell_transfer(const Store& to, const pipeline::Transferred& done, const Voice& voice) {
   if (voice.json) {
-    std::cout << Value{{"store", to.root().string()}, {"publications", done.publications}, {"kept", done.kept}, {"objects", done.objects}, {"bytes", done.bytes}, {"refused", done.refused}}.dump() << '\n';
+    std::cout << Value{{"store", to.root().string()}, {"publications", done.publications},
+                       {"kept", done.kept},           {"objects", done.objects},
+                       {"bytes", done.bytes},         {"refused", done.refused}}
+                     .dump()
+              << '\n';
     return;
   }
-  std::cout << fmt::format("{}: {}, {} copied ({})\n", to.root().string(), counted(done.publications, "publication"), counted(done.objects, "output"), size_text(done.bytes));
+  std::cout << fmt::format("{}: {}, {} copied ({})\n", to.root().string(), counted(done.publications, "publication"),
+                           counted(done.objects, "output"), size_text(done.bytes));
   if (done.kept > 0) std::cout << fmt::format("{} had been published there with other bytes: those stay\n", done.kept);
   for (const std::string& problem : done.refused) std::cout << fmt::format("left out: {}\n", problem);
 }

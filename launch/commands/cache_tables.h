@@ -11,9 +11,12 @@
 namespace penstock::launch {
 
 // `sort`: "size", "used" (the latest first), or empty: in the order of publication.
-void tell_inventory(const pipeline::Store& store, const pipeline::Inventory& inventory, const std::string& sort, const Voice& voice);
-void tell_collection(const pipeline::Store& store, const pipeline::Collection& collection, const pipeline::CollectionRequest& request, bool removed, const Voice& voice);
-void tell_verification(const pipeline::Store& store, const pipeline::Verification& found, bool repaired, const Voice& voice);
+void tell_inventory(const pipeline::Store& store, const pipeline::Inventory& inventory, const std::string& sort,
+                    const Voice& voice);
+void tell_collection(const pipeline::Store& store, const pipeline::Collection& collection,
+                     const pipeline::CollectionRequest& request, bool removed, const Voice& voice);
+void tell_verification(const pipeline::Store& store, const pipeline::Verification& found, bool repaired,
+                       const Voice& voice);
 void tell_transfer(const pipeline::Store& to, const pipeline::Transferred& done, const Voice& voice);
 
 std::string short_name(const pipeline::Digest& digest);  // as much of it as a person needs

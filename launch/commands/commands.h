@@ -12,9 +12,11 @@
 
 namespace penstock::launch {
 
-int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
+int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice,
+                const pipeline::StageTable& kinds);
 int predict_command(const stages::PredictRequest& request, const Voice& voice);
-int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice, const pipeline::StageTable& kinds);
+int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice,
+                   const pipeline::StageTable& kinds);
 int bench_command(const stages::BenchRequest& request, const Voice& voice);
 int doctor_command(bool gpu, const Voice& voice);
 
@@ -23,15 +25,20 @@ struct PlanFlags {
   bool count = false;  // only how many
   WorldFlags world;    // a job to imagine
 };
-int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds);
+int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice,
+                 const pipeline::StageTable& kinds);
 int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
 int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
                     const pipeline::StageTable& kinds);
 int status_command(const ConfigOptions& options, bool watch, const Voice& voice, const pipeline::StageTable& kinds);
-int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice, const pipeline::StageTable& kinds);
-int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice, const pipeline::StageTable& kinds);
-int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice, const pipeline::StageTable& kinds);
-int graph_command(const ConfigOptions& options, const std::string& format, bool expand, const pipeline::StageTable& kinds);
+int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
+                 const pipeline::StageTable& kinds);
+int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice,
+                 const pipeline::StageTable& kinds);
+int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice,
+                 const pipeline::StageTable& kinds);
+int graph_command(const ConfigOptions& options, const std::string& format, bool expand,
+                  const pipeline::StageTable& kinds);
 int explain_error_command(const std::string& code);
 int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
 int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);

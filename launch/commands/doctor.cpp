@@ -45,14 +45,16 @@ std::string check_memory() {
 
 std::string check_cores(const distributed::World& world, const distributed::Environment& environment) {
   const Machine machine = this_machine();
-  return fmt::format("{} that this process may use, of {}; it uses {} thread{}", machine.allowed_cores, machine.job_cores, distributed::threads_of(world, environment, machine.allowed_cores),
+  return fmt::format("{} that this process may use, of {}; it uses {} thread{}", machine.allowed_cores,
+                     machine.job_cores, distributed::threads_of(world, environment, machine.allowed_cores),
                      distributed::threads_of(world, environment, machine.allowed_cores) == 1 ? "" : "s");
 }
 
 // The library is opened, not started: alone that would cost a third of a second for nothing.
 std::string check_mpi(const distributed::World& world) {
   distributed::open_library_symbol("libpenstock_mpi.so", "penstock_mpi_communicator");
-  if (world.launcher != distributed::Launcher::alone) return fmt::format("rank {} of {} has met the others", world.rank, world.size);
+  if (world.launcher != distributed::Launcher::alone)
+    return fmt::format("rank {} of {} has met the others", world.rank, world.size);
   std::string version;
   if (FILE* pipe = popen("mpirun --version 2>/dev/null", "r")) {
     char line[256];
@@ -61,14 +63,17 @@ std::string check_mpi(const distributed::World& world) {
   }
   if (version.empty()) fail("there is no mpirun in PATH: several ranks cannot be started (Debian: openmpi-bin)");
   version.erase(version.find_last_not_of('\n') + 1);
-  if (version.find("Open MPI") == std::string::npos) fail("mpirun in PATH is not Open MPI's, which this program is linked with: " + version);
+  if (version.find("Open MPI") == std::string::npos)
+    fail("mpirun in PATH is not Open MPI's, which this program is linked with: " + version);
   return version;
 }
 
 std::string check_launch_line(const distributed::World& world, const distributed::Environment& environment) {
   const auto advice = launch_advice(world, environment, this_machine());
   if (!advice.empty()) fail(advice.front());
-  return world.launcher == distributed::Launcher::alone ? "one process, no launcher" : fmt::format("{} ranks, {} on this machine", world.size, world.local_size);
+  return world.launcher == distributed::Launcher::alone
+             ? "one process, no launcher"
+             : fmt::format("{} ranks, {} on this machine", world.size, world.local_size);
 }
 
 std::string check_space(const fs::path& folder) {
@@ -89,7 +94,8 @@ std::string check_sync(const fs::path& folder) {
   const bool synced = handle >= 0 && fsync(handle) == 0;
   if (handle >= 0) close(handle);
   if (!synced) fail("fsync fails here: a crash could lose what was said to be saved");
-  return fmt::format("{} MiB written and synced in {:.0f} ms", megabytes, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  return fmt::format("{} MiB written and synced in {:.0f} ms", megabytes,
+                     std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
 }
 
 // The store publishes by link, or where that is not to be had by a rename that replaces nothing.
@@ -101,7 +107,9 @@ std::string check_links(const fs::path& folder) {
 
 class TestFolder {
  public:
-  explicit TestFolder(const fs::path& parent) : path_(parent / fmt::format(".penstock-doctor-{}", getpid())) { fs::create_directories(path_); }
+  explicit TestFolder(const fs::path& parent) : path_(parent / fmt::format(".penstock-doctor-{}", getpid())) {
+    fs::create_directories(path_);
+  }
   ~TestFolder() {
     std::error_code none;
     fs::remove_all(path_, none);
@@ -114,16 +122,20 @@ class TestFolder {
   fs::path path_;
 };
 
-const char* word_of(Finding::State state) { return state == Finding::State::ok ? "ok" : state == Finding::State::failed ? "FAILED" : "not run"; }
+const char* word_of(Finding::State state) {
+  return state == Finding::State::ok ? "ok" : state == Finding::State::failed ? "FAILED" : "not run";
+}
 
 int count(const std::vector<Finding>& findings, Finding::State state) {
-  return static_cast<int>(std::count_if(findings.begin(), findings.end(), [state](const Finding& finding) { return finding.state == state; }));
+  return static_cast<int>(std::count_if(findings.begin(), findings.end(),
+                                        [state](const Finding& finding) { return finding.state == state; }));
 }
 
 }  // namespace
 
 std::vector<Finding> check_machine(const distributed::World& world, const distributed::Environment& environment) {
-  return {found("cores", [&] { return check_cores(world, environment); }), found("memory", check_memory), found("MPI", [&] { return check_mpi(world); }),
+  return {found("cores", [&] { return check_cores(world, environment); }), found("memory", check_memory),
+          found("MPI", [&] { return check_mpi(world); }),
           found("launch line", [&] { return check_launch_line(world, environment); })};
 }
 
@@ -134,12 +146,14 @@ std::vector<Finding> check_disk(const fs::path& folder) {
     return check_space(folder);
   });
   if (!test) return {made};
-  return {made, found("sync to disk", [&] { return check_sync(test->path()); }), found("links", [&] { return check_links(test->path()); })};
+  return {made, found("sync to disk", [&] { return check_sync(test->path()); }),
+          found("links", [&] { return check_links(test->path()); })};
 }
 
 std::string as_text(const std::vector<Finding>& findings) {
   std::string text;
-  for (const Finding& finding : findings) text += fmt::format("{:<8} {:<28} {}\n", word_of(finding.state), finding.name, finding.text);
+  for (const Finding& finding : findings)
+    text += fmt::format("{:<8} {:<28} {}\n", word_of(finding.state), finding.name, finding.text);
   const int failed = count(findings, Finding::State::failed), not_run = count(findings, Finding::State::not_run);
   text += fmt::format("{} ok, {} FAILED, {} not run\n", count(findings, Finding::State::ok), failed, not_run);
   return text;
@@ -148,11 +162,17 @@ std::string as_text(const std::vector<Finding>& findings) {
 std::string as_json(const std::vector<Finding>& findings) {
   pipeline::Value checks = pipeline::Value::array();
   for (const Finding& finding : findings) {
-    const char* state = finding.state == Finding::State::ok ? "ok" : finding.state == Finding::State::failed ? "failed" : "not run";
+    const char* state = finding.state == Finding::State::ok       ? "ok"
+                        : finding.state == Finding::State::failed ? "failed"
+                                                                  : "not run";
     checks.push_back({{"name", finding.name}, {"state", state}, {"text", finding.text}});
   }
-  return pipeline::Value{{"checks", checks}, {"ok", count(findings, Finding::State::ok)}, {"failed", count(findings, Finding::State::failed)},
-                         {"not_run", count(findings, Finding::State::not_run)}}.dump() + "\n";
+  return pipeline::Value{{"checks", checks},
+                         {"ok", count(findings, Finding::State::ok)},
+                         {"failed", count(findings, Finding::State::failed)},
+                         {"not_run", count(findings, Finding::State::not_run)}}
+             .dump() +
+         "\n";
 }
 
 }  // namespace penstock::launch

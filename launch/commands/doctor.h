@@ -1,4 +1,5 @@
-// Whether this machine is fit for what Penstock does on it: what `penstock doctor` asks, apart from ranks and libraries.
+// Whether this machine is fit for what Penstock does on it: what `penstock doctor` asks, apart from ranks and
+// libraries.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +11,8 @@
 namespace penstock::launch {
 
 // Cores, memory, MPI and the launch line.
-std::vector<stages::Finding> check_machine(const distributed::World& world, const distributed::Environment& environment);
+std::vector<stages::Finding> check_machine(const distributed::World& world,
+                                           const distributed::Environment& environment);
 // The file system that `folder` lies on: space, sync to disk, hard links. Leaves nothing behind.
 std::vector<stages::Finding> check_disk(const std::filesystem::path& folder);
 

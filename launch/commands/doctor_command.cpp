@@ -32,8 +32,11 @@ std::vector<Finding> check_gpus(Job& job) {
   bool every = true;
   for (const std::string& reason : missing) every = every && reason.empty();
   std::vector<Finding> findings;
-  if (every) findings = stages::cuda_library().examine(*job.ranks);
-  else findings = {{Finding::State::failed, "GPU", missing[job.world.rank].empty() ? "another rank has none" : missing[job.world.rank]}};
+  if (every)
+    findings = stages::cuda_library().examine(*job.ranks);
+  else
+    findings = {{Finding::State::failed, "GPU",
+                 missing[job.world.rank].empty() ? "another rank has none" : missing[job.world.rank]}};
   const Finding compared = stages::found("GPU against CPU", [&] {
     append(findings, stages::compute_library().check_gpus(*job.ranks, every));
     return std::string();
@@ -55,13 +58,15 @@ int doctor_command(bool gpu, const Voice& voice) {
     // A finding of any rank counts; those of rank 0 are shown, and which others failed.
     std::string mine;
     for (const Finding& finding : findings) {
-      if (finding.state == Finding::State::failed) mine += (mine.empty() ? "" : "; ") + finding.name + ": " + finding.text;
+      if (finding.state == Finding::State::failed)
+        mine += (mine.empty() ? "" : "; ") + finding.name + ": " + finding.text;
     }
     const auto all = distributed::gather_texts(*job.ranks, mine, "what failed");
     bool fit = true;
     for (size_t rank = 0; rank < all.size(); ++rank) {
       fit = fit && all[rank].empty();
-      if (rank > 0 && !all[rank].empty()) findings.push_back({Finding::State::failed, "rank " + std::to_string(rank), all[rank]});
+      if (rank > 0 && !all[rank].empty())
+        findings.push_back({Finding::State::failed, "rank " + std::to_string(rank), all[rank]});
     }
     if (job.world.rank == 0) std::cout << (voice.json ? as_json(findings) : as_text(findings)) << std::flush;
     return fit ? 0 : static_cast<int>(ExitCode::environment);

@@ -58,8 +58,10 @@ Drawing draw(const Looked& looked, bool expand) {
     box_of.push_back(found->second);
     for (const pipeline::Input& input : node.inputs) {
       for (const pipeline::Source& source : input.sources) {
-        if (source.node < 0) drawing.outsides.insert({source.declared->external.string(), found->second, input.port()});
-        else drawing.arrows.insert({box_of[source.node], found->second, source.port(), input.port()});
+        if (source.node < 0)
+          drawing.outsides.insert({source.declared->external.string(), found->second, input.port()});
+        else
+          drawing.arrows.insert({box_of[source.node], found->second, source.port(), input.port()});
       }
     }
     for (const int need : node.needs) drawing.arrows.insert({box_of[need], found->second, "", ""});
@@ -75,7 +77,9 @@ std::string title_of(const Box& box) {
 }
 
 // hit, run or mixed: what colours a box.
-const char* state_of(const Box& box) { return box.states.size() == 1 ? pipeline::name_of(box.states.begin()->first) : "mixed"; }
+const char* state_of(const Box& box) {
+  return box.states.size() == 1 ? pipeline::name_of(box.states.begin()->first) : "mixed";
+}
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
@@ -86,10 +90,14 @@ std::string quoted(const std::string& text) {
 std::string dot_of(const Drawing& drawing) {
   static const std::map<std::string, std::string> colors = {
       {"hit", "#d3efe5"}, {"run", "#cfe8f7"}, {"adopt", "#fbeec8"}, {"pruned", "#e5e7eb"}, {"mixed", "#f3f4f6"}};
-  std::string text = "digraph pipeline {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n";
-  for (const Box& box : drawing.boxes) text += fmt::format("  {} [label={}, fillcolor=\"{}\"];\n", quoted(box.id), quoted(title_of(box)), colors.at(state_of(box)));
+  std::string text =
+      "digraph pipeline {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n";
+  for (const Box& box : drawing.boxes)
+    text += fmt::format("  {} [label={}, fillcolor=\"{}\"];\n", quoted(box.id), quoted(title_of(box)),
+                        colors.at(state_of(box)));
   for (const Outside& one : drawing.outsides) {
-    text += fmt::format("  {} [shape=note, style=solid];\n  {} -> {} [label={}];\n", quoted(one.path), quoted(one.path), quoted(drawing.boxes[one.to].id), quoted(one.input));
+    text += fmt::format("  {} [shape=note, style=solid];\n  {} -> {} [label={}];\n", quoted(one.path), quoted(one.path),
+                        quoted(drawing.boxes[one.to].id), quoted(one.input));
   }
   for (const Arrow& one : drawing.arrows) {
     text += fmt::format("  {} -> {} [{}];\n", quoted(drawing.boxes[one.from].id), quoted(drawing.boxes[one.to].id),
@@ -100,7 +108,8 @@ std::string dot_of(const Drawing& drawing) {
 
 std::string mermaid_of(const Drawing& drawing) {
   std::string text = "flowchart LR\n";
-  for (size_t i = 0; i < drawing.boxes.size(); ++i) text += fmt::format("  s{}[{}]:::{}\n", i, quoted(title_of(drawing.boxes[i])), state_of(drawing.boxes[i]));
+  for (size_t i = 0; i < drawing.boxes.size(); ++i)
+    text += fmt::format("  s{}[{}]:::{}\n", i, quoted(title_of(drawing.boxes[i])), state_of(drawing.boxes[i]));
   std::map<std::string, size_t> files;
   for (const Outside& one : drawing.outsides) {
     const auto [file, fresh] = files.try_emplace(one.path, files.size());
@@ -108,9 +117,12 @@ std::string mermaid_of(const Drawing& drawing) {
     text += fmt::format("  f{} -->|{}| s{}\n", file->second, one.input, one.to);
   }
   for (const Arrow& one : drawing.arrows) {
-    text += one.output.empty() ? fmt::format("  s{} -.-> s{}\n", one.from, one.to) : fmt::format("  s{} -->|{}| s{}\n", one.from, one.output, one.to);
+    text += one.output.empty() ? fmt::format("  s{} -.-> s{}\n", one.from, one.to)
+                               : fmt::format("  s{} -->|{}| s{}\n", one.from, one.output, one.to);
   }
-  return text + "  classDef hit fill:#d3efe5\n  classDef run fill:#cfe8f7\n  classDef adopt fill:#fbeec8\n  classDef pruned fill:#e5e7eb\n  classDef mixed fill:#f3f4f6\n";
+  return text +
+         "  classDef hit fill:#d3efe5\n  classDef run fill:#cfe8f7\n  classDef adopt fill:#fbeec8\n  classDef pruned "
+         "fill:#e5e7eb\n  classDef mixed fill:#f3f4f6\n";
 }
 
 Value json_of(const Drawing& drawing) {
@@ -118,20 +130,25 @@ Value json_of(const Drawing& drawing) {
   for (const Box& box : drawing.boxes) {
     Value states = Value::object();
     for (const auto& [state, count] : box.states) states[pipeline::name_of(state)] = count;
-    stages.push_back({{"id", box.id}, {"stage", box.stage}, {"kind", box.kind}, {"instances", box.count}, {"states", states}});
+    stages.push_back(
+        {{"id", box.id}, {"stage", box.stage}, {"kind", box.kind}, {"instances", box.count}, {"states", states}});
   }
   for (const Arrow& one : drawing.arrows) {
     const bool order_only = one.output.empty();
-    edges.push_back({{"from", drawing.boxes[one.from].id}, {"to", drawing.boxes[one.to].id}, {"output", order_only ? Value(nullptr) : Value(one.output)},
+    edges.push_back({{"from", drawing.boxes[one.from].id},
+                     {"to", drawing.boxes[one.to].id},
+                     {"output", order_only ? Value(nullptr) : Value(one.output)},
                      {"input", order_only ? Value(nullptr) : Value(one.input)}});
   }
-  for (const Outside& one : drawing.outsides) outsides.push_back({{"path", one.path}, {"to", drawing.boxes[one.to].id}, {"input", one.input}});
+  for (const Outside& one : drawing.outsides)
+    outsides.push_back({{"path", one.path}, {"to", drawing.boxes[one.to].id}, {"input", one.input}});
   return {{"stages", stages}, {"edges", edges}, {"outside", outsides}};
 }
 
 }  // namespace
 
-int graph_command(const ConfigOptions& options, const std::string& format, bool expand, const pipeline::StageTable& kinds) {
+int graph_command(const ConfigOptions& options, const std::string& format, bool expand,
+                  const pipeline::StageTable& kinds) {
   const Drawing drawing = draw(look(options, kinds), expand);
   if (format == "dot") {
     std::cout << dot_of(drawing);

@@ -53,7 +53,8 @@ std::vector<PlanRow> rows_of(const Looked& looked) {
   for (const int index : looked.plan.listed()) {
     const State state = looked.plan.nodes[index].state;
     const std::string& stage = looked.graph.nodes[index].stage();
-    auto row = std::find_if(rows.rbegin(), rows.rend(), [&](const PlanRow& one) { return one.state == state && *one.stage == stage; });
+    auto row = std::find_if(rows.rbegin(), rows.rend(),
+                            [&](const PlanRow& one) { return one.state == state && *one.stage == stage; });
     if (row == rows.rend()) {
       rows.push_back({state, &stage, index});
       row = rows.rbegin();
@@ -67,13 +68,17 @@ std::vector<PlanRow> rows_of(const Looked& looked) {
 std::string sharing_of(const pipeline::Node& node, int world) {
   const int asked = node.declaration->ranks;
   const int ranks = asked > 0 ? std::min(asked, world) : world;
-  std::string text = ranks < world ? fmt::format("in {} group{} of {} rank{}", world / ranks, world / ranks == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s")
+  std::string text = ranks < world ? fmt::format("in {} group{} of {} rank{}", world / ranks,
+                                                 world / ranks == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s")
                                    : fmt::format("on {} rank{}", ranks, ranks == 1 ? "" : "s");
   if (asked > world) text += fmt::format(", though it asks for {}", asked);
   switch (node.kind().scope) {
-    case pipeline::Scope::rank0: return "on rank 0";
-    case pipeline::Scope::shared: return text + ", in buckets of samples";
-    case pipeline::Scope::all_ranks: break;
+    case pipeline::Scope::rank0:
+      return "on rank 0";
+    case pipeline::Scope::shared:
+      return text + ", in buckets of samples";
+    case pipeline::Scope::all_ranks:
+      break;
   }
   return node.kind().layout ? text + ": " + node.kind().layout(node.values(), ranks) : text;
 }
@@ -95,7 +100,8 @@ std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, p
   std::string text = fmt::format("{} of {} stages would run", running, all);
   if (adopting > 0) text += fmt::format(" ({} from the progress of a shorter run)", adopting);
   if (pruned > 0) text += fmt::format(", {} given up", pruned);
-  if (looked.graph.has_matrix) text += fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true));
+  if (looked.graph.has_matrix)
+    text += fmt::format(" in {} runs", std::count(looked.plan.runs.begin(), looked.plan.runs.end(), true));
   if (running > unknown) text += fmt::format("; about {} one after another, by history", stages::duration(seconds));
   if (running > unknown && unknown > 0) text += fmt::format(", without {} that never ran", unknown);
   return text;
@@ -103,7 +109,8 @@ std::string summary_of(const Looked& looked, const std::vector<PlanRow>& rows, p
 
 }  // namespace
 
-int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
+int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice,
+                 const pipeline::StageTable& kinds) {
   const std::vector<int> worlds = flags.world.world.empty() ? std::vector<int>() : rank_counts(flags.world.world);
   const Looked looked = look(options, kinds);
   pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
@@ -118,9 +125,11 @@ int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voi
   const auto rows = rows_of(looked);
   if (!flags.count) {
     for (const PlanRow& row : rows) {
-      const std::string label = row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
+      const std::string label =
+          row.count > 1 ? fmt::format("{} x{}", *row.stage, row.count) : label_of(looked.graph, row.first);
       std::cout << fmt::format("{:6} {:24} {}\n", pipeline::name_of(row.state), label, explainer.why(row.first).reason);
-      if (worlds.size() == 1) std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], worlds.front()));
+      if (worlds.size() == 1)
+        std::cout << fmt::format("{:32}{}\n", "", sharing_of(looked.graph.nodes[row.first], worlds.front()));
     }
   }
   std::cout << summary_of(looked, rows, explainer) << '\n';
@@ -138,9 +147,17 @@ int validate_command(const ConfigOptions& options, const Voice& voice, const pip
     for (const pipeline::Diagnostic& one : error.found()) {
       Value notes = Value::array();
       for (const pipeline::Note& note : one.notes) {
-        notes.push_back({{"file", note.position.file}, {"line", note.position.line}, {"column", note.position.column}, {"message", note.text}});
+        notes.push_back({{"file", note.position.file},
+                         {"line", note.position.line},
+                         {"column", note.position.column},
+                         {"message", note.text}});
       }
-      errors.push_back({{"code", one.code}, {"file", one.position.file}, {"line", one.position.line}, {"column", one.position.column}, {"message", one.sentence}, {"notes", notes}});
+      errors.push_back({{"code", one.code},
+                        {"file", one.position.file},
+                        {"line", one.position.line},
+                        {"column", one.position.column},
+                        {"message", one.sentence},
+                        {"notes", notes}});
     }
     std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
     return static_cast<int>(error.code());
@@ -168,11 +185,18 @@ int explain_command(const ConfigOptions& options, const std::string& stage, cons
     for (const auto& one : explanation.differences) {
       rows.push_back({{"field", one.field}, {"before", one.before}, {"after", one.after}});
     }
-    std::cout << Value{{"stage", stage}, {"state", pipeline::name_of(state)}, {"reason", explanation.reason}, {"differences", rows}}.dump() << '\n';
+    std::cout << Value{{"stage", stage},
+                       {"state", pipeline::name_of(state)},
+                       {"reason", explanation.reason},
+                       {"differences", rows}}
+                     .dump()
+              << '\n';
     return 0;
   }
-  std::cout << fmt::format("{}: {}: {}\n", label_of(looked.graph, node), state == State::hit ? "nothing to do" : "would run", explanation.reason);
-  for (const auto& one : explanation.differences) std::cout << fmt::format("  {}: {} -> {}\n", one.field, one.before, one.after);
+  std::cout << fmt::format("{}: {}: {}\n", label_of(looked.graph, node),
+                           state == State::hit ? "nothing to do" : "would run", explanation.reason);
+  for (const auto& one : explanation.differences)
+    std::cout << fmt::format("  {}: {} -> {}\n", one.field, one.before, one.after);
   return 0;
 }
 
@@ -181,7 +205,8 @@ int explain_error_command(const std::string& code) {
   if (rule == nullptr) {
     std::vector<std::string> codes;
     for (const pipeline::Rule& one : pipeline::rules()) codes.emplace_back(one.code);
-    throw Error(ExitCode::usage, fmt::format("explain: there is no error '{}'{}", code, pipeline::did_you_mean(code, codes)));
+    throw Error(ExitCode::usage,
+                fmt::format("explain: there is no error '{}'{}", code, pipeline::did_you_mean(code, codes)));
   }
   std::cout << fmt::format("{}: {}\n{}\n", rule->code, rule->meaning, rule->remedy);
   return 0;
@@ -198,10 +223,12 @@ int config_command(const ConfigOptions& options, bool origin, const Voice& voice
     return 0;
   }
   size_t width = 0;
-  for (const auto& setting : loaded.settings) width = std::max(width, setting.key.size() + setting.value.dump().size() + 3);
+  for (const auto& setting : loaded.settings)
+    width = std::max(width, setting.key.size() + setting.value.dump().size() + 3);
   for (const auto& setting : loaded.settings) {
     const std::string line = setting.key + " = " + setting.value.dump();
-    std::cout << (origin ? fmt::format("{:{}}  # {}\n", line, std::min<size_t>(width, 60), setting.origin) : line + "\n");
+    std::cout << (origin ? fmt::format("{:{}}  # {}\n", line, std::min<size_t>(width, 60), setting.origin)
+                         : line + "\n");
   }
   return 0;
 }
@@ -224,7 +251,8 @@ const pipeline::StageKind& known_kind(const std::string& name, const pipeline::S
   if (const pipeline::StageKind* found = pipeline::find_kind(kinds, name)) return *found;
   std::vector<std::string> names;
   for (const pipeline::StageKind& one : kinds) names.push_back(one.name);
-  throw Error(ExitCode::usage, fmt::format("stages: there is no kind '{}'{}", name, pipeline::instead_of(name, names, "known:")));
+  throw Error(ExitCode::usage,
+              fmt::format("stages: there is no kind '{}'{}", name, pipeline::instead_of(name, names, "known:")));
 }
 
 }  // namespace penstock::launch

@@ -11,7 +11,8 @@
 namespace penstock::launch {
 
 int markdown_command(const std::string& kind, const pipeline::StageTable& kinds) {
-  std::cout << (kind.empty() ? pipeline::reference_page(kinds) + stages::reference_of_links() : pipeline::reference_section(known_kind(kind, kinds)));
+  std::cout << (kind.empty() ? pipeline::reference_page(kinds) + stages::reference_of_links()
+                             : pipeline::reference_section(known_kind(kind, kinds)));
   return 0;
 }
 

@@ -1,4 +1,5 @@
-// replay: steps of a training again, from one of its checkpoints to the next, and whether they end with the same weights.
+// replay: steps of a training again, from one of its checkpoints to the next, and whether they end with the same
+// weights.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -12,10 +13,10 @@
 #include "launch/job/signals.h"
 #include "pipeline/events.h"
 #include "pipeline/files.h"
-#include "pipeline/store/sealed_folder.h"
 #include "pipeline/plan/status.h"
-#include "stages/training/checkpoint_manifest.h"
+#include "pipeline/store/sealed_folder.h"
 #include "stages/compute_library.h"
+#include "stages/training/checkpoint_manifest.h"
 
 namespace penstock::launch {
 namespace {
@@ -29,9 +30,9 @@ struct Replay {
   std::string stage;
   pipeline::Values values;
   std::map<std::string, std::vector<pipeline::InputSource>> inputs;
-  fs::path progress;         // a folder with the one checkpoint to begin with
+  fs::path progress;  // a folder with the one checkpoint to begin with
   int64_t from = 0, until = 0;
-  std::string expected;      // digest of the weights there; empty: none was recorded
+  std::string expected;  // digest of the weights there; empty: none was recorded
 };
 
 std::string to_text(const Replay& replay) {
@@ -39,14 +40,22 @@ std::string to_text(const Replay& replay) {
   for (const auto& [port, sources] : replay.inputs) {
     for (const auto& source : sources) inputs[port].push_back(source.path.string());
   }
-  return Value{{"stage", replay.stage}, {"values", replay.values}, {"inputs", inputs}, {"progress", replay.progress.string()},
-               {"from", replay.from},   {"until", replay.until},   {"expected", replay.expected}}
+  return Value{{"stage", replay.stage},      {"values", replay.values},
+               {"inputs", inputs},           {"progress", replay.progress.string()},
+               {"from", replay.from},        {"until", replay.until},
+               {"expected", replay.expected}}
       .dump();
 }
 
 Replay replay_from(const std::string& text) {
   const Value json = Value::parse(text);
-  Replay replay{json.at("stage"), json.at("values").get<pipeline::Values>(), {}, json.at("progress").get<std::string>(), json.at("from"), json.at("until"), json.at("expected")};
+  Replay replay{json.at("stage"),
+                json.at("values").get<pipeline::Values>(),
+                {},
+                json.at("progress").get<std::string>(),
+                json.at("from"),
+                json.at("until"),
+                json.at("expected")};
   for (const auto& [port, sources] : json.at("inputs").items()) {
     for (const Value& source : sources) replay.inputs[port].push_back({source.get<std::string>(), ""});
   }
@@ -62,16 +71,20 @@ int node_to_replay(const pipeline::Graph& graph, const std::string& stage) {
   throw Error(ExitCode::usage, "replay: no stage of this configuration keeps checkpoints");
 }
 
-Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64_t steps, const pipeline::StageTable& kinds) {
+Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64_t steps,
+                   const pipeline::StageTable& kinds) {
   const Looked looked = look(options, kinds);
   const int index = node_to_replay(looked.graph, stage);
   const pipeline::Node& node = looked.graph.nodes[index];
   const auto published = pipeline::published_in(looked.plan);
   const auto action = pipeline::action_of(looked.graph, index, looked.plan, published);
-  const auto manifests = action ? stages::read_manifests(looked.store.root() / "progress" / action->hex()) : std::vector<CheckpointManifest>();
+  const auto manifests = action ? stages::read_manifests(looked.store.root() / "progress" / action->hex())
+                                : std::vector<CheckpointManifest>();
   if (manifests.empty() || (manifests.size() < 2 && steps == 0)) {
-    throw Error(ExitCode::data, fmt::format("replay: {} has {} checkpoint{} in the store; it takes two to compare (or one, and --steps)", label_of(looked.graph, index),
-                                            manifests.size(), manifests.size() == 1 ? "" : "s"));
+    throw Error(
+        ExitCode::data,
+        fmt::format("replay: {} has {} checkpoint{} in the store; it takes two to compare (or one, and --steps)",
+                    label_of(looked.graph, index), manifests.size(), manifests.size() == 1 ? "" : "s"));
   }
   const CheckpointManifest& newest = manifests.front();
   const CheckpointManifest& from = manifests.size() > 1 ? manifests[1] : newest;
@@ -83,8 +96,11 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
   if (replay.until == newest.step) replay.expected = newest.weights.hex();
   for (const pipeline::Input& input : node.inputs) {
     for (const pipeline::Source& source : input.sources) {
-      if (source.node >= 0) replay.inputs[input.port()].push_back({looked.store.object_files(published[source.node]->port(source.port())->digest), ""});
-      else replay.inputs[input.port()].push_back({fs::absolute(source.declared->external), ""});
+      if (source.node >= 0)
+        replay.inputs[input.port()].push_back(
+            {looked.store.object_files(published[source.node]->port(source.port())->digest), ""});
+      else
+        replay.inputs[input.port()].push_back({fs::absolute(source.declared->external), ""});
     }
   }
   const fs::path kept = looked.store.root() / "progress" / action->hex();
@@ -96,36 +112,55 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
   return replay;
 }
 
-std::string run(const Replay& replay, distributed::Communicator& ranks, distributed::Watch& watch, int threads, const std::atomic<bool>& interrupted) {
+std::string run(const Replay& replay, distributed::Communicator& ranks, distributed::Watch& watch, int threads,
+                const std::atomic<bool>& interrupted) {
   pipeline::Events silent;
-  pipeline::StageContext context{.values = replay.values, .ranks = ranks, .threads = threads, .inputs = replay.inputs, .outputs = {}, .progress = replay.progress,
-                                 .relatives = {}, .events = silent, .interrupted = interrupted, .scores = nullptr, .lineage = "", .watch = watch, .stage = replay.stage};
+  pipeline::StageContext context{.values = replay.values,
+                                 .ranks = ranks,
+                                 .threads = threads,
+                                 .inputs = replay.inputs,
+                                 .outputs = {},
+                                 .progress = replay.progress,
+                                 .relatives = {},
+                                 .events = silent,
+                                 .interrupted = interrupted,
+                                 .scores = nullptr,
+                                 .lineage = "",
+                                 .watch = watch,
+                                 .stage = replay.stage};
   const auto doing = watch.stage("replay of " + replay.stage);
   return stages::compute_library().replay(context, replay.until);
 }
 
 }  // namespace
 
-int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice, const pipeline::StageTable& kinds) {
+int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice,
+                   const pipeline::StageTable& kinds) {
   std::atomic<bool>& interrupted = watch_signals();
   Job job = join(voice, &interrupted);
   distributed::Communicator& ranks = *job.ranks;
   const bool first = ranks.rank() == 0;
   return speaking_on_rank0(job, [&] {
     Replay replay;
-    on_rank0(ranks, [&] { replay = plan_replay(options, stage, steps, kinds); }, "what to replay");
+    on_rank0(
+        ranks, [&] { replay = plan_replay(options, stage, steps, kinds); }, "what to replay");
     replay = replay_from(distributed::broadcast_text(ranks, first ? to_text(replay) : "", 0, "what to replay"));
     const std::string digest = run(replay, ranks, *job.watch, job.threads, interrupted);
     // Without a record to compare with, the replay is compared with itself.
-    const std::string expected = replay.expected.empty() ? run(replay, ranks, *job.watch, job.threads, interrupted) : replay.expected;
+    const std::string expected =
+        replay.expected.empty() ? run(replay, ranks, *job.watch, job.threads, interrupted) : replay.expected;
     if (first) fs::remove_all(replay.progress);
     const bool same = digest == expected;
     if (first) {
       if (voice.json) {
-        std::cout << Value{{"stage", replay.stage}, {"from", replay.from}, {"until", replay.until}, {"digest", digest}, {"expected", expected}, {"same", same}}.dump() << '\n';
+        std::cout << Value{{"stage", replay.stage}, {"from", replay.from},  {"until", replay.until},
+                           {"digest", digest},      {"expected", expected}, {"same", same}}
+                         .dump()
+                  << '\n';
       } else {
         std::cout << fmt::format("{}: steps {} to {} again: {} ({}{})\n", replay.stage, replay.from + 1, replay.until,
-                                 same ? "the same weights" : "OTHER WEIGHTS", digest.substr(0, 16), same ? "" : ", expected " + expected.substr(0, 16));
+                                 same ? "the same weights" : "OTHER WEIGHTS", digest.substr(0, 16),
+                                 same ? "" : ", expected " + expected.substr(0, 16));
       }
     }
     return same ? 0 : static_cast<int>(ExitCode::ranks);

@@ -13,15 +13,15 @@
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
+#include "launch/commands/run_folder.h"
+#include "launch/commands/sweep_view.h"
 #include "launch/job/job.h"
 #include "launch/job/logging.h"
 #include "launch/job/looked.h"
-#include "launch/world/measurements.h"
 #include "launch/job/progress.h"
-#include "launch/commands/run_folder.h"
 #include "launch/job/signals.h"
-#include "launch/commands/sweep_view.h"
 #include "launch/job/time_budget.h"
+#include "launch/world/measurements.h"
 #include "stages/compute_library.h"
 
 namespace penstock::launch {
@@ -39,29 +39,37 @@ std::string last_lines(const std::string& log) {
   std::istringstream in(log);
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   std::string text;
-  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i) text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
+  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i)
+    text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
   return text;
 }
 
 std::string milliseconds(const Value& median) {
-  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(), 1e3 * median.at("low").get<double>(),
-                     1e3 * median.at("high").get<double>(), median.at("n").get<int>());
+  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(),
+                     1e3 * median.at("low").get<double>(), 1e3 * median.at("high").get<double>(),
+                     median.at("n").get<int>());
 }
 
 std::string bench_text(const Value& result) {
-  std::string text = fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s", result.at("threads").get<int>(),
-                                 result.at("threads") == 1 ? "" : "s");
-  const auto steps = [](const Value& one) { return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(), milliseconds(one.at("step_seconds"))); };
+  std::string text =
+      fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s",
+                  result.at("threads").get<int>(), result.at("threads") == 1 ? "" : "s");
+  const auto steps = [](const Value& one) {
+    return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(),
+                       milliseconds(one.at("step_seconds")));
+  };
   if (result.contains("ratio")) {
     const std::string a = result.at("a"), b = result.at("b");
     const Value& ratio = result.at("ratio");
-    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b, steps(result.at(b)), a, b,
-                        ratio.at("median").get<double>(), ratio.at("low").get<double>(), ratio.at("high").get<double>());
+    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b,
+                        steps(result.at(b)), a, b, ratio.at("median").get<double>(), ratio.at("low").get<double>(),
+                        ratio.at("high").get<double>());
   } else if (result.contains("rows")) {
     text += fmt::format("\n{:>12} {:>12} {:>12} {:>12} {:>12}  (ms)", "bytes", "all-reduce", "run", "world", "model");
     for (const Value& row : result.at("rows")) {
-      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(), 1e3 * row.at("all_reduce_seconds").get<double>(),
-                          1e3 * row.at("run_seconds").get<double>(), 1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
+      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(),
+                          1e3 * row.at("all_reduce_seconds").get<double>(), 1e3 * row.at("run_seconds").get<double>(),
+                          1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
     }
   } else {
     text += "\n" + steps(result);
@@ -98,9 +106,11 @@ class Summary {
     for (const auto& [how, word] : {std::pair(Ended::failed, "failed"), std::pair(Ended::pruned, "given up")}) {
       if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
     }
-    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
+                 rest, seconds, ranks, ranks == 1 ? "" : "s");
     for (const auto& [node, failure] : failures_) {
-      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config, failure.label, last_lines(failure.log));
+      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config,
+                    failure.label, last_lines(failure.log));
     }
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
@@ -136,7 +146,8 @@ class Rehearsal {
 
 }  // namespace
 
-int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice, const pipeline::StageTable& kinds) {
+int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice,
+                const pipeline::StageTable& kinds) {
   std::atomic<bool>& interrupted = watch_signals();
   const auto start = std::chrono::steady_clock::now();
   Job job = join(voice, &interrupted);
@@ -145,8 +156,10 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 
   return speaking_on_rank0(job, [&] {
     std::optional<pipeline::LoadedConfig> loaded;
-    on_rank0(ranks, [&] { loaded = pipeline::load_config(request_of(options), kinds); }, "the configuration");
-    const std::string name = distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
+    on_rank0(
+        ranks, [&] { loaded = pipeline::load_config(request_of(options), kinds); }, "the configuration");
+    const std::string name =
+        distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
     const std::filesystem::path folder = std::filesystem::path("runs") / name;
     log_to(folder / "log", ranks.rank());
 
@@ -167,12 +180,14 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     if (first && shows_bar(voice)) run.listener = progress_bar();
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
-    run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results, const pipeline::Store& store) {
+    run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
+                      const pipeline::Store& store) {
       write_run_folder(graph, one, results, store);
       summary.add(graph, one, results);
     };
     if (first && flags.jobs > ranks.size()) {
-      spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}", flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
+      spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}",
+                   flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
     }
     const TimeKeeper keeper(keep_time(ranks, flags.time_budget), *job.watch, interrupted);
     const Rehearsal rehearsal(first && options.rehearse ? loaded->graph.store : std::filesystem::path());
@@ -180,8 +195,11 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 
     if (first) {
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
-      summary.tell(name, options.file.string(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
-      if (code == ExitCode::interrupted) spdlog::warn("{}interrupted with its state saved; the same command resumes", keeper.is_over() ? "the time is over: " : "");
+      summary.tell(name, options.file.string(),
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
+      if (code == ExitCode::interrupted)
+        spdlog::warn("{}interrupted with its state saved; the same command resumes",
+                     keeper.is_over() ? "the time is over: " : "");
       if (voice.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);

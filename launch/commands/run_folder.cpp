@@ -19,7 +19,8 @@ using pipeline::Store;
 // What is published for this run, by node.
 class Published {
  public:
-  Published(const Graph& graph, const std::vector<NodeResult>& results, const Store& store) : graph_(graph), store_(store) {
+  Published(const Graph& graph, const std::vector<NodeResult>& results, const Store& store)
+      : graph_(graph), store_(store) {
     for (const NodeResult& result : results) {
       if (result.published) published_.emplace(result.node, result.published);
     }
@@ -54,7 +55,8 @@ class Published {
 
 bool nothing_happened(const std::vector<NodeResult>& results) {
   return std::none_of(results.begin(), results.end(), [](const NodeResult& one) {
-    return one.ended == Ended::ran || one.ended == Ended::failed || one.ended == Ended::interrupted || (one.ended == Ended::pruned && one.seconds > 0);
+    return one.ended == Ended::ran || one.ended == Ended::failed || one.ended == Ended::interrupted ||
+           (one.ended == Ended::pruned && one.seconds > 0);
   });
 }
 
@@ -62,12 +64,21 @@ bool nothing_happened(const std::vector<NodeResult>& results) {
 std::string record_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results) {
   pipeline::Value stages = pipeline::Value::object();
   for (const NodeResult& result : results) {
-    stages[graph.nodes[result.node].stage()] = result.published ? pipeline::Value(result.published->action.hex()) : pipeline::Value(nullptr);
+    stages[graph.nodes[result.node].stage()] =
+        result.published ? pipeline::Value(result.published->action.hex()) : pipeline::Value(nullptr);
   }
-  return pipeline::Value{{"pipeline", graph.pipeline}, {"run", run.id}, {"label", run.label()}, {"config", graph.config.string()}, {"published", stages}}.dump(1) + "\n";
+  return pipeline::Value{{"pipeline", graph.pipeline},
+                         {"run", run.id},
+                         {"label", run.label()},
+                         {"config", graph.config.string()},
+                         {"published", stages}}
+             .dump(1) +
+         "\n";
 }
 
-std::string record_in(const fs::path& folder) { return fs::exists(folder / "run.json") ? pipeline::read_file(folder / "run.json") : ""; }
+std::string record_in(const fs::path& folder) {
+  return fs::exists(folder / "run.json") ? pipeline::read_file(folder / "run.json") : "";
+}
 
 // Replaces `to` with a copy, so that a reader sees the old folder or the new one, or for a moment none.
 void replace_folder(const fs::path& from, const fs::path& to) {
@@ -103,7 +114,8 @@ void write_run_folder(const Graph& graph, const Run& run, const std::vector<Node
   if (model == nullptr) model = published.digest(train, "model");
   if (model != nullptr) replace_folder(store.object_files(*model), folder / "model");
   if (report >= 0) {
-    pipeline::write_file(folder / "report.html", stages::render_report(published.report_sources(report), lineage_of(graph, run, results, store)));
+    pipeline::write_file(folder / "report.html", stages::render_report(published.report_sources(report),
+                                                                       lineage_of(graph, run, results, store)));
   }
   pipeline::write_file(folder / "run.json", record);
 }

@@ -13,8 +13,9 @@ namespace penstock::launch {
 // In the working directory. Without a matrix the same for every run.
 std::filesystem::path run_folder(const pipeline::Graph& graph, const pipeline::Run& run);
 
-// Brings the folder up to date with what is published: report.html, metrics.json, metrics.csv, model/, and last run.json,
-// which says what they were made from. Does nothing when all of the run was cached and the folder holds it already.
+// Brings the folder up to date with what is published: report.html, metrics.json, metrics.csv, model/, and last
+// run.json, which says what they were made from. Does nothing when all of the run was cached and the folder holds it
+// already.
 void write_run_folder(const pipeline::Graph& graph, const pipeline::Run& run,
                       const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store);
 

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "launch/commands/commands.h"
-#include "launch/job/looked.h"
 #include "launch/commands/run_folder.h"
+#include "launch/job/looked.h"
 #include "launch/job/signals.h"
 #include "pipeline/plan/status.h"
 
@@ -35,7 +35,9 @@ std::string progress_of(const std::filesystem::path& events, const std::string& 
     const Value event = Value::parse(line, nullptr, false);
     if (event.is_discarded() || event.value("stage", "") != stage) continue;
     const std::string kind = event.value("event", "");
-    if (kind == "step") said = fmt::format("epoch {}, step {}, {:.1f} images/s", event.value("epoch", 0), event.value("step", 0), event.value("images_per_second", 0.0));
+    if (kind == "step")
+      said = fmt::format("epoch {}, step {}, {:.1f} images/s", event.value("epoch", 0), event.value("step", 0),
+                         event.value("images_per_second", 0.0));
     if (kind == "bucket") said = fmt::format("{} of {} buckets", event.value("done", 0), event.value("of", 0));
   }
   return said;
@@ -55,11 +57,13 @@ std::vector<Row> rows_of(const ConfigOptions& options, const pipeline::StageTabl
   for (size_t node = 0; node < looked.graph.nodes.size(); ++node) {
     if (!looked.plan.nodes[node].needed) continue;
     const int index = static_cast<int>(node);
-    Row row{label_of(looked.graph, index), status_of(looked.graph, index, looked.plan, published, looked.store, explainer), ""};
+    Row row{label_of(looked.graph, index),
+            status_of(looked.graph, index, looked.plan, published, looked.store, explainer), ""};
     if (row.status.standing == Standing::running) {
       const pipeline::Node& instance = looked.graph.nodes[node];
       const bool own = looked.graph.has_matrix && instance.runs.size() == 1;
-      const auto folder = own ? run_folder(looked.graph, looked.graph.runs[instance.runs.front()]) : std::filesystem::path("runs") / looked.graph.pipeline;
+      const auto folder = own ? run_folder(looked.graph, looked.graph.runs[instance.runs.front()])
+                              : std::filesystem::path("runs") / looked.graph.pipeline;
       row.progress = progress_of(folder / "events.jsonl", instance.stage());
     }
     rows.push_back(std::move(row));
@@ -72,8 +76,8 @@ std::string text_of(const std::vector<Row>& rows) {
   std::map<std::string, size_t> counts;
   for (const Row& row : rows) {
     ++counts[name_of(row.status.standing)];
-    text += fmt::format("{:11} {:24} {}{}{}\n", name_of(row.status.standing), row.label, row.progress, row.progress.empty() || row.status.detail.empty() ? "" : "; ",
-                        row.status.detail);
+    text += fmt::format("{:11} {:24} {}{}{}\n", name_of(row.status.standing), row.label, row.progress,
+                        row.progress.empty() || row.status.detail.empty() ? "" : "; ", row.status.detail);
   }
   std::string sums;
   for (const auto& [name, count] : counts) sums += fmt::format("{}{} {}", sums.empty() ? "" : ", ", count, name);
@@ -83,8 +87,13 @@ std::string text_of(const std::vector<Row>& rows) {
 Value json_of(const std::vector<Row>& rows) {
   Value stages = Value::array();
   for (const Row& row : rows) {
-    stages.push_back({{"stage", row.label}, {"state", name_of(row.status.standing)}, {"detail", row.status.detail}, {"progress", row.progress}});
-    if (row.status.holder) stages.back()["holder"] = {{"host", row.status.holder->host}, {"pid", row.status.holder->pid}, {"since", row.status.holder->since}};
+    stages.push_back({{"stage", row.label},
+                      {"state", name_of(row.status.standing)},
+                      {"detail", row.status.detail},
+                      {"progress", row.progress}});
+    if (row.status.holder)
+      stages.back()["holder"] = {
+          {"host", row.status.holder->host}, {"pid", row.status.holder->pid}, {"since", row.status.holder->since}};
   }
   return {{"stages", stages}};
 }
@@ -97,7 +106,8 @@ int status_command(const ConfigOptions& options, bool watch, const Voice& voice,
     const auto rows = rows_of(options, kinds);
     const std::string text = voice.json ? json_of(rows).dump() + "\n" : text_of(rows);
     std::cout << (watch && isatty(STDOUT_FILENO) ? clear_screen : "") << text << std::flush;
-    const bool finished = std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.status.standing == Standing::running; }) &&
+    const bool finished = std::none_of(rows.begin(), rows.end(),
+                                       [](const Row& row) { return row.status.standing == Standing::running; }) &&
                           std::all_of(rows.begin(), rows.end(), [](const Row& row) {
                             return row.status.standing == Standing::done || row.status.standing == Standing::pruned;
                           });
@@ -110,7 +120,8 @@ int status_command(const ConfigOptions& options, bool watch, const Voice& voice,
   }
 }
 
-int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice, const pipeline::StageTable& kinds) {
+int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
+                 const pipeline::StageTable& kinds) {
   ConfigOptions only = options;
   only.targets = {stage.substr(0, stage.find('@'))};
   const Looked looked = look(only, kinds);
@@ -124,12 +135,16 @@ int logs_command(const ConfigOptions& options, const std::string& stage, const V
     return 0;
   }
   if (attempts.empty()) {
-    std::cerr << fmt::format("{}: it has not run with these inputs and parameters (penstock explain says what differs)\n", label_of(looked.graph, node));
+    std::cerr << fmt::format(
+        "{}: it has not run with these inputs and parameters (penstock explain says what differs)\n",
+        label_of(looked.graph, node));
     return 0;
   }
   const pipeline::Attempt& last = attempts.back();
-  std::cout << fmt::format("{}, attempt {}: {} on {}, {} rank{} x {} thread{}, {:.1f} s, exit code {}\n{}", label_of(looked.graph, node), last.number, last.start, last.host,
-                           last.ranks, last.ranks == 1 ? "" : "s", last.threads, last.threads == 1 ? "" : "s", last.wall_seconds, last.exit_code, last.log);
+  std::cout << fmt::format("{}, attempt {}: {} on {}, {} rank{} x {} thread{}, {:.1f} s, exit code {}\n{}",
+                           label_of(looked.graph, node), last.number, last.start, last.host, last.ranks,
+                           last.ranks == 1 ? "" : "s", last.threads, last.threads == 1 ? "" : "s", last.wall_seconds,
+                           last.exit_code, last.log);
   return 0;
 }
 

@@ -17,7 +17,8 @@ using stages::SweepRun;
 
 // Characters, not bytes: "±" is one.
 size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 void print_table(const std::vector<std::vector<std::string>>& lines) {
@@ -28,7 +29,8 @@ void print_table(const std::vector<std::vector<std::string>>& lines) {
   }
   for (const auto& line : lines) {
     std::string text;
-    for (size_t i = 0; i < line.size(); ++i) text += line[i] + std::string(i + 1 < line.size() ? widths[i] - width_of(line[i]) + 2 : 0, ' ');
+    for (size_t i = 0; i < line.size(); ++i)
+      text += line[i] + std::string(i + 1 < line.size() ? widths[i] - width_of(line[i]) + 2 : 0, ' ');
     std::cout << text << '\n';
   }
 }
@@ -40,7 +42,8 @@ Value json_of(const std::vector<SweepRow>& rows) {
   for (const SweepRow& row : rows) {
     Value axes = Value::object(), metrics = Value::object();
     for (const auto& [name, value] : row.axes) axes[name] = value;
-    for (const auto& [name, spread] : row.metrics) metrics[name] = {{"mean", spread.mean}, {"sd", spread.deviation}, {"n", spread.count}};
+    for (const auto& [name, spread] : row.metrics)
+      metrics[name] = {{"mean", spread.mean}, {"sd", spread.deviation}, {"n", spread.count}};
     all.push_back({{"runs", row.runs}, {"axes", axes}, {"metrics", metrics}, {"states", row.states}});
   }
   return {{"rows", all}};
@@ -48,17 +51,20 @@ Value json_of(const std::vector<SweepRow>& rows) {
 
 }  // namespace
 
-int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice, const pipeline::StageTable& kinds) {
+int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice,
+                 const pipeline::StageTable& kinds) {
   const SweepView view = look_at_sweep(options, kinds);
   std::vector<SweepRow> rows = stages::rows_over_seeds(view.runs, each ? "" : view.seed_axis);
   std::vector<stages::ShownMetric> columns;
   for (const stages::ShownMetric& one : stages::shown_metrics()) {
-    if (std::any_of(rows.begin(), rows.end(), [&](const SweepRow& row) { return row.metrics.count(one.path) != 0; })) columns.push_back(one);
+    if (std::any_of(rows.begin(), rows.end(), [&](const SweepRow& row) { return row.metrics.count(one.path) != 0; }))
+      columns.push_back(one);
   }
   if (!sort.empty()) {
     const std::string metric = stages::find_metric(view.runs, sort);
     stages::sort_by(rows, metric);
-    const bool shown = std::any_of(columns.begin(), columns.end(), [&](const stages::ShownMetric& one) { return one.path == metric; });
+    const bool shown =
+        std::any_of(columns.begin(), columns.end(), [&](const stages::ShownMetric& one) { return one.path == metric; });
     if (!shown) columns.insert(columns.begin(), {metric, metric});
   }
   if (voice.json) {
@@ -81,7 +87,8 @@ int runs_command(const ConfigOptions& options, const std::string& sort, bool eac
     auto& line = lines.emplace_back();
     line.push_back(row.runs.front() + (row.runs.size() > 1 ? fmt::format(" +{}", row.runs.size() - 1) : ""));
     for (const std::string& axis : axes) {
-      const auto found = std::find_if(row.axes.begin(), row.axes.end(), [&](const auto& one) { return one.first == axis; });
+      const auto found =
+          std::find_if(row.axes.begin(), row.axes.end(), [&](const auto& one) { return one.first == axis; });
       line.push_back(found == row.axes.end() ? "" : text_of(found->second));
     }
     line.push_back(std::to_string(row.runs.size()));
@@ -95,7 +102,8 @@ int runs_command(const ConfigOptions& options, const std::string& sort, bool eac
   return 0;
 }
 
-int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice, const pipeline::StageTable& kinds) {
+int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice,
+                 const pipeline::StageTable& kinds) {
   const SweepView view = look_at_sweep(options, kinds);
   const auto find = [&](const std::string& id) -> size_t {
     std::vector<size_t> found;
@@ -103,7 +111,9 @@ int diff_command(const ConfigOptions& options, const std::string& a, const std::
       if (view.runs[i].id.starts_with(id)) found.push_back(i);
     }
     if (found.size() == 1) return found.front();
-    throw Error(ExitCode::usage, fmt::format("diff: '{}' is {} (see `penstock runs {}`)", id, found.empty() ? "no run" : "the beginning of several runs", options.file.string()));
+    throw Error(ExitCode::usage,
+                fmt::format("diff: '{}' is {} (see `penstock runs {}`)", id,
+                            found.empty() ? "no run" : "the beginning of several runs", options.file.string()));
   };
   const size_t first = find(a), second = find(b);
   const auto& before = view.parameters[first];
@@ -126,11 +136,18 @@ int diff_command(const ConfigOptions& options, const std::string& a, const std::
     };
     if (value(first) == value(second)) continue;
     metrics[name] = {value(first), value(second)};
-    const auto shown = [](const Value& number) { return number.is_null() ? std::string("-") : fmt::format("{:.4f}", number.get<double>()); };
+    const auto shown = [](const Value& number) {
+      return number.is_null() ? std::string("-") : fmt::format("{:.4f}", number.get<double>());
+    };
     lines.push_back({name, shown(value(first)), shown(value(second))});
   }
   if (voice.json) {
-    std::cout << Value{{"a", view.runs[first].id}, {"b", view.runs[second].id}, {"parameters", parameters}, {"metrics", metrics}}.dump() << '\n';
+    std::cout << Value{{"a", view.runs[first].id},
+                       {"b", view.runs[second].id},
+                       {"parameters", parameters},
+                       {"metrics", metrics}}
+                     .dump()
+              << '\n';
   } else {
     print_table(lines);
   }

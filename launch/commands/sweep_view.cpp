@@ -13,7 +13,8 @@ namespace {
 using pipeline::Standing;
 
 // What a run is when its stages are these: the first of this order that one of them is.
-constexpr Standing telling[] = {Standing::failed, Standing::running, Standing::pruned, Standing::interrupted, Standing::stale, Standing::pending, Standing::done};
+constexpr Standing telling[] = {Standing::failed, Standing::running, Standing::pruned, Standing::interrupted,
+                                Standing::stale,  Standing::pending, Standing::done};
 
 // The metrics.json that the last stage of the run published, whichever kind it is.
 std::map<std::string, double> metrics_of(const Looked& looked, const pipeline::Run& run) {
@@ -32,7 +33,8 @@ std::map<std::string, double> metrics_of(const Looked& looked, const pipeline::R
 
 SweepView look_at_sweep(const ConfigOptions& options, const pipeline::StageTable& kinds) {
   const Looked looked = look(options, kinds);
-  if (!looked.graph.has_matrix) throw Error(ExitCode::usage, options.file.string() + ": has no [matrix], so there are no runs to list");
+  if (!looked.graph.has_matrix)
+    throw Error(ExitCode::usage, options.file.string() + ": has no [matrix], so there are no runs to list");
   pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
   const auto published = pipeline::published_in(looked.plan);
   std::vector<pipeline::NodeStatus> known(looked.graph.nodes.size());

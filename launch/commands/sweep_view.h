@@ -14,7 +14,7 @@ namespace penstock::launch {
 struct SweepView {
   std::string pipeline;
   std::string seed_axis;
-  std::vector<stages::SweepRun> runs;  // those that --select and --part leave
+  std::vector<stages::SweepRun> runs;                              // those that --select and --part leave
   std::vector<std::map<std::string, pipeline::Value>> parameters;  // "stage.param" -> value, as `runs`
 };
 

@@ -20,9 +20,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int times_to_start = 15;                    // patiences: two minutes with the usual one
-constexpr auto time_to_fail = milliseconds(1000);     // for other ranks to have failed too
-constexpr auto courtesy = milliseconds(300);          // for rank 0, which keeps the records, to speak first
+constexpr int times_to_start = 15;                     // patiences: two minutes with the usual one
+constexpr auto time_to_fail = milliseconds(1000);      // for other ranks to have failed too
+constexpr auto courtesy = milliseconds(300);           // for rank 0, which keeps the records, to speak first
 constexpr auto time_to_be_ended = milliseconds(2500);  // by mpirun, which leaves ranks a second when one has failed
 
 // Ranks meet for the first time: a rank that does not come, because its machine is not reached or its start hangs.
@@ -32,8 +32,10 @@ class StartLimit {
       : thread_([this, &world, limit] {
           std::unique_lock lock(mutex_);
           if (changed_.wait_for(lock, limit, [this] { return started_; })) return;
-          std::fprintf(stderr, "rank %d of %d has waited %.0f s for the others to start, and ends the job: is a machine of it down, or its network?\n", world.rank, world.size,
-                       std::chrono::duration<double>(limit).count());
+          std::fprintf(stderr,
+                       "rank %d of %d has waited %.0f s for the others to start, and ends the job: is a machine of it "
+                       "down, or its network?\n",
+                       world.rank, world.size, std::chrono::duration<double>(limit).count());
           _exit(static_cast<int>(ExitCode::ranks));
         }) {}
   ~StartLimit() {
@@ -62,7 +64,9 @@ std::optional<milliseconds> patience_from(const distributed::Environment& enviro
   char* end = nullptr;
   const double seconds = std::strtod(asked->second.c_str(), &end);
   if (*end != '\0' || !(seconds >= 0.5 && seconds <= 1e6)) {
-    throw Error(ExitCode::environment, "PENSTOCK_WATCHDOG='" + asked->second + "' in the environment is neither a number of seconds (0.5 or more) nor 'off'");
+    throw Error(ExitCode::environment,
+                "PENSTOCK_WATCHDOG='" + asked->second +
+                    "' in the environment is neither a number of seconds (0.5 or more) nor 'off'");
   }
   return milliseconds(static_cast<int64_t>(seconds * 1000));
 }
@@ -72,10 +76,12 @@ void require_one_build(distributed::Communicator& ranks) {
   const std::string first = distributed::broadcast_text(ranks, mine, 0, "the build");
   distributed::Outcome outcome;
   if (mine != first) {
-    outcome = {ExitCode::environment, fmt::format("rank {} runs another build of penstock than rank 0 ({}, {}): start the same program on every rank and machine", ranks.rank(),
-                                                  mine.substr(0, 12), first.substr(0, 12))};
+    outcome = {ExitCode::environment, fmt::format("rank {} runs another build of penstock than rank 0 ({}, {}): start "
+                                                  "the same program on every rank and machine",
+                                                  ranks.rank(), mine.substr(0, 12), first.substr(0, 12))};
   }
-  if (const auto agreed = distributed::agree(ranks, outcome, "the build"); agreed.rank >= 0) throw Error(agreed.outcome.code, agreed.outcome.message);
+  if (const auto agreed = distributed::agree(ranks, outcome, "the build"); agreed.rank >= 0)
+    throw Error(agreed.outcome.code, agreed.outcome.message);
 }
 
 void tell(int rank, const std::string& report, bool mine) {
@@ -104,7 +110,11 @@ Job join(const Voice& voice, std::atomic<bool>* stops) {
   if (limit) {
     const int rank = job.world.rank;
     job.watchdog = std::make_unique<distributed::Watchdog>(
-        job.ranks, *job.watch, distributed::Watchdog::Options{.patience = *patience, .stops = stops, .tell = [rank](const std::string& report, bool mine) { tell(rank, report, mine); }});
+        job.ranks, *job.watch,
+        distributed::Watchdog::Options{
+            .patience = *patience, .stops = stops, .tell = [rank](const std::string& report, bool mine) {
+              tell(rank, report, mine);
+            }});
   }
   if (job.world.rank == 0) {
     for (const std::string& advice : launch_advice(job.world, environment, machine)) spdlog::warn("{}", advice);

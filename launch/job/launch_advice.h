@@ -16,6 +16,7 @@ struct Machine {
 Machine this_machine();
 
 // One sentence for each thing that is wrong, with the line that is right.
-std::vector<std::string> launch_advice(const distributed::World& world, const distributed::Environment& environment, const Machine& machine);
+std::vector<std::string> launch_advice(const distributed::World& world, const distributed::Environment& environment,
+                                       const Machine& machine);
 
 }  // namespace penstock::launch

@@ -51,9 +51,12 @@ std::shared_ptr<RecentLines>& recent() {
 
 spdlog::color_mode mode_of(Color color) {
   switch (color) {
-    case Color::always: return spdlog::color_mode::always;
-    case Color::never: return spdlog::color_mode::never;
-    case Color::automatic: break;
+    case Color::always:
+      return spdlog::color_mode::always;
+    case Color::never:
+      return spdlog::color_mode::never;
+    case Color::automatic:
+      break;
   }
   return spdlog::color_mode::automatic;
 }
@@ -77,7 +80,8 @@ void start_logging(int rank, const Voice& voice) {
 
 void log_to(const std::filesystem::path& folder, int rank) {
   pipeline::make_folder(folder);
-  auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>((folder / ("rank-" + std::to_string(rank) + ".log")).string());
+  auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(
+      (folder / ("rank-" + std::to_string(rank) + ".log")).string());
   file->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   spdlog::default_logger()->sinks().push_back(std::move(file));
 }

@@ -36,7 +36,8 @@ int find_node(const Graph& graph, const std::string& text) {
   }
   if (found.size() == 1) return found.front();
   if (found.empty()) throw Error(ExitCode::usage, fmt::format("there is no run '{}' (see `penstock runs`)", id));
-  throw Error(ExitCode::usage, fmt::format("stage '{}' has {} instances; name one as {}@RUN (see `penstock runs`)", stage, found.size(), stage));
+  throw Error(ExitCode::usage, fmt::format("stage '{}' has {} instances; name one as {}@RUN (see `penstock runs`)",
+                                           stage, found.size(), stage));
 }
 
 }  // namespace penstock::launch

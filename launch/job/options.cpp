@@ -13,7 +13,8 @@ pipeline::ConfigRequest request_of(const ConfigOptions& options) {
   for (const std::string& input : options.inputs) {
     const size_t equals = input.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == input.size()) {
-      throw Error(ExitCode::usage, "--input " + input + ": expected stage.port=PATH, as in --input unzip.archive=a.zip");
+      throw Error(ExitCode::usage,
+                  "--input " + input + ": expected stage.port=PATH, as in --input unzip.archive=a.zip");
     }
     request.inputs.emplace_back(input.substr(0, equals), input.substr(equals + 1));
   }

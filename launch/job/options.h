@@ -30,9 +30,9 @@ struct ConfigOptions {
   std::vector<std::string> inputs;  // stage.port=PATH
   std::filesystem::path store;      // empty: the configuration's
   std::vector<std::string> targets;
-  std::string until, from, only;    // a stage, or empty
-  std::string force;                // "" no, "true" everything, else stage names with commas
-  std::string select, part;         // some of a matrix's runs
+  std::string until, from, only;  // a stage, or empty
+  std::string force;              // "" no, "true" everything, else stage names with commas
+  std::string select, part;       // some of a matrix's runs
   bool verify_inputs = false;
   bool rehearse = false;
 };

@@ -1,7 +1,7 @@
 #include "launch/job/signals.h"
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 namespace penstock::launch {
 namespace {

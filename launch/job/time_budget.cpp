@@ -17,11 +17,16 @@ constexpr auto look_interval = std::chrono::milliseconds(100);
 
 std::optional<double> length_of(char unit) {
   switch (unit) {
-    case 'd': return 86400;
-    case 'h': return 3600;
-    case 'm': return 60;
-    case 's': return 1;
-    default: return std::nullopt;
+    case 'd':
+      return 86400;
+    case 'h':
+      return 3600;
+    case 'm':
+      return 60;
+    case 's':
+      return 1;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -30,7 +35,8 @@ double unix_now() { return std::chrono::duration<double>(std::chrono::system_clo
 }  // namespace
 
 double seconds_of(const std::string& text) {
-  const Error wrong(ExitCode::usage, fmt::format("--time-budget: '{}' is no length of time; write 3h50m, 90s or 1d2h", text));
+  const Error wrong(ExitCode::usage,
+                    fmt::format("--time-budget: '{}' is no length of time; write 3h50m, 90s or 1d2h", text));
   double seconds = 0;
   const char* at = text.c_str();
   if (*at == '\0') throw wrong;
@@ -47,7 +53,8 @@ double seconds_of(const std::string& text) {
   return seconds;
 }
 
-std::optional<double> seconds_to_run(const std::string& asked, const distributed::Environment& environment, double unix_time) {
+std::optional<double> seconds_to_run(const std::string& asked, const distributed::Environment& environment,
+                                     double unix_time) {
   double seconds = 0;
   std::string whose = "--time-budget " + asked;
   if (!asked.empty()) {
@@ -60,12 +67,15 @@ std::optional<double> seconds_to_run(const std::string& asked, const distributed
     whose = fmt::format("Slurm ends this job in {:.0f} s (SLURM_JOB_END_TIME), which", seconds);
   }
   if (seconds >= shortest) return seconds;
-  throw Error(ExitCode::environment, fmt::format("{} leaves no time to start, to work and to save: {:.0f} s at least are needed", whose, shortest));
+  throw Error(
+      ExitCode::environment,
+      fmt::format("{} leaves no time to start, to work and to save: {:.0f} s at least are needed", whose, shortest));
 }
 
 std::optional<double> keep_time(distributed::Communicator& ranks, const std::string& asked) {
   std::optional<double> found;
-  on_rank0(ranks, [&] { found = seconds_to_run(asked, distributed::process_environment(), unix_now()); }, "the time budget");
+  on_rank0(
+      ranks, [&] { found = seconds_to_run(asked, distributed::process_environment(), unix_now()); }, "the time budget");
   double seconds = found.value_or(std::numeric_limits<double>::infinity());
   ranks.broadcast(distributed::buffer_of(&seconds, 1), 0, "the time budget");
   return std::isfinite(seconds) ? std::optional(seconds) : std::nullopt;
@@ -73,7 +83,8 @@ std::optional<double> keep_time(distributed::Communicator& ranks, const std::str
 
 TimeKeeper::TimeKeeper(std::optional<double> seconds, distributed::Watch& watch, std::atomic<bool>& stops) {
   if (!seconds) return;
-  watch.end_at(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(*seconds)));
+  watch.end_at(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                                      std::chrono::duration<double>(*seconds)));
   thread_ = std::thread([this, &watch, &stops] {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, look_interval, [this] { return closing_; })) {

@@ -17,9 +17,10 @@ namespace penstock::launch {
 // "3h50m", "90s", "1d2h", "45" (seconds). Throws Error(usage).
 double seconds_of(const std::string& text);
 
-// Seconds from now: as asked for, else to the end of the Slurm job (SLURM_JOB_END_TIME; `unix_time` is now); nullopt: no
-// end. Throws Error(environment) when that is too short to start, to work and to save.
-std::optional<double> seconds_to_run(const std::string& asked, const distributed::Environment& environment, double unix_time);
+// Seconds from now: as asked for, else to the end of the Slurm job (SLURM_JOB_END_TIME; `unix_time` is now); nullopt:
+// no end. Throws Error(environment) when that is too short to start, to work and to save.
+std::optional<double> seconds_to_run(const std::string& asked, const distributed::Environment& environment,
+                                     double unix_time);
 
 // Collective. The above as rank 0 sees it, or its error, on every rank.
 std::optional<double> keep_time(distributed::Communicator& ranks, const std::string& asked);

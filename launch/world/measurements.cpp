@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "distributed/error.h"
-#include "pipeline/store/attempt.h"
 #include "pipeline/files.h"
+#include "pipeline/store/attempt.h"
 #include "pipeline/store/stat_cache.h"
 
 namespace penstock::launch {
@@ -29,7 +29,12 @@ Value all_measurements() {
 
 // What decides how long a step takes, but for how many samples it has.
 Value shape_of(const stages::BenchRequest& request) {
-  return {{"base_channels", request.base_channels}, {"depth", request.depth}, {"channels", request.channels}, {"norm", request.norm}, {"size", request.size}, {"micro_batch", request.micro_batch}};
+  return {{"base_channels", request.base_channels},
+          {"depth", request.depth},
+          {"channels", request.channels},
+          {"norm", request.norm},
+          {"size", request.size},
+          {"micro_batch", request.micro_batch}};
 }
 
 }  // namespace
@@ -63,7 +68,9 @@ Value measured_steps(const stages::BenchRequest& like) {
   Value newest;
   const Value all = all_measurements();
   for (const Value& record : all) {
-    if (record.value("what", "") == "train" && record.value("host", "") == pipeline::host_name() && record.value("request", Value()) == shape_of(like)) newest = record;
+    if (record.value("what", "") == "train" && record.value("host", "") == pipeline::host_name() &&
+        record.value("request", Value()) == shape_of(like))
+      newest = record;
   }
   return newest;
 }
@@ -72,7 +79,9 @@ Value measured_link() {
   Value best;
   const Value all = all_measurements();
   for (const Value& record : all) {
-    if (record.value("what", "") != "reduce" || record.value("host", "") != pipeline::host_name() || !record.contains("link")) continue;
+    if (record.value("what", "") != "reduce" || record.value("host", "") != pipeline::host_name() ||
+        !record.contains("link"))
+      continue;
     if (best.is_null() || record.at("ranks") >= best.at("ranks")) best = record;
   }
   return best;

@@ -1,5 +1,6 @@
-// What `penstock bench` found on this machine, kept for `penstock plan --world`: measurements.json in the user's cache folder.
-// Of each thing that was measured the last time counts. Many processes may write; of two at once one may be lost.
+// What `penstock bench` found on this machine, kept for `penstock plan --world`: measurements.json in the user's cache
+// folder. Of each thing that was measured the last time counts. Many processes may write; of two at once one may be
+// lost.
 #pragma once
 
 #include <optional>
@@ -16,7 +17,8 @@ void keep_measurement(const stages::BenchRequest& request, const pipeline::Value
 // {"ranks", "threads", "images_per_second", "step_seconds", "update_seconds", "request": {...}, "time", "host"}
 pipeline::Value measured_steps(const stages::BenchRequest& like);
 
-// The link that reductions of the most ranks on this host fit, {"ranks", "link": {...}, "time", "host"}; null when there is none.
+// The link that reductions of the most ranks on this host fit, {"ranks", "link": {...}, "time", "host"}; null when
+// there is none.
 pipeline::Value measured_link();
 
 }  // namespace penstock::launch

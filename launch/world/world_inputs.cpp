@@ -20,13 +20,17 @@ constexpr int most_ranks = 1 << 20;
 
 std::string measuring_command(const stages::Workload& workload) {
   const TrainParameters& p = workload.parameters;
-  std::string command = fmt::format("penstock bench train --base-channels {} --depth {} --size {} --batch {} --micro-batch {}", p.base_channels, p.depth, workload.width, p.global_batch, p.micro_batch);
+  std::string command =
+      fmt::format("penstock bench train --base-channels {} --depth {} --size {} --batch {} --micro-batch {}",
+                  p.base_channels, p.depth, workload.width, p.global_batch, p.micro_batch);
   if (p.norm != "batch") command += " --norm " + p.norm;
   if (workload.channels != 3) command += fmt::format(" --channels {}", workload.channels);
   return command;
 }
 
-std::string on(int ranks, int threads) { return fmt::format("{} rank{} x {} thread{}", ranks, ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s"); }
+std::string on(int ranks, int threads) {
+  return fmt::format("{} rank{} x {} thread{}", ranks, ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s");
+}
 
 }  // namespace
 
@@ -34,12 +38,18 @@ std::vector<int> rank_counts(const std::string& world) {
   std::vector<int> counts;
   std::istringstream parts(world);
   for (std::string part; std::getline(parts, part, ',');) {
-    const bool digits = !part.empty() && part.size() < 8 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits = !part.empty() && part.size() < 8 &&
+                        std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     const int count = digits ? std::stoi(part) : 0;
-    if (count < 1 || count > most_ranks) throw Error(ExitCode::usage, fmt::format("plan --world: '{}' is no number of ranks; from 1 to {}, or several: --world 1,2,4,8", part, most_ranks));
+    if (count < 1 || count > most_ranks)
+      throw Error(ExitCode::usage,
+                  fmt::format("plan --world: '{}' is no number of ranks; from 1 to {}, or several: --world 1,2,4,8",
+                              part, most_ranks));
     counts.push_back(count);
   }
-  if (counts.empty() || world.back() == ',') throw Error(ExitCode::usage, fmt::format("plan --world: '{}' names no number of ranks: --world 8, or --world 1,2,4,8", world));
+  if (counts.empty() || world.back() == ',')
+    throw Error(ExitCode::usage,
+                fmt::format("plan --world: '{}' names no number of ranks: --world 8, or --world 1,2,4,8", world));
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return counts;
@@ -49,25 +59,40 @@ KnownFabric fabric_of(const WorldFlags& flags) {
   const auto link = [](const std::string& text) -> stages::NamedLink {
     if (text != "measured") return stages::link_of(text);
     const Value found = measured_link();
-    if (found.is_null()) throw Error(ExitCode::usage, "plan --link measured: nothing was measured here; this measures it: mpirun -np 2 --bind-to none penstock bench reduce");
-    return {"measured", {found.at("link").at("latency_seconds"), found.at("link").at("bytes_per_second")},
-            fmt::format("penstock bench reduce here, {}, {} ranks", found.at("time").get<std::string>(), found.at("ranks").get<int>())};
+    if (found.is_null())
+      throw Error(ExitCode::usage,
+                  "plan --link measured: nothing was measured here; this measures it: mpirun -np 2 --bind-to none "
+                  "penstock bench reduce");
+    return {"measured",
+            {found.at("link").at("latency_seconds"), found.at("link").at("bytes_per_second")},
+            fmt::format("penstock bench reduce here, {}, {} ranks", found.at("time").get<std::string>(),
+                        found.at("ranks").get<int>())};
   };
-  const auto told = [](const stages::NamedLink& one) { return fmt::format("{}: {} ({})", one.name, stages::figures_of(one.link), one.source); };
+  const auto told = [](const stages::NamedLink& one) {
+    return fmt::format("{}: {} ({})", one.name, stages::figures_of(one.link), one.source);
+  };
   if (flags.link.empty()) {
-    if (!flags.node_link.empty()) throw Error(ExitCode::usage, "plan --node-link says what is within a node; --link NAME, between nodes, is missing");
-    return {std::nullopt, "not given; --link NAME says how ranks are joined: infiniband-hdr, ethernet-25g, ... or 5us,12GB/s, or measured"};
+    if (!flags.node_link.empty())
+      throw Error(ExitCode::usage,
+                  "plan --node-link says what is within a node; --link NAME, between nodes, is missing");
+    return {std::nullopt,
+            "not given; --link NAME says how ranks are joined: infiniband-hdr, ethernet-25g, ... or 5us,12GB/s, or "
+            "measured"};
   }
   const stages::NamedLink between = link(flags.link);
-  if (flags.ranks_per_node == 0 && !flags.node_link.empty()) throw Error(ExitCode::usage, "plan --node-link needs --ranks-per-node K");
+  if (flags.ranks_per_node == 0 && !flags.node_link.empty())
+    throw Error(ExitCode::usage, "plan --node-link needs --ranks-per-node K");
   const stages::NamedLink inside = flags.node_link.empty() ? between : link(flags.node_link);
   KnownFabric known{distributed::Fabric{inside.link, between.link, flags.ranks_per_node}, told(between)};
-  if (flags.ranks_per_node > 0) known.told += fmt::format("; {} ranks a node, joined by {}; a ring goes as fast as its slowest link", flags.ranks_per_node, flags.node_link.empty() ? "the same" : told(inside));
+  if (flags.ranks_per_node > 0)
+    known.told += fmt::format("; {} ranks a node, joined by {}; a ring goes as fast as its slowest link",
+                              flags.ranks_per_node, flags.node_link.empty() ? "the same" : told(inside));
   return known;
 }
 
 // Null where there is no such port or file.
-const Value& TrainingInputs::json(const std::vector<pipeline::PublishedPort>& ports, const std::string& port, const char* file) {
+const Value& TrainingInputs::json(const std::vector<pipeline::PublishedPort>& ports, const std::string& port,
+                                  const char* file) {
   static const Value none;
   for (const auto& one : ports) {
     if (one.port != port) continue;
@@ -94,15 +119,19 @@ void TrainingInputs::find_grid(const Node& train, stages::Workload& workload) {
   };
   const Value& index = json(nearest_upstream(looked_.graph, train, "shard"), "shards", "index.json");
   const Node* resize = nearest_upstream(looked_.graph, train, "resize");
-  if (!index.is_null()) take(index.at("channels"), index.at("height"), index.at("width"));
-  else if (resize != nullptr) take(resize->value("channels"), resize->value("height"), resize->value("width"));
+  if (!index.is_null())
+    take(index.at("channels"), index.at("height"), index.at("width"));
+  else if (resize != nullptr)
+    take(resize->value("channels"), resize->value("height"), resize->value("width"));
 }
 
 void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
   const Node* synthesize = nearest_upstream(looked_.graph, train, "synthesize");
   const Value& catalogue = json(nearest_upstream(looked_.graph, train, "unzip"), "images", "catalogue.json");
-  if (!catalogue.is_null()) known.images = static_cast<int64_t>(catalogue.at("samples").size());
-  else if (synthesize != nullptr) known.images = synthesize->value("count").get<int64_t>();
+  if (!catalogue.is_null())
+    known.images = static_cast<int64_t>(catalogue.at("samples").size());
+  else if (synthesize != nullptr)
+    known.images = synthesize->value("count").get<int64_t>();
 
   stages::Workload& workload = known.workload;
   const Node* split = nearest_upstream(looked_.graph, train, "split");
@@ -116,7 +145,8 @@ void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
     workload.held = *workload.samples + static_cast<int64_t>(subsets.at("validation").size());
     known.samples_from = "in the split";
   } else if (known.images && split != nullptr) {
-    const double labelled = static_cast<double>(*known.images) * (synthesize == nullptr ? 1 : 1 - synthesize->value("unlabelled").get<double>());
+    const double labelled = static_cast<double>(*known.images) *
+                            (synthesize == nullptr ? 1 : 1 - synthesize->value("unlabelled").get<double>());
     const double test = split->value("test").get<double>(), validation = split->value("validation").get<double>();
     workload.samples = std::max<int64_t>(1, std::llround(labelled * (1 - test - validation)));
     workload.held = std::max<int64_t>(1, std::llround(labelled * (1 - test)));
@@ -131,7 +161,13 @@ bool TrainingInputs::take_measured(KnownTraining& known) {
   const stages::Workload& workload = known.workload;
   const TrainParameters& p = workload.parameters;
   if (workload.height == 0 || workload.height != workload.width) return false;
-  const stages::BenchRequest like{.what = "train", .base_channels = p.base_channels, .depth = p.depth, .channels = workload.channels, .norm = p.norm, .size = workload.width, .micro_batch = p.micro_batch};
+  const stages::BenchRequest like{.what = "train",
+                                  .base_channels = p.base_channels,
+                                  .depth = p.depth,
+                                  .channels = workload.channels,
+                                  .norm = p.norm,
+                                  .size = workload.width,
+                                  .micro_batch = p.micro_batch};
   const auto [place, fresh] = measured_.try_emplace(measuring_command(workload));
   if (fresh) place->second = measured_steps(like);
   const Value& found = place->second;
@@ -140,8 +176,11 @@ bool TrainingInputs::take_measured(KnownTraining& known) {
   as_measured.global_batch = found.at("global_batch");
   const int ranks = found.at("ranks");
   known.threads = found.at("threads");
-  known.pace = stages::pace_of(found.at("step_seconds").at("median"), found.at("update_seconds"), as_measured, ranks, known.threads);
-  known.pace_from = fmt::format("penstock bench train here, {}: {:.1f} images/s on {}", found.at("time").get<std::string>(), found.at("images_per_second").get<double>(), on(ranks, known.threads));
+  known.pace = stages::pace_of(found.at("step_seconds").at("median"), found.at("update_seconds"), as_measured, ranks,
+                               known.threads);
+  known.pace_from =
+      fmt::format("penstock bench train here, {}: {:.1f} images/s on {}", found.at("time").get<std::string>(),
+                  found.at("images_per_second").get<double>(), on(ranks, known.threads));
   return true;
 }
 
@@ -150,14 +189,19 @@ bool TrainingInputs::take_history(KnownTraining& known) {
   if (!finished_) {
     finished_.emplace();
     for (const pipeline::Manifest& manifest : looked_.store.newest_manifests("train", 256)) {
-      Finished one{json(manifest.ports, "telemetry", "telemetry.json"), json(manifest.ports, "curves", "curves.json"), json(manifest.ports, "model", "model.json")};
-      if (!one.telemetry.is_null() && !one.curves.is_null() && !one.model.is_null() && one.telemetry.at("images_per_second") > 0) finished_->push_back(std::move(one));
+      Finished one{json(manifest.ports, "telemetry", "telemetry.json"), json(manifest.ports, "curves", "curves.json"),
+                   json(manifest.ports, "model", "model.json")};
+      if (!one.telemetry.is_null() && !one.curves.is_null() && !one.model.is_null() &&
+          one.telemetry.at("images_per_second") > 0)
+        finished_->push_back(std::move(one));
     }
   }
   const stages::Workload& workload = known.workload;
   for (const auto& [telemetry, curves, model] : *finished_) {
     const Value& grid = model.at("preprocessing");
-    if (grid.at("height") != workload.height || grid.at("width") != workload.width || curves.at("micro_batch") != workload.parameters.micro_batch) continue;
+    if (grid.at("height") != workload.height || grid.at("width") != workload.width ||
+        curves.at("micro_batch") != workload.parameters.micro_batch)
+      continue;
     if (!(stages::architecture_from_json(model.at("architecture")) == workload.architecture())) continue;
     TrainParameters as_run = workload.parameters;
     as_run.global_batch = curves.at("global_batch");
@@ -165,7 +209,8 @@ bool TrainingInputs::take_history(KnownTraining& known) {
     const int ranks = telemetry.at("ranks");
     known.threads = telemetry.at("threads");
     known.pace = stages::pace_of(static_cast<double>(as_run.global_batch) / rate, 0, as_run, ranks, known.threads);
-    known.pace_from = fmt::format("a run of this network on {}: {:.1f} images/s on {}{}", telemetry.at("hosts").at(0).get<std::string>(), rate, on(ranks, known.threads),
+    known.pace_from = fmt::format("a run of this network on {}: {:.1f} images/s on {}{}",
+                                  telemetry.at("hosts").at(0).get<std::string>(), rate, on(ranks, known.threads),
                                   ranks > 1 ? ", its communication counted as computing" : "");
     return true;
   }
@@ -176,12 +221,16 @@ void TrainingInputs::find_pace(KnownTraining& known) {
   const stages::Workload& workload = known.workload;
   if (flags_.images_per_second > 0) {
     known.threads = std::max(1, flags_.threads);
-    known.pace = stages::Pace{known.threads * static_cast<double>(workload.parameters.micro_batch) / flags_.images_per_second, 0};
-    known.pace_from = fmt::format("given: {:.6g} images/s of a rank whose threads all have work", flags_.images_per_second);
+    known.pace = stages::Pace{
+        known.threads * static_cast<double>(workload.parameters.micro_batch) / flags_.images_per_second, 0};
+    known.pace_from =
+        fmt::format("given: {:.6g} images/s of a rank whose threads all have work", flags_.images_per_second);
   } else if (!take_measured(known) && !take_history(known)) {
     const bool measurable = workload.height > 0 && workload.height == workload.width;
     known.pace_from = "not known: no run of this network is in the store";
-    known.pace_from += measurable ? ". This measures it here: " + measuring_command(workload) + "; or give --images-per-second X of one rank" : "; give --images-per-second X of one rank";
+    known.pace_from += measurable ? ". This measures it here: " + measuring_command(workload) +
+                                        "; or give --images-per-second X of one rank"
+                                  : "; give --images-per-second X of one rank";
   }
   if (flags_.threads > 0) known.threads = flags_.threads;
 }

@@ -17,9 +17,18 @@ using pipeline::Value;
 std::string what_ranks_see(const KnownTraining& known, int asked) {
   const stages::Workload& w = known.workload;
   const stages::TrainParameters& p = w.parameters;
-  return Value{{"architecture", stages::to_json(w.architecture())}, {"grid", {w.height, w.width}}, {"samples", w.samples ? Value(*w.samples) : Value()}, {"held", w.held},
-               {"global_batch", p.global_batch}, {"micro_batch", p.micro_batch}, {"epochs", p.epochs}, {"reproducible", p.reproducible}, {"overlap", p.overlap},
-               {"optimizer", p.optimizer == "sgd"}, {"pace", known.pace_from}, {"asked", asked}}
+  return Value{{"architecture", stages::to_json(w.architecture())},
+               {"grid", {w.height, w.width}},
+               {"samples", w.samples ? Value(*w.samples) : Value()},
+               {"held", w.held},
+               {"global_batch", p.global_batch},
+               {"micro_batch", p.micro_batch},
+               {"epochs", p.epochs},
+               {"reproducible", p.reproducible},
+               {"overlap", p.overlap},
+               {"optimizer", p.optimizer == "sgd"},
+               {"pace", known.pace_from},
+               {"asked", asked}}
       .dump();
 }
 
@@ -28,8 +37,13 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
   for (const auto& stage : looked.graph.stages) {
     if (stage->kind->name == "train") trained.push_back(stage->stage);
   }
-  throw Error(ExitCode::usage, trained.empty() ? std::string("plan --world: no stage of this pipeline is of kind 'train'; without one there are only buckets to share, which any number of ranks does")
-                                               : fmt::format("plan --world: nothing of what is planned is a training; plan a target that {} is part of", fmt::join(trained, " or ")));
+  throw Error(
+      ExitCode::usage,
+      trained.empty()
+          ? std::string("plan --world: no stage of this pipeline is of kind 'train'; without one there are only "
+                        "buckets to share, which any number of ranks does")
+          : fmt::format("plan --world: nothing of what is planned is a training; plan a target that {} is part of",
+                        fmt::join(trained, " or ")));
 }
 
 }  // namespace
@@ -44,13 +58,18 @@ WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags) {
     if (node.kind().name != "train") continue;
     KnownTraining known = inputs.of(node);
     images = known.images;
-    const auto [place, fresh] = places.try_emplace(what_ranks_see(known, node.declaration->ranks), plan.trainings.size());
-    if (fresh) plan.trainings.push_back({label_of(looked.graph, index), 0, node.declaration->ranks, std::move(known), {}, {}});
+    const auto [place, fresh] =
+        places.try_emplace(what_ranks_see(known, node.declaration->ranks), plan.trainings.size());
+    if (fresh)
+      plan.trainings.push_back({label_of(looked.graph, index), 0, node.declaration->ranks, std::move(known), {}, {}});
     ++plan.trainings[place->second].instances;
   }
   if (plan.trainings.empty()) refuse(looked);
   for (PlannedTraining& training : plan.trainings) {
-    const auto of = [&](int ranks) { return stages::plan_ranks(training.known.workload, ranks, training.known.threads, training.known.pace, plan.fabric.fabric); };
+    const auto of = [&](int ranks) {
+      return stages::plan_ranks(training.known.workload, ranks, training.known.threads, training.known.pace,
+                                plan.fabric.fabric);
+    };
     training.alone = of(1).times;
     for (const int count : plan.counts) training.plans.push_back(of(training.ranks_of(count)));
   }
@@ -58,7 +77,8 @@ WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags) {
   for (const int index : looked.plan.listed()) {
     const Node& node = looked.graph.nodes[index];
     if (node.kind().scope != pipeline::Scope::shared || !images || !seen.try_emplace(node.stage()).second) continue;
-    plan.shares.push_back({node.stage(), static_cast<int64_t>(pipeline::bucket_count(static_cast<size_t>(*images), node.kind().samples_per_bucket))});
+    plan.shares.push_back({node.stage(), static_cast<int64_t>(pipeline::bucket_count(static_cast<size_t>(*images),
+                                                                                     node.kind().samples_per_bucket))});
   }
   return plan;
 }

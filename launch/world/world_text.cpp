@@ -17,17 +17,26 @@ using pipeline::Value;
 using stages::name_of;
 using stages::RanksPlan;
 
-std::string plural(int64_t count, const char* word) { return fmt::format("{} {}{}", stages::grouped(count), word, count == 1 ? "" : "s"); }
-std::string range(int64_t low, int64_t high) { return low == high ? stages::grouped(low) : fmt::format("{} to {}", stages::grouped(low), stages::grouped(high)); }
-std::string megabytes(double bytes) { return fmt::format("{:.{}f}", bytes / 1e6, bytes < 1e7 ? 2 : bytes < 1e8 ? 1 : 0); }
+std::string plural(int64_t count, const char* word) {
+  return fmt::format("{} {}{}", stages::grouped(count), word, count == 1 ? "" : "s");
+}
+std::string range(int64_t low, int64_t high) {
+  return low == high ? stages::grouped(low) : fmt::format("{} to {}", stages::grouped(low), stages::grouped(high));
+}
+std::string megabytes(double bytes) {
+  return fmt::format("{:.{}f}", bytes / 1e6, bytes < 1e7 ? 2 : bytes < 1e8 ? 1 : 0);
+}
 
 std::string row(const char* name, const std::string& text) { return fmt::format("  {:14} {}\n", name, text); }
 
 std::string memory_text(const stages::Memory& m) {
-  std::string text = fmt::format("{} MB on rank 0: weights {}, optimiser {}, gradients {}", megabytes(m.total()), megabytes(m.weights), megabytes(m.optimiser), megabytes(m.gradients));
+  std::string text = fmt::format("{} MB on rank 0: weights {}, optimiser {}, gradients {}", megabytes(m.total()),
+                                 megabytes(m.weights), megabytes(m.optimiser), megabytes(m.gradients));
   if (m.exchange > 0) text += ", exchange " + megabytes(m.exchange);
-  text += m.activations > 0 ? ", activations " + megabytes(m.activations) + ", samples " + megabytes(m.samples) : ", activations and samples not known before the grid is";
-  return text + ", convolutions " + megabytes(m.convolutions) + ", checkpoint (no other rank's) " + megabytes(m.checkpoint) + ", program " + megabytes(m.program);
+  text += m.activations > 0 ? ", activations " + megabytes(m.activations) + ", samples " + megabytes(m.samples)
+                            : ", activations and samples not known before the grid is";
+  return text + ", convolutions " + megabytes(m.convolutions) + ", checkpoint (no other rank's) " +
+         megabytes(m.checkpoint) + ", program " + megabytes(m.program);
 }
 
 std::string buckets_text(const RanksPlan& plan) {
@@ -38,24 +47,45 @@ std::string buckets_text(const RanksPlan& plan) {
     all += bytes;
     if (sizes.size() < 8) sizes.push_back(megabytes(bytes));
   }
-  return fmt::format("{}, of {}{} MB in the order of backward: {} MB of gradients, statistics and figures", plural(static_cast<int64_t>(plan.buckets.size()), "bucket"), fmt::join(sizes, ", "),
+  return fmt::format("{}, of {}{} MB in the order of backward: {} MB of gradients, statistics and figures",
+                     plural(static_cast<int64_t>(plan.buckets.size()), "bucket"), fmt::join(sizes, ", "),
                      plan.buckets.size() > sizes.size() ? ", ..." : "", megabytes(all));
 }
 
 // One rank count at length.
 std::string details(const PlannedTraining& training, const RanksPlan& plan) {
   const stages::TrainParameters& p = training.known.workload.parameters;
-  std::string text = row("micro-shards", fmt::format("{} of {} samples a step, {} a rank{}", p.micro_shards(), p.micro_batch, range(plan.fewest, plan.most), plan.idle == 0 ? "" : fmt::format("; {} nothing", plural(plan.idle, "rank") + (plan.idle == 1 ? " trains" : " train"))));
-  text += row("samples", fmt::format("{} a step, {} a rank", p.global_batch, range(plan.fewest * p.micro_batch, plan.most * p.micro_batch)) +
-                             (plan.steps_per_epoch ? fmt::format("; {} a rank and epoch", range(plan.fewest * p.micro_batch * *plan.steps_per_epoch, plan.most * p.micro_batch * *plan.steps_per_epoch)) : ""));
-  text += row("reduction", fmt::format("\"{}\"{}", name_of(plan.reproducible), plan.reproducible == Reproducible::world ? ": the same bits at any rank count" : ": the same bits at the same rank count"));
+  std::string text =
+      row("micro-shards",
+          fmt::format(
+              "{} of {} samples a step, {} a rank{}", p.micro_shards(), p.micro_batch, range(plan.fewest, plan.most),
+              plan.idle == 0
+                  ? ""
+                  : fmt::format("; {} nothing", plural(plan.idle, "rank") + (plan.idle == 1 ? " trains" : " train"))));
+  text += row("samples",
+              fmt::format("{} a step, {} a rank", p.global_batch,
+                          range(plan.fewest * p.micro_batch, plan.most * p.micro_batch)) +
+                  (plan.steps_per_epoch
+                       ? fmt::format("; {} a rank and epoch", range(plan.fewest * p.micro_batch * *plan.steps_per_epoch,
+                                                                    plan.most * p.micro_batch * *plan.steps_per_epoch))
+                       : ""));
+  text += row("reduction",
+              fmt::format("\"{}\"{}", name_of(plan.reproducible),
+                          plan.reproducible == Reproducible::world ? ": the same bits at any rank count"
+                                                                   : ": the same bits at the same rank count"));
   text += row("exchange", buckets_text(plan));
-  if (plan.ranks > 1) text += row("", fmt::format("each rank sends {} MB a step{}", megabytes(plan.sent_bytes), plan.norm_exchanges.empty() ? "" : fmt::format(", and waits for {} sums of norms", plan.norm_exchanges.size())));
+  if (plan.ranks > 1)
+    text += row("", fmt::format("each rank sends {} MB a step{}", megabytes(plan.sent_bytes),
+                                plan.norm_exchanges.empty()
+                                    ? ""
+                                    : fmt::format(", and waits for {} sums of norms", plan.norm_exchanges.size())));
   text += row("memory", memory_text(plan.memory));
   return text;
 }
 
-const char* const table_head = " ranks   micro-shards   reduction   step ms   images/s   efficiency   exposed ms   sent MB   memory MB      all steps\n";
+const char* const table_head =
+    " ranks   micro-shards   reduction   step ms   images/s   efficiency   exposed ms   sent MB   memory MB      all "
+    "steps\n";
 
 std::string table_row(const PlannedTraining& training, int count, const RanksPlan& plan) {
   std::string step = "-", rate = "-", efficiency = "-", exposed = "-", whole = "-";
@@ -67,8 +97,10 @@ std::string table_row(const PlannedTraining& training, int count, const RanksPla
     exposed = fmt::format("{:.2f}", 1e3 * plan.times->exposed);
     if (plan.steps) whole = stages::duration(static_cast<double>(*plan.steps) * seconds);
   }
-  return fmt::format("{:>6} {:>14} {:>11} {:>9} {:>10} {:>12} {:>12} {:>9} {:>11} {:>14}{}\n", count, range(plan.fewest, plan.most), name_of(plan.reproducible), step, rate, efficiency, exposed, megabytes(plan.sent_bytes),
-                     fmt::format("{:.0f}", plan.memory.total() / 1e6), whole, plan.ranks < count ? fmt::format("   (groups of {})", plan.ranks) : "");
+  return fmt::format("{:>6} {:>14} {:>11} {:>9} {:>10} {:>12} {:>12} {:>9} {:>11} {:>14}{}\n", count,
+                     range(plan.fewest, plan.most), name_of(plan.reproducible), step, rate, efficiency, exposed,
+                     megabytes(plan.sent_bytes), fmt::format("{:.0f}", plan.memory.total() / 1e6), whole,
+                     plan.ranks < count ? fmt::format("   (groups of {})", plan.ranks) : "");
 }
 
 // What a rank count wastes, and which would not; empty when it wastes nothing.
@@ -77,8 +109,12 @@ std::string warning(const PlannedTraining& training, const RanksPlan& plan) {
   const auto shards = static_cast<int>(p.micro_shards());
   const int threads = p.norm == "sync" ? 1 : plan.threads;
   if (plan.idle > 0) {
-    std::string text = p.norm == "sync" ? fmt::format("{} ranks would be refused: norm = \"sync\" needs a micro-shard for each, and a step has {}", plan.ranks, shards)
-                                        : fmt::format("{} of {} ranks train nothing: a step has {}", plan.idle, plan.ranks, plural(shards, "micro-shard"));
+    std::string text =
+        p.norm == "sync"
+            ? fmt::format("{} ranks would be refused: norm = \"sync\" needs a micro-shard for each, and a step has {}",
+                          plan.ranks, shards)
+            : fmt::format("{} of {} ranks train nothing: a step has {}", plan.idle, plan.ranks,
+                          plural(shards, "micro-shard"));
     text += fmt::format("; {} ranks at most, or global_batch = {}", shards, plan.ranks * p.micro_batch);
     if (p.global_batch % plan.ranks == 0) text += fmt::format(", or micro_batch = {}", p.global_batch / plan.ranks);
     return text;
@@ -87,15 +123,21 @@ std::string warning(const PlannedTraining& training, const RanksPlan& plan) {
   const double used = static_cast<double>(shards) / (static_cast<double>(plan.ranks) * threads * rounds);
   if (used > 0.999) return "";
   const auto [below, above] = stages::even_ranks(shards, threads, plan.ranks);
-  std::string text = fmt::format("{} ranks x {}: {:.0f} % of the time somebody waits: {} micro-shards do not divide evenly", plan.ranks, plural(threads, "thread"), 100 * (1 - used), shards);
-  if (below == 0 && above == 0) return text + fmt::format("; a global_batch that {} divides would", p.micro_batch * threads * plan.ranks);
-  return text + fmt::format("; {}{}{} ranks do", below == 0 ? "" : std::to_string(below), below > 0 && above > 0 ? " or " : "", above == 0 ? "" : std::to_string(above));
+  std::string text =
+      fmt::format("{} ranks x {}: {:.0f} % of the time somebody waits: {} micro-shards do not divide evenly",
+                  plan.ranks, plural(threads, "thread"), 100 * (1 - used), shards);
+  if (below == 0 && above == 0)
+    return text + fmt::format("; a global_batch that {} divides would", p.micro_batch * threads * plan.ranks);
+  return text + fmt::format("; {}{}{} ranks do", below == 0 ? "" : std::to_string(below),
+                            below > 0 && above > 0 ? " or " : "", above == 0 ? "" : std::to_string(above));
 }
 
 std::vector<std::string> warnings_of(const PlannedTraining& training) {
   std::vector<std::string> all;
   const stages::Workload& w = training.known.workload;
-  if (w.samples && *w.samples < w.parameters.global_batch) all.push_back(fmt::format("a step takes {} samples of a train subset of {}: some several times", w.parameters.global_batch, *w.samples));
+  if (w.samples && *w.samples < w.parameters.global_batch)
+    all.push_back(fmt::format("a step takes {} samples of a train subset of {}: some several times",
+                              w.parameters.global_batch, *w.samples));
   for (const RanksPlan& plan : training.plans) {
     const std::string text = warning(training, plan);
     if (!text.empty() && std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
@@ -107,23 +149,39 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
   const KnownTraining& known = training.known;
   const stages::TrainParameters& p = known.workload.parameters;
   int64_t weights = 0;
-  for (const auto& layer : stages::layers_of(known.workload.architecture(), 1 << p.depth, 1 << p.depth)) weights += layer.parameters();
-  std::string text = fmt::format("\n{}{} on {} ranks x {}: {} weights\n", training.label, training.instances > 1 ? fmt::format(" and {} more like it", training.instances - 1) : "",
-                                 fmt::join(world.counts, ", "), plural(known.threads, "thread"), stages::grouped(weights));
+  for (const auto& layer : stages::layers_of(known.workload.architecture(), 1 << p.depth, 1 << p.depth))
+    weights += layer.parameters();
+  std::string text =
+      fmt::format("\n{}{} on {} ranks x {}: {} weights\n", training.label,
+                  training.instances > 1 ? fmt::format(" and {} more like it", training.instances - 1) : "",
+                  fmt::join(world.counts, ", "), plural(known.threads, "thread"), stages::grouped(weights));
   const RanksPlan& first = training.plans.front();
-  text += row("steps", first.steps ? fmt::format("{} an epoch, {} in {} ({} samples, {})", stages::grouped(*first.steps_per_epoch), stages::grouped(*first.steps), plural(p.epochs, "epoch"),
-                                                 stages::grouped(*known.workload.samples), known.samples_from)
+  text += row("steps", first.steps ? fmt::format("{} an epoch, {} in {} ({} samples, {})",
+                                                 stages::grouped(*first.steps_per_epoch), stages::grouped(*first.steps),
+                                                 plural(p.epochs, "epoch"), stages::grouped(*known.workload.samples),
+                                                 known.samples_from)
                                    : known.samples_from);
   if (world.counts.size() == 1) text += details(training, first);
-  text += row("pace", known.pace ? fmt::format("{:.1f} ms a micro-shard on a thread{} ({})", 1e3 * known.pace->micro_shard_seconds, known.pace->update_seconds > 0 ? fmt::format(", {:.2f} ms an update", 1e3 * known.pace->update_seconds) : "", known.pace_from) : known.pace_from);
+  text +=
+      row("pace", known.pace
+                      ? fmt::format("{:.1f} ms a micro-shard on a thread{} ({})", 1e3 * known.pace->micro_shard_seconds,
+                                    known.pace->update_seconds > 0
+                                        ? fmt::format(", {:.2f} ms an update", 1e3 * known.pace->update_seconds)
+                                        : "",
+                                    known.pace_from)
+                      : known.pace_from);
   if (world.counts.back() > 1) text += row("link", world.fabric.told);
   if (!world.shares.empty() && world.counts.size() == 1) {
     const int count = world.counts.front();
     std::vector<std::string> shares;
     for (const PlannedShare& share : world.shares) shares.push_back(fmt::format("{} {}", share.stage, share.buckets));
-    text += row("shared stages", fmt::format("{} buckets at most, handed out one by one to {}", fmt::join(shares, ", "), plural(count, "rank")));
-    const auto most = std::max_element(world.shares.begin(), world.shares.end(), [](const auto& a, const auto& b) { return a.buckets < b.buckets; })->buckets;
-    if (most < count) text += row("", fmt::format("{} ranks have none: these stages use {} ranks at most", count - most, most));
+    text += row("shared stages", fmt::format("{} buckets at most, handed out one by one to {}", fmt::join(shares, ", "),
+                                             plural(count, "rank")));
+    const auto most = std::max_element(world.shares.begin(), world.shares.end(), [](const auto& a, const auto& b) {
+                        return a.buckets < b.buckets;
+                      })->buckets;
+    if (most < count)
+      text += row("", fmt::format("{} ranks have none: these stages use {} ranks at most", count - most, most));
   }
   text += "\n" + std::string(table_head);
   for (size_t i = 0; i < world.counts.size(); ++i) text += table_row(training, world.counts[i], training.plans[i]);
@@ -132,21 +190,35 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
 }
 
 Value json_of(const stages::Memory& m) {
-  return {{"weights", m.weights}, {"optimiser", m.optimiser}, {"gradients", m.gradients}, {"exchange", m.exchange}, {"activations", m.activations}, {"convolutions", m.convolutions},
-          {"samples", m.samples}, {"checkpoint", m.checkpoint}, {"program", m.program}, {"total", m.total()}};
+  return {{"weights", m.weights},   {"optimiser", m.optimiser},     {"gradients", m.gradients},
+          {"exchange", m.exchange}, {"activations", m.activations}, {"convolutions", m.convolutions},
+          {"samples", m.samples},   {"checkpoint", m.checkpoint},   {"program", m.program},
+          {"total", m.total()}};
 }
 
 Value json_of(const WorldPlan& world, const PlannedTraining& training, int count, const RanksPlan& plan) {
   const stages::TrainParameters& p = training.known.workload.parameters;
   Value buckets = Value::array(), shares = Value::array(), times;
   for (const auto& bucket : plan.buckets) buckets.push_back((bucket.end - bucket.begin) * sizeof(float));
-  for (const PlannedShare& share : world.shares) shares.push_back({{"stage", share.stage}, {"buckets", share.buckets}, {"fewest", share.buckets / count}, {"most", (share.buckets + count - 1) / count}});
+  for (const PlannedShare& share : world.shares)
+    shares.push_back({{"stage", share.stage},
+                      {"buckets", share.buckets},
+                      {"fewest", share.buckets / count},
+                      {"most", (share.buckets + count - 1) / count}});
   if (plan.times) {
-    times = {{"step_seconds", plan.times->step()}, {"compute_seconds", plan.times->compute}, {"exchange_seconds", plan.times->exchange}, {"exposed_seconds", plan.times->exposed},
-             {"update_seconds", plan.times->update}, {"training_seconds", plan.steps ? Value(static_cast<double>(*plan.steps) * plan.times->step()) : Value()}, {"images_per_second", static_cast<double>(p.global_batch) / plan.times->step()}, {"efficiency", stages::efficiency_of(*training.alone, plan)}};
+    times = {{"step_seconds", plan.times->step()},
+             {"compute_seconds", plan.times->compute},
+             {"exchange_seconds", plan.times->exchange},
+             {"exposed_seconds", plan.times->exposed},
+             {"update_seconds", plan.times->update},
+             {"training_seconds", plan.steps ? Value(static_cast<double>(*plan.steps) * plan.times->step()) : Value()},
+             {"images_per_second", static_cast<double>(p.global_batch) / plan.times->step()},
+             {"efficiency", stages::efficiency_of(*training.alone, plan)}};
   }
   const std::string note = warning(training, plan);
-  const auto per_epoch = [&](int shards) { return plan.steps_per_epoch ? Value(shards * p.micro_batch * *plan.steps_per_epoch) : Value(); };
+  const auto per_epoch = [&](int shards) {
+    return plan.steps_per_epoch ? Value(shards * p.micro_batch * *plan.steps_per_epoch) : Value();
+  };
   return {{"world", count},
           {"ranks", plan.ranks},
           {"threads", plan.threads},
@@ -179,7 +251,8 @@ Value json_of(const WorldPlan& plan) {
     const stages::TrainParameters& p = known.workload.parameters;
     const RanksPlan& first = training.plans.front();
     Value rows = Value::array();
-    for (size_t i = 0; i < plan.counts.size(); ++i) rows.push_back(json_of(plan, training, plan.counts[i], training.plans[i]));
+    for (size_t i = 0; i < plan.counts.size(); ++i)
+      rows.push_back(json_of(plan, training, plan.counts[i], training.plans[i]));
     trainings.push_back({{"stage", training.label},
                          {"instances", training.instances},
                          {"global_batch", p.global_batch},
@@ -189,7 +262,9 @@ Value json_of(const WorldPlan& plan) {
                          {"samples_from", known.samples_from},
                          {"steps_per_epoch", first.steps_per_epoch ? Value(*first.steps_per_epoch) : Value()},
                          {"steps", first.steps ? Value(*first.steps) : Value()},
-                         {"pace", known.pace ? Value{{"micro_shard_seconds", known.pace->micro_shard_seconds}, {"update_seconds", known.pace->update_seconds}} : Value()},
+                         {"pace", known.pace ? Value{{"micro_shard_seconds", known.pace->micro_shard_seconds},
+                                                     {"update_seconds", known.pace->update_seconds}}
+                                             : Value()},
                          {"pace_from", known.pace_from},
                          {"plans", rows}});
   }

@@ -28,13 +28,14 @@ void Diagnostics::add_source(const std::string& file, const std::string& text) {
   files_.push_back(file);
 }
 
-void Diagnostics::error(std::string_view code, const Position& position, const std::string& sentence, const std::vector<Note>& notes) {
+void Diagnostics::error(std::string_view code, const Position& position, const std::string& sentence,
+                        const std::vector<Note>& notes) {
   PENSTOCK_CHECK(find_rule(code) != nullptr, "an error's code is in the table of rules");
   found_.push_back({std::string(code), position, sentence, notes});
 }
 
-// The source line with a caret under the place, or nothing where there is no line. Tabs stay tabs, so that the caret stands
-// under its letter; of a very long line only the neighbourhood is shown.
+// The source line with a caret under the place, or nothing where there is no line. Tabs stay tabs, so that the caret
+// stands under its letter; of a very long line only the neighbourhood is shown.
 std::string Diagnostics::shown(const Position& position) const {
   constexpr int widest = 160, lead = 60;
   const auto source = sources_.find(position.file);
@@ -56,8 +57,10 @@ std::string Diagnostics::shown(const Position& position) const {
 }
 
 std::string Diagnostics::told(const Diagnostic& problem) const {
-  std::string text = fmt::format("{}: error[{}]: {}\n{}", to_string(problem.position), problem.code, problem.sentence, shown(problem.position));
-  for (const Note& note : problem.notes) text += fmt::format("{}: note: {}\n{}", to_string(note.position), note.text, shown(note.position));
+  std::string text = fmt::format("{}: error[{}]: {}\n{}", to_string(problem.position), problem.code, problem.sentence,
+                                 shown(problem.position));
+  for (const Note& note : problem.notes)
+    text += fmt::format("{}: note: {}\n{}", to_string(note.position), note.text, shown(note.position));
   return text;
 }
 
@@ -70,7 +73,8 @@ void Diagnostics::throw_if_any() const {
   if (found_.empty()) return;
   std::vector<Diagnostic> sorted = found_;
   std::stable_sort(sorted.begin(), sorted.end(), [this](const Diagnostic& a, const Diagnostic& b) {
-    return std::tuple(place_of(a.position), a.position.line, a.position.column) < std::tuple(place_of(b.position), b.position.line, b.position.column);
+    return std::tuple(place_of(a.position), a.position.line, a.position.column) <
+           std::tuple(place_of(b.position), b.position.line, b.position.column);
   });
   std::string text;
   std::set<std::string> seen;  // a stage in many runs has its fault once

@@ -27,7 +27,8 @@ struct Diagnostic {
 // Every problem of a configuration. what() holds them all as text.
 class __attribute__((visibility("default"))) ConfigError : public Error {
  public:
-  ConfigError(const std::string& text, std::vector<Diagnostic> found) : Error(ExitCode::config, text), found_(std::move(found)) {}
+  ConfigError(const std::string& text, std::vector<Diagnostic> found)
+      : Error(ExitCode::config, text), found_(std::move(found)) {}
   const std::vector<Diagnostic>& found() const { return found_; }
 
  private:
@@ -40,12 +41,13 @@ class Diagnostics {
   void add_source(const std::string& file, const std::string& text);
 
   // The letters at `position` are underlined, and so are those of each note.
-  void error(std::string_view code, const Position& position, const std::string& sentence, const std::vector<Note>& notes = {});
+  void error(std::string_view code, const Position& position, const std::string& sentence,
+             const std::vector<Note>& notes = {});
 
   bool empty() const { return found_.empty(); }
   size_t count() const { return found_.size(); }
-  // Throws ConfigError with every problem in order of place: what has no line (flags, environment), then file by file as
-  // they were added. Does nothing when there is none.
+  // Throws ConfigError with every problem in order of place: what has no line (flags, environment), then file by file
+  // as they were added. Does nothing when there is none.
   void throw_if_any() const;
 
  private:

@@ -14,7 +14,9 @@ namespace {
 
 Position place(const toml::source_region& region, const std::string& file) {
   const bool one_line = region.begin.line == region.end.line && region.begin.column < region.end.column;
-  const int length = one_line ? static_cast<int>(region.end.column - region.begin.column) : region.begin.line < region.end.line ? INT16_MAX : 1;
+  const int length = one_line                              ? static_cast<int>(region.end.column - region.begin.column)
+                     : region.begin.line < region.end.line ? INT16_MAX
+                                                           : 1;
   return {file, static_cast<int>(region.begin.line), static_cast<int>(region.begin.column), length};
 }
 

@@ -8,9 +8,9 @@
 #include "pipeline/config/draft_checks.h"
 #include "pipeline/config/draft_inputs.h"
 #include "pipeline/config/draft_overrides.h"
+#include "pipeline/config/table_reader.h"
 #include "pipeline/files.h"
 #include "pipeline/suggestion.h"
-#include "pipeline/config/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -18,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_plain_name(const std::string& name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
 }
 
 class Reader {
@@ -37,7 +38,9 @@ class Reader {
     if (const Member* stages = reader.table("stage")) {
       for (const Member& member : stages->tree.members) read_stage(member);
     }
-    if (reader.given("stage") == nullptr || (draft_.stages.empty() && draft_.unread.empty() && reader.given("stage")->tree.is_table)) diagnostics_.error("E104", top_, "there is no [stage.NAME]: nothing to run");
+    if (reader.given("stage") == nullptr ||
+        (draft_.stages.empty() && draft_.unread.empty() && reader.given("stage")->tree.is_table))
+      diagnostics_.error("E104", top_, "there is no [stage.NAME]: nothing to run");
     if (const Member* matrix = reader.table("matrix")) {
       draft_.matrix = matrix->tree;
       draft_.matrix_position = matrix->position;
@@ -59,7 +62,8 @@ class Reader {
   static std::vector<std::string> files_beside(const fs::path& file) {
     std::vector<std::string> names;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(file.has_parent_path() ? file.parent_path() : ".", ignored)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(file.has_parent_path() ? file.parent_path() : ".", ignored))
+      names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -74,7 +78,8 @@ class Reader {
     const Member* extends = tree ? tree->find("extends") : nullptr;
     if (extends == nullptr) return tree;
     const std::optional<Tree> base = read_base(TableReader(*tree, file_keys(), diagnostics_));
-    return base ? std::optional(laid_over(*base, *tree)) : std::nullopt;  // without it, whatever it brings would seem to be missing
+    return base ? std::optional(laid_over(*base, *tree))
+                : std::nullopt;  // without it, whatever it brings would seem to be missing
   }
 
   std::optional<Tree> read_base(const TableReader& reader) {
@@ -83,12 +88,15 @@ class Reader {
     const Position& place = reader.given("extends")->tree.position;
     const fs::path file = request_.file.parent_path() / *name;
     if (!fs::is_regular_file(file)) {
-      diagnostics_.error("E106", place, fmt::format("there is no file {}{}", file.string(), did_you_mean(file.filename().string(), files_beside(file))));
+      diagnostics_.error("E106", place,
+                         fmt::format("there is no file {}{}", file.string(),
+                                     did_you_mean(file.filename().string(), files_beside(file))));
       return std::nullopt;
     }
     std::optional<Tree> base = read_one(file);
     if (const Member* second = base ? base->find("extends") : nullptr) {
-      diagnostics_.error("E106", second->position, "a base may not extend a file itself: one level", {{place, "it is the base here"}});
+      diagnostics_.error("E106", second->position, "a base may not extend a file itself: one level",
+                         {{place, "it is the base here"}});
       return std::nullopt;
     }
     return base;
@@ -100,12 +108,15 @@ class Reader {
     for (const Member& member : tree.members) {
       if (std::find(names.begin(), names.end(), member.key) != names.end()) continue;
       const auto owner = std::find_if(kinds_.begin(), kinds_.end(), [&](const StageKind& kind) {
-        return std::any_of(kind.parameters.begin(), kind.parameters.end(), [&](const Specification& one) { return one.name == member.key; });
+        return std::any_of(kind.parameters.begin(), kind.parameters.end(),
+                           [&](const Specification& one) { return one.name == member.key; });
       });
       if (owner == kinds_.end() || member.tree.is_table) {
         report_unknown_key(member, file_keys().where, names, diagnostics_);
       } else {
-        diagnostics_.error("E102", member.position, fmt::format("'{}' is a parameter of a stage: write it below [stage.{}]", member.key, owner->name));
+        diagnostics_.error(
+            "E102", member.position,
+            fmt::format("'{}' is a parameter of a stage: write it below [stage.{}]", member.key, owner->name));
       }
     }
   }
@@ -117,7 +128,8 @@ class Reader {
     }
     const auto schema = reader.integer("schema");
     if (schema && *schema != 1) {
-      diagnostics_.error("E105", reader.given("schema")->tree.position, fmt::format("schema {} is unknown; this version reads schema 1", *schema));
+      diagnostics_.error("E105", reader.given("schema")->tree.position,
+                         fmt::format("schema {} is unknown; this version reads schema 1", *schema));
     }
   }
 
@@ -127,12 +139,14 @@ class Reader {
     if (const auto name = reader.text("name")) {
       draft_.name = *name;
       if (name->empty() || name->find('/') != std::string::npos || (*name)[0] == '.') {
-        diagnostics_.error("E103", reader.given("name")->tree.position, "a pipeline's name is a folder's name: not empty, no '/', no '.' at its beginning");
+        diagnostics_.error("E103", reader.given("name")->tree.position,
+                           "a pipeline's name is a folder's name: not empty, no '/', no '.' at its beginning");
       }
     }
     if (const auto store = reader.text("store")) {
       draft_.store = *store;
-      if (store->empty()) diagnostics_.error("E103", reader.given("store")->tree.position, "'store' must name a folder, is empty");
+      if (store->empty())
+        diagnostics_.error("E103", reader.given("store")->tree.position, "'store' must name a folder, is empty");
     }
     draft_.targets = reader.words("targets");
   }
@@ -147,19 +161,22 @@ class Reader {
     std::vector<std::string> known;
     for (const StageKind& kind : kinds_) known.push_back(kind.name);
     diagnostics_.error("E201", uses ? uses->tree.position : member.position,
-                       fmt::format("there is no stage kind '{}'{}", name, instead_of(name, known, uses ? "known:" : "say which it `uses`:")));
+                       fmt::format("there is no stage kind '{}'{}", name,
+                                   instead_of(name, known, uses ? "known:" : "say which it `uses`:")));
     if (const auto near = nearest_name(name, known); near && !uses) draft_.unread.insert(*near);
     return nullptr;
   }
 
   void read_stage(const Member& member) {
     if (!member.tree.is_table) {
-      diagnostics_.error("E103", member.position, fmt::format("stage '{}' must be a table: write [stage.{}]", member.key, member.key));
+      diagnostics_.error("E103", member.position,
+                         fmt::format("stage '{}' must be a table: write [stage.{}]", member.key, member.key));
       draft_.unread.insert(member.key);
       return;
     }
     if (!is_plain_name(member.key)) {
-      diagnostics_.error("E103", member.position, fmt::format("'{}' is no stage's name: letters, digits, '_' and '-' only", member.key));
+      diagnostics_.error("E103", member.position,
+                         fmt::format("'{}' is no stage's name: letters, digits, '_' and '-' only", member.key));
     }
     const TableReader reader(member.tree, stage_keys(), diagnostics_, "stage." + member.key);
     DraftStage stage;
@@ -171,7 +188,8 @@ class Reader {
       draft_.unread.insert(member.key);
       return;
     }
-    for (const Specification& one : declared.kind->parameters) stage.values[one.name] = {one.fallback, member.position, "default"};
+    for (const Specification& one : declared.kind->parameters)
+      stage.values[one.name] = {one.fallback, member.position, "default"};
     declared.cacheable = reader.boolean("cacheable").value_or(true);
     declared.resume = reader.boolean("resume").value_or(true);
     declared.gate = reader.boolean("gate").value_or(true);
@@ -230,7 +248,8 @@ Values DraftStage::plain_values() const {
 }
 
 const DraftInput* DraftStage::input(const std::string& port) const {
-  const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const DraftInput& one) { return one.port == port; });
+  const auto found =
+      std::find_if(inputs.begin(), inputs.end(), [&](const DraftInput& one) { return one.port == port; });
   return found == inputs.end() ? nullptr : &*found;
 }
 
@@ -246,7 +265,8 @@ std::vector<std::string> DraftStage::upstreams() const {
 }
 
 DraftStage* Draft::find(const std::string& stage) {
-  const auto found = std::find_if(stages.begin(), stages.end(), [&](const DraftStage& one) { return one.name() == stage; });
+  const auto found =
+      std::find_if(stages.begin(), stages.end(), [&](const DraftStage& one) { return one.name() == stage; });
   return found == stages.end() ? nullptr : &*found;
 }
 
@@ -269,7 +289,8 @@ const Specification* Draft::parameter(const std::string& path) const {
   const DraftStage* stage = dot == std::string::npos ? nullptr : find(path.substr(0, dot));
   if (stage == nullptr) return nullptr;
   const auto& known = stage->kind().parameters;
-  const auto found = std::find_if(known.begin(), known.end(), [&](const Specification& one) { return one.name == path.substr(dot + 1); });
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&](const Specification& one) { return one.name == path.substr(dot + 1); });
   return found == known.end() ? nullptr : &*found;
 }
 

@@ -52,7 +52,8 @@ struct DraftStage {
 
 // "stage.param" -> value, in the order they were written.
 using Assignment = std::vector<std::pair<std::string, Value>>;
-std::string text_of(const Assignment& assignment, std::string_view without = "");  // equal when they are; leaves out one key
+std::string text_of(const Assignment& assignment,
+                    std::string_view without = "");  // equal when they are; leaves out one key
 
 // A run of the matrix before it has nodes.
 struct Point {
@@ -65,14 +66,15 @@ struct Draft {
   std::filesystem::path store = ".penstock";
   std::vector<std::pair<std::string, Position>> targets;
   std::vector<DraftStage> stages;  // in the order of the file
-  std::set<std::string> unread;    // stages of unknown kind, and the kinds that were probably meant: no more is said of them
+  std::set<std::string>
+      unread;  // stages of unknown kind, and the kinds that were probably meant: no more is said of them
   std::optional<Tree> matrix;
   Position matrix_position;
 
   DraftStage* find(const std::string& stage);
   const DraftStage* find(const std::string& stage) const { return const_cast<Draft*>(this)->find(stage); }
   std::vector<std::string> stage_names() const;
-  std::vector<std::string> parameter_paths() const;  // "train.lr" of every stage
+  std::vector<std::string> parameter_paths() const;               // "train.lr" of every stage
   const Specification* parameter(const std::string& path) const;  // nullptr when "stage.param" is none
   const Value& value(const std::string& path) const;              // of a parameter, before a matrix sets it
 };
@@ -92,6 +94,7 @@ std::optional<EarlyStop> read_early_stop(const Draft& draft, Diagnostics& diagno
 std::vector<int> execution_order(const Draft& draft, Diagnostics& diagnostics);
 
 // Nodes and runs. Call only when nothing was reported.
-Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics);
+Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order,
+                  const std::vector<Point>& points, Diagnostics& diagnostics);
 
 }  // namespace penstock::pipeline

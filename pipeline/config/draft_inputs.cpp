@@ -32,17 +32,23 @@ class InputReader {
   void read_source(const Tree& tree, DraftInput& input) {
     DraftSource source;
     source.declared.position = tree.position;
-    const bool read = tree.is_table ? read_table(tree, source) : tree.value.is_string() ? read_text(tree, source) : refused(tree);
+    const bool read = tree.is_table            ? read_table(tree, source)
+                      : tree.value.is_string() ? read_text(tree, source)
+                                               : refused(tree);
     if (!read) return;
     for (const DraftSource& other : input.sources) {
       if (!same(other, source)) continue;
-      diagnostics_.error("E107", tree.position, fmt::format("input '{}' takes the same source twice", input.port), {{other.declared.position, "the first is here"}});
+      diagnostics_.error("E107", tree.position, fmt::format("input '{}' takes the same source twice", input.port),
+                         {{other.declared.position, "the first is here"}});
     }
     input.sources.push_back(std::move(source));
   }
 
   bool refused(const Tree& tree) {
-    diagnostics_.error("E103", tree.position, fmt::format("{}, and not {}", forms, tree.value.is_array() && tree.value.empty() ? "an empty list" : as_read(tree.value)));
+    diagnostics_.error(
+        "E103", tree.position,
+        fmt::format("{}, and not {}", forms,
+                    tree.value.is_array() && tree.value.empty() ? "an empty list" : as_read(tree.value)));
     return false;
   }
 
@@ -62,12 +68,15 @@ class InputReader {
   std::string read_pin(const TableReader& reader) {
     std::string pin = reader.text("sha256").value_or("");
     const bool hex = std::all_of(pin.begin(), pin.end(), [](unsigned char c) { return std::isxdigit(c); });
-    if (reader.given("sha256") != nullptr && reader.given("sha256")->tree.value.is_string() && (pin.size() != 64 || !hex)) {
-      diagnostics_.error("E103", reader.given("sha256")->tree.position,
-                         fmt::format("a sha256 pin is 64 hex digits, {}; write what `sha256sum FILE` prints before the file's name",
-                                     hex ? fmt::format("this has {}", pin.size()) : "and nothing else"));
+    if (reader.given("sha256") != nullptr && reader.given("sha256")->tree.value.is_string() &&
+        (pin.size() != 64 || !hex)) {
+      diagnostics_.error(
+          "E103", reader.given("sha256")->tree.position,
+          fmt::format("a sha256 pin is 64 hex digits, {}; write what `sha256sum FILE` prints before the file's name",
+                      hex ? fmt::format("this has {}", pin.size()) : "and nothing else"));
     }
-    std::transform(pin.begin(), pin.end(), pin.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(pin.begin(), pin.end(), pin.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return pin;
   }
 
@@ -87,8 +96,11 @@ class InputReader {
   std::string meant_by(const std::string& text) const {
     if (text.find('/') != std::string::npos) return fmt::format("a file or folder is written \"file:{}\"", text);
     const StageKind* kind = find_kind(kinds_, text);
-    if (kind != nullptr && !kind->outputs.empty()) return fmt::format("name an output of that stage, as in \"{}.{}\"", text, kind->outputs.front().name);
-    if (text.find('[') != std::string::npos) return "all runs of a matrix are gathered by \"stage.output[*]\", those along one axis by \"stage.output[stage.parameter]\"";
+    if (kind != nullptr && !kind->outputs.empty())
+      return fmt::format("name an output of that stage, as in \"{}.{}\"", text, kind->outputs.front().name);
+    if (text.find('[') != std::string::npos)
+      return "all runs of a matrix are gathered by \"stage.output[*]\", those along one axis by "
+             "\"stage.output[stage.parameter]\"";
     return "write \"stage.output\" or \"file:PATH\"";
   }
 
@@ -97,7 +109,9 @@ class InputReader {
     const size_t open = text.find('[');
     const std::string plain = text.substr(0, open);
     const size_t dot = plain.find('.');
-    if (dot == std::string::npos || dot == 0 || dot + 1 == plain.size() || plain.find('.', dot + 1) != std::string::npos) return false;
+    if (dot == std::string::npos || dot == 0 || dot + 1 == plain.size() ||
+        plain.find('.', dot + 1) != std::string::npos)
+      return false;
     source.stage = plain.substr(0, dot);
     source.declared.port = plain.substr(dot + 1);
     if (open == std::string::npos) return true;
@@ -110,7 +124,8 @@ class InputReader {
   }
 
   static bool same(const DraftSource& a, const DraftSource& b) {
-    return a.stage == b.stage && a.fan == b.fan && a.declared.port == b.declared.port && a.declared.external == b.declared.external;
+    return a.stage == b.stage && a.fan == b.fan && a.declared.port == b.declared.port &&
+           a.declared.external == b.declared.external;
   }
 
   static fs::path folder_of(const Tree& tree) { return fs::path(tree.position.file).parent_path(); }

@@ -41,7 +41,8 @@ class Overrides {
     DraftStage* stage = stage_of(key, place);
     if (stage == nullptr) return;
     const std::string port = key.substr(key.find('.') + 1);
-    auto found = std::find_if(stage->inputs.begin(), stage->inputs.end(), [&](const DraftInput& one) { return one.port == port; });
+    auto found = std::find_if(stage->inputs.begin(), stage->inputs.end(),
+                              [&](const DraftInput& one) { return one.port == port; });
     if (found == stage->inputs.end()) found = stage->inputs.insert(found, DraftInput{port, place, {}});
     if (replaced_.insert(key).second) found->sources.clear();  // the first takes the file's place, a second joins it
     DraftSource source;
@@ -58,7 +59,9 @@ class Overrides {
     if (const auto parsed = parse_value(text)) {
       set_value(*stage, key.substr(key.find('.') + 1), *parsed, {place, place, origin}, diagnostics_);
     } else {
-      diagnostics_.error("E205", place, fmt::format("'{}' is no TOML value; text of several words needs quotes inside the shell's: '\"...\"'", text));
+      diagnostics_.error(
+          "E205", place,
+          fmt::format("'{}' is no TOML value; text of several words needs quotes inside the shell's: '\"...\"'", text));
     }
   }
 
@@ -66,13 +69,17 @@ class Overrides {
     const size_t dot = key.find('.');
     const std::string name = key.substr(0, dot);
     if (dot == std::string::npos || dot == 0 || dot + 1 == key.size()) {
-      diagnostics_.error("E205", place, fmt::format("'{}' does not name a stage and a part of it, as {} does", key,
-                                                    place.file.starts_with(prefix) ? "PENSTOCK_SET_train__lr (two underscores)" : "train.lr"));
+      diagnostics_.error(
+          "E205", place,
+          fmt::format("'{}' does not name a stage and a part of it, as {} does", key,
+                      place.file.starts_with(prefix) ? "PENSTOCK_SET_train__lr (two underscores)" : "train.lr"));
       return nullptr;
     }
     DraftStage* stage = draft_.find(name);
     if (stage == nullptr && !draft_.unread.count(name)) {
-      diagnostics_.error("E205", place, fmt::format("there is no stage '{}'{}", name, instead_of(name, draft_.stage_names(), "known:")));
+      diagnostics_.error(
+          "E205", place,
+          fmt::format("there is no stage '{}'{}", name, instead_of(name, draft_.stage_names(), "known:")));
     }
     return stage;
   }
@@ -102,25 +109,34 @@ std::string meant_by(const DraftStage& stage, const std::string& parameter) {
 }  // namespace
 
 bool holds_parameters(const StageKind& kind, const std::string& table) {
-  return std::any_of(kind.parameters.begin(), kind.parameters.end(), [&](const Specification& one) { return one.name.starts_with(table + "."); });
+  return std::any_of(kind.parameters.begin(), kind.parameters.end(),
+                     [&](const Specification& one) { return one.name.starts_with(table + "."); });
 }
 
-void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics) {
+void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place,
+               Diagnostics& diagnostics) {
   const auto& known = stage.kind().parameters;
-  const auto found = std::find_if(known.begin(), known.end(), [&](const Specification& one) { return one.name == parameter; });
+  const auto found =
+      std::find_if(known.begin(), known.end(), [&](const Specification& one) { return one.name == parameter; });
   std::optional<std::string> problem;
   Position at_fault = place.value;
   if (found != known.end()) {
     problem = problem_with(*found, value);
-    if (const auto element = faulty_element(*found, value); element && *element < place.elements.size()) at_fault = place.elements[*element];
+    if (const auto element = faulty_element(*found, value); element && *element < place.elements.size())
+      at_fault = place.elements[*element];
     if (!problem) stage.values[parameter] = {normalised(*found, value), place.key, place.origin};
   } else if (holds_parameters(stage.kind(), parameter)) {
     const std::string members = fmt::format("{}", fmt::join(members_of(stage.kind(), parameter), ", "));
-    problem = value.is_null() ? "is set part by part: " + members : fmt::format("is a table that holds {}, not {}", members, as_read(value));
+    problem = value.is_null() ? "is set part by part: " + members
+                              : fmt::format("is a table that holds {}, not {}", members, as_read(value));
   } else {
-    diagnostics.error("E203", place.key, fmt::format("stage '{}' has no parameter '{}'{}", stage.name(), parameter, meant_by(stage, parameter)));
+    diagnostics.error(
+        "E203", place.key,
+        fmt::format("stage '{}' has no parameter '{}'{}", stage.name(), parameter, meant_by(stage, parameter)));
   }
-  if (problem) diagnostics.error("E202", at_fault, fmt::format("parameter '{}' of stage '{}' {}", parameter, stage.name(), *problem));
+  if (problem)
+    diagnostics.error("E202", at_fault,
+                      fmt::format("parameter '{}' of stage '{}' {}", parameter, stage.name(), *problem));
   stage.faulty = stage.faulty || found == known.end() || problem;
   if (found == known.end() && nearest_name(parameter, stage_keys().names()) == "inputs") stage.inputs_unread = true;
 }
@@ -133,7 +149,8 @@ void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& di
   if (request.store) draft.store = *request.store;
   if (!request.rehearse) return;
   for (DraftStage& stage : draft.stages) {
-    for (const auto& [parameter, value] : stage.kind().rehearsal) stage.values[parameter] = {value, {"--rehearse", 0, 0}, "--rehearse"};
+    for (const auto& [parameter, value] : stage.kind().rehearsal)
+      stage.values[parameter] = {value, {"--rehearse", 0, 0}, "--rehearse"};
   }
 }
 

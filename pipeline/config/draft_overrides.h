@@ -15,11 +15,12 @@ bool holds_parameters(const StageKind& kind, const std::string& table);
 struct ValuePlace {
   Position key;
   Position value;
-  std::string origin;                    // as `penstock config --origin` says it
+  std::string origin;                   // as `penstock config --origin` says it
   std::vector<Position> elements = {};  // of a list
 };
 // Reports an unknown name or a value that does not fit; else the stage holds the value.
-void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place, Diagnostics& diagnostics);
+void set_value(DraftStage& stage, const std::string& parameter, const Value& value, const ValuePlace& place,
+               Diagnostics& diagnostics);
 
 // Environment, then --set, --input and --store, then --rehearse: each over what was there before.
 void apply_overrides(const ConfigRequest& request, Draft& draft, Diagnostics& diagnostics);

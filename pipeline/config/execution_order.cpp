@@ -12,7 +12,8 @@ namespace {
 // Depth first; the way back to a stage that is still open is a circle.
 class Sorter {
  public:
-  Sorter(const Draft& draft, Diagnostics& diagnostics) : draft_(draft), diagnostics_(diagnostics), state_(draft.stages.size()) {}
+  Sorter(const Draft& draft, Diagnostics& diagnostics)
+      : draft_(draft), diagnostics_(diagnostics), state_(draft.stages.size()) {}
 
   std::vector<int> sort() {
     for (size_t i = 0; i < draft_.stages.size(); ++i) visit(static_cast<int>(i));
@@ -34,10 +35,12 @@ class Sorter {
     for (const DraftInput& input : stage.inputs) {
       for (const DraftSource& source : input.sources) {
         if (source.stage.empty()) continue;
-        arrows.push_back({source.stage, source.declared.position, fmt::format("'{}' takes {}.{}", stage.name(), source.stage, source.declared.port)});
+        arrows.push_back({source.stage, source.declared.position,
+                          fmt::format("'{}' takes {}.{}", stage.name(), source.stage, source.declared.port)});
       }
     }
-    for (const auto& [need, place] : stage.needs) arrows.push_back({need, place, fmt::format("'{}' needs '{}'", stage.name(), need)});
+    for (const auto& [need, place] : stage.needs)
+      arrows.push_back({need, place, fmt::format("'{}' needs '{}'", stage.name(), need)});
     return arrows;
   }
 
@@ -71,7 +74,8 @@ class Sorter {
       circle += step->from->name() + " -> ";
       notes.push_back({step->arrow.place, step->arrow.reason});
     }
-    const std::string sentence = path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a circle: ";
+    const std::string sentence =
+        path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a circle: ";
     diagnostics_.error("E304", stage.position(), sentence + circle + stage.name(), notes);
   }
 
@@ -90,6 +94,8 @@ class Sorter {
 
 }  // namespace
 
-std::vector<int> execution_order(const Draft& draft, Diagnostics& diagnostics) { return Sorter(draft, diagnostics).sort(); }
+std::vector<int> execution_order(const Draft& draft, Diagnostics& diagnostics) {
+  return Sorter(draft, diagnostics).sort();
+}
 
 }  // namespace penstock::pipeline

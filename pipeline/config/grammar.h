@@ -1,6 +1,6 @@
-// The keys of a configuration that belong to no stage kind: of the file, [pipeline], every stage, [matrix]. What reads a
-// file (table_reader.h), describes it to an editor (json_schema.h) and lists it (reference.h) goes by these tables, so that
-// the three cannot differ.
+// The keys of a configuration that belong to no stage kind: of the file, [pipeline], every stage, [matrix]. What reads
+// a file (table_reader.h), describes it to an editor (json_schema.h) and lists it (reference.h) goes by these tables,
+// so that the three cannot differ.
 #pragma once
 
 #include <optional>
@@ -36,7 +36,7 @@ const Keys& stage_keys();      // the reserved ones; all else of a stage's table
 const Keys& resources_keys();  // of a stage
 const Keys& source_keys();     // of an input that is written as a table
 const Keys& matrix_keys();
-const Keys& range_keys();      // of an axis that is drawn from
+const Keys& range_keys();  // of an axis that is drawn from
 const Keys& set_keys();
 const Keys& sample_keys();
 const Keys& seeds_keys();

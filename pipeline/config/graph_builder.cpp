@@ -7,11 +7,11 @@
 #include <set>
 #include <unordered_map>
 
-#include "pipeline/digest.h"
 #include "pipeline/config/draft.h"
 #include "pipeline/config/draft_checks.h"
-#include "pipeline/keys.h"
 #include "pipeline/config/matrix_draft.h"
+#include "pipeline/digest.h"
+#include "pipeline/keys.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -35,7 +35,8 @@ struct Gathering {
 
 class Builder {
  public:
-  Builder(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics)
+  Builder(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order,
+          const std::vector<Point>& points, Diagnostics& diagnostics)
       : draft_(draft), matrix_(matrix), order_(order), points_(points), diagnostics_(diagnostics) {}
 
   Graph build() {
@@ -82,7 +83,8 @@ class Builder {
     std::vector<int> needs;
     for (const DeclaredInput& input : stage.inputs) {
       for (const DraftSource& source : draft.input(input.port)->sources) {
-        upstreams.emplace_back(source.stage.empty() ? -1 : places_.at(source.stage), source.fan.empty() ? nullptr : &gathering(source.fan));
+        upstreams.emplace_back(source.stage.empty() ? -1 : places_.at(source.stage),
+                               source.fan.empty() ? nullptr : &gathering(source.fan));
       }
     }
     for (const auto& [need, place] : draft.needs) needs.push_back(places_.at(need));
@@ -122,8 +124,9 @@ class Builder {
   }
 
   // What a point sets of this stage, each combination kept once, with its number; 0 is nothing.
-  static std::pair<int, std::shared_ptr<const Values>> intern(const DraftStage& stage, const Point& point,
-                                                              std::map<std::string, std::pair<int, std::shared_ptr<const Values>>>& sets) {
+  static std::pair<int, std::shared_ptr<const Values>> intern(
+      const DraftStage& stage, const Point& point,
+      std::map<std::string, std::pair<int, std::shared_ptr<const Values>>>& sets) {
     const std::string prefix = stage.name() + ".";
     Assignment mine;
     for (const auto& [key, value] : point.values) {
@@ -135,8 +138,9 @@ class Builder {
     return kept;
   }
 
-  Node make_node(const StageDeclaration& stage, std::shared_ptr<const Values> set, const std::vector<std::pair<int, const Gathering*>>& upstreams,
-                 const std::vector<int>& needs, int run) const {
+  Node make_node(const StageDeclaration& stage, std::shared_ptr<const Values> set,
+                 const std::vector<std::pair<int, const Gathering*>>& upstreams, const std::vector<int>& needs,
+                 int run) const {
     Node node;
     node.declaration = &stage;
     node.set = std::move(set);
@@ -153,7 +157,8 @@ class Builder {
         } else if (gathered == nullptr) {
           made.sources.push_back({graph_.runs[run].nodes[place], -1, &source});
         } else {
-          for (const int from : gathered->groups[gathered->group[run]]) made.sources.push_back({graph_.runs[from].nodes[place], from, &source});
+          for (const int from : gathered->groups[gathered->group[run]])
+            made.sources.push_back({graph_.runs[from].nodes[place], from, &source});
         }
       }
     }
@@ -167,7 +172,10 @@ class Builder {
     std::unordered_map<std::string, int> numbers;
     Gathering& made = found->second;
     for (size_t run = 0; run < points_.size(); ++run) {
-      const int number = fan == "*" ? 0 : numbers.try_emplace(text_of(points_[run].values, fan), static_cast<int>(numbers.size())).first->second;
+      const int number =
+          fan == "*"
+              ? 0
+              : numbers.try_emplace(text_of(points_[run].values, fan), static_cast<int>(numbers.size())).first->second;
       made.group.push_back(number);
       made.groups.resize(std::max(made.groups.size(), static_cast<size_t>(number) + 1));
       made.groups[number].push_back(static_cast<int>(run));
@@ -189,9 +197,11 @@ class Builder {
     node.kind().check({values, upstream, inputs}, problems);
     for (const Problem& problem : problems) {
       std::optional<Note> note;
-      if (const Node* related = problem.related_kind.empty() ? nullptr : nearest_upstream(graph_, node, problem.related_kind)) {
+      if (const Node* related =
+              problem.related_kind.empty() ? nullptr : nearest_upstream(graph_, node, problem.related_kind)) {
         note = {place_of(*related, problem.related_parameter),
-                fmt::format("'{}' of stage '{}' is {}", problem.related_parameter, related->stage(), related->value(problem.related_parameter).dump())};
+                fmt::format("'{}' of stage '{}' is {}", problem.related_parameter, related->stage(),
+                            related->value(problem.related_parameter).dump())};
       }
       report_problem(node.stage(), problem, place_of(node, problem.parameter), note, diagnostics_);
     }
@@ -237,14 +247,20 @@ class Builder {
     const std::set<std::string> differ = differences(first, second);
     std::string sentence = fmt::format("the matrix gives the run '{}' twice", one);
     if (!differ.empty()) {
-      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' differ in what changes no result ({})", one, other, fmt::join(differ, ", "));
+      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' differ in what changes no result ({})", one,
+                             other, fmt::join(differ, ", "));
     } else if (one != other) {
-      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' are the same, as a parameter that is not named keeps the value of its stage", one, other);
+      sentence = fmt::format(
+          "the matrix gives one run twice: '{}' and '{}' are the same, as a parameter that is not named keeps the "
+          "value of its stage",
+          one, other);
     }
     if (pairs.size() > 1) sentence += fmt::format("; {} more like it", pairs.size() - 1);
     std::vector<Note> notes;
     const bool included = points_[second].include >= 0;
-    if (included) notes.push_back({place_of_run(first), points_[first].include < 0 ? "the first comes from here" : "the first is here"});
+    if (included)
+      notes.push_back(
+          {place_of_run(first), points_[first].include < 0 ? "the first comes from here" : "the first is here"});
     if (!included && differ.empty()) {  // axes alone make no run twice
       for (const ConditionalSet& set : matrix_.sets) notes.push_back({set.when.position, "this set makes runs alike"});
     }
@@ -263,7 +279,8 @@ class Builder {
     for (const auto& [run, other] : {std::pair(first, second), std::pair(second, first)}) {
       for (const auto& [key, value] : points_[run].values) {
         const size_t dot = key.find('.');
-        if (graph_.nodes[graph_.node_of(graph_.runs[other], key.substr(0, dot))].value(key.substr(dot + 1)) != value) differ.insert(key);
+        if (graph_.nodes[graph_.node_of(graph_.runs[other], key.substr(0, dot))].value(key.substr(dot + 1)) != value)
+          differ.insert(key);
       }
     }
     return differ;
@@ -290,7 +307,8 @@ class Builder {
 
 }  // namespace
 
-Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order, const std::vector<Point>& points, Diagnostics& diagnostics) {
+Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order,
+                  const std::vector<Point>& points, Diagnostics& diagnostics) {
   return Builder(draft, matrix, order, points, diagnostics).build();
 }
 

@@ -23,19 +23,30 @@ Value numeric(const char* type, const About& about) {
   return schema;
 }
 
-Value textual(const About& about) { return about.choices.empty() ? Value{{"type", "string"}} : Value{{"type", "string"}, {"enum", about.choices}}; }
+Value textual(const About& about) {
+  return about.choices.empty() ? Value{{"type", "string"}} : Value{{"type", "string"}, {"enum", about.choices}};
+}
 
 Value typed(Type type, const About& about) {
   switch (type) {
-    case Type::boolean: return {{"type", "boolean"}};
-    case Type::integer: return numeric("integer", about);
-    case Type::number: return numeric("number", about);
-    case Type::word: return textual(about);
-    case Type::integer_or_word: return {{"anyOf", {numeric("integer", about), textual(about)}}};
-    case Type::number_or_word: return {{"anyOf", {numeric("number", about), textual(about)}}};
-    case Type::words: return {{"type", "array"}, {"items", textual(about)}};
-    case Type::integers: return {{"type", "array"}, {"items", numeric("integer", about)}};
-    case Type::numbers: return {{"type", "array"}, {"items", numeric("number", about)}};
+    case Type::boolean:
+      return {{"type", "boolean"}};
+    case Type::integer:
+      return numeric("integer", about);
+    case Type::number:
+      return numeric("number", about);
+    case Type::word:
+      return textual(about);
+    case Type::integer_or_word:
+      return {{"anyOf", {numeric("integer", about), textual(about)}}};
+    case Type::number_or_word:
+      return {{"anyOf", {numeric("number", about), textual(about)}}};
+    case Type::words:
+      return {{"type", "array"}, {"items", textual(about)}};
+    case Type::integers:
+      return {{"type", "array"}, {"items", numeric("integer", about)}};
+    case Type::numbers:
+      return {{"type", "array"}, {"items", numeric("number", about)}};
   }
   return {};
 }
@@ -46,14 +57,17 @@ Value described(Value schema, const Value& fallback, const About& about) {
   return schema;
 }
 
-Value object_of(Value properties) { return {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}}; }
+Value object_of(Value properties) {
+  return {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+}
 
 // A table of the grammar. `forms` gives the schema of each key that is no plain value.
 Value table(const Keys& keys, const Value& forms = Value::object()) {
   Value properties = Value::object(), required = Value::array();
   for (const Key& key : keys.keys) {
     PENSTOCK_CHECK(key.type || forms.contains(key.name), "every key that is a table has a schema");
-    properties[key.name] = described(key.type ? typed(*key.type, key.about) : forms.at(key.name), key.fallback, key.about);
+    properties[key.name] =
+        described(key.type ? typed(*key.type, key.about) : forms.at(key.name), key.fallback, key.about);
     if (key.required) required.push_back(key.name);
   }
   Value schema = object_of(std::move(properties));
@@ -63,21 +77,26 @@ Value table(const Keys& keys, const Value& forms = Value::object()) {
 
 // ---- inputs ----
 Value source() {
-  const Value text = {{"type", "string"},
-                      {"pattern", R"re(^(file:.+|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(\[(\*|[^\[\]]+)\])?)$)re"},
-                      {"description", "\"stage.output\", \"stage.output[*]\" of all runs, or \"file:PATH\" from the configuration's folder"}};
+  const Value text = {
+      {"type", "string"},
+      {"pattern", R"re(^(file:.+|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(\[(\*|[^\[\]]+)\])?)$)re"},
+      {"description",
+       "\"stage.output\", \"stage.output[*]\" of all runs, or \"file:PATH\" from the configuration's folder"}};
   Value file = table(source_keys());
   file["properties"]["sha256"]["pattern"] = "^[0-9A-Fa-f]{64}$";
   return {{"anyOf", {text, file}}};
 }
 
-Value list_of_sources(const char* limit, int count) { return {{"type", "array"}, {"items", reference("source")}, {limit, count}}; }
+Value list_of_sources(const char* limit, int count) {
+  return {{"type", "array"}, {"items", reference("source")}, {limit, count}};
+}
 
 Value inputs_of(const StageKind& kind) {
   Value ports = Value::object();
   for (const Port& port : kind.inputs) {
-    ports[port.name] = {{"description", port.help + (port.optional ? " (optional)" : "")},
-                        {"anyOf", {reference("source"), port.many ? list_of_sources("minItems", 1) : list_of_sources("maxItems", 1)}}};
+    ports[port.name] = {
+        {"description", port.help + (port.optional ? " (optional)" : "")},
+        {"anyOf", {reference("source"), port.many ? list_of_sources("minItems", 1) : list_of_sources("maxItems", 1)}}};
   }
   Value schema = object_of(std::move(ports));
   if (kind.ports) schema["additionalProperties"] = reference("source");  // it declares its own
@@ -100,7 +119,8 @@ void add_parameter(Value& properties, const std::string& name, Value schema) {
 Value stage_of(const StageKind& kind) {
   Value schema = table(stage_keys(), {{"inputs", inputs_of(kind)}, {"resources", table(resources_keys())}});
   schema["properties"]["uses"]["const"] = kind.name;
-  for (const Specification& one : kind.parameters) add_parameter(schema["properties"], one.name, described(typed(one.type, one.about), one.fallback, one.about));
+  for (const Specification& one : kind.parameters)
+    add_parameter(schema["properties"], one.name, described(typed(one.type, one.about), one.fallback, one.about));
   schema["description"] = kind.summary;
   return schema;
 }
@@ -109,17 +129,25 @@ Value stage_by_uses(const StageTable& kinds) {
   Value names = Value::array(), choices = Value::array();
   for (const StageKind& kind : kinds) {
     names.push_back(kind.name);
-    choices.push_back({{"if", {{"properties", {{"uses", {{"const", kind.name}}}}}, {"required", {"uses"}}}}, {"then", reference("kind-" + kind.name)}});
+    choices.push_back({{"if", {{"properties", {{"uses", {{"const", kind.name}}}}}, {"required", {"uses"}}}},
+                       {"then", reference("kind-" + kind.name)}});
   }
-  return {{"type", "object"}, {"properties", {{"uses", {{"enum", names}, {"description", stage_keys().at("uses").about.help}}}}}, {"allOf", choices}};
+  return {{"type", "object"},
+          {"properties", {{"uses", {{"enum", names}, {"description", stage_keys().at("uses").about.help}}}}},
+          {"allOf", choices}};
 }
 
 Value stages_of(const StageTable& kinds) {
   Value properties = Value::object();
   for (const StageKind& kind : kinds) {
-    properties[kind.name] = {{"if", {{"required", {"uses"}}}}, {"then", reference("stage-by-uses")}, {"else", reference("kind-" + kind.name)}};
+    properties[kind.name] = {{"if", {{"required", {"uses"}}}},
+                             {"then", reference("stage-by-uses")},
+                             {"else", reference("kind-" + kind.name)}};
   }
-  return {{"type", "object"}, {"properties", properties}, {"additionalProperties", reference("stage-by-uses")}, {"propertyNames", {{"pattern", "^[A-Za-z0-9_-]+$"}}}};
+  return {{"type", "object"},
+          {"properties", properties},
+          {"additionalProperties", reference("stage-by-uses")},
+          {"propertyNames", {{"pattern", "^[A-Za-z0-9_-]+$"}}}};
 }
 
 // ---- matrix ----
@@ -134,14 +162,17 @@ Value matrix() {
   const auto tables = [](Value items) { return Value{{"type", "array"}, {"items", std::move(items)}}; };
   Value filled = reference("assignment");
   filled["minProperties"] = 1;
-  return table(matrix_keys(), {{"axes", reference("axes")},
-                               {"zip", tables(reference("columns"))},
-                               {"exclude", tables(filled)},
-                               {"include", tables(filled)},
-                               {"set", tables(table(set_keys(), {{"when", reference("assignment")}, {"set", reference("assignment")}}))},
-                               {"sample", table(sample_keys())},
-                               {"seeds", table(seeds_keys(), {{"values", reference("values")}})},
-                               {"early_stop", {{"anyOf", {Value{{"enum", early_stop_keys().at("method").about.choices}}, table(early_stop_keys())}}}}});
+  return table(
+      matrix_keys(),
+      {{"axes", reference("axes")},
+       {"zip", tables(reference("columns"))},
+       {"exclude", tables(filled)},
+       {"include", tables(filled)},
+       {"set", tables(table(set_keys(), {{"when", reference("assignment")}, {"set", reference("assignment")}}))},
+       {"sample", table(sample_keys())},
+       {"seeds", table(seeds_keys(), {{"values", reference("values")}})},
+       {"early_stop",
+        {{"anyOf", {Value{{"enum", early_stop_keys().at("method").about.choices}}, table(early_stop_keys())}}}}});
 }
 
 Value range() {
@@ -173,13 +204,16 @@ Value alone(const StageTable& kinds) {
   Value named = Value::object();
   for (const StageKind& kind : kinds) named[kind.name] = true;
   return {{"if", {{"not", {{"required", {"extends"}}}}}},
-          {"then", {{"required", {"schema", "stage"}}, {"properties", {{"stage", {{"properties", named}, {"additionalProperties", {{"required", {"uses"}}}}}}}}}}};
+          {"then",
+           {{"required", {"schema", "stage"}},
+            {"properties", {{"stage", {{"properties", named}, {"additionalProperties", {{"required", {"uses"}}}}}}}}}}};
 }
 
 }  // namespace
 
 Value json_schema(const StageTable& kinds) {
-  Value schema = table(file_keys(), {{"pipeline", table(pipeline_keys())}, {"stage", stages_of(kinds)}, {"matrix", matrix()}});
+  Value schema =
+      table(file_keys(), {{"pipeline", table(pipeline_keys())}, {"stage", stages_of(kinds)}, {"matrix", matrix()}});
   schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
   schema["title"] = "Penstock configuration";
   schema["properties"]["schema"]["const"] = 1;

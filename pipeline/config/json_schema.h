@@ -1,6 +1,6 @@
-// A JSON Schema (draft 2020-12) of configuration files, made from the tables that parse them: editors complete and check
-// with it while one types. It knows every key, type, default and range; what needs the whole file (names of stages, ports of
-// upstreams, the matrix) only `penstock validate` knows.
+// A JSON Schema (draft 2020-12) of configuration files, made from the tables that parse them: editors complete and
+// check with it while one types. It knows every key, type, default and range; what needs the whole file (names of
+// stages, ports of upstreams, the matrix) only `penstock validate` knows.
 #pragma once
 
 #include "pipeline/stage.h"

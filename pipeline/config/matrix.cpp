@@ -39,7 +39,8 @@ class Expander {
     if (plan_.faulty || diagnostics_.count() != before_ || !is_within_limit()) return {};
     std::optional<std::vector<Point>> points = combined();
     if (!points) return {};
-    for (size_t i = 0; i < plan_.includes.size(); ++i) points->push_back({plan_.includes[i].values, static_cast<int>(i)});
+    for (size_t i = 0; i < plan_.includes.size(); ++i)
+      points->push_back({plan_.includes[i].values, static_cast<int>(i)});
     for (const ConditionalSet& set : plan_.sets) apply(set, *points);
     return with_seeds(std::move(*points));
   }
@@ -49,7 +50,9 @@ class Expander {
     static const std::vector<std::string> names = matrix_keys().names();
     for (const Member& member : matrix_.members) {
       if (std::find(names.begin(), names.end(), member.key) == names.end()) {
-        diagnostics_.error("E102", member.position, fmt::format("[matrix] has no key '{}'{}", member.key, instead_of(member.key, names, "it takes")));
+        diagnostics_.error(
+            "E102", member.position,
+            fmt::format("[matrix] has no key '{}'{}", member.key, instead_of(member.key, names, "it takes")));
       }
     }
   }
@@ -73,11 +76,14 @@ class Expander {
   bool is_within_limit() {
     const uint64_t before = candidates();
     if (before == 0 && plan_.includes.empty()) {
-      diagnostics_.error("E404", draft_.matrix_position, "the matrix gives no run: it has no axes, zip, include or seeds");
+      diagnostics_.error("E404", draft_.matrix_position,
+                         "the matrix gives no run: it has no axes, zip, include or seeds");
       return false;
     }
     if (const auto all = plan_.sample ? combinations(plan_.factors) : std::nullopt; all && *all < before) {
-      diagnostics_.error("E402", plan_.sample->n_position, fmt::format("a sample of {} is asked for, and there are {} different combinations", grouped(before), grouped(*all)));
+      diagnostics_.error("E402", plan_.sample->n_position,
+                         fmt::format("a sample of {} is asked for, and there are {} different combinations",
+                                     grouped(before), grouped(*all)));
       return false;
     }
     if (runs_of(before) <= static_cast<uint64_t>(plan_.max_runs)) return true;
@@ -87,8 +93,10 @@ class Expander {
     }
     if (before <= most_looked_at) return true;
     diagnostics_.error("E404", plan_.max_runs_position,
-                       fmt::format("excludes can look through {} combinations, and there are {} ({}): shorten an axis, or draw some with [matrix.sample]", grouped(most_looked_at),
-                                   grouped(before), product_of(before)), widest());
+                       fmt::format("excludes can look through {} combinations, and there are {} ({}): shorten an axis, "
+                                   "or draw some with [matrix.sample]",
+                                   grouped(most_looked_at), grouped(before), product_of(before)),
+                       widest());
     return false;
   }
 
@@ -106,20 +114,24 @@ class Expander {
     if (!plan_.includes.empty()) product += fmt::format(", plus {} included", plan_.includes.size());
     if (plan_.seeds) product += fmt::format(", x {} seeds", plan_.seeds->rows.size());
     diagnostics_.error("E404", plan_.max_runs_position,
-                       fmt::format("the matrix gives {} runs ({}); max_runs is {}", grouped(runs_of(before - excluded)), product, plan_.max_runs), widest());
+                       fmt::format("the matrix gives {} runs ({}); max_runs is {}", grouped(runs_of(before - excluded)),
+                                   product, plan_.max_runs),
+                       widest());
   }
 
   // Where to cut.
   std::vector<Note> widest() const {
-    const auto factor = std::max_element(plan_.factors.begin(), plan_.factors.end(), [](const Factor& a, const Factor& b) { return a.rows.size() < b.rows.size(); });
+    const auto factor =
+        std::max_element(plan_.factors.begin(), plan_.factors.end(),
+                         [](const Factor& a, const Factor& b) { return a.rows.size() < b.rows.size(); });
     if (plan_.sample) return {{plan_.sample->n_position, fmt::format("{} are drawn here", plan_.sample->n)}};
     if (factor == plan_.factors.end()) return {};
     return {{factor->position, fmt::format("the longest: '{}' has {} values", factor->name, factor->rows.size())}};
   }
 
   // ---- axes, zips and excludes ----
-  // Combinations come one at a time and only those that no exclude takes are kept: never all in memory. nullopt when there
-  // is nothing to go on with.
+  // Combinations come one at a time and only those that no exclude takes are kept: never all in memory. nullopt when
+  // there is nothing to go on with.
   std::optional<std::vector<Point>> combined() {
     const uint64_t before = candidates();
     const uint64_t most = static_cast<uint64_t>(plan_.max_runs);
@@ -147,7 +159,8 @@ class Expander {
       return std::nullopt;
     }
     if (runs_of(kept) == 0) {
-      diagnostics_.error("E404", draft_.matrix_position, "the matrix gives no run: its excludes take away every combination");
+      diagnostics_.error("E404", draft_.matrix_position,
+                         "the matrix gives no run: its excludes take away every combination");
       return std::nullopt;
     }
     return points;
@@ -177,7 +190,9 @@ class Expander {
       point.values = draw(plan_.factors, plan_.sample->seed, next++);
       if (seen.insert(text_of(point.values)).second) return true;
     }
-    diagnostics_.error("E402", plan_.sample->n_position, fmt::format("{} draws gave {} different combinations, {} are asked for; ask for fewer", grouped(next), seen.size(), plan_.sample->n));
+    diagnostics_.error("E402", plan_.sample->n_position,
+                       fmt::format("{} draws gave {} different combinations, {} are asked for; ask for fewer",
+                                   grouped(next), seen.size(), plan_.sample->n));
     return false;
   }
 
@@ -200,7 +215,9 @@ class Expander {
       if (removed_[i] > 0) continue;
       const Condition& exclude = plan_.excludes[i];
       if (taken_by_[i] >= 0) {
-        diagnostics_.error("E403", exclude.position, fmt::format("this exclude removes none of the {} runs: another takes those that it matches", grouped(before)),
+        diagnostics_.error("E403", exclude.position,
+                           fmt::format("this exclude removes none of the {} runs: another takes those that it matches",
+                                       grouped(before)),
                            {{plan_.excludes[taken_by_[i]].position, "they are taken here"}});
         continue;
       }
@@ -210,12 +227,14 @@ class Expander {
 
   // ---- conditions ----
   const Value& value_in(const Point& point, const std::string& key) const {
-    const auto found = std::find_if(point.values.begin(), point.values.end(), [&](const auto& one) { return one.first == key; });
+    const auto found =
+        std::find_if(point.values.begin(), point.values.end(), [&](const auto& one) { return one.first == key; });
     return found == point.values.end() ? draft_.value(key) : found->second;
   }
 
   bool matches(const Point& point, const Assignment& condition) const {
-    return std::all_of(condition.begin(), condition.end(), [&](const auto& want) { return value_in(point, want.first) == want.second; });
+    return std::all_of(condition.begin(), condition.end(),
+                       [&](const auto& want) { return value_in(point, want.first) == want.second; });
   }
 
   // Different values, in the order they came.
@@ -243,21 +262,26 @@ class Expander {
     return seen;
   }
 
-  // A condition that no run meets: why, and where to look. `taken` gives the values that a parameter takes. Of a sample it
-  // may be chance, and is an error only where no sample could meet it.
+  // A condition that no run meets: why, and where to look. `taken` gives the values that a parameter takes. Of a sample
+  // it may be chance, and is an error only where no sample could meet it.
   template <typename Taken>
   void report_idle(const Condition& condition, const char* what, uint64_t runs, const Taken& taken) {
     for (const auto& [key, value] : condition.values) {
       const std::string reason = why_never(key, value, taken);
       if (reason.empty()) continue;
       const std::optional<Note> note = note_on(key);
-      diagnostics_.error("E403", condition.position, fmt::format("this {} none of the {} runs: {}", what, grouped(runs), reason), note ? std::vector<Note>{*note} : std::vector<Note>{});
+      diagnostics_.error("E403", condition.position,
+                         fmt::format("this {} none of the {} runs: {}", what, grouped(runs), reason),
+                         note ? std::vector<Note>{*note} : std::vector<Note>{});
       return;
     }
     if (plan_.sample) return;
     std::vector<Note> notes;
     if (const Factor* zip = zip_of(condition.values)) notes.push_back({zip->position, "this zip pairs them otherwise"});
-    diagnostics_.error("E403", condition.position, fmt::format("this {} none of the {} runs: each of its values is taken, but never all in one run", what, grouped(runs)), notes);
+    diagnostics_.error("E403", condition.position,
+                       fmt::format("this {} none of the {} runs: each of its values is taken, but never all in one run",
+                                   what, grouped(runs)),
+                       notes);
   }
 
   // Empty when some run may have this value.
@@ -266,7 +290,10 @@ class Expander {
     if (plan_.seeds && plan_.seeds->name == key) return fmt::format("'{}' is given last, by [matrix.seeds]", key);
     if (is_drawn(key)) return fmt::format("'{}' is drawn from a range, and values are compared exactly", key);
     const std::vector<Value> values = taken(key);
-    if (values.empty()) return draft_.value(key) == value ? "" : fmt::format("'{}' is {} in each, not {}", key, draft_.value(key).dump(), value.dump());
+    if (values.empty())
+      return draft_.value(key) == value
+                 ? ""
+                 : fmt::format("'{}' is {} in each, not {}", key, draft_.value(key).dump(), value.dump());
     if (std::find(values.begin(), values.end(), value) != values.end()) return "";
     return fmt::format("'{}' takes {}; {} is not among them", key, listed(values), value.dump());
   }
@@ -275,7 +302,8 @@ class Expander {
   const Factor* zip_of(const Assignment& values) const {
     for (const Factor& factor : plan_.factors) {
       const auto columns = std::count_if(values.begin(), values.end(), [&](const auto& one) {
-        return !factor.rows.empty() && std::any_of(factor.rows[0].begin(), factor.rows[0].end(), [&](const auto& column) { return column.first == one.first; });
+        return !factor.rows.empty() && std::any_of(factor.rows[0].begin(), factor.rows[0].end(),
+                                                   [&](const auto& column) { return column.first == one.first; });
       });
       if (columns > 1) return &factor;
     }
@@ -283,19 +311,24 @@ class Expander {
   }
 
   bool is_drawn(const std::string& key) const {
-    return std::any_of(plan_.factors.begin(), plan_.factors.end(), [&](const Factor& factor) { return factor.range && factor.name == key; });
+    return std::any_of(plan_.factors.begin(), plan_.factors.end(),
+                       [&](const Factor& factor) { return factor.range && factor.name == key; });
   }
 
   std::optional<Note> note_on(const std::string& key) const {
-    const auto axis = std::find_if(plan_.axes.begin(), plan_.axes.end(), [&](const auto& one) { return one.first == key; });
-    return axis == plan_.axes.end() ? std::nullopt : std::optional<Note>({axis->second, is_drawn(key) ? "its range is here" : "its values are here"});
+    const auto axis =
+        std::find_if(plan_.axes.begin(), plan_.axes.end(), [&](const auto& one) { return one.first == key; });
+    return axis == plan_.axes.end()
+               ? std::nullopt
+               : std::optional<Note>({axis->second, is_drawn(key) ? "its range is here" : "its values are here"});
   }
 
   static std::string listed(const std::vector<Value>& values) {
     constexpr size_t few = 8;
     std::vector<std::string> texts;
     for (size_t i = 0; i < std::min(few, values.size()); ++i) texts.push_back(values[i].dump());
-    return fmt::format("{}{}", fmt::join(texts, ", "), values.size() > few ? fmt::format(" and {} more", values.size() - few) : "");
+    return fmt::format("{}{}", fmt::join(texts, ", "),
+                       values.size() > few ? fmt::format(" and {} more", values.size() - few) : "");
   }
 
   // ---- set and seeds ----
@@ -305,7 +338,8 @@ class Expander {
       if (!matches(point, set.when.values)) continue;
       ++changed;
       for (const auto& [key, value] : set.changes) {
-        const auto found = std::find_if(point.values.begin(), point.values.end(), [&, name = key](const auto& one) { return one.first == name; });
+        const auto found = std::find_if(point.values.begin(), point.values.end(),
+                                        [&, name = key](const auto& one) { return one.first == name; });
         if (found == point.values.end()) {
           point.values.emplace_back(key, value);
         } else {

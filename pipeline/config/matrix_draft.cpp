@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pipeline/suggestion.h"
 #include "pipeline/config/table_reader.h"
+#include "pipeline/suggestion.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -21,7 +21,8 @@ struct Leaf {
 
 class MatrixReader {
  public:
-  MatrixReader(const Draft& draft, Diagnostics& diagnostics) : draft_(draft), top_(*draft.matrix, matrix_keys(), diagnostics, "matrix"), diagnostics_(diagnostics) {}
+  MatrixReader(const Draft& draft, Diagnostics& diagnostics)
+      : draft_(draft), top_(*draft.matrix, matrix_keys(), diagnostics, "matrix"), diagnostics_(diagnostics) {}
 
   MatrixDraft read() {
     const Member* seeds = top_.table("seeds");
@@ -56,7 +57,8 @@ class MatrixReader {
     for (const Member& member : table.members) {
       const std::string key = prefix.empty() ? member.key : prefix + "." + member.key;
       const Tree& tree = member.tree;
-      const bool inner = tree.is_table && !tree.members.empty() && !tree.find("uniform") && !tree.find("log_uniform") && draft_.parameter(key) == nullptr;
+      const bool inner = tree.is_table && !tree.members.empty() && !tree.find("uniform") && !tree.find("log_uniform") &&
+                         draft_.parameter(key) == nullptr;
       if (!inner) {
         leaves.push_back({key, member.position, &tree});
       } else {
@@ -78,9 +80,13 @@ class MatrixReader {
     } else if (const DraftStage* found = draft_.find(stage)) {
       std::vector<std::string> names;
       for (const Specification& one : found->kind().parameters) names.push_back(one.name);
-      diagnostics_.error("E401", place, fmt::format("stage '{}' has no parameter '{}'{}", stage, key.substr(dot + 1), did_you_mean(key.substr(dot + 1), names)));
+      diagnostics_.error("E401", place,
+                         fmt::format("stage '{}' has no parameter '{}'{}", stage, key.substr(dot + 1),
+                                     did_you_mean(key.substr(dot + 1), names)));
     } else {
-      diagnostics_.error("E401", place, fmt::format("there is no stage '{}'{}", stage, instead_of(stage, draft_.stage_names(), "known:")));
+      diagnostics_.error(
+          "E401", place,
+          fmt::format("there is no stage '{}'{}", stage, instead_of(stage, draft_.stage_names(), "known:")));
     }
     return nullptr;
   }
@@ -106,17 +112,21 @@ class MatrixReader {
   // One parameter is varied in one place.
   void vary(const std::string& key, const Position& place) {
     for (const auto& [known, first] : matrix_.axes) {
-      if (known == key) diagnostics_.error("E407", place, fmt::format("'{}' is varied twice", key), {{first, "the first is here"}});
+      if (known == key)
+        diagnostics_.error("E407", place, fmt::format("'{}' is varied twice", key), {{first, "the first is here"}});
     }
     matrix_.axes.emplace_back(key, place);
     matrix_.places.try_emplace(key, place);
   }
 
   // Each value of a list of them, which must differ.
-  std::vector<Value> values_of(const std::string& key, const Specification& specification, const Tree& list, const std::string& what) {
+  std::vector<Value> values_of(const std::string& key, const Specification& specification, const Tree& list,
+                               const std::string& what) {
     std::vector<Value> values;
     if (!list.value.is_array() || list.elements.empty()) {
-      diagnostics_.error("E402", list.position, fmt::format("{} must be a list of values, is {}", what, list.value.is_array() ? "an empty list" : as_read(list.value)));
+      diagnostics_.error("E402", list.position,
+                         fmt::format("{} must be a list of values, is {}", what,
+                                     list.value.is_array() ? "an empty list" : as_read(list.value)));
       return values;
     }
     std::map<std::string, const Tree*> seen;
@@ -127,7 +137,9 @@ class MatrixReader {
       if (fresh) {
         values.push_back(*value);
       } else {
-        diagnostics_.error("E404", element.position, fmt::format("{} has the value {} twice", what, as_read(element.value)), {{first->second->position, "the first is here"}});
+        diagnostics_.error("E404", element.position,
+                           fmt::format("{} has the value {} twice", what, as_read(element.value)),
+                           {{first->second->position, "the first is here"}});
       }
     }
     return values;
@@ -137,7 +149,9 @@ class MatrixReader {
   Assignment given_by(const Tree& table) {
     for (const Leaf& leaf : leaves_of(table)) {
       if (!matrix_.seeds || leaf.key != matrix_.seeds->name) continue;
-      diagnostics_.error("E407", leaf.position, fmt::format("'{}' is set here, and by [matrix.seeds] in every run", leaf.key), {{matrix_.seeds->position, "the seeds are here"}});
+      diagnostics_.error("E407", leaf.position,
+                         fmt::format("'{}' is set here, and by [matrix.seeds] in every run", leaf.key),
+                         {{matrix_.seeds->position, "the seeds are here"}});
     }
     return assignment_of(table);
   }
@@ -164,7 +178,8 @@ class MatrixReader {
       if (leaf.tree->is_table) {
         factor.range = read_range(leaf, *known);
       } else {
-        for (Value& value : values_of(leaf.key, *known, *leaf.tree, fmt::format("axis '{}'", leaf.key))) factor.rows.push_back({{leaf.key, std::move(value)}});
+        for (Value& value : values_of(leaf.key, *known, *leaf.tree, fmt::format("axis '{}'", leaf.key)))
+          factor.rows.push_back({{leaf.key, std::move(value)}});
       }
       matrix_.factors.push_back(std::move(factor));
     }
@@ -178,23 +193,36 @@ class MatrixReader {
     const Member* linear = reader.given("uniform");
     const Member* logarithmic = reader.given("log_uniform");
     if ((linear == nullptr) == (logarithmic == nullptr)) {
-      diagnostics_.error("E402", leaf.tree->position, fmt::format("axis '{}' is a list of values, or a table with uniform = [low, high] or log_uniform = [low, high]", leaf.key));
+      diagnostics_.error(
+          "E402", leaf.tree->position,
+          fmt::format(
+              "axis '{}' is a list of values, or a table with uniform = [low, high] or log_uniform = [low, high]",
+              leaf.key));
       return std::nullopt;
     }
     const Tree& ends = (linear ? linear : logarithmic)->tree;
-    const bool numbers = ends.value.is_array() && ends.value.size() == 2 && ends.value[0].is_number() && ends.value[1].is_number();
+    const bool numbers =
+        ends.value.is_array() && ends.value.size() == 2 && ends.value[0].is_number() && ends.value[1].is_number();
     if (!numbers || ends.value[0] >= ends.value[1] || (logarithmic && ends.value[0] <= 0)) {
-      diagnostics_.error("E402", ends.position, logarithmic ? "log_uniform is [low, high], with 0 < low < high" : "uniform is [low, high], with low < high");
+      diagnostics_.error(
+          "E402", ends.position,
+          logarithmic ? "log_uniform is [low, high], with 0 < low < high" : "uniform is [low, high], with low < high");
       return std::nullopt;
     }
-    if (known.type != Type::integer && known.type != Type::number && known.type != Type::integer_or_word && known.type != Type::number_or_word) {
-      diagnostics_.error("E402", ends.position, fmt::format("'{}' takes no numbers, so that a range of them means nothing: give a list of values", leaf.key));
+    if (known.type != Type::integer && known.type != Type::number && known.type != Type::integer_or_word &&
+        known.type != Type::number_or_word) {
+      diagnostics_.error(
+          "E402", ends.position,
+          fmt::format("'{}' takes no numbers, so that a range of them means nothing: give a list of values", leaf.key));
       return std::nullopt;
     }
     const auto low = checked(leaf.key, known, ends.elements[0]), high = checked(leaf.key, known, ends.elements[1]);
-    if (!draft_.matrix->find("sample")) diagnostics_.error("E402", ends.position, "a range is drawn from: say how often, in [matrix.sample] with n and seed");
+    if (!draft_.matrix->find("sample"))
+      diagnostics_.error("E402", ends.position,
+                         "a range is drawn from: say how often, in [matrix.sample] with n and seed");
     if (!low || !high) return std::nullopt;
-    return Range{logarithmic != nullptr, known.type == Type::integer || known.type == Type::integer_or_word, low->get<double>(), high->get<double>()};
+    return Range{logarithmic != nullptr, known.type == Type::integer || known.type == Type::integer_or_word,
+                 low->get<double>(), high->get<double>()};
   }
 
   void read_zip(const Tree& table) {
@@ -206,7 +234,9 @@ class MatrixReader {
       if (known == nullptr) continue;
       vary(leaf.key, leaf.position);
       if (!leaf.tree->value.is_array() || leaf.tree->elements.empty()) {
-        diagnostics_.error("E402", leaf.tree->position, fmt::format("column '{}' of a zip must be a list of values, is {}", leaf.key, leaf.tree->value.is_array() ? "an empty list" : as_read(leaf.tree->value)));
+        diagnostics_.error("E402", leaf.tree->position,
+                           fmt::format("column '{}' of a zip must be a list of values, is {}", leaf.key,
+                                       leaf.tree->value.is_array() ? "an empty list" : as_read(leaf.tree->value)));
         continue;
       }
       const size_t length = leaf.tree->elements.size();
@@ -214,16 +244,20 @@ class MatrixReader {
         first = leaf;
         factor.rows.resize(length);
       } else if (length != factor.rows.size()) {
-        diagnostics_.error("E405", leaf.tree->position, fmt::format("column '{}' has {} values, column '{}' has {}", leaf.key, length, first->key, factor.rows.size()),
-              {{first->tree->position, fmt::format("'{}' is here", first->key)}});
+        diagnostics_.error("E405", leaf.tree->position,
+                           fmt::format("column '{}' has {} values, column '{}' has {}", leaf.key, length, first->key,
+                                       factor.rows.size()),
+                           {{first->tree->position, fmt::format("'{}' is here", first->key)}});
         continue;
       }
       names.push_back(leaf.key);
       for (size_t row = 0; row < length; ++row) {
-        if (const auto value = checked(leaf.key, *known, leaf.tree->elements[row])) factor.rows[row].emplace_back(leaf.key, *value);
+        if (const auto value = checked(leaf.key, *known, leaf.tree->elements[row]))
+          factor.rows[row].emplace_back(leaf.key, *value);
       }
     }
-    if (table.members.empty()) diagnostics_.error("E104", table.position, "a zip names its columns: \"stage.parameter\" = [values]");
+    if (table.members.empty())
+      diagnostics_.error("E104", table.position, "a zip names its columns: \"stage.parameter\" = [values]");
     factor.name = fmt::format("{}", fmt::join(names, ", "));
     if (first && !faulty()) refuse_twice(factor, *first);
     matrix_.factors.push_back(std::move(factor));
@@ -235,13 +269,16 @@ class MatrixReader {
       const auto [first, fresh] = seen.try_emplace(text_of(zip.rows[row]), row);
       if (fresh) continue;
       const std::vector<Tree>& places = column.tree->elements;
-      diagnostics_.error("E404", places[row].position, fmt::format("row {} of this zip is row {} again", row + 1, first->second + 1),
+      diagnostics_.error("E404", places[row].position,
+                         fmt::format("row {} of this zip is row {} again", row + 1, first->second + 1),
                          {{places[first->second].position, "the first is here"}});
     }
   }
 
   void refuse_empty(const Tree& table, const std::string& what) {
-    if (table.members.empty()) diagnostics_.error("E104", table.position, fmt::format("{} names at least one parameter: \"stage.parameter\" = value", what));
+    if (table.members.empty())
+      diagnostics_.error("E104", table.position,
+                         fmt::format("{} names at least one parameter: \"stage.parameter\" = value", what));
   }
 
   void read_set(const Tree& table) {
@@ -264,7 +301,9 @@ class MatrixReader {
     const auto n = reader.integer("n");
     const auto seed = reader.integer("seed");
     if (!complete || !n) return;
-    if (matrix_.factors.empty() && !faulty()) diagnostics_.error("E104", member.position, "[matrix.sample] draws from [matrix.axes] and [[matrix.zip]], and there is neither");
+    if (matrix_.factors.empty() && !faulty())
+      diagnostics_.error("E104", member.position,
+                         "[matrix.sample] draws from [matrix.axes] and [[matrix.zip]], and there is neither");
     matrix_.sample = {*n, seed.value_or(0), reader.given("n")->tree.position};
   }
 
@@ -278,7 +317,8 @@ class MatrixReader {
     const Specification* known = parameter(*path, place);
     if (known == nullptr) return;
     Factor factor{*path, place, {}, {}};
-    for (Value& value : values_of(*path, *known, reader.given("values")->tree, "'values' of [matrix.seeds]")) factor.rows.push_back({{*path, std::move(value)}});
+    for (Value& value : values_of(*path, *known, reader.given("values")->tree, "'values' of [matrix.seeds]"))
+      factor.rows.push_back({{*path, std::move(value)}});
     matrix_.seeds = std::move(factor);
   }
 
@@ -288,8 +328,12 @@ class MatrixReader {
       const size_t dot = key.find('.');
       const DraftValue& value = draft_.find(key.substr(0, dot))->values.at(key.substr(dot + 1));
       if (value.position.line > 0 || value.origin == "default" || value.origin == "--rehearse") continue;
-      diagnostics_.error("E205", value.position, fmt::format("the matrix varies '{}', so that no run would have this value; `--select '{}={}'` takes some of its runs", key, key, as_read(value.value)),
-            {{place, "it is varied here"}});
+      diagnostics_.error(
+          "E205", value.position,
+          fmt::format(
+              "the matrix varies '{}', so that no run would have this value; `--select '{}={}'` takes some of its runs",
+              key, key, as_read(value.value)),
+          {{place, "it is varied here"}});
     }
   }
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "pipeline/config/draft.h"
-#include "pipeline/suggestion.h"
 #include "pipeline/config/table_reader.h"
+#include "pipeline/suggestion.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -14,10 +14,14 @@ namespace {
 class EarlyStopReader {
  public:
   EarlyStopReader(const Draft& draft, const Member& member, Diagnostics& diagnostics)
-      : draft_(draft), member_(member), diagnostics_(diagnostics), table_(member.tree, early_stop_keys(), diagnostics, "matrix.early_stop") {}
+      : draft_(draft),
+        member_(member),
+        diagnostics_(diagnostics),
+        table_(member.tree, early_stop_keys(), diagnostics, "matrix.early_stop") {}
 
   std::optional<EarlyStop> read() {
-    if (!member_.tree.is_table) return of_method(TableReader(shorthand(), early_stop_keys(), diagnostics_).text("method"));
+    if (!member_.tree.is_table)
+      return of_method(TableReader(shorthand(), early_stop_keys(), diagnostics_).text("method"));
     table_.refuse_unknown_keys();
     return of_method(table_.text("method"));
   }
@@ -48,8 +52,10 @@ class EarlyStopReader {
     }
     const auto named = table_.text("stage");
     if (reporting.empty() || (reporting.size() > 1 && !named)) {
-      diagnostics_.error("E406", member_.position, reporting.empty() ? "no stage reports scores while it runs, so nothing can be stopped early"
-                                                                      : fmt::format("name the `stage` that is to be watched: {}", fmt::join(reporting, " or ")));
+      diagnostics_.error("E406", member_.position,
+                         reporting.empty()
+                             ? "no stage reports scores while it runs, so nothing can be stopped early"
+                             : fmt::format("name the `stage` that is to be watched: {}", fmt::join(reporting, " or ")));
       return false;
     }
     rule.stage = named.value_or(reporting.front());
@@ -59,15 +65,18 @@ class EarlyStopReader {
     for (const Score& score : scores) metrics.push_back(score.name);
     rule.metric = table_.text("metric").value_or(metrics.front());
     if (!is_one_of("metric", rule.metric, metrics, fmt::format("is reported by stage '{}'", rule.stage))) return false;
-    const auto score = std::find_if(scores.begin(), scores.end(), [&](const Score& one) { return one.name == rule.metric; });
+    const auto score =
+        std::find_if(scores.begin(), scores.end(), [&](const Score& one) { return one.name == rule.metric; });
     rule.larger_is_better = table_.text("goal").value_or(score->larger_is_better ? "max" : "min") == "max";
     return true;
   }
 
-  bool is_one_of(const char* key, const std::string& word, const std::vector<std::string>& words, const std::string& what) {
+  bool is_one_of(const char* key, const std::string& word, const std::vector<std::string>& words,
+                 const std::string& what) {
     if (std::find(words.begin(), words.end(), word) != words.end()) return true;
     const Member* given = table_.given(key);
-    diagnostics_.error("E406", given->tree.position, fmt::format("no {} '{}' {}{}", key, word, what, instead_of(word, words, "there is")));
+    diagnostics_.error("E406", given->tree.position,
+                       fmt::format("no {} '{}' {}{}", key, word, what, instead_of(word, words, "there is")));
     return false;
   }
 

@@ -42,9 +42,12 @@ std::string marks_of(const Port& port) {
 
 std::string_view name_of(Scope scope) {
   switch (scope) {
-    case Scope::rank0: return "runs on rank 0";
-    case Scope::all_ranks: return "runs on all ranks together";
-    case Scope::shared: return "all ranks share it, in buckets of samples";
+    case Scope::rank0:
+      return "runs on rank 0";
+    case Scope::all_ranks:
+      return "runs on all ranks together";
+    case Scope::shared:
+      return "all ranks share it, in buckets of samples";
   }
   return "";
 }
@@ -62,13 +65,17 @@ std::string cell(const std::string& text) {
   return out;
 }
 
-std::string quoted_range(const About& about) { return range_of(about, about.choices.empty() ? "" : fmt::format("`{}`", fmt::join(about.choices, "`, `"))); }
+std::string quoted_range(const About& about) {
+  return range_of(about, about.choices.empty() ? "" : fmt::format("`{}`", fmt::join(about.choices, "`, `")));
+}
 
-constexpr const char* key_columns = "| key | type | default | range | what it is | affects output |\n|---|---|---|---|---|---|\n";
+constexpr const char* key_columns =
+    "| key | type | default | range | what it is | affects output |\n|---|---|---|---|---|---|\n";
 
 std::string key_row(const std::string& name, std::string_view type, const Value& fallback, const About& about) {
-  return fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", name, type, fallback.is_null() ? "" : fmt::format("`{}`", fallback.dump()), quoted_range(about), cell(about.help),
-                     about.affects_output ? "yes" : "no");
+  return fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", name, type,
+                     fallback.is_null() ? "" : fmt::format("`{}`", fallback.dump()), quoted_range(about),
+                     cell(about.help), about.affects_output ? "yes" : "no");
 }
 
 std::string key_table(const Keys& keys) {
@@ -82,58 +89,78 @@ std::string key_table(const Keys& keys) {
 
 std::string port_rows(const std::vector<Port>& ports, const char* direction) {
   std::string text;
-  for (const Port& port : ports) text += fmt::format("| {} | `{}` | {}{} |\n", direction, port.name, cell(port.help), marks_of(port));
+  for (const Port& port : ports)
+    text += fmt::format("| {} | `{}` | {}{} |\n", direction, port.name, cell(port.help), marks_of(port));
   return text;
 }
 
 }  // namespace
 
 std::string reference_section(const StageKind& kind) {
-  std::string text = fmt::format("### {}\n\n{} (version {}; {}).\n\n", kind.name, kind.summary, kind.version, name_of(kind.scope));
+  std::string text =
+      fmt::format("### {}\n\n{} (version {}; {}).\n\n", kind.name, kind.summary, kind.version, name_of(kind.scope));
   if (kind.ports) {
     text += "Its ports are what `inputs` and `outputs` name.\n\n";
   } else {
-    text += "| | port | what it holds |\n|---|---|---|\n" + port_rows(kind.inputs, "in") + port_rows(kind.outputs, "out") + "\n";
+    text += "| | port | what it holds |\n|---|---|---|\n" + port_rows(kind.inputs, "in") +
+            port_rows(kind.outputs, "out") + "\n";
   }
   if (kind.parameters.empty()) return text + "No parameters.\n\n";
   text += key_columns;
-  for (const Specification& one : kind.parameters) text += key_row(one.name, type_of(one.type, one.about), one.fallback, one.about);
+  for (const Specification& one : kind.parameters)
+    text += key_row(one.name, type_of(one.type, one.about), one.fallback, one.about);
   return text + "\n";
 }
 
 std::string reference_page(const StageTable& kinds) {
   std::string text =
       "# Configuration reference\n\n"
-      "Made from the tables that read a configuration: `penstock stages --markdown > configs/REFERENCE.md`. A value is taken from a flag\n"
-      "(`--set stage.key=VALUE`), else from the environment (`PENSTOCK_SET_stage__key`), else from the file, else from the file's base\n"
-      "(`extends`), else it is the default. What affects no output is in no key of the cache. `penstock schema` prints the same as a JSON\n"
+      "Made from the tables that read a configuration: `penstock stages --markdown > configs/REFERENCE.md`. A value is "
+      "taken from a flag\n"
+      "(`--set stage.key=VALUE`), else from the environment (`PENSTOCK_SET_stage__key`), else from the file, else from "
+      "the file's base\n"
+      "(`extends`), else it is the default. What affects no output is in no key of the cache. `penstock schema` prints "
+      "the same as a JSON\n"
       "Schema for editors; `penstock validate` checks a file.\n\n"
-      "## The file\n\n" + key_table(file_keys()) +
-      "\n## [pipeline]\n\n" + key_table(pipeline_keys()) +
+      "## The file\n\n" +
+      key_table(file_keys()) + "\n## [pipeline]\n\n" + key_table(pipeline_keys()) +
       "\n## [stage.NAME]\n\n"
-      "A name holds letters, digits, `_` and `-`. These keys every stage has; all others are parameters of its kind, below.\n\n" + key_table(stage_keys()) +
-      "\n`resources`:\n\n" + key_table(resources_keys()) +
+      "A name holds letters, digits, `_` and `-`. These keys every stage has; all others are parameters of its kind, "
+      "below.\n\n" +
+      key_table(stage_keys()) + "\n`resources`:\n\n" + key_table(resources_keys()) +
       "\nAn input is one of these, or a list of them where its port takes one or more:\n\n"
       "- `\"stage.output\"`: an output of another stage. Of a matrix, each run takes its own run's.\n"
-      "- `\"stage.output[*]\"`: those of all runs; `\"stage.output[stage.parameter]\"`: of the runs that differ in that axis only.\n"
+      "- `\"stage.output[*]\"`: those of all runs; `\"stage.output[stage.parameter]\"`: of the runs that differ in "
+      "that axis only.\n"
       "- `\"file:PATH\"`: a file or folder outside, from the configuration's own folder.\n"
-      "- a table:\n\n" + key_table(source_keys()) +
+      "- a table:\n\n" +
+      key_table(source_keys()) +
       "\n## [matrix]\n\n"
-      "Made in this order: axes x zip (or a sample of them), exclude, include, set, seeds. Keys are `\"stage.parameter\"`, values are those\n"
-      "that the parameter takes. Without axes and zip, the includes are all there is.\n\n" + key_table(matrix_keys()) +
-      "\nAn axis that is drawn from (a range over an integer gives integers, both ends included):\n\n" + key_table(range_keys());
-  for (const Keys* keys : {&sample_keys(), &set_keys(), &seeds_keys(), &early_stop_keys()}) text += fmt::format("\n{}:\n\n{}", keys->where, key_table(*keys));
+      "Made in this order: axes x zip (or a sample of them), exclude, include, set, seeds. Keys are "
+      "`\"stage.parameter\"`, values are those\n"
+      "that the parameter takes. Without axes and zip, the includes are all there is.\n\n" +
+      key_table(matrix_keys()) +
+      "\nAn axis that is drawn from (a range over an integer gives integers, both ends included):\n\n" +
+      key_table(range_keys());
+  for (const Keys* keys : {&sample_keys(), &set_keys(), &seeds_keys(), &early_stop_keys()})
+    text += fmt::format("\n{}:\n\n{}", keys->where, key_table(*keys));
   text += "\n## Stage kinds\n\n";
   for (const StageKind& kind : kinds) text += reference_section(kind);
-  text += "## Errors\n\n`penstock explain E203` prints a row of this table.\n\n| code | meaning | what to do |\n|---|---|---|\n";
-  for (const Rule& rule : rules()) text += fmt::format("| {} | {} | {} |\n", rule.code, cell(std::string(rule.meaning)), cell(std::string(rule.remedy)));
+  text +=
+      "## Errors\n\n`penstock explain E203` prints a row of this table.\n\n| code | meaning | what to do "
+      "|\n|---|---|---|\n";
+  for (const Rule& rule : rules())
+    text +=
+        fmt::format("| {} | {} | {} |\n", rule.code, cell(std::string(rule.meaning)), cell(std::string(rule.remedy)));
   return text;
 }
 
 std::string describe_kind(const StageKind& kind) {
-  std::string text = fmt::format("{} (version {}): {}\n{}\n", kind.name, kind.version, kind.summary, name_of(kind.scope));
+  std::string text =
+      fmt::format("{} (version {}): {}\n{}\n", kind.name, kind.version, kind.summary, name_of(kind.scope));
   for (const Port& port : kind.inputs) text += fmt::format("  in   {:14} {}{}\n", port.name, port.help, marks_of(port));
-  for (const Port& port : kind.outputs) text += fmt::format("  out  {:14} {}{}\n", port.name, port.help, marks_of(port));
+  for (const Port& port : kind.outputs)
+    text += fmt::format("  out  {:14} {}{}\n", port.name, port.help, marks_of(port));
   if (!kind.parameters.empty()) text += "parameters:\n";
   for (const Specification& one : kind.parameters) {
     text += fmt::format("  {} = {}\n      {}{}: {}\n", one.name, one.fallback.dump(), type_of(one.type, one.about),

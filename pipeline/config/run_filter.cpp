@@ -27,10 +27,9 @@ bool parse_integer(std::string_view text, int& value) {
 }  // namespace
 
 RunFilter::Condition RunFilter::parse_condition(const std::string& text) {
-  static const std::vector<std::pair<std::string, Comparison>> signs = {{"<=", Comparison::at_most}, {">=", Comparison::at_least},
-                                                                       {"!=", Comparison::unequal}, {"==", Comparison::equal},
-                                                                       {"=", Comparison::equal},    {"<", Comparison::less},
-                                                                       {">", Comparison::more}};
+  static const std::vector<std::pair<std::string, Comparison>> signs = {
+      {"<=", Comparison::at_most}, {">=", Comparison::at_least}, {"!=", Comparison::unequal}, {"==", Comparison::equal},
+      {"=", Comparison::equal},    {"<", Comparison::less},      {">", Comparison::more}};
   const size_t at = text.find_first_of("<>=!");
   for (const auto& [sign, comparison] : signs) {
     if (at == std::string::npos || text.compare(at, sign.size(), sign) != 0) continue;
@@ -41,7 +40,9 @@ RunFilter::Condition RunFilter::parse_condition(const std::string& text) {
     condition.value = *value;
     return condition;
   }
-  throw Error(ExitCode::usage, fmt::format("--select: '{}' is no condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
+  throw Error(
+      ExitCode::usage,
+      fmt::format("--select: '{}' is no condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
 }
 
 RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
@@ -52,23 +53,32 @@ RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
   }
   if (part.empty()) return filter;
   const size_t slash = part.find('/');
-  const bool numbers = slash != std::string::npos && parse_integer(std::string_view(part).substr(0, slash), filter.part_) &&
+  const bool numbers = slash != std::string::npos &&
+                       parse_integer(std::string_view(part).substr(0, slash), filter.part_) &&
                        parse_integer(std::string_view(part).substr(slash + 1), filter.parts_);
   if (!numbers || filter.part_ < 1 || filter.part_ > filter.parts_) {
-    throw Error(ExitCode::usage, fmt::format("--part: '{}' is no part; write i/n with 1 <= i <= n, as in --part 2/4", part));
+    throw Error(ExitCode::usage,
+                fmt::format("--part: '{}' is no part; write i/n with 1 <= i <= n, as in --part 2/4", part));
   }
   return filter;
 }
 
 bool RunFilter::Condition::holds(const Value& actual) const {
-  if (key == id_key) return actual.get<std::string>().starts_with(value.get<std::string>()) == (comparison == Comparison::equal);
+  if (key == id_key)
+    return actual.get<std::string>().starts_with(value.get<std::string>()) == (comparison == Comparison::equal);
   switch (comparison) {
-    case Comparison::equal: return actual == value;
-    case Comparison::unequal: return actual != value;
-    case Comparison::less: return actual < value;
-    case Comparison::at_most: return actual <= value;
-    case Comparison::more: return actual > value;
-    case Comparison::at_least: return actual >= value;
+    case Comparison::equal:
+      return actual == value;
+    case Comparison::unequal:
+      return actual != value;
+    case Comparison::less:
+      return actual < value;
+    case Comparison::at_most:
+      return actual <= value;
+    case Comparison::more:
+      return actual > value;
+    case Comparison::at_least:
+      return actual >= value;
   }
   return false;
 }
@@ -84,12 +94,15 @@ std::vector<bool> RunFilter::apply(const Graph& graph) const {
       std::vector<std::string> names;
       for (const auto& [name, value] : any.declaration->values) names.push_back(name);
       if (std::find(names.begin(), names.end(), parameter) == names.end()) {
-        throw Error(ExitCode::usage, fmt::format("--select: stage '{}' has no parameter '{}'{}", any.stage(), parameter, did_you_mean(parameter, names)));
+        throw Error(ExitCode::usage, fmt::format("--select: stage '{}' has no parameter '{}'{}", any.stage(), parameter,
+                                                 did_you_mean(parameter, names)));
       }
     }
     for (size_t run = 0; run < taken.size(); ++run) {
-      const Value actual = condition.key == id_key ? Value(graph.runs[run].id)
-                                                   : graph.nodes[graph.node_of(graph.runs[run], condition.key.substr(0, dot))].value(parameter);
+      const Value actual =
+          condition.key == id_key
+              ? Value(graph.runs[run].id)
+              : graph.nodes[graph.node_of(graph.runs[run], condition.key.substr(0, dot))].value(parameter);
       if (!condition.holds(actual)) taken[run] = false;
     }
   }

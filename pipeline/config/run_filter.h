@@ -10,8 +10,8 @@ namespace penstock::pipeline {
 
 class RunFilter {
  public:
-  // `select`: conditions KEY OP VALUE joined by commas, all of which must hold; KEY is stage.param or `run` (a prefix of
-  // the id), OP one of = != < <= > >=, VALUE a TOML value. `part`: "i/n", 1 <= i <= n. Either may be empty. Throws
+  // `select`: conditions KEY OP VALUE joined by commas, all of which must hold; KEY is stage.param or `run` (a prefix
+  // of the id), OP one of = != < <= > >=, VALUE a TOML value. `part`: "i/n", 1 <= i <= n. Either may be empty. Throws
   // Error(usage).
   static RunFilter parse(const std::string& select, const std::string& part);
 

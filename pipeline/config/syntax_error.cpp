@@ -73,7 +73,8 @@ std::optional<Opened> opened_in(const std::string& text) {
 
 class Retelling {
  public:
-  Retelling(const std::string& text, const Position& where, std::string_view complaint) : complaint_(complaint), error_{where, "", {}} {
+  Retelling(const std::string& text, const Position& where, std::string_view complaint)
+      : complaint_(complaint), error_{where, "", {}} {
     std::istringstream all(text);
     for (std::string line; std::getline(all, line);) lines_.push_back(line);
     lines_.resize(std::max(lines_.size(), static_cast<size_t>(where.line)));
@@ -87,7 +88,8 @@ class Retelling {
       twice();
     } else if (has("could not determine value type")) {
       no_value();
-    } else if (has("parsing string: unescaped control") || has("parsing literal string: control") || has("parsing string: encountered end")) {
+    } else if (has("parsing string: unescaped control") || has("parsing literal string: control") ||
+               has("parsing string: encountered end")) {
       open_quote();
     } else if (has("unknown escape sequence")) {
       error_.sentence = plainly() + "; write \\\\ for a backslash, or the text in single quotes";
@@ -123,11 +125,16 @@ class Retelling {
   }
   const std::string& line() const { return lines_[error_.position.line - 1]; }
 
-  // "Error while parsing array: expected comma ..., saw '\n'" -> "in a list: expected comma ..., saw the end of the line".
+  // "Error while parsing array: expected comma ..., saw '\n'" -> "in a list: expected comma ..., saw the end of the
+  // line".
   std::string plainly() const {
     static const std::vector<std::pair<std::string, std::string>> words = {
-        {"Error while parsing key-value pair: ", ""}, {"Error while parsing root table: ", ""}, {"Error while parsing value: ", ""},
-        {"Error while parsing array: ", "in a list: "}, {"Error while parsing ", "in a "}, {"'\\n'", "the end of the line"}};
+        {"Error while parsing key-value pair: ", ""},
+        {"Error while parsing root table: ", ""},
+        {"Error while parsing value: ", ""},
+        {"Error while parsing array: ", "in a list: "},
+        {"Error while parsing ", "in a "},
+        {"'\\n'", "the end of the line"}};
     std::string text = complaint_;
     for (const auto& [from, to] : words) {
       if (const size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
@@ -155,10 +162,13 @@ class Retelling {
     std::optional<int> first;
     for (int above = number - 1; above >= 1 && !first; --above) {
       if (header.empty() && !header_of(lines_[above - 1]).empty()) break;
-      if (!key.empty() && (header.empty() ? key_of(lines_[above - 1]) : header_of(lines_[above - 1])) == key) first = above;
+      if (!key.empty() && (header.empty() ? key_of(lines_[above - 1]) : header_of(lines_[above - 1])) == key)
+        first = above;
     }
-    error_.sentence = header.empty() ? fmt::format("the key '{}' is there twice in one table", key) : fmt::format("the table [{}] is there twice", key);
-    if (first) point_at(*first, trimmed(lines_[*first - 1].substr(0, lines_[*first - 1].find(header.empty() ? '=' : '#'))));
+    error_.sentence = header.empty() ? fmt::format("the key '{}' is there twice in one table", key)
+                                     : fmt::format("the table [{}] is there twice", key);
+    if (first)
+      point_at(*first, trimmed(lines_[*first - 1].substr(0, lines_[*first - 1].find(header.empty() ? '=' : '#'))));
     const Position earlier = error_.position;
     point_at(number, trimmed(line().substr(0, line().find(header.empty() ? '=' : '#'))));
     if (first) {

@@ -15,8 +15,8 @@ struct SyntaxError {
   std::vector<Note> notes;
 };
 
-// `text` is well formed up to `where`, at which the parser stopped with `complaint`. The place that is told is where the
-// person would look: the opening quote, the word without quotes, the key that is there a second time.
+// `text` is well formed up to `where`, at which the parser stopped with `complaint`. The place that is told is where
+// the person would look: the opening quote, the word without quotes, the key that is there a second time.
 SyntaxError retold(const std::string& text, const Position& where, std::string_view complaint);
 
 }  // namespace penstock::pipeline

@@ -9,14 +9,17 @@
 
 namespace penstock::pipeline {
 
-void report_unknown_key(const Member& member, const std::string& where, const std::vector<std::string>& names, Diagnostics& diagnostics) {
-  diagnostics.error("E102", member.position, fmt::format("{} has no key '{}'{}", where, member.key, instead_of(member.key, names, "it takes")));
+void report_unknown_key(const Member& member, const std::string& where, const std::vector<std::string>& names,
+                        Diagnostics& diagnostics) {
+  diagnostics.error("E102", member.position,
+                    fmt::format("{} has no key '{}'{}", where, member.key, instead_of(member.key, names, "it takes")));
 }
 
 void TableReader::refuse_unknown_keys() const {
   const std::vector<std::string> names = keys_.names();
   for (const Member& member : tree_.members) {
-    if (std::find(names.begin(), names.end(), member.key) == names.end()) report_unknown_key(member, keys_.where, names, diagnostics_);
+    if (std::find(names.begin(), names.end(), member.key) == names.end())
+      report_unknown_key(member, keys_.where, names, diagnostics_);
   }
 }
 
@@ -26,7 +29,8 @@ bool TableReader::requires_its_keys(const Position& place) const {
   for (const Key& key : keys_.keys) {
     if (!key.required || tree_.find(key.name) != nullptr) continue;
     all = false;
-    const bool misspelt = std::any_of(tree_.members.begin(), tree_.members.end(), [&](const Member& one) { return nearest_name(one.key, names) == key.name; });
+    const bool misspelt = std::any_of(tree_.members.begin(), tree_.members.end(),
+                                      [&](const Member& one) { return nearest_name(one.key, names) == key.name; });
     if (misspelt) continue;  // told as that
     diagnostics_.error("E104", place, fmt::format("{} lacks '{}': {}", keys_.where, key.name, key.about.help));
   }
@@ -41,7 +45,8 @@ const Member* TableReader::checked(const std::string& key) const {
   const Value& value = member->tree.value;
   const auto problem = problem_with({key, *known.type, {}, known.about}, value);
   if (!problem) return member;
-  diagnostics_.error(fits(*known.type, value) ? "E202" : "E103", member->tree.position, fmt::format("'{}' {}", key, *problem));
+  diagnostics_.error(fits(*known.type, value) ? "E202" : "E103", member->tree.position,
+                     fmt::format("'{}' {}", key, *problem));
   return nullptr;
 }
 
@@ -64,17 +69,20 @@ std::vector<std::pair<std::string, Position>> TableReader::words(const std::stri
   std::vector<std::pair<std::string, Position>> found;
   const Member* member = checked(key);
   if (member == nullptr) return found;
-  for (const Tree& element : member->tree.elements) found.emplace_back(element.value.get<std::string>(), element.position);
+  for (const Tree& element : member->tree.elements)
+    found.emplace_back(element.value.get<std::string>(), element.position);
   return found;
 }
 
 const Member* TableReader::table(const std::string& key) const {
   const Member* member = tree_.find(key);
   if (member == nullptr || member->tree.is_table) return member;
-  const bool listed = std::any_of(member->tree.elements.begin(), member->tree.elements.end(), [](const Tree& one) { return one.is_table; });
-  diagnostics_.error("E103", member->position,
-                     listed ? fmt::format("'{}' is no list of tables: write [{}]", key, full(key))
-                            : fmt::format("'{}' must be a table, is {}: write [{}]", key, as_read(member->tree.value), full(key)));
+  const bool listed = std::any_of(member->tree.elements.begin(), member->tree.elements.end(),
+                                  [](const Tree& one) { return one.is_table; });
+  diagnostics_.error(
+      "E103", member->position,
+      listed ? fmt::format("'{}' is no list of tables: write [{}]", key, full(key))
+             : fmt::format("'{}' must be a table, is {}: write [{}]", key, as_read(member->tree.value), full(key)));
   return nullptr;
 }
 
@@ -90,7 +98,8 @@ std::vector<const Tree*> TableReader::tables(const std::string& key) const {
     if (element.is_table) {
       found.push_back(&element);
     } else {
-      diagnostics_.error("E103", element.position, fmt::format("'{}' is a list of tables, and holds {}", key, as_read(element.value)));
+      diagnostics_.error("E103", element.position,
+                         fmt::format("'{}' is a list of tables, and holds {}", key, as_read(element.value)));
     }
   }
   return found;

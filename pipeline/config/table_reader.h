@@ -41,6 +41,7 @@ class TableReader {
 };
 
 // Reports `key` as one that `where` lacks.
-void report_unknown_key(const Member& member, const std::string& where, const std::vector<std::string>& names, Diagnostics& diagnostics);
+void report_unknown_key(const Member& member, const std::string& where, const std::vector<std::string>& names,
+                        Diagnostics& diagnostics);
 
 }  // namespace penstock::pipeline

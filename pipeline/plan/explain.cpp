@@ -46,14 +46,17 @@ Explanation Explainer::why(int index, const Publications& published) {
   std::string waiting;  // an upstream that is not published yet
   for (const Input& input : node.inputs) {
     for (const Source& source : input.sources) {
-      if (source.node < 0 || published[source.node] || plan_.nodes[source.node].state == State::pruned || !waiting.empty()) continue;
+      if (source.node < 0 || published[source.node] || plan_.nodes[source.node].state == State::pruned ||
+          !waiting.empty())
+        continue;
       waiting = graph_.nodes[source.node].stage();
     }
   }
   if (waiting.empty()) {
     const KeyFields fields = action_fields(graph_, index, plan_, published);
     if (store_.has_progress(fields.key())) return {"unfinished; goes on where it stopped", {}};
-    if (const Adoption adoption = adoption_of(node, fields, store_); adoption.from) return {"goes on from " + *adoption.from, {}};
+    if (const Adoption adoption = adoption_of(node, fields, store_); adoption.from)
+      return {"goes on from " + *adoption.from, {}};
     Explanation explanation = compare(node, fields, true);
     if (const Adoption adoption = adoption_of(node, fields, store_); !adoption.refusal.empty()) {
       explanation.reason += "; from the beginning, since " + adoption.refusal;
@@ -73,7 +76,8 @@ const Explainer::Candidate* Explainer::nearest(const std::string& kind, const Ke
   Fingerprint different;
   for (const Candidate& candidate : candidates(kind, complete)) {
     different.clear();
-    std::set_symmetric_difference(fingerprint.begin(), fingerprint.end(), candidate.fingerprint.begin(), candidate.fingerprint.end(), std::back_inserter(different));
+    std::set_symmetric_difference(fingerprint.begin(), fingerprint.end(), candidate.fingerprint.begin(),
+                                  candidate.fingerprint.end(), std::back_inserter(different));
     if (nearest == nullptr || different.size() < fewest) {
       nearest = &candidate;
       fewest = different.size();
@@ -87,7 +91,8 @@ std::optional<double> Explainer::expected_seconds(int index) {
   const Candidate* candidate = nearest(node.kind().name, own_fields(node), false);
   if (candidate == nullptr) return std::nullopt;
   const auto attempts = store_.attempts(candidate->manifest.fields.key());
-  const auto good = std::find_if(attempts.rbegin(), attempts.rend(), [](const Attempt& one) { return one.exit_code == 0; });
+  const auto good =
+      std::find_if(attempts.rbegin(), attempts.rend(), [](const Attempt& one) { return one.exit_code == 0; });
   return good == attempts.rend() ? std::nullopt : std::optional(good->wall_seconds);
 }
 
@@ -103,7 +108,8 @@ Explanation Explainer::compare(const Node& node, const KeyFields& mine, bool com
   }
   const Difference& first = explanation.differences.front();
   explanation.reason = fmt::format("{}: {} -> {}", first.field, first.before, first.after);
-  if (explanation.differences.size() > 1) explanation.reason += fmt::format(" and {} more", explanation.differences.size() - 1);
+  if (explanation.differences.size() > 1)
+    explanation.reason += fmt::format(" and {} more", explanation.differences.size() - 1);
   return explanation;
 }
 

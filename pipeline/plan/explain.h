@@ -15,18 +15,20 @@ struct Explanation {
   std::vector<Difference> differences;  // from the nearest manifest of the same kind, when that is what decided
 };
 
-// Compares with what the store held when this object was first asked about a kind: of the newest manifests, the one with
-// the fewest differences. Not thread-safe.
+// Compares with what the store held when this object was first asked about a kind: of the newest manifests, the one
+// with the fewest differences. Not thread-safe.
 class Explainer {
  public:
-  Explainer(const Graph& graph, const Plan& plan, const Store& store) : graph_(graph), plan_(plan), store_(store), planned_(published_in(plan)) {}
+  Explainer(const Graph& graph, const Plan& plan, const Store& store)
+      : graph_(graph), plan_(plan), store_(store), planned_(published_in(plan)) {}
 
   // `published`: what upstreams published so far, as Graph::nodes; the comparison is exact where all of them did.
   Explanation why(int node, const Publications& published);
   // As planned, before anything ran.
   Explanation why(int node) { return why(node, planned_); }
 
-  // How long a run of this instance may take: the last that went well of what is nearest to it. nullopt without history.
+  // How long a run of this instance may take: the last that went well of what is nearest to it. nullopt without
+  // history.
   std::optional<double> expected_seconds(int node);
 
  private:

@@ -11,13 +11,16 @@
 namespace penstock::pipeline {
 namespace {
 
-Error refused_input(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source, const std::string& problem) {
-  std::string text = fmt::format("{}: input '{}' of stage '{}': {}", to_string(source.position), port, stage.stage, problem);
+Error refused_input(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source,
+                    const std::string& problem) {
+  std::string text =
+      fmt::format("{}: input '{}' of stage '{}': {}", to_string(source.position), port, stage.stage, problem);
   if (!source.origin.empty()) text += "\n" + source.origin;
   return Error(ExitCode::data, text);
 }
 
-Outside look_outside(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source, StatCache& inputs) {
+Outside look_outside(const StageDeclaration& stage, const std::string& port, const DeclaredSource& source,
+                     StatCache& inputs) {
   Outside outside;
   try {
     outside = inputs.look(source.external);
@@ -25,7 +28,9 @@ Outside look_outside(const StageDeclaration& stage, const std::string& port, con
     throw refused_input(stage, port, source, error.what());
   }
   if (!source.sha256.empty() && outside.digest.hex() != source.sha256) {
-    throw refused_input(stage, port, source, fmt::format("{} has sha256 {}, the configuration pins {}", source.external.string(), outside.digest.hex(), source.sha256));
+    throw refused_input(stage, port, source,
+                        fmt::format("{} has sha256 {}, the configuration pins {}", source.external.string(),
+                                    outside.digest.hex(), source.sha256));
   }
   return outside;
 }
@@ -68,7 +73,8 @@ class Planner {
         const Node& node = graph_.nodes[index];
         if (node.stage() != target) continue;
         // A part of the runs is not enough for what gathers over them.
-        const bool gathers = std::any_of(node.inputs.begin(), node.inputs.end(), [](const Input& input) { return input.fan_in(); });
+        const bool gathers =
+            std::any_of(node.inputs.begin(), node.inputs.end(), [](const Input& input) { return input.fan_in(); });
         if (gathers && !selection_.runs.takes_all()) continue;
         is_target_[index] = std::any_of(node.runs.begin(), node.runs.end(), [&](int run) { return plan_.runs[run]; });
       }
@@ -90,7 +96,8 @@ class Planner {
     });
     for (const DeclaredInput& input : stage.inputs) {
       for (const DeclaredSource& source : input.sources) {
-        if (source.port.empty() && needed) plan_.outside.emplace(&source, look_outside(stage, input.port, source, inputs_));
+        if (source.port.empty() && needed)
+          plan_.outside.emplace(&source, look_outside(stage, input.port, source, inputs_));
       }
     }
   }
@@ -101,7 +108,8 @@ class Planner {
     if (!is_known(node)) return;
     known_[index] = true;
     planned.recipe = recipe_key(node);
-    planned.forced = planned.needed && (selection_.force_all || selection_.forced.count(node.stage()) || !node.declaration->cacheable);
+    planned.forced = planned.needed &&
+                     (selection_.force_all || selection_.forced.count(node.stage()) || !node.declaration->cacheable);
     if (planned.forced) return;
     planned.published = store_.find_recipe(planned.recipe);
     if (!planned.published && upstreams_are_hits(node)) {
@@ -109,8 +117,10 @@ class Planner {
       planned.published = store_.find_action(fields.key());
       if (!planned.published && adoption_of(node, fields, store_).from) planned.state = State::adopt;
     }
-    if (planned.published) planned.state = State::hit;
-    else if (is_given_up(node, planned)) planned.state = State::pruned;
+    if (planned.published)
+      planned.state = State::hit;
+    else if (is_given_up(node, planned))
+      planned.state = State::pruned;
     published_[index] = planned.published;
   }
 
@@ -125,7 +135,8 @@ class Planner {
     if (sweep_ && node.stage() == sweep_->rule().stage) return sweep_->pruned_at(planned.recipe).has_value();
     if (!sweep_) return false;
     const auto required = required_by(node);
-    return std::any_of(required.begin(), required.end(), [this](int upstream) { return plan_.nodes[upstream].state == State::pruned; });
+    return std::any_of(required.begin(), required.end(),
+                       [this](int upstream) { return plan_.nodes[upstream].state == State::pruned; });
   }
 
   // Everything upstream has a digest; only of what no target needs may something be missing outside.
@@ -164,13 +175,19 @@ class Planner {
       for (const Source& source : input.sources) {
         if (!is_volatile(graph_, source)) sources.push_back(&source);
       }
-      const auto id_of = [this](const Source* source) { return source->run < 0 ? std::string_view() : std::string_view(graph_.runs[source->run].id); };
-      if (input.fan_in()) std::stable_sort(sources.begin(), sources.end(), [&](const Source* a, const Source* b) { return id_of(a) < id_of(b); });
+      const auto id_of = [this](const Source* source) {
+        return source->run < 0 ? std::string_view() : std::string_view(graph_.runs[source->run].id);
+      };
+      if (input.fan_in())
+        std::stable_sort(sources.begin(), sources.end(),
+                         [&](const Source* a, const Source* b) { return id_of(a) < id_of(b); });
       hasher.field(input.port()).field(static_cast<uint64_t>(sources.size()));
       for (const Source* source : sources) {
         if (input.fan_in()) hasher.field(id_of(source));
-        if (source->node < 0) hasher.field(plan_.outside.at(source->declared).digest);
-        else hasher.field(plan_.nodes[source->node].recipe).field(source->port());
+        if (source->node < 0)
+          hasher.field(plan_.outside.at(source->declared).digest);
+        else
+          hasher.field(plan_.nodes[source->node].recipe).field(source->port());
       }
     }
     return hasher.finish();
@@ -194,11 +211,13 @@ class Planner {
     for (size_t index = 0; index < graph_.nodes.size(); ++index) {
       const Node& node = graph_.nodes[index];
       const auto upstreams = upstreams_of(node);
-      allowed[index] = node.stage() == *cut ||
-                       (!selection_.only && std::any_of(upstreams.begin(), upstreams.end(), [&](int upstream) { return allowed[upstream]; }));
+      allowed[index] =
+          node.stage() == *cut || (!selection_.only && std::any_of(upstreams.begin(), upstreams.end(),
+                                                                   [&](int upstream) { return allowed[upstream]; }));
       if (plan_.nodes[index].runs() && !allowed[index]) {
-        throw Error(ExitCode::usage, fmt::format("--{} {}: stage '{}' is needed and not done; run it first, or leave the flag out",
-                                                 selection_.only ? "only" : "from", *cut, node.stage()));
+        throw Error(ExitCode::usage,
+                    fmt::format("--{} {}: stage '{}' is needed and not done; run it first, or leave the flag out",
+                                selection_.only ? "only" : "from", *cut, node.stage()));
       }
     }
   }
@@ -219,10 +238,14 @@ class Planner {
 
 const char* name_of(State state) {
   switch (state) {
-    case State::hit: return "hit";
-    case State::adopt: return "adopt";
-    case State::pruned: return "pruned";
-    case State::run: break;
+    case State::hit:
+      return "hit";
+    case State::adopt:
+      return "adopt";
+    case State::pruned:
+      return "pruned";
+    case State::run:
+      break;
   }
   return "run";
 }

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/config/run_filter.h"
 #include "pipeline/graph.h"
 #include "pipeline/keys.h"
-#include "pipeline/config/run_filter.h"
 #include "pipeline/store/stat_cache.h"
 #include "pipeline/store/store.h"
 
@@ -26,7 +26,8 @@ const char* name_of(State state);  // "hit", "adopt", "run", "pruned"
 struct PlannedNode {
   State state = State::run;
   bool needed = false;  // a target is made of it, however far upstream
-  bool wanted = false;  // its output is: a target, or what something that runs takes or waits for. A hit's upstreams are not
+  bool wanted =
+      false;  // its output is: a target, or what something that runs takes or waits for. A hit's upstreams are not
   bool forced = false;  // runs whatever the store holds
   Digest recipe;
   PublicationPointer published;  // of a hit; of an instance that is not needed, when the store holds it
@@ -41,7 +42,7 @@ struct Selection {
   std::optional<std::string> from;   // run nothing upstream of this stage
   std::optional<std::string> only;   // run this stage alone
   bool force_all = false;
-  std::set<std::string> forced;      // stage names
+  std::set<std::string> forced;  // stage names
   RunFilter runs;
 };
 
@@ -52,7 +53,7 @@ struct Plan {
   std::vector<PlannedNode> nodes;  // as Graph::nodes
   std::vector<bool> runs;          // those that were asked for, as Graph::runs
   std::map<const DeclaredSource*, Outside> outside;
-  std::string sweep;               // the sweep's id, where [matrix.early_stop] gives up runs; or empty
+  std::string sweep;  // the sweep's id, where [matrix.early_stop] gives up runs; or empty
 
   // Those that a person is told about: the wanted, and the hits that a target is made of.
   std::vector<int> listed() const;

@@ -7,7 +7,11 @@
 namespace penstock::pipeline {
 
 Schedule::Schedule(const Graph& graph, const Plan& plan)
-    : graph_(graph), status_(graph.nodes.size()), well_(graph.nodes.size()), missing_(graph.nodes.size()), downstream_(graph.nodes.size()) {
+    : graph_(graph),
+      status_(graph.nodes.size()),
+      well_(graph.nodes.size()),
+      missing_(graph.nodes.size()),
+      downstream_(graph.nodes.size()) {
   for (const PlannedNode& planned : plan.nodes) {
     runs_.push_back(planned.state != State::hit);
     if (planned.state == State::pruned) status_[runs_.size() - 1] = Status::ended;  // and not well
@@ -17,8 +21,8 @@ Schedule::Schedule(const Graph& graph, const Plan& plan)
   }
 }
 
-// What runs waits for all that it takes. A hit needs nothing, but waits for what runs anyway: that may publish something
-// else than it did.
+// What runs waits for all that it takes. A hit needs nothing, but waits for what runs anyway: that may publish
+// something else than it did.
 void Schedule::want(int node) {
   status_[node] = Status::waiting;
   ++open_;
@@ -54,7 +58,8 @@ void Schedule::start(int node) {
 bool Schedule::can_begin(int node) const {
   const auto good = [this](int upstream) { return status_[upstream] == Status::unwanted || well_[upstream]; };
   const auto required = required_by(graph_.nodes[node]), upstreams = upstreams_of(graph_.nodes[node]);
-  return std::all_of(required.begin(), required.end(), good) && (upstreams.empty() || std::any_of(upstreams.begin(), upstreams.end(), good));
+  return std::all_of(required.begin(), required.end(), good) &&
+         (upstreams.empty() || std::any_of(upstreams.begin(), upstreams.end(), good));
 }
 
 std::vector<int> Schedule::end(int node, bool well) {

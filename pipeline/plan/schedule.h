@@ -9,8 +9,8 @@
 
 namespace penstock::pipeline {
 
-// One thread at a time. An instance is ready when everything wanted upstream of it has ended well; it ends once, well or
-// badly, and what cannot do without a bad one ends with it.
+// One thread at a time. An instance is ready when everything wanted upstream of it has ended well; it ends once, well
+// or badly, and what cannot do without a bad one ends with it.
 class Schedule {
  public:
   Schedule(const Graph& graph, const Plan& plan);
@@ -23,8 +23,8 @@ class Schedule {
   void start(int node);
   // Returns the instances downstream that cannot begin any more; they have ended too.
   std::vector<int> end(int node, bool well);
-  // `node` did not start, because the stored output of `upstreams` is bad: they have to run, and it waits for them. Returns
-  // the instances that are open again, or now.
+  // `node` did not start, because the stored output of `upstreams` is bad: they have to run, and it waits for them.
+  // Returns the instances that are open again, or now.
   std::vector<int> again(int node, const std::vector<int>& upstreams);
 
  private:

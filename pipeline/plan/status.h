@@ -28,7 +28,8 @@ struct NodeStatus {
 };
 
 // `published`: of published_in(plan).
-NodeStatus status_of(const Graph& graph, int node, const Plan& plan, const Publications& published, const Store& store, Explainer& explainer);
+NodeStatus status_of(const Graph& graph, int node, const Plan& plan, const Publications& published, const Store& store,
+                     Explainer& explainer);
 
 // The key of a node's action; nullopt while something upstream is not published.
 std::optional<Digest> action_of(const Graph& graph, int node, const Plan& plan, const Publications& published);

@@ -48,11 +48,13 @@ std::string sweep_id(const Graph& graph, const Plan& plan) {
     if (stage->kind->name == "report") continue;
     hasher.field(stage->stage).field(stage->kind->name);
     for (const Specification& one : stage->kind->parameters) {
-      if (one.about.affects_output && !swept.count(stage->stage + "." + one.name)) add_to(hasher.field(one.name), stage->values.at(one.name));
+      if (one.about.affects_output && !swept.count(stage->stage + "." + one.name))
+        add_to(hasher.field(one.name), stage->values.at(one.name));
     }
     for (const DeclaredInput& input : stage->inputs) {
       for (const DeclaredSource& source : input.sources) {
-        if (const auto outside = plan.outside.find(&source); outside != plan.outside.end()) hasher.field(input.port).field(outside->second.digest);
+        if (const auto outside = plan.outside.find(&source); outside != plan.outside.end())
+          hasher.field(input.port).field(outside->second.digest);
       }
     }
   }
@@ -77,7 +79,8 @@ Scores Sweep::scores_of(const std::string& run) const {
 
 void Sweep::record(const Digest& run, const std::string& label, int64_t unit, double score) const {
   Scores mine = scores_of(run.hex());
-  if (mine.emplace(unit, score).second) write_file(file("scores", run.hex()), Value{{"label", label}, {"scores", pairs_of(mine)}}.dump() + "\n");
+  if (mine.emplace(unit, score).second)
+    write_file(file("scores", run.hex()), Value{{"label", label}, {"scores", pairs_of(mine)}}.dump() + "\n");
 }
 
 bool Sweep::decide(const Digest& run, const std::string& label, int64_t unit) const {

@@ -1,9 +1,9 @@
-// What a sweep knows of its runs beyond what they publish: their scores while they ran, what was decided about them, and
-// who was given up. Lies in the store, below sweeps/<sweep id>/, so that it survives every process:
+// What a sweep knows of its runs beyond what they publish: their scores while they ran, what was decided about them,
+// and who was given up. Lies in the store, below sweeps/<sweep id>/, so that it survives every process:
 //
 //   scores/<run>.json     {"label", "scores": [[unit, score]...]}          one writer: whoever runs it
-//   decisions/<run>.json  [{"unit", "score", "others": {run: [[unit, score]...]}, "goes_on"}...]: all that each was made from
-//   pruned/<run>.json     {"label", "unit"}
+//   decisions/<run>.json  [{"unit", "score", "others": {run: [[unit, score]...]}, "goes_on"}...]: all that each was
+//   made from pruned/<run>.json     {"label", "unit"}
 //
 // <run> is the recipe key of the instance that reports scores: the same whenever the same work is meant.
 #pragma once
@@ -18,7 +18,8 @@
 
 namespace penstock::pipeline {
 
-// First 10 hex digits of H(parameters outside the axes, what lies outside, early_stop): growing an axis stays in the sweep.
+// First 10 hex digits of H(parameters outside the axes, what lies outside, early_stop): growing an axis stays in the
+// sweep.
 std::string sweep_id(const Graph& graph, const Plan& plan);
 
 // Any number of processes may use one sweep; an object serves one thread.
@@ -37,7 +38,9 @@ class Sweep {
   const EarlyStop& rule() const { return rule_; }
 
  private:
-  std::filesystem::path file(const char* table, const std::string& run) const { return folder_ / table / (run + ".json"); }
+  std::filesystem::path file(const char* table, const std::string& run) const {
+    return folder_ / table / (run + ".json");
+  }
   Scores scores_of(const std::string& run) const;
   std::map<std::string, Scores> scores_of_others(const std::string& run) const;
 

@@ -11,9 +11,20 @@
 
 namespace penstock::pipeline {
 
-Conductor::Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan, int ranks)
-    : graph_(graph), options_(options), interrupted_(interrupted), store_(store), plan_(std::move(plan)), ranks_(ranks), schedule_(graph, plan_),
-      explainer_(graph, plan_, store), published_(published_in(plan_)), results_(graph.nodes.size()), open_in_run_(graph.runs.size()), is_published_(graph.runs.size()) {
+Conductor::Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store,
+                     Plan plan, int ranks)
+    : graph_(graph),
+      options_(options),
+      interrupted_(interrupted),
+      store_(store),
+      plan_(std::move(plan)),
+      ranks_(ranks),
+      schedule_(graph, plan_),
+      explainer_(graph, plan_, store),
+      published_(published_in(plan_)),
+      results_(graph.nodes.size()),
+      open_in_run_(graph.runs.size()),
+      is_published_(graph.runs.size()) {
   for (size_t node = 0; node < graph.nodes.size(); ++node) {
     const PlannedNode& planned = plan_.nodes[node];
     if (!planned.wanted) continue;
@@ -50,7 +61,8 @@ std::optional<NodeResult> Conductor::decide(int index) {
   result.node = index;
   result.ended = Ended::hit;
   const auto upstreams = upstreams_of(node);
-  const bool upstream_ran = std::any_of(upstreams.begin(), upstreams.end(), [this](int one) { return results_[one].ended == Ended::ran; });
+  const bool upstream_ran =
+      std::any_of(upstreams.begin(), upstreams.end(), [this](int one) { return results_[one].ended == Ended::ran; });
   const bool redone = redo_.count(index) != 0;
   if (planned.state == State::hit && !upstream_ran && !redone) {
     result.reason = "done before";
@@ -91,7 +103,8 @@ int Conductor::next_width() {
     if (asked > 0 && asked < ranks_) return asked;
   }
   const int share = std::max(1, ranks_ / std::max(1, options_.jobs));
-  const auto sharing = std::count_if(to_run_.begin(), to_run_.end(), [&](const auto& entry) { return fits(entry.second, share); });
+  const auto sharing =
+      std::count_if(to_run_.begin(), to_run_.end(), [&](const auto& entry) { return fits(entry.second, share); });
   return sharing > 1 ? share : ranks_;
 }
 
@@ -111,7 +124,8 @@ std::optional<StageOrder> Conductor::next(int width) {
 bool Conductor::is_over(int width) {
   const std::lock_guard lock(mutex_);
   if (running_ > 0) return false;
-  return halted() || std::none_of(to_run_.begin(), to_run_.end(), [&](const auto& entry) { return fits(entry.second, width); });
+  return halted() ||
+         std::none_of(to_run_.begin(), to_run_.end(), [&](const auto& entry) { return fits(entry.second, width); });
 }
 
 void Conductor::wait_for_change() {
@@ -131,7 +145,8 @@ StageOrder Conductor::make_order(int index) {
   if (is_complete(node)) order.recipe = plan_.nodes[index].recipe;
   order.family = family_of(node, order.fields);
   if (!plan_.sweep.empty() && node.stage() == graph_.early_stop->stage) {
-    order.sweep = {plan_.nodes[index].recipe, graph_.runs[node.runs.front()].label(), *graph_.early_stop, store_.root() / "sweeps" / plan_.sweep};
+    order.sweep = {plan_.nodes[index].recipe, graph_.runs[node.runs.front()].label(), *graph_.early_stop,
+                   store_.root() / "sweeps" / plan_.sweep};
   }
   order.replace = plan_.nodes[index].forced || redo_.count(index) != 0;
   order.resume = stage.resume;
@@ -175,7 +190,8 @@ StageOrder Conductor::make_order(int index) {
 // Every source of its fan-ins has an output: what is published then is what its recipe means.
 bool Conductor::is_complete(const Node& node) const {
   const auto upstreams = upstreams_of(node);
-  return std::all_of(upstreams.begin(), upstreams.end(), [this](int upstream) { return published_[upstream] != nullptr; });
+  return std::all_of(upstreams.begin(), upstreams.end(),
+                     [this](int upstream) { return published_[upstream] != nullptr; });
 }
 
 // The run whose events an instance's are: its only one.
@@ -191,8 +207,9 @@ void Conductor::ended(NodeResult result, bool elsewhere) {
   if (elsewhere) {
     const Node& node = graph_.nodes[result.node];
     const std::string run = run_of(node);
-    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info, "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run,
-                name_of(result.ended), result.seconds, result.message.empty() ? "" : ": ", result.message);
+    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info,
+                "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run, name_of(result.ended),
+                result.seconds, result.message.empty() ? "" : ": ", result.message);
   }
   if (result.ended == Ended::damaged) {
     redo(result);
@@ -213,13 +230,16 @@ void Conductor::redo(const NodeResult& result) {
       NodeResult failed = result;
       failed.ended = Ended::failed;
       failed.code = ExitCode::io;
-      failed.message = fmt::format("the output of stage '{}' was damaged again after it was made again; is the disk failing?", graph_.nodes[node].stage());
+      failed.message =
+          fmt::format("the output of stage '{}' was damaged again after it was made again; is the disk failing?",
+                      graph_.nodes[node].stage());
       spdlog::error("stage '{}': {}", graph_.nodes[result.node].stage(), failed.message);
       return close(std::move(failed));
     }
   }
   for (const int node : damaged) {
-    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and made again", graph_.nodes[node].stage());
+    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and made again",
+                 graph_.nodes[node].stage());
     redo_.insert(node);
     published_[node] = nullptr;
     results_[node] = {};
@@ -234,8 +254,12 @@ void Conductor::close(NodeResult result) {
   const int index = result.node;
   const Node& node = graph_.nodes[index];
   if (result.ended != Ended::hit || !graph_.has_matrix) {  // a sweep of hits says nothing of each
-    Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(), options_.listener)
-        .emit("stage", {{"run", run_of(node)}, {"state", name_of(result.ended)}, {"reason", result.reason}, {"seconds", result.seconds}});
+    Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(),
+           options_.listener)
+        .emit("stage", {{"run", run_of(node)},
+                        {"state", name_of(result.ended)},
+                        {"reason", result.reason},
+                        {"seconds", result.seconds}});
   }
   published_[index] = result.good() ? result.published : nullptr;
   if (result.ended == Ended::failed && !options_.keep_going) failed_stop_ = true;
@@ -311,7 +335,8 @@ ExitCode Conductor::finish() {
   for (const NodeResult& result : results_) {
     if (result.ended == Ended::failed) return result.code;
   }
-  const bool stopped = std::any_of(results_.begin(), results_.end(), [](const NodeResult& result) { return result.ended == Ended::interrupted; });
+  const bool stopped = std::any_of(results_.begin(), results_.end(),
+                                   [](const NodeResult& result) { return result.ended == Ended::interrupted; });
   return stopped || (interrupted_.load() && schedule_.open() > 0) ? ExitCode::interrupted : ExitCode::done;
 }
 

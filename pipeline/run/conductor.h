@@ -1,4 +1,5 @@
-// Rank 0's mind: decides of each stage instance whether it is a hit or runs, hands out what runs, and keeps the results.
+// Rank 0's mind: decides of each stage instance whether it is a hit or runs, hands out what runs, and keeps the
+// results.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace penstock::pipeline {
 // Any thread.
 class Conductor {
  public:
-  Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan, int ranks);
+  Conductor(const Graph& graph, const RunOptions& options, std::atomic<bool>& interrupted, Store& store, Plan plan,
+            int ranks);
 
   // How many ranks the next instance is to run on: all of them, fewer (then several groups of that size work side by
   // side), or 0 when there is nothing left to run.
@@ -64,13 +66,13 @@ class Conductor {
   Schedule schedule_;
   Explainer explainer_;
   Publications published_;
-  std::vector<NodeResult> results_;         // of those that ended; `node` is -1 before
-  std::set<int> redo_;                      // their stored output was bad
-  std::set<std::pair<int, int>> to_run_;    // (first run, node), decided and not handed out
+  std::vector<NodeResult> results_;       // of those that ended; `node` is -1 before
+  std::set<int> redo_;                    // their stored output was bad
+  std::set<std::pair<int, int>> to_run_;  // (first run, node), decided and not handed out
   size_t running_ = 0;
-  std::vector<int> open_in_run_;            // wanted instances of each run that have not ended
-  std::vector<bool> is_published_;          // of each run
-  bool failed_stop_ = false;                // a failure, and no --keep-going
+  std::vector<int> open_in_run_;    // wanted instances of each run that have not ended
+  std::vector<bool> is_published_;  // of each run
+  bool failed_stop_ = false;        // a failure, and no --keep-going
 };
 
 }  // namespace penstock::pipeline

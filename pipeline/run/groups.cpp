@@ -45,7 +45,8 @@ class StopListener {
 // Rank 0's service for the leaders of the other groups.
 class Feeder {
  public:
-  Feeder(Communicator& service, Conductor& conductor, int width, int leaders) : service_(service), conductor_(conductor), width_(width), leaders_(leaders) {}
+  Feeder(Communicator& service, Conductor& conductor, int width, int leaders)
+      : service_(service), conductor_(conductor), width_(width), leaders_(leaders) {}
 
   void serve() {
     while (leaders_ > 0) {
@@ -73,8 +74,10 @@ class Feeder {
       const auto order = conductor_.next(width_);
       if (!order && !conductor_.is_over(width_)) return fed;
       service_.send(*leader, answer_tag, order ? order->to_text() : "");
-      if (order) busy_.insert(*leader);
-      else --leaders_;
+      if (order)
+        busy_.insert(*leader);
+      else
+        --leaders_;
       leader = waiting_.erase(leader);
       fed = true;
     }
@@ -150,7 +153,8 @@ void work_in_groups(int width, Conductor* conductor, const RankTools& tools, con
 }  // namespace
 
 void end_following(Communicator& ranks, ExitCode code, const std::string& message) {
-  distributed::broadcast_text(ranks, end_prefix + Value{{"code", static_cast<int>(code)}, {"message", message}}.dump(), 0, "the next stage");
+  distributed::broadcast_text(ranks, end_prefix + Value{{"code", static_cast<int>(code)}, {"message", message}}.dump(),
+                              0, "the next stage");
 }
 
 void name_store(Communicator& ranks, const Store& store) {
@@ -158,7 +162,9 @@ void name_store(Communicator& ranks, const Store& store) {
 }
 
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store) {
-  const auto after = [](const std::string& text, const char* prefix) { return text.substr(std::string_view(prefix).size()); };
+  const auto after = [](const std::string& text, const char* prefix) {
+    return text.substr(std::string_view(prefix).size());
+  };
   std::optional<Store> own;
   for (;;) {
     const std::string text = distributed::broadcast_text(tools.ranks, "", 0, "the next stage");

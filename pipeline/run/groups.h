@@ -6,8 +6,8 @@
 
 namespace penstock::pipeline {
 
-// Every rank but rank 0 of `tools.ranks`: does what rank 0 says, until it says end. Returns the code that rank 0 ended with;
-// throws the error that rank 0 throws on every rank. Without a store the first word is where it is.
+// Every rank but rank 0 of `tools.ranks`: does what rank 0 says, until it says end. Returns the code that rank 0 ended
+// with; throws the error that rank 0 throws on every rank. Without a store the first word is where it is.
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store = nullptr);
 
 // Rank 0, to the followers: where the store is.

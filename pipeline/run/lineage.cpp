@@ -27,7 +27,8 @@ Value inputs_json(const Graph& graph, const Node& node) {
   for (const Input& input : node.inputs) {
     Value sources = Value::array();
     for (const Source& source : input.sources) {
-      sources.push_back(source.node < 0 ? source.declared->external.string() : graph.nodes[source.node].stage() + "." + source.port());
+      sources.push_back(source.node < 0 ? source.declared->external.string()
+                                        : graph.nodes[source.node].stage() + "." + source.port());
     }
     inputs[input.port()] = std::move(sources);
   }
@@ -48,23 +49,36 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
       if (result.ended == Ended::hit && attempt.exit_code == 0) seconds = attempt.wall_seconds;
     }
   }
-  return {{"name", node.stage()},     {"kind", node.kind().name}, {"version", node.kind().version},
-          {"state", name_of(result.ended)}, {"reason", result.reason}, {"message", result.message},
-          {"seconds", seconds},       {"parameters", node.values()},     {"inputs", inputs_json(graph, node)},
-          {"outputs", outputs},       {"attempts", attempts}};
+  return {{"name", node.stage()},
+          {"kind", node.kind().name},
+          {"version", node.kind().version},
+          {"state", name_of(result.ended)},
+          {"reason", result.reason},
+          {"message", result.message},
+          {"seconds", seconds},
+          {"parameters", node.values()},
+          {"inputs", inputs_json(graph, node)},
+          {"outputs", outputs},
+          {"attempts", attempts}};
 }
 
 }  // namespace
 
 const char* name_of(Ended ended) {
   switch (ended) {
-    case Ended::hit: return "hit";
-    case Ended::ran: return "ran";
-    case Ended::failed: return "failed";
-    case Ended::interrupted: return "interrupted";
-    case Ended::pruned: return "pruned";
+    case Ended::hit:
+      return "hit";
+    case Ended::ran:
+      return "ran";
+    case Ended::failed:
+      return "failed";
+    case Ended::interrupted:
+      return "interrupted";
+    case Ended::pruned:
+      return "pruned";
     case Ended::damaged:
-    case Ended::not_reached: break;
+    case Ended::not_reached:
+      break;
   }
   return "not reached";
 }
@@ -72,8 +86,9 @@ const char* name_of(Ended ended) {
 std::string lineage_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   Value stages = Value::array();
   for (const NodeResult& result : results) stages.push_back(stage_json(graph, result, store));
-  return Value{{"pipeline", graph.pipeline}, {"run", run.id},        {"label", run.label()},
-               {"config", graph.config.string()}, {"environment", environment_json()}, {"stages", stages}}
+  return Value{
+      {"pipeline", graph.pipeline},        {"run", run.id},   {"label", run.label()}, {"config", graph.config.string()},
+      {"environment", environment_json()}, {"stages", stages}}
       .dump();
 }
 

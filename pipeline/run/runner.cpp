@@ -52,7 +52,8 @@ ExitCode lead(const Graph& graph, const RunOptions& options, const RankTools& to
 
 ExitCode run_graph(const Graph* graph, const StageTable& kinds, const RunOptions& options,
                    distributed::Communicator& ranks, std::atomic<bool>& interrupted) {
-  const RankTools tools{kinds, ranks, options.threads, interrupted, options.watch != nullptr ? *options.watch : distributed::unwatched()};
+  const RankTools tools{kinds, ranks, options.threads, interrupted,
+                        options.watch != nullptr ? *options.watch : distributed::unwatched()};
   return ranks.rank() == 0 ? lead(*graph, options, tools) : follow(tools, options);
 }
 

@@ -1,4 +1,5 @@
-// Executes a graph on the ranks of one job. Rank 0 plans once and tells the others what to do; nobody else ever decides.
+// Executes a graph on the ranks of one job. Rank 0 plans once and tells the others what to do; nobody else ever
+// decides.
 #pragma once
 
 #include <atomic>
@@ -19,8 +20,8 @@ enum class Ended {
   ran,
   failed,
   interrupted,
-  pruned,       // given up in its sweep; its state is kept
-  damaged,      // did not start: an input's stored bytes are bad (NodeResult::damaged); never seen by publish
+  pruned,   // given up in its sweep; its state is kept
+  damaged,  // did not start: an input's stored bytes are bad (NodeResult::damaged); never seen by publish
   not_reached,
 };
 const char* name_of(Ended ended);  // "hit", "ran", ... "not reached": as events, lineage and `run --json` say it
@@ -28,28 +29,28 @@ const char* name_of(Ended ended);  // "hit", "ran", ... "not reached": as events
 struct NodeResult {
   int node = -1;
   Ended ended = Ended::not_reached;
-  std::string reason;             // why it ran, or why it is a hit, or why it was not reached
+  std::string reason;  // why it ran, or why it is a hit, or why it was not reached
   double seconds = 0;
   ExitCode code = ExitCode::done;
-  std::string message;            // of a failure
-  std::string log_tail;           // of a failure
-  PublicationPointer published;   // of hit and ran
-  std::vector<int> damaged;       // nodes whose stored output is bad
+  std::string message;           // of a failure
+  std::string log_tail;          // of a failure
+  PublicationPointer published;  // of hit and ran
+  std::vector<int> damaged;      // nodes whose stored output is bad
 
   bool good() const { return ended == Ended::hit || ended == Ended::ran; }
 };
 
 struct RunOptions {
   Selection selection;
-  int threads = 1;             // of this rank
-  int jobs = 1;                // stage instances side by side, as far as there are ranks
-  bool keep_going = false;     // a failure stops only what depends on it
-  bool fail_fast = false;      // a failure interrupts what runs beside it
+  int threads = 1;          // of this rank
+  int jobs = 1;             // stage instances side by side, as far as there are ranks
+  bool keep_going = false;  // a failure stops only what depends on it
+  bool fail_fast = false;   // a failure interrupts what runs beside it
   bool verify_inputs = false;
-  bool no_commands = false;    // refuse command stages
+  bool no_commands = false;  // refuse command stages
   bool use_leases = true;
-  bool wait_for_leases = true; // false: Error(cannot_create) naming the holder
-  std::filesystem::path cache;  // folder of the stat cache
+  bool wait_for_leases = true;          // false: Error(cannot_create) naming the holder
+  std::filesystem::path cache;          // folder of the stat cache
   distributed::Watch* watch = nullptr;  // of this rank; null: nobody watches
   // Where a run's events go; called with "" for what several runs share. Null: nowhere.
   std::function<std::filesystem::path(const std::string& run)> events_file = nullptr;

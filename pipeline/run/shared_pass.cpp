@@ -46,7 +46,11 @@ Outcome work_on(const Task& task, SharedWork& work, int pass, Store& store) {
 class Dispenser {
  public:
   Dispenser(std::vector<Task> tasks, size_t of, Events& events, const std::atomic<bool>& interrupted)
-      : tasks_(tasks.begin(), tasks.end()), done_(of - tasks.size()), of_(of), events_(events), interrupted_(interrupted) {}
+      : tasks_(tasks.begin(), tasks.end()),
+        done_(of - tasks.size()),
+        of_(of),
+        events_(events),
+        interrupted_(interrupted) {}
 
   std::optional<Task> next() {
     const std::lock_guard lock(mutex_);
@@ -113,7 +117,10 @@ void work_remotely(Communicator& service, int worker, SharedWork& work, int pass
   Outcome outcome;
   for (;;) {
     service.send(0, request_tag,
-                 Value{{"worker", worker}, {"bucket", bucket}, {"code", static_cast<int>(outcome.code)}, {"message", outcome.message}}
+                 Value{{"worker", worker},
+                       {"bucket", bucket},
+                       {"code", static_cast<int>(outcome.code)},
+                       {"message", outcome.message}}
                      .dump());
     const std::string answer = service.receive(0, answer_tag + worker).bytes;
     if (answer.empty()) return;
@@ -124,8 +131,8 @@ void work_remotely(Communicator& service, int worker, SharedWork& work, int pass
 }
 
 // Every rank: all tasks are done when this returns, or none is being worked on any more.
-void work_together(Communicator& service, Dispenser* dispenser, int threads, int remote_workers, SharedWork& work, int pass,
-                   Store& store) {
+void work_together(Communicator& service, Dispenser* dispenser, int threads, int remote_workers, SharedWork& work,
+                   int pass, Store& store) {
   std::vector<std::thread> workers;
   for (int worker = 0; worker < threads; ++worker) {
     workers.emplace_back([&, worker] {
@@ -188,8 +195,10 @@ std::string close_pass(SharedWork& work, int pass, const PassPlan& plan, const S
   for (size_t index = 0; index < plan.buckets.size(); ++index) {
     const auto folder = store.find_chunk(plan.keys[index]);
     if (!folder) {
-      throw Error(ExitCode::io, fmt::format("{}: this part has vanished or is damaged, a moment after it was there; is the disk failing, or was the store "
-                                            "cleaned by hand? Run again", (store.root() / "chunks" / plan.keys[index].hex()).string()));
+      throw Error(ExitCode::io, fmt::format("{}: this part has vanished or is damaged, a moment after it was there; is "
+                                            "the disk failing, or was the store "
+                                            "cleaned by hand? Run again",
+                                            (store.root() / "chunks" / plan.keys[index].hex()).string()));
     }
     chunks.push_back({plan.buckets[index].name, ids_of(plan.buckets[index]), *folder});
   }
@@ -198,7 +207,8 @@ std::string close_pass(SharedWork& work, int pass, const PassPlan& plan, const S
 
 // Runs `body` on rank 0; every rank gets its text, or its failure.
 template <typename Body>
-std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch& watch, const std::string& what, const Body& body) {
+std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch& watch, const std::string& what,
+                                         const Body& body) {
   Outcome mine;
   std::string text;
   if (ranks.rank() == 0) {
@@ -252,7 +262,8 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   } catch (...) {
     opened = distributed::current_failure();
   }
-  if (const auto agreed = distributed::agree(ranks, opened, "opening " + context.stage); agreed.rank >= 0) return agreed.outcome;
+  if (const auto agreed = distributed::agree(ranks, opened, "opening " + context.stage); agreed.rank >= 0)
+    return agreed.outcome;
 
   // Every rank's workers count: rank 0 answers each of them once more than it has work.
   int remote_workers = -context.threads;
@@ -270,7 +281,8 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
       listed.chunks.insert(listed.chunks.end(), plan.keys.begin(), plan.keys.end());
       write_bucket_list(store, keys->action, listed);
       if (plan.missing.size() < plan.buckets.size() && !plan.missing.empty()) {
-        spdlog::info("{}: {} of {} buckets are done already", context.stage, plan.buckets.size() - plan.missing.size(), plan.buckets.size());
+        spdlog::info("{}: {} of {} buckets are done already", context.stage, plan.buckets.size() - plan.missing.size(),
+                     plan.buckets.size());
       }
       return std::string();
     });
@@ -281,7 +293,8 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
     work_together(*service, dispenser ? &*dispenser : nullptr, context.threads, remote_workers, *work, pass, store);
 
     const auto [closed, decision] = on_rank0(ranks, context.watch, "closing " + context.stage, [&] {
-      if (const Outcome outcome = dispenser->outcome(); outcome.code != ExitCode::done) throw Error(outcome.code, outcome.message);
+      if (const Outcome outcome = dispenser->outcome(); outcome.code != ExitCode::done)
+        throw Error(outcome.code, outcome.message);
       return close_pass(*work, pass, plan, store);
     });
     if (closed.code != ExitCode::done) return closed;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "distributed/collectives.h"
-#include "pipeline/stage.h"
 #include "pipeline/run/stage_call.h"
+#include "pipeline/stage.h"
 #include "pipeline/store/store.h"
 
 namespace penstock::pipeline {
@@ -11,7 +11,7 @@ namespace penstock::pipeline {
 // Samples grouped by the leading bits of SHA-256(sample id): which bucket a sample lies in depends on its id and on the
 // number of samples' power of two only.
 struct Bucket {
-  std::string name;  // the bits, as hex of fixed width
+  std::string name;             // the bits, as hex of fixed width
   std::vector<Sample> members;  // sorted by id
 };
 // The power of two at or above samples / samples_per_bucket.

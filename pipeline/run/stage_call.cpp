@@ -60,8 +60,14 @@ std::string StageCall::to_text() const {
   for (const auto& [port, folder] : outputs) folders[port] = folder.string();
   Value folders_text = Value::array();
   for (const auto& folder : relatives) folders_text.push_back(folder.string());
-  return Value{{"stage", stage}, {"kind", kind}, {"values", values}, {"inputs", ports}, {"outputs", folders},
-               {"progress", progress.string()}, {"relatives", folders_text}, {"lineage", lineage}}
+  return Value{{"stage", stage},
+               {"kind", kind},
+               {"values", values},
+               {"inputs", ports},
+               {"outputs", folders},
+               {"progress", progress.string()},
+               {"relatives", folders_text},
+               {"lineage", lineage}}
       .dump();
 }
 
@@ -83,13 +89,23 @@ StageCall StageCall::from_text(const std::string& text) {
   return call;
 }
 
-Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores, Store& store, const ChunkKeys* keys,
-                   const std::function<void(const Outcome&)>& before_abort) {
+Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores, Store& store,
+                   const ChunkKeys* keys, const std::function<void(const Outcome&)>& before_abort) {
   const StageKind* kind = find_kind(tools.kinds, call.kind);
   PENSTOCK_CHECK(kind != nullptr, "every rank runs the same program, with the same stage table");
-  StageContext context{.values = call.values, .ranks = tools.ranks, .threads = tools.threads, .inputs = call.inputs,
-                       .outputs = call.outputs, .progress = call.progress, .relatives = call.relatives, .events = events,
-                       .interrupted = tools.interrupted, .scores = scores, .lineage = call.lineage, .watch = tools.watch, .stage = call.stage};
+  StageContext context{.values = call.values,
+                       .ranks = tools.ranks,
+                       .threads = tools.threads,
+                       .inputs = call.inputs,
+                       .outputs = call.outputs,
+                       .progress = call.progress,
+                       .relatives = call.relatives,
+                       .events = events,
+                       .interrupted = tools.interrupted,
+                       .scores = scores,
+                       .lineage = call.lineage,
+                       .watch = tools.watch,
+                       .stage = call.stage};
   const auto doing = context.watch.stage(call.stage);
   if (kind->scope == Scope::shared) return run_shared(*kind, context, store, keys);
   std::unique_ptr<StageBody> body;

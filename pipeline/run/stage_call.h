@@ -40,15 +40,17 @@ struct RankTools {
 
 // What rank 0 alone knows of a shared stage: the parts of a chunk's key that are not its samples.
 struct ChunkKeys {
-  Values parameters;                                   // those that affect the output
+  Values parameters;  // those that affect the output
   std::map<std::string, std::string> environment;
   std::vector<std::pair<std::string, Digest>> inputs;  // not split by sample
   Digest action = {};                                  // of the stage; in no chunk's key
 };
 
-// Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every rank.
-// A throw on one rank while others wait for it (scope all_ranks) calls `before_abort`, says why, and ends the job.
-distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores, Store& store, const ChunkKeys* keys,
+// Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every
+// rank. A throw on one rank while others wait for it (scope all_ranks) calls `before_abort`, says why, and ends the
+// job.
+distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores,
+                                Store& store, const ChunkKeys* keys,
                                 const std::function<void(const distributed::Outcome&)>& before_abort);
 
 }  // namespace penstock::pipeline

@@ -26,16 +26,35 @@ ChunkKeys chunk_keys_from(const Value& json) {
 }  // namespace
 
 std::string StageOrder::to_text() const {
-  Value all_fields = Value::array(), all_ports = Value::array(), all_objects = Value::array(), all_outside = Value::array();
+  Value all_fields = Value::array(), all_ports = Value::array(), all_objects = Value::array(),
+        all_outside = Value::array();
   for (const auto& [name, value] : fields.fields) all_fields.push_back(Value::array({name, value}));
   for (const PublishedPort& port : ports) all_ports.push_back(Value::array({port.port, port.is_volatile}));
   for (const auto& [from, object] : objects) all_objects.push_back(Value::array({from, object.hex()}));
   for (const auto& [path, signature] : outside) all_outside.push_back(Value::array({path.string(), signature.hex()}));
   Value sweep_text = nullptr;
-  if (sweep) sweep_text = {{"name", sweep->name.hex()}, {"label", sweep->label}, {"rule", to_json(sweep->rule)}, {"folder", sweep->folder.string()}};
-  return Value{{"node", node}, {"stage", stage}, {"run", run},         {"reason", reason},      {"call", call.to_text()}, {"fields", all_fields},
-               {"ports", all_ports},     {"recipe", to_json(recipe)}, {"family", to_json(family)}, {"sweep", sweep_text}, {"chunks", to_json(chunks)}, {"objects", all_objects},
-               {"outside", all_outside}, {"replace", replace}, {"resume", resume},      {"gate", gate},           {"retries", retries}}
+  if (sweep)
+    sweep_text = {{"name", sweep->name.hex()},
+                  {"label", sweep->label},
+                  {"rule", to_json(sweep->rule)},
+                  {"folder", sweep->folder.string()}};
+  return Value{{"node", node},
+               {"stage", stage},
+               {"run", run},
+               {"reason", reason},
+               {"call", call.to_text()},
+               {"fields", all_fields},
+               {"ports", all_ports},
+               {"recipe", to_json(recipe)},
+               {"family", to_json(family)},
+               {"sweep", sweep_text},
+               {"chunks", to_json(chunks)},
+               {"objects", all_objects},
+               {"outside", all_outside},
+               {"replace", replace},
+               {"resume", resume},
+               {"gate", gate},
+               {"retries", retries}}
       .dump();
 }
 
@@ -52,11 +71,14 @@ StageOrder StageOrder::from_text(const std::string& text) {
   order.recipe = digest_from(json.at("recipe"));
   order.family = digest_from(json.at("family"));
   if (const Value& sweep = json.at("sweep"); !sweep.is_null()) {
-    order.sweep = {required_digest(sweep.at("name")), sweep.at("label"), early_stop_from_json(sweep.at("rule")), sweep.at("folder").get<std::string>()};
+    order.sweep = {required_digest(sweep.at("name")), sweep.at("label"), early_stop_from_json(sweep.at("rule")),
+                   sweep.at("folder").get<std::string>()};
   }
   order.chunks = chunk_keys_from(json.at("chunks"));
-  for (const Value& object : json.at("objects")) order.objects.emplace_back(object.at(0), required_digest(object.at(1)));
-  for (const Value& one : json.at("outside")) order.outside.emplace_back(one.at(0).get<std::string>(), required_digest(one.at(1)));
+  for (const Value& object : json.at("objects"))
+    order.objects.emplace_back(object.at(0), required_digest(object.at(1)));
+  for (const Value& one : json.at("outside"))
+    order.outside.emplace_back(one.at(0).get<std::string>(), required_digest(one.at(1)));
   order.replace = json.at("replace");
   order.resume = json.at("resume");
   order.gate = json.at("gate");
@@ -65,8 +87,14 @@ StageOrder StageOrder::from_text(const std::string& text) {
 }
 
 std::string to_text(const NodeResult& result) {
-  return Value{{"node", result.node},       {"ended", static_cast<int>(result.ended)}, {"reason", result.reason},     {"seconds", result.seconds},
-               {"code", static_cast<int>(result.code)}, {"message", result.message},    {"log_tail", result.log_tail}, {"damaged", result.damaged},
+  return Value{{"node", result.node},
+               {"ended", static_cast<int>(result.ended)},
+               {"reason", result.reason},
+               {"seconds", result.seconds},
+               {"code", static_cast<int>(result.code)},
+               {"message", result.message},
+               {"log_tail", result.log_tail},
+               {"damaged", result.damaged},
                {"published", result.published ? Value(result.published->to_text()) : Value(nullptr)}}
       .dump();
 }
@@ -83,7 +111,8 @@ NodeResult result_from_text(const std::string& text) {
   result.log_tail = json.at("log_tail");
   result.damaged = json.at("damaged").get<std::vector<int>>();
   if (json.at("published").is_string()) {
-    result.published = std::make_shared<const Publication>(Publication::from_text(json.at("published").get<std::string>()).value());
+    result.published =
+        std::make_shared<const Publication>(Publication::from_text(json.at("published").get<std::string>()).value());
   }
   return result;
 }

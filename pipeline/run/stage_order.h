@@ -13,11 +13,11 @@ namespace penstock::pipeline {
 
 struct StageOrder {
   int node = -1;
-  std::string stage;    // its name in the configuration; call.stage is what messages call it
-  std::string run;      // the run whose events these are; empty: several runs', or no matrix
-  std::string reason;   // why it runs
-  StageCall call;       // outputs and progress are filled in by who runs it
-  KeyFields fields;     // of the action key
+  std::string stage;                 // its name in the configuration; call.stage is what messages call it
+  std::string run;                   // the run whose events these are; empty: several runs', or no matrix
+  std::string reason;                // why it runs
+  StageCall call;                    // outputs and progress are filled in by who runs it
+  KeyFields fields;                  // of the action key
   std::vector<PublishedPort> ports;  // names and marks of the outputs
   std::optional<Digest> recipe;      // to publish beside the action key
   std::optional<Digest> family;
@@ -30,7 +30,7 @@ struct StageOrder {
     std::filesystem::path folder;
   };
   std::optional<InSweep> sweep;
-  std::vector<std::pair<int, Digest>> objects;  // what it reads: (node that published it, object)
+  std::vector<std::pair<int, Digest>> objects;                    // what it reads: (node that published it, object)
   std::vector<std::pair<std::filesystem::path, Digest>> outside;  // what it reads elsewhere, and its signature
   bool replace = false;  // whatever is published stays no longer: forced, or damaged
   bool resume = true;

@@ -25,7 +25,8 @@ constexpr const char* finished_mark = "finished";  // in a progress folder
 void require_unchanged(const StageOrder& order, const char* when) {
   for (const auto& [path, signature] : order.outside) {
     if (stat_signature(path) == signature) continue;
-    throw Error(ExitCode::data, fmt::format("the input {} changed {}; nothing of it is kept: run again", path.string(), when));
+    throw Error(ExitCode::data,
+                fmt::format("the input {} changed {}; nothing of it is kept: run again", path.string(), when));
   }
 }
 
@@ -82,7 +83,8 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
   for (int tries = 0; tries <= order.retries; ++tries) {
     attempt(order, result, before_abort);
     if (result.ended != Ended::failed) break;
-    if (tries < order.retries) spdlog::warn("{}: trying again ({} of {} retries)", order.call.stage, tries + 1, order.retries);
+    if (tries < order.retries)
+      spdlog::warn("{}: trying again ({} of {} retries)", order.call.stage, tries + 1, order.retries);
   }
   return result;
 }
@@ -127,7 +129,8 @@ bool StageRun::made_meanwhile(const StageOrder& order, NodeResult& result) const
   return true;
 }
 
-void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::function<void(const NodeResult&)>& before_abort) {
+void StageRun::attempt(const StageOrder& order, NodeResult& result,
+                       const std::function<void(const NodeResult&)>& before_abort) {
   const Digest action = order.fields.key();
   if (options_.begin_log) options_.begin_log();
   spdlog::info("{}: running ({})", order.call.stage, order.reason);
@@ -183,7 +186,8 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result, const std::f
       if (before_abort) before_abort(result);
     });
     if (outcome.code == ExitCode::done && board && board->given_up_at() > 0) {
-      outcome = {ExitCode::interrupted, fmt::format("given up after unit {}: others of the sweep do better", board->given_up_at())};
+      outcome = {ExitCode::interrupted,
+                 fmt::format("given up after unit {}: others of the sweep do better", board->given_up_at())};
     } else if (outcome.code == ExitCode::done) {
       require_unchanged(order, "while the stage read it");
       result.published = commit(order, staging, attempt);
@@ -219,7 +223,8 @@ PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& sta
   const Digest action = order.fields.key();
   Committed outcome = Committed::fresh;
   std::vector<PublishedPort> mine;
-  const auto published = store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
+  const auto published =
+      store_.commit(staging, {order.stage, order.fields, order.ports}, order.recipe, order.replace, &outcome, &mine);
   if (outcome != Committed::different) return published;
   // Only what is made in the same way is promised to be the same.
   const auto made = maker_of(action);
@@ -230,12 +235,18 @@ PublicationPointer StageRun::commit(const StageOrder& order, const fs::path& sta
   Value ports = Value::object();  // those that differ: what was published, and what was made now
   for (const PublishedPort& port : mine) {
     const PublishedPort* theirs = published->port(port.port);
-    if (!port.is_volatile && theirs != nullptr && theirs->digest != port.digest) ports[port.port] = {theirs->digest.hex(), port.digest.hex()};
+    if (!port.is_volatile && theirs != nullptr && theirs->digest != port.digest)
+      ports[port.port] = {theirs->digest.hex(), port.digest.hex()};
   }
-  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.stage}, {"action", action.hex()}, {"ports", std::move(ports)},
-                                                              {"attempts", {made->number, attempt.number}}, {"hosts", {made->host, host_name()}}});
-  spdlog::warn("{}: its output differs from what was published before for the same inputs and parameters: the stage is not deterministic ({})",
-               order.call.stage, file.string());
+  const fs::path file = store_.record_nondeterminism(action, {{"stage", order.stage},
+                                                              {"action", action.hex()},
+                                                              {"ports", std::move(ports)},
+                                                              {"attempts", {made->number, attempt.number}},
+                                                              {"hosts", {made->host, host_name()}}});
+  spdlog::warn(
+      "{}: its output differs from what was published before for the same inputs and parameters: the stage is not "
+      "deterministic ({})",
+      order.call.stage, file.string());
   return published;
 }
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <memory>
 
-#include "pipeline/store/lease.h"
 #include "pipeline/run/stage_order.h"
+#include "pipeline/store/lease.h"
 
 namespace penstock::pipeline {
 

@@ -16,12 +16,12 @@ struct Attempt {
   double cpu_seconds = 0;         // of rank 0's process
   int64_t peak_memory_bytes = 0;  // of rank 0's process
   int ranks = 1;
-  int threads = 1;                // of rank 0
+  int threads = 1;  // of rank 0
   std::string host;
-  std::string reason;             // why it ran
+  std::string reason;  // why it ran
   int exit_code = 0;
-  std::string message;            // of a failure
-  std::string log;                // its last lines
+  std::string message;  // of a failure
+  std::string log;      // its last lines
 };
 
 Value to_json(const Attempt& attempt);

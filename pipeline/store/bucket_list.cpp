@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 void write_bucket_list(const Store& store, const Digest& action, const BucketList& list) {
   Value chunks = Value::array();
   for (const Digest& chunk : list.chunks) chunks.push_back(chunk.hex());
-  write_file(store.root() / "buckets" / action.hex(), Value{{"stage", list.stage}, {"chunks", std::move(chunks)}}.dump() + "\n");
+  write_file(store.root() / "buckets" / action.hex(),
+             Value{{"stage", list.stage}, {"chunks", std::move(chunks)}}.dump() + "\n");
 }
 
 std::map<Digest, BucketList> read_bucket_lists(const Store& store) {

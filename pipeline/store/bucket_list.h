@@ -1,5 +1,5 @@
-// Which chunks a shared stage is made of, so that the clean-up can tell the parts of unfinished work from those of work that
-// is published.
+// Which chunks a shared stage is made of, so that the clean-up can tell the parts of unfinished work from those of work
+// that is published.
 //
 //   buckets/<action key>   {"stage": "resize", "chunks": ["<key>", ...]}; grows pass by pass
 #pragma once

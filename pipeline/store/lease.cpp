@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include "distributed/error.h"
-#include "pipeline/store/attempt.h"
 #include "pipeline/files.h"
+#include "pipeline/store/attempt.h"
 #include "pipeline/store/sealed_folder.h"
 #include "pipeline/value.h"
 
@@ -35,16 +35,24 @@ LeaseHolder new_holder() {
 
 // Of one length for one holder, so that a beat overwrites in place.
 std::string to_text(const LeaseHolder& holder) {
-  return Value{{"token", holder.token}, {"host", holder.host}, {"boot", holder.boot}, {"pid_namespace", holder.pid_namespace}, {"pid", holder.pid},
-               {"started", holder.started}, {"stage", holder.stage}, {"since", holder.since}, {"beat", fmt::format("{:012}", holder.beat)}}
+  return Value{{"token", holder.token},
+               {"host", holder.host},
+               {"boot", holder.boot},
+               {"pid_namespace", holder.pid_namespace},
+               {"pid", holder.pid},
+               {"started", holder.started},
+               {"stage", holder.stage},
+               {"since", holder.since},
+               {"beat", fmt::format("{:012}", holder.beat)}}
       .dump();
 }
 
 std::optional<LeaseHolder> read_holder(const fs::path& file) {
   try {
     const Value json = Value::parse(read_file(file));
-    return LeaseHolder{json.at("token"), json.at("host"), json.at("boot"), json.at("pid_namespace"), json.at("pid"), json.at("started"), json.at("stage"),
-                       json.at("since"), std::stoll(json.at("beat").get<std::string>())};
+    return LeaseHolder{json.at("token"),         json.at("host"),  json.at("boot"),
+                       json.at("pid_namespace"), json.at("pid"),   json.at("started"),
+                       json.at("stage"),         json.at("since"), std::stoll(json.at("beat").get<std::string>())};
   } catch (const std::exception&) {
     return std::nullopt;
   }
@@ -56,12 +64,15 @@ int give_name(const fs::path& from, const fs::path& to) {
   if (link(from.c_str(), to.c_str()) == 0) return 0;
   const int problem = errno;
   if (problem == EEXIST || problem == ENOENT) return problem;
-  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno == EEXIST ? EEXIST : problem;
+  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0
+         : errno == EEXIST                                                              ? EEXIST
+                                                                                        : problem;
 }
 
 [[noreturn]] void refuse(const fs::path& file, int problem) {
   const bool device = problem == ENOSPC || problem == EIO || problem == EDQUOT;
-  throw Error(device ? ExitCode::io : ExitCode::cannot_create, file.string() + ": cannot write: " + std::strerror(problem));
+  throw Error(device ? ExitCode::io : ExitCode::cannot_create,
+              file.string() + ": cannot write: " + std::strerror(problem));
 }
 
 }  // namespace
@@ -69,7 +80,10 @@ int give_name(const fs::path& from, const fs::path& to) {
 std::string LeaseHolder::described() const { return fmt::format("pid {} on {}, since {}", pid, host, since); }
 
 Lease::Lease(fs::path file, LeaseHolder me, int descriptor, std::chrono::milliseconds beat)
-    : file_(std::move(file)), me_(std::move(me)), descriptor_(descriptor), thread_([this, beat] { keep_beating(beat); }) {}
+    : file_(std::move(file)),
+      me_(std::move(me)),
+      descriptor_(descriptor),
+      thread_([this, beat] { keep_beating(beat); }) {}
 
 Lease::~Lease() {
   {
@@ -128,7 +142,8 @@ bool Leases::is_dead(const Digest& action, const LeaseHolder& holder) {
   const auto now = Clock::now();
   const auto [seen, fresh] = seen_.try_emplace(action, Seen{holder.token, holder.beat, now});
   if (fresh) return false;
-  if (seen->second.token != holder.token || seen->second.beat != holder.beat) seen->second = {holder.token, holder.beat, now};
+  if (seen->second.token != holder.token || seen->second.beat != holder.beat)
+    seen->second = {holder.token, holder.beat, now};
   return now - seen->second.since >= timing_.dead_after;
 }
 
@@ -160,6 +175,8 @@ std::optional<LeaseHolder> read_lease(const fs::path& file) {
   return unreadable;
 }
 
-Life life_of(const LeaseHolder& holder) { return life_of(ProcessMark{holder.boot, holder.pid_namespace, holder.pid, holder.started}); }
+Life life_of(const LeaseHolder& holder) {
+  return life_of(ProcessMark{holder.boot, holder.pid_namespace, holder.pid, holder.started});
+}
 
 }  // namespace penstock::pipeline

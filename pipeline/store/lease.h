@@ -1,9 +1,9 @@
 // Claims on action keys, so that two runs on one store do not do the same work at once. They only save double work:
 // what is published is right whoever held a lease.
 //
-// A lease is a file that its holder keeps rewriting. One whose holder is a process of this machine that is gone is broken
-// at once, and one whose holder is alive here never; any other when its beat has not changed for a while on the observer's
-// own clock: no clock and no process number is compared across machines.
+// A lease is a file that its holder keeps rewriting. One whose holder is a process of this machine that is gone is
+// broken at once, and one whose holder is alive here never; any other when its beat has not changed for a while on the
+// observer's own clock: no clock and no process number is compared across machines.
 #pragma once
 
 #include <chrono>
@@ -24,22 +24,23 @@ namespace penstock::pipeline {
 struct LeaseHolder {
   std::string token;  // of this claim
   std::string host = "an unknown machine";
-  std::string boot;           // boot id of the machine
+  std::string boot;  // boot id of the machine
   std::string pid_namespace;
   int64_t pid = 0;
-  int64_t started = 0;        // of the process, in clock ticks since boot
+  int64_t started = 0;  // of the process, in clock ticks since boot
   std::string stage;
-  std::string since;          // ISO 8601, UTC
+  std::string since;  // ISO 8601, UTC
   int64_t beat = 0;
 
   std::string described() const;  // "pid 4711 on node3, since 2026-01-01T12:00:00Z"
 };
 
-// Takes a lease file away that was judged dead when it held `token`. Does nothing when it is gone or holds another token;
-// one that was taken anew in that moment is put back.
+// Takes a lease file away that was judged dead when it held `token`. Does nothing when it is gone or holds another
+// token; one that was taken anew in that moment is put back.
 void break_lease(const std::filesystem::path& file, const std::string& token);
 
-// What a lease file says; nullopt when there is none. One that cannot be read has no token, and beats when it is written.
+// What a lease file says; nullopt when there is none. One that cannot be read has no token, and beats when it is
+// written.
 std::optional<LeaseHolder> read_lease(const std::filesystem::path& file);
 // What can be told of a holder without waiting: `unknown` of one elsewhere.
 Life life_of(const LeaseHolder& holder);
@@ -74,8 +75,8 @@ class Leases {
  public:
   explicit Leases(std::filesystem::path folder, LeaseTiming timing = {});
 
-  // The lease, or null when another holds it, whom `holder` then describes. Never waits. Error(io) or Error(cannot_create)
-  // when the folder cannot be written.
+  // The lease, or null when another holds it, whom `holder` then describes. Never waits. Error(io) or
+  // Error(cannot_create) when the folder cannot be written.
   std::unique_ptr<Lease> take(const Digest& action, const std::string& stage, LeaseHolder* holder);
 
   // Who holds it now, as far as can be told without waiting; nullopt when nobody does or its process is gone.

@@ -18,7 +18,8 @@ constexpr const char* files_name = "files";
 
 std::string list_text(const std::vector<FileEntry>& entries) {
   Value files = Value::array();
-  for (const FileEntry& entry : entries) files.push_back({{"path", entry.path}, {"size", entry.size}, {"digest", entry.digest.hex()}});
+  for (const FileEntry& entry : entries)
+    files.push_back({{"path", entry.path}, {"size", entry.size}, {"digest", entry.digest.hex()}});
   return Value{{"files", std::move(files)}}.dump() + "\n";
 }
 
@@ -51,7 +52,8 @@ bool rename_into_place(const fs::path& from, const fs::path& to) {
   if (rename(from.c_str(), to.c_str()) == 0) return true;
   if (errno == EEXIST || errno == ENOTEMPTY) return false;
   const bool device = errno == ENOSPC || errno == EIO || errno == EDQUOT;
-  throw Error(device ? ExitCode::io : ExitCode::cannot_create, to.string() + ": cannot rename into place: " + std::strerror(errno));
+  throw Error(device ? ExitCode::io : ExitCode::cannot_create,
+              to.string() + ": cannot rename into place: " + std::strerror(errno));
 }
 
 }  // namespace penstock::pipeline

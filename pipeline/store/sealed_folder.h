@@ -1,4 +1,5 @@
-// A folder of files beside a list of their sizes and digests, so that any later damage shows: what objects and chunks are.
+// A folder of files beside a list of their sizes and digests, so that any later damage shows: what objects and chunks
+// are.
 //
 //   <holder>/list.json   {"files": [{"path", "size", "digest"}]}, sorted by path
 //   <holder>/files/      the files

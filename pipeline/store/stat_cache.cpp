@@ -32,9 +32,13 @@ int64_t now_nanoseconds() {
 }
 
 // A file's changes show in its times only when they are older than the clock's grain.
-bool is_racy(const FileSignature& signature) { return now_nanoseconds() - std::max(signature[3], signature[4]) < racy_nanoseconds; }
+bool is_racy(const FileSignature& signature) {
+  return now_nanoseconds() - std::max(signature[3], signature[4]) < racy_nanoseconds;
+}
 
-void add(Hasher& hasher, const std::string& name, const FileSignature& signature) { hasher.field(name).bytes(signature.data(), sizeof signature); }
+void add(Hasher& hasher, const std::string& name, const FileSignature& signature) {
+  hasher.field(name).bytes(signature.data(), sizeof signature);
+}
 
 }  // namespace
 
@@ -54,7 +58,9 @@ struct StatCache::State {
     }
     const size_t size = bytes.size() < sizeof(Digest) ? 0 : bytes.size() - sizeof(Digest);
     if (size == 0 || size % sizeof(Entry) != 0) return;
-    if (std::memcmp(digest_of(std::string_view(bytes).substr(0, size)).bytes.data(), bytes.data() + size, sizeof(Digest)) != 0) return;
+    if (std::memcmp(digest_of(std::string_view(bytes).substr(0, size)).bytes.data(), bytes.data() + size,
+                    sizeof(Digest)) != 0)
+      return;
     known.resize(size / sizeof(Entry));
     std::memcpy(known.data(), bytes.data(), size);
   }
@@ -134,7 +140,8 @@ Digest stat_signature(const fs::path& path) {
 }
 
 fs::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') return fs::path(cache) / "penstock";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fs::path(cache) / "penstock";
   const char* home = std::getenv("HOME");
   return fs::path(home != nullptr ? home : "/tmp") / ".cache" / "penstock";
 }

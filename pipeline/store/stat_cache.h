@@ -18,8 +18,8 @@ class StatCache {
   explicit StatCache(std::filesystem::path folder);
   ~StatCache();  // saves when something was added; a failure to save is not an error
 
-  // A file, or a folder's tree, as it is now: its bytes' digest, and a signature that changes when anything of it may have
-  // changed since.
+  // A file, or a folder's tree, as it is now: its bytes' digest, and a signature that changes when anything of it may
+  // have changed since.
   struct Looked {
     Digest digest;
     Digest signature;

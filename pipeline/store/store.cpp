@@ -34,11 +34,12 @@ std::string text_of_small(const char* path) {
   return text;
 }
 
-// Tells the clean-up that this file or folder is in use: its time becomes now, by the clock of the file system, when it is
-// more than an hour old. Nothing in a store that is only read.
+// Tells the clean-up that this file or folder is in use: its time becomes now, by the clock of the file system, when it
+// is more than an hour old. Nothing in a store that is only read.
 void refresh(const fs::path& path) {
   struct stat status = {};
-  if (stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > touch_interval) utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+  if (stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > touch_interval)
+    utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
 }
 
 // Beside a staging folder: the objects that are read for it, one digest a line.
@@ -68,7 +69,8 @@ std::optional<Manifest> manifest_of(const std::string& text) {
     manifest.stage = json.at("stage");
     for (const Value& field : json.at("fields")) manifest.fields.fields.emplace_back(field.at(0), field.at(1));
     for (const Value& port : json.at("ports")) {
-      manifest.ports.push_back({port.at("port"), Digest::from_hex(port.at("digest").get<std::string>()), port.at("volatile")});
+      manifest.ports.push_back(
+          {port.at("port"), Digest::from_hex(port.at("digest").get<std::string>()), port.at("volatile")});
     }
     return manifest;
   } catch (const std::exception&) {
@@ -79,13 +81,15 @@ std::optional<Manifest> manifest_of(const std::string& text) {
 }  // namespace
 
 const PublishedPort* Publication::port(const std::string& name) const {
-  const auto found = std::find_if(ports.begin(), ports.end(), [&](const PublishedPort& one) { return one.port == name; });
+  const auto found =
+      std::find_if(ports.begin(), ports.end(), [&](const PublishedPort& one) { return one.port == name; });
   return found == ports.end() ? nullptr : &*found;
 }
 
 std::string Publication::to_text() const {
   std::string text = kind + "\n" + manifest.hex() + "\n" + action.hex() + "\n";
-  for (const PublishedPort& port : ports) text += port.port + " " + port.digest.hex() + (port.is_volatile ? std::string(" ") + volatile_word : "") + "\n";
+  for (const PublishedPort& port : ports)
+    text += port.port + " " + port.digest.hex() + (port.is_volatile ? std::string(" ") + volatile_word : "") + "\n";
   return text + "end\n";
 }
 
@@ -93,7 +97,8 @@ std::optional<Publication> Publication::from_text(const std::string& text) {
   std::istringstream in(text);
   Publication publication;
   std::string manifest, action;
-  if (!std::getline(in, publication.kind) || !std::getline(in, manifest) || !std::getline(in, action)) return std::nullopt;
+  if (!std::getline(in, publication.kind) || !std::getline(in, manifest) || !std::getline(in, action))
+    return std::nullopt;
   try {
     publication.manifest = Digest::from_hex(manifest);
     publication.action = Digest::from_hex(action);
@@ -115,13 +120,14 @@ Store::Store(fs::path root, Mode mode) : root_(fs::absolute(root).lexically_norm
   if (fs::exists(version)) {
     const std::string found = read_file(version);
     if (found != format_version) {
-      throw Error(ExitCode::cannot_create, root_.string() + ": this store has format " + found.substr(0, found.find('\n')) +
-                                               ", this program writes format 2; keep the old one with the program that made it and name another "
-                                               "with --store DIR, which is filled by running again");
+      throw Error(ExitCode::cannot_create,
+                  root_.string() + ": this store has format " + found.substr(0, found.find('\n')) +
+                      ", this program writes format 2; keep the old one with the program that made it and name another "
+                      "with --store DIR, which is filled by running again");
     }
   } else if (mode == Mode::read_write) {
-    for (const char* folder : {"objects", "manifests", "actions", "recipes", "chunks", "progress", "families", "attempts", "leases", "staging",
-                               "nondeterminism", "sweeps", "pins"}) {
+    for (const char* folder : {"objects", "manifests", "actions", "recipes", "chunks", "progress", "families",
+                               "attempts", "leases", "staging", "nondeterminism", "sweeps", "pins"}) {
       make_folder(root_ / folder);
     }
     write_file(version, format_version);
@@ -135,7 +141,8 @@ PublicationPointer Store::find(const char* table, const Digest& key) const {
   if (text.empty()) return nullptr;
   auto publication = Publication::from_text(text);
   if (!publication) return nullptr;
-  const bool whole = std::all_of(publication->ports.begin(), publication->ports.end(), [this](const PublishedPort& port) { return is_sealed(object(port.digest)); });
+  const bool whole = std::all_of(publication->ports.begin(), publication->ports.end(),
+                                 [this](const PublishedPort& port) { return is_sealed(object(port.digest)); });
   return whole ? std::make_shared<const Publication>(std::move(*publication)) : nullptr;
 }
 
@@ -148,7 +155,8 @@ std::vector<Manifest> Store::newest_manifests(const std::string& kind, size_t co
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(root_ / "manifests" / kind, absent)) {
     struct stat status = {};
-    if (stat(entry.path().c_str(), &status) == 0) files.emplace_back(-(int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec), entry.path());
+    if (stat(entry.path().c_str(), &status) == 0)
+      files.emplace_back(-(int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec), entry.path());
   }
   const size_t kept = std::min(count, files.size());
   std::partial_sort(files.begin(), files.begin() + static_cast<ptrdiff_t>(kept), files.end());
@@ -159,9 +167,7 @@ std::vector<Manifest> Store::newest_manifests(const std::string& kind, size_t co
   return manifests;
 }
 
-void Store::touch(const Publication& publication) const {
-  refresh(root_ / "actions" / publication.action.hex());
-}
+void Store::touch(const Publication& publication) const { refresh(root_ / "actions" / publication.action.hex()); }
 
 fs::path Store::object_files(const Digest& digest) const { return files_of(object(digest)); }
 
@@ -192,7 +198,8 @@ bool Store::move_aside(const fs::path& holder, const Digest& name) const {
   }
 }
 
-fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads) {
+fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports,
+                             const std::vector<Digest>& reads) {
   const fs::path staging = root_ / "staging" / (action.hex() + "." + unique_suffix());
   if (!reads.empty()) {
     std::string text;
@@ -262,8 +269,8 @@ Publication Store::write_manifest(const Manifest& manifest) const {
 
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
-PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe, bool replace,
-                                 Committed* outcome, std::vector<PublishedPort>* mine) {
+PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
+                                 bool replace, Committed* outcome, std::vector<PublishedPort>* mine) {
   Manifest made = draft;
   for (PublishedPort& port : made.ports) port = adopt(staging, port);
   const auto published = publish(made, recipe, replace, outcome);
@@ -272,7 +279,8 @@ PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft,
   return published;
 }
 
-PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome) {
+PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
+                                  Committed* outcome) {
   auto mine = std::make_shared<const Publication>(write_manifest(made));
   const fs::path key = root_ / "actions" / mine->action.hex();
 
@@ -298,7 +306,8 @@ void Store::publish_recipe(const Digest& recipe, const Publication& publication)
   try {
     write_file(key, text);
   } catch (const Error& error) {
-    if (error.code() != ExitCode::cannot_create) throw;  // a shared store that is only read: it is found by its action key
+    if (error.code() != ExitCode::cannot_create)
+      throw;  // a shared store that is only read: it is found by its action key
   }
 }
 

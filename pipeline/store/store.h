@@ -21,9 +21,9 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/store/attempt.h"
 #include "pipeline/digest.h"
 #include "pipeline/keys.h"
+#include "pipeline/store/attempt.h"
 
 namespace penstock::pipeline {
 
@@ -61,8 +61,8 @@ enum class Committed {
 
 class Store {
  public:
-  // Opens or makes the store. Error(cannot_create) when it cannot be made, and for another format version, with the way to
-  // migrate. `read_only` opens without making anything: a missing store is empty.
+  // Opens or makes the store. Error(cannot_create) when it cannot be made, and for another format version, with the way
+  // to migrate. `read_only` opens without making anything: a missing store is empty.
   enum class Mode { read_write, read_only };
   Store(std::filesystem::path root, Mode mode);
 
@@ -79,26 +79,29 @@ class Store {
 
   std::filesystem::path object(const Digest& digest) const { return root_ / "objects" / digest.hex(); }
   std::filesystem::path object_files(const Digest& digest) const;
-  // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is moved
-  // aside, so that the next run remakes it.
+  // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is
+  // moved aside, so that the next run remakes it.
   bool verify(const Digest& object) const;
   bool move_aside(const Digest& object) const;  // false in a store that is only read
 
-  // A fresh, empty staging folder with one empty folder per port. While it is there and this process lives, the clean-up
-  // leaves the objects in `reads` alone.
-  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports, const std::vector<Digest>& reads = {});
+  // A fresh, empty staging folder with one empty folder per port. While it is there and this process lives, the
+  // clean-up leaves the objects in `reads` alone.
+  std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports,
+                                     const std::vector<Digest>& reads = {});
   void remove_staging(const std::filesystem::path& staging);
 
-  // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the recipe
-  // where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what another run
-  // published first stays, and is returned; `mine` gets what lay in staging, with its digests.
-  PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
-                            bool replace, Committed* outcome = nullptr, std::vector<PublishedPort>* mine = nullptr);
-  // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what the
-  // digest says. Error(data) when a file is missing.
+  // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the
+  // recipe where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what
+  // another run published first stays, and is returned; `mine` gets what lay in staging, with its digests.
+  PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft,
+                            const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr,
+                            std::vector<PublishedPort>* mine = nullptr);
+  // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what
+  // the digest says. Error(data) when a file is missing.
   bool take_over(const Digest& object, const std::filesystem::path& files);
   // The second half of commit, for ports whose objects lie in the store already.
-  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr);
+  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
+                             Committed* outcome = nullptr);
   // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
   // written.
   void publish_recipe(const Digest& recipe, const Publication& publication) const;

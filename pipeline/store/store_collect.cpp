@@ -11,8 +11,8 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "pipeline/store/lease.h"
 #include "pipeline/side_by_side.h"
+#include "pipeline/store/lease.h"
 #include "pipeline/store/store_gc.h"
 
 namespace penstock::pipeline {
@@ -23,10 +23,14 @@ namespace fs = std::filesystem;
 constexpr int deleters = 8;  // threads
 constexpr int batch = 1024;  // entries that wait in the trash at most
 
-// Where things go before they are deleted. Empties itself; what a killed clean-up leaves here is staging of a dead process.
+// Where things go before they are deleted. Empties itself; what a killed clean-up leaves here is staging of a dead
+// process.
 class Trash {
  public:
-  Trash(const Store& store, Time deadline) : folder_(store.root() / "staging" / ("trash." + unique_suffix())), deadline_(deadline) { make_folder(folder_); }
+  Trash(const Store& store, Time deadline)
+      : folder_(store.root() / "staging" / ("trash." + unique_suffix())), deadline_(deadline) {
+    make_folder(folder_);
+  }
   ~Trash() {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
@@ -37,14 +41,15 @@ class Trash {
   // Whatever its times. False: it was gone.
   bool take(const fs::path& path) { return !move(path).empty(); }
 
-  // Unless it was made, used or replaced since the deadline. Whoever touches it in this moment touches it before the rename,
-  // and it goes back, or after, and finds it gone.
+  // Unless it was made, used or replaced since the deadline. Whoever touches it in this moment touches it before the
+  // rename, and it goes back, or after, and finds it gone.
   bool take_if_old(const fs::path& path) {
     if (is_young(path)) return false;
     const fs::path taken = move(path);
     if (taken.empty()) return false;
     if (!is_young(taken)) return true;
-    renameat2(AT_FDCWD, taken.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);  // fails when another was made: that one stays
+    renameat2(AT_FDCWD, taken.c_str(), AT_FDCWD, path.c_str(),
+              RENAME_NOREPLACE);  // fails when another was made: that one stays
     return false;
   }
 
@@ -69,7 +74,8 @@ class Trash {
     const fs::path taken = folder_ / std::to_string(count_);
     if (rename(path.c_str(), taken.c_str()) == 0) return ++count_, taken;
     if (errno == ENOENT) return {};
-    throw Error(errno == EIO || errno == ENOSPC ? ExitCode::io : ExitCode::cannot_create, path.string() + ": cannot be removed: " + std::strerror(errno));
+    throw Error(errno == EIO || errno == ENOSPC ? ExitCode::io : ExitCode::cannot_create,
+                path.string() + ": cannot be removed: " + std::strerror(errno));
   }
 
   fs::path folder_;
@@ -89,7 +95,9 @@ class Sweep {
   Collection sweep() {
     each({Remnant::publication, Remnant::key}, [this](const Condemned& one) { return take_key(one); });
     look_again();
-    each({Remnant::object}, [this](const Condemned& one) { return !named_.count(one.digest) && !busy_.reads.count(one.digest) && trash_.take_if_old(one.paths.front()); });
+    each({Remnant::object}, [this](const Condemned& one) {
+      return !named_.count(one.digest) && !busy_.reads.count(one.digest) && trash_.take_if_old(one.paths.front());
+    });
     each({Remnant::chunk}, [this](const Condemned& one) { return trash_.take_if_old(one.paths.front()); });
     each({Remnant::progress, Remnant::unfinished}, [this](const Condemned& one) { return take_progress(one); });
     each({Remnant::staging, Remnant::lease}, [this](const Condemned& one) { return take_leftover(one); });
@@ -136,7 +144,8 @@ class Sweep {
 
   bool take_progress(const Condemned& one) {
     if (kept_.count(one.digest) || busy_.actions.count(one.digest)) return false;
-    const bool young = std::any_of(one.paths.begin(), one.paths.end(), [this](const fs::path& path) { return stored_at(path).written >= plan_.deadline; });
+    const bool young = std::any_of(one.paths.begin(), one.paths.end(),
+                                   [this](const fs::path& path) { return stored_at(path).written >= plan_.deadline; });
     if (young) return false;
     bool taken = false;
     for (const fs::path& path : one.paths) taken = trash_.take(path) || taken;
@@ -150,7 +159,8 @@ class Sweep {
   bool take_leftover(const Condemned& one) {
     const fs::path& path = one.paths.front();
     const auto mark = mark_in(path.filename().string());
-    if (mark || one.kind != Remnant::lease) return is_left_over(path, mark ? life_of(*mark) : Life::unknown) && trash_.take(path);
+    if (mark || one.kind != Remnant::lease)
+      return is_left_over(path, mark ? life_of(*mark) : Life::unknown) && trash_.take(path);
     const auto holder = read_lease(path);
     if (!holder || !is_left_over(path, life_of(*holder))) return false;
     break_lease(path, holder->token);

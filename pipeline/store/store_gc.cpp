@@ -17,7 +17,11 @@ std::string age_text(std::chrono::nanoseconds age) {
 class Collector {
  public:
   Collector(const Store& store, const Inventory& inventory, const CollectionRequest& request)
-      : store_(store), inventory_(inventory), request_(request), room_(inventory), deadline_(inventory.now - request.grace) {
+      : store_(store),
+        inventory_(inventory),
+        request_(request),
+        room_(inventory),
+        deadline_(inventory.now - request.grace) {
     plan_.bytes = room_.bytes();
     plan_.deadline = deadline_;
   }
@@ -56,12 +60,14 @@ class Collector {
     protected_.insert(request_.keep.begin(), request_.keep.end());
     for (const StoredPublication& one : inventory_.publications) {
       const auto& ports = one.publication.ports;
-      const bool read = std::any_of(ports.begin(), ports.end(), [&](const PublishedPort& port) { return busy_.reads.count(port.digest) != 0; });
+      const bool read = std::any_of(ports.begin(), ports.end(),
+                                    [&](const PublishedPort& port) { return busy_.reads.count(port.digest) != 0; });
       if (one.pinned || read || is_young(one.used)) protected_.insert(one.publication.action);
     }
     // Whoever trains longer goes on from a relative's progress.
     for (const auto& [family, members] : inventory_.families) {
-      if (std::any_of(members.begin(), members.end(), [&](const Digest& action) { return busy_.actions.count(action) != 0; })) {
+      if (std::any_of(members.begin(), members.end(),
+                      [&](const Digest& action) { return busy_.actions.count(action) != 0; })) {
         busy_relatives_.insert(members.begin(), members.end());
       }
     }
@@ -80,7 +86,8 @@ class Collector {
     }
   }
 
-  void condemn(Remnant kind, const Digest& digest, const std::string& stage, const std::string& why, uint64_t bytes, std::vector<fs::path> paths) {
+  void condemn(Remnant kind, const Digest& digest, const std::string& stage, const std::string& why, uint64_t bytes,
+               std::vector<fs::path> paths) {
     plan_.condemned.push_back({kind, digest, stage, why, bytes, std::move(paths)});
   }
 
@@ -91,13 +98,17 @@ class Collector {
       const bool gone = entry.life == Life::gone;
       const bool busy = entry.action && busy_.actions.count(*entry.action);
       if (!gone && (entry.life == Life::alive || busy || is_young(entry.stored.written))) continue;
-      condemn(Remnant::staging, {}, "", gone ? "left behind by a process that has ended" : "left behind elsewhere, unchanged for " + age_text(inventory_.now - entry.stored.written),
+      condemn(Remnant::staging, {}, "",
+              gone ? "left behind by a process that has ended"
+                   : "left behind elsewhere, unchanged for " + age_text(inventory_.now - entry.stored.written),
               room_.remove(entry.stored), {entry.path});
     }
     for (const LeaseEntry& entry : inventory_.leases) {
       const bool gone = entry.life == Life::gone;
       if (!gone && (entry.life == Life::alive || is_young(entry.written))) continue;
-      condemn(Remnant::lease, {}, "", gone ? "its holder has ended" : "no beat for " + age_text(inventory_.now - entry.written), 0, {entry.path});
+      condemn(Remnant::lease, {}, "",
+              gone ? "its holder has ended" : "no beat for " + age_text(inventory_.now - entry.written), 0,
+              {entry.path});
     }
   }
 
@@ -107,12 +118,15 @@ class Collector {
     }
     for (const StoredPublication& one : inventory_.publications) {
       const auto& ports = one.publication.ports;
-      const bool whole = std::all_of(ports.begin(), ports.end(), [&](const PublishedPort& port) { return inventory_.objects.count(port.digest) != 0; });
+      const bool whole = std::all_of(ports.begin(), ports.end(), [&](const PublishedPort& port) {
+        return inventory_.objects.count(port.digest) != 0;
+      });
       if (!whole && !is_young(one.used)) drop(one, "its output is gone");
     }
     for (const StoredRecipe& recipe : inventory_.recipes) {
       if (is_young(recipe.written) || is_current(recipe)) continue;
-      condemn(Remnant::key, recipe.key, "", recipe.publication ? "names an output that is gone or was replaced" : "cannot be read", 0,
+      condemn(Remnant::key, recipe.key, "",
+              recipe.publication ? "names an output that is gone or was replaced" : "cannot be read", 0,
               {store_.root() / "recipes" / recipe.key.hex()});
     }
   }
@@ -122,7 +136,8 @@ class Collector {
     std::set<Digest> named;
     for (const StoredPublication& one : inventory_.publications) named.insert(one.publication.manifest);
     for (const StoredManifest& one : inventory_.manifests) {
-      if (!named.count(one.digest) && !is_young(one.written)) condemn(Remnant::key, one.digest, "", "a manifest that no key names", 0, {one.path});
+      if (!named.count(one.digest) && !is_young(one.written))
+        condemn(Remnant::key, one.digest, "", "a manifest that no key names", 0, {one.path});
     }
   }
 
@@ -137,7 +152,10 @@ class Collector {
     }
     for (const auto& [digest, chunk] : inventory_.chunks) {
       const auto users = users_.find(digest);
-      if (users == users_.end() || !std::all_of(users->second.begin(), users->second.end(), [this](const Digest& user) { return is_live(user) && !request_.keep.count(user) && !busy_.actions.count(user); })) continue;
+      if (users == users_.end() || !std::all_of(users->second.begin(), users->second.end(), [this](const Digest& user) {
+            return is_live(user) && !request_.keep.count(user) && !busy_.actions.count(user);
+          }))
+        continue;
       if (2 * room_.shared(chunk) < chunk.bytes() - chunk.list_bytes) drop_chunk(digest, "its stage is published");
     }
   }
@@ -162,7 +180,9 @@ class Collector {
       const bool kept = protected_.count(action) || busy_relatives_.count(action) || is_young(written);
       if (!kept && !gone_.count(action)) all.push_back({written, action, nullptr});
     }
-    std::sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) { return std::tie(a.used, a.action) < std::tie(b.used, b.action); });
+    std::sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
+      return std::tie(a.used, a.action) < std::tie(b.used, b.action);
+    });
     return all;
   }
 
@@ -201,8 +221,10 @@ class Collector {
   // ---- one thing and what goes with it ----
 
   void drop(const Candidate& one, const std::string& why) {
-    if (one.publication != nullptr) drop(*one.publication, why);
-    else drop_unfinished(one.action, why);
+    if (one.publication != nullptr)
+      drop(*one.publication, why);
+    else
+      drop_unfinished(one.action, why);
   }
 
   void drop(const StoredPublication& one, const std::string& why) {
@@ -224,7 +246,9 @@ class Collector {
   void drop_progress(const StoredPublication& one, const std::string& why) {
     const Digest& action = one.publication.action;
     const auto progress = inventory_.progress.find(action);
-    if (progress == inventory_.progress.end() || is_young(progress->second.written) || !dropped_progress_.insert(action).second) return;
+    if (progress == inventory_.progress.end() || is_young(progress->second.written) ||
+        !dropped_progress_.insert(action).second)
+      return;
     condemn(Remnant::progress, action, one.stage, why, room_.remove(progress->second), progress_paths(action));
   }
 
@@ -232,7 +256,8 @@ class Collector {
     gone_.insert(action);
     std::vector<fs::path> paths = progress_paths(action);
     uint64_t freed = drop_records(action, paths);
-    if (const auto progress = inventory_.progress.find(action); progress != inventory_.progress.end()) freed += room_.remove(progress->second);
+    if (const auto progress = inventory_.progress.find(action); progress != inventory_.progress.end())
+      freed += room_.remove(progress->second);
     const auto list = inventory_.buckets.find(action);
     condemn(Remnant::unfinished, action, list == inventory_.buckets.end() ? "" : list->second.stage, why, freed, paths);
     drop_chunks_of(action, why);
@@ -264,7 +289,8 @@ class Collector {
 
   void drop_chunk(const Digest& digest, const std::string& why) {
     const auto chunk = inventory_.chunks.find(digest);
-    if (chunk == inventory_.chunks.end() || is_young(chunk->second.written) || !dropped_chunks_.insert(digest).second) return;
+    if (chunk == inventory_.chunks.end() || is_young(chunk->second.written) || !dropped_chunks_.insert(digest).second)
+      return;
     const auto users = users_.find(digest);
     const std::string stage = users == users_.end() ? "" : inventory_.buckets.at(*users->second.begin()).stage;
     condemn(Remnant::chunk, digest, stage, why, room_.remove(chunk->second), {store_.root() / "chunks" / digest.hex()});
@@ -276,7 +302,8 @@ class Collector {
     if (list == inventory_.buckets.end()) return;
     for (const Digest& chunk : list->second.chunks) {
       const auto& users = users_.at(chunk);
-      if (std::all_of(users.begin(), users.end(), [this](const Digest& user) { return gone_.count(user) != 0; })) drop_chunk(chunk, why);
+      if (std::all_of(users.begin(), users.end(), [this](const Digest& user) { return gone_.count(user) != 0; }))
+        drop_chunk(chunk, why);
     }
   }
 
@@ -298,14 +325,22 @@ class Collector {
 
 const char* name_of(Remnant kind) {
   switch (kind) {
-    case Remnant::publication: return "publication";
-    case Remnant::unfinished: return "unfinished";
-    case Remnant::object: return "object";
-    case Remnant::chunk: return "chunk";
-    case Remnant::progress: return "progress";
-    case Remnant::staging: return "staging";
-    case Remnant::lease: return "lease";
-    case Remnant::key: break;
+    case Remnant::publication:
+      return "publication";
+    case Remnant::unfinished:
+      return "unfinished";
+    case Remnant::object:
+      return "object";
+    case Remnant::chunk:
+      return "chunk";
+    case Remnant::progress:
+      return "progress";
+    case Remnant::staging:
+      return "staging";
+    case Remnant::lease:
+      return "lease";
+    case Remnant::key:
+      break;
   }
   return "key";
 }
@@ -316,7 +351,8 @@ uint64_t Collection::freed() const {
   return sum;
 }
 
-Busy busy_in(const Store& store, const std::vector<StagingEntry>& staging, const std::vector<LeaseEntry>& leases, Time deadline) {
+Busy busy_in(const Store& store, const std::vector<StagingEntry>& staging, const std::vector<LeaseEntry>& leases,
+             Time deadline) {
   Busy busy;
   for (const LeaseEntry& entry : leases) {
     const bool held = entry.life == Life::alive || (entry.life == Life::unknown && entry.written >= deadline);
@@ -325,7 +361,8 @@ Busy busy_in(const Store& store, const std::vector<StagingEntry>& staging, const
   for (const StagingEntry& entry : staging) {
     if (!entry.action || entry.life == Life::gone) continue;
     // Elsewhere: staging may stay empty for days while the stage writes its progress, and holds its lease.
-    const bool at_work = entry.life == Life::alive || busy.actions.count(*entry.action) || entry.stored.written >= deadline ||
+    const bool at_work = entry.life == Life::alive || busy.actions.count(*entry.action) ||
+                         entry.stored.written >= deadline ||
                          stored_at(store.root() / "progress" / entry.action->hex()).written >= deadline;
     if (!at_work) continue;
     busy.actions.insert(*entry.action);

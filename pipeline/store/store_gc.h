@@ -1,9 +1,9 @@
 // The clean-up of a store: what nobody will miss goes, safely beside running jobs.
 //
-// Always: objects that no key names, keys that name what is gone, parts of published stages whose bytes lie nowhere else,
-// progress of published stages, what dead processes left behind. On request: what was not used for a while, or as much as it
-// takes to fit a size. Never: what is pinned, kept or leased, what a running stage makes or reads, and what was made or used
-// within the grace. All times are those of the store's own file system.
+// Always: objects that no key names, keys that name what is gone, parts of published stages whose bytes lie nowhere
+// else, progress of published stages, what dead processes left behind. On request: what was not used for a while, or as
+// much as it takes to fit a size. Never: what is pinned, kept or leased, what a running stage makes or reads, and what
+// was made or used within the grace. All times are those of the store's own file system.
 #pragma once
 
 #include <chrono>
@@ -28,27 +28,27 @@ enum class Remnant {
   unfinished,   // progress and records of a stage that is not published
   object,
   chunk,
-  progress,     // of a stage that is published
+  progress,  // of a stage that is published
   staging,
   lease,
-  key,          // or manifest: names what is gone, is named by none, or cannot be read
+  key,  // or manifest: names what is gone, is named by none, or cannot be read
 };
 const char* name_of(Remnant kind);
 
 // Something that is to go.
 struct Condemned {
   Remnant kind;
-  Digest digest;      // action key, key, object or chunk; zero for staging and leases
-  std::string stage;  // that it is of, where that is known
-  std::string why;    // "not used for 31 days"
-  uint64_t bytes = 0; // that its going frees, after those before it in the list
+  Digest digest;                             // action key, key, object or chunk; zero for staging and leases
+  std::string stage;                         // that it is of, where that is known
+  std::string why;                           // "not used for 31 days"
+  uint64_t bytes = 0;                        // that its going frees, after those before it in the list
   std::vector<std::filesystem::path> paths;  // in the order in which they go
 };
 
 struct Collection {
   uint64_t bytes = 0;  // of the store before: outputs, parts, progress, attempts and staging, hard links counted once
   std::vector<Condemned> condemned;
-  Time deadline;       // what was written or used after that stays
+  Time deadline;  // what was written or used after that stays
 
   uint64_t freed() const;
 };
@@ -56,17 +56,19 @@ struct Collection {
 // Decides; changes nothing.
 Collection plan_collection(const Store& store, const Inventory& inventory, const CollectionRequest& request);
 
-// Removes what was decided, each looked at once more: what was used or claimed since, or is named by a new key, stays. Keys
-// go before what they name, and everything is renamed away before it is deleted, so that a reader finds the whole or nothing.
-// Returns what went. Error(cannot_create) in a store that cannot be written. Other jobs and clean-ups may be at work.
+// Removes what was decided, each looked at once more: what was used or claimed since, or is named by a new key, stays.
+// Keys go before what they name, and everything is renamed away before it is deleted, so that a reader finds the whole
+// or nothing. Returns what went. Error(cannot_create) in a store that cannot be written. Other jobs and clean-ups may
+// be at work.
 Collection collect(const Store& store, const Collection& plan);
 
-// The stages that somebody is at, as far as can be told: leased, or with staging of a process that lives, or (elsewhere)
-// that wrote something after `deadline`.
+// The stages that somebody is at, as far as can be told: leased, or with staging of a process that lives, or
+// (elsewhere) that wrote something after `deadline`.
 struct Busy {
   std::set<Digest> actions;
   std::set<Digest> reads;  // objects that are read for them
 };
-Busy busy_in(const Store& store, const std::vector<StagingEntry>& staging, const std::vector<LeaseEntry>& leases, Time deadline);
+Busy busy_in(const Store& store, const std::vector<StagingEntry>& staging, const std::vector<LeaseEntry>& leases,
+             Time deadline);
 
 }  // namespace penstock::pipeline

@@ -11,8 +11,8 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "pipeline/store/lease.h"
 #include "pipeline/side_by_side.h"
+#include "pipeline/store/lease.h"
 #include "pipeline/store/store_pins.h"
 
 namespace penstock::pipeline {
@@ -23,7 +23,8 @@ namespace fs = std::filesystem;
 constexpr size_t digest_digits = 64;
 
 Time time_of(const timespec& time) {
-  return Time(std::chrono::duration_cast<Time::duration>(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)));
+  return Time(std::chrono::duration_cast<Time::duration>(std::chrono::seconds(time.tv_sec) +
+                                                         std::chrono::nanoseconds(time.tv_nsec)));
 }
 
 Time written_at(const fs::path& path) {
@@ -62,8 +63,10 @@ void add_below(int descriptor, Stored& stored) {
     struct stat status = {};
     if (name == "." || name == ".." || fstatat(descriptor, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     stored.written = std::max(stored.written, time_of(status.st_mtim));
-    if (S_ISDIR(status.st_mode)) add_below(openat(descriptor, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), stored);
-    else stored.files.push_back({status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)});
+    if (S_ISDIR(status.st_mode))
+      add_below(openat(descriptor, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), stored);
+    else
+      stored.files.push_back({status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)});
   }
 }
 
@@ -90,7 +93,8 @@ std::map<Digest, Stored> stored_below(const fs::path& folder, int threads, bool 
     if (stat((path / "list.json").c_str(), &status) == 0) all[index].list_bytes = static_cast<uint64_t>(status.st_size);
   });
   std::map<Digest, Stored> found;
-  for (size_t index = 0; index < names.size(); ++index) found.emplace_hint(found.end(), names[index], std::move(all[index]));
+  for (size_t index = 0; index < names.size(); ++index)
+    found.emplace_hint(found.end(), names[index], std::move(all[index]));
   return found;
 }
 
@@ -110,14 +114,15 @@ std::optional<StoredPublication> stored_publication(const Store& store, const Di
   const auto manifest = store.manifest(*publication);
   one.stage = manifest ? manifest->stage : publication->kind;
   one.used = written_at(file);
-  one.published = std::min(one.used, written_at(store.root() / "manifests" / publication->kind / publication->manifest.hex()));
+  one.published =
+      std::min(one.used, written_at(store.root() / "manifests" / publication->kind / publication->manifest.hex()));
   one.pinned = is_pinned(store, key);
   one.publication = std::move(*publication);
   return one;
 }
 
-// A recipe that was written lately says that its publication is in use. One that names something else than its action key
-// does, since that was replaced, belongs to none.
+// A recipe that was written lately says that its publication is in use. One that names something else than its action
+// key does, since that was replaced, belongs to none.
 void assign_recipes(Inventory& inventory) {
   for (const StoredRecipe& recipe : inventory.recipes) {
     if (!recipe.publication) continue;
@@ -149,8 +154,10 @@ LeaseEntry lease_entry(const fs::path& path) {
   const std::string name = path.filename().string();
   LeaseEntry entry{path, digest_in(name), Life::unknown, written_at(path)};
   const auto holder = entry.action ? read_lease(path) : std::nullopt;
-  if (holder) entry.life = life_of(*holder);
-  else if (const auto mark = mark_in(name)) entry.life = life_of(*mark);
+  if (holder)
+    entry.life = life_of(*holder);
+  else if (const auto mark = mark_in(name))
+    entry.life = life_of(*mark);
   return entry;
 }
 
@@ -163,7 +170,9 @@ uint64_t Stored::bytes() const {
 }
 
 const StoredPublication* Inventory::publication(const Digest& action) const {
-  const auto found = std::lower_bound(publications.begin(), publications.end(), action, [](const StoredPublication& one, const Digest& key) { return one.publication.action < key; });
+  const auto found =
+      std::lower_bound(publications.begin(), publications.end(), action,
+                       [](const StoredPublication& one, const Digest& key) { return one.publication.action < key; });
   return found != publications.end() && found->publication.action == action ? &*found : nullptr;
 }
 
@@ -172,8 +181,10 @@ Stored stored_at(const fs::path& path) {
   struct stat status = {};
   if (lstat(path.c_str(), &status) != 0) return stored;
   stored.written = time_of(status.st_mtim);
-  if (S_ISDIR(status.st_mode)) add_below(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), stored);
-  else stored.files.push_back({status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)});
+  if (S_ISDIR(status.st_mode))
+    add_below(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), stored);
+  else
+    stored.files.push_back({status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size)});
   return stored;
 }
 
@@ -219,7 +230,9 @@ std::vector<StoredRecipe> recipes_of(const Store& store, int threads) {
 
 Inventory take_inventory(const Store& store, int threads) {
   const fs::path& root = store.root();
-  if (!fs::exists(root / "format-version")) throw Error(ExitCode::data, root.string() + ": there is no store here; name one with --store DIR, or a configuration");
+  if (!fs::exists(root / "format-version"))
+    throw Error(ExitCode::data,
+                root.string() + ": there is no store here; name one with --store DIR, or a configuration");
   Inventory inventory;
   inventory.now = clock_of(root);
   // Staging and leases first: what is begun after that is younger than any grace.
@@ -229,10 +242,13 @@ Inventory take_inventory(const Store& store, int threads) {
   inventory.recipes = recipes_of(store, threads);
   assign_recipes(inventory);
   for (const Digest& key : digests_in(root / "actions")) {
-    if (inventory.publication(key) == nullptr && fs::exists(root / "actions" / key.hex()) && !stored_publication(store, key)) inventory.damaged_keys.push_back(key);
+    if (inventory.publication(key) == nullptr && fs::exists(root / "actions" / key.hex()) &&
+        !stored_publication(store, key))
+      inventory.damaged_keys.push_back(key);
   }
   for (const fs::path& kind : entries_of(root / "manifests")) {
-    for (const Digest& digest : digests_in(kind)) inventory.manifests.push_back({kind / digest.hex(), digest, written_at(kind / digest.hex())});
+    for (const Digest& digest : digests_in(kind))
+      inventory.manifests.push_back({kind / digest.hex(), digest, written_at(kind / digest.hex())});
   }
   inventory.buckets = read_bucket_lists(store);
   inventory.objects = stored_below(root / "objects", threads, true);

@@ -1,5 +1,5 @@
-// What lies in a store: every publication, and the room that everything takes. Reads names, sizes, times and the small files
-// of keys; no output. A snapshot: other processes may be at work, and what vanishes meanwhile is left out.
+// What lies in a store: every publication, and the room that everything takes. Reads names, sizes, times and the small
+// files of keys; no output. A snapshot: other processes may be at work, and what vanishes meanwhile is left out.
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pipeline/store/bucket_list.h"
 #include "pipeline/process_mark.h"
+#include "pipeline/store/bucket_list.h"
 #include "pipeline/store/store.h"
 
 namespace penstock::pipeline {
@@ -40,7 +40,7 @@ struct StoredPublication {
   Publication publication;
   std::string stage;  // as named when published
   Time published;
-  Time used;          // by a run, to the hour
+  Time used;                    // by a run, to the hour
   std::vector<Digest> recipes;  // keys that name it
   bool pinned = false;
 };
@@ -76,15 +76,15 @@ struct LeaseEntry {
 };
 
 struct Inventory {
-  Time now;  // by the clock of the store's file system, where that can be told
+  Time now;                                     // by the clock of the store's file system, where that can be told
   std::vector<StoredPublication> publications;  // by action key
   std::vector<StoredRecipe> recipes;
   std::vector<StoredManifest> manifests;
-  std::vector<Digest> damaged_keys;             // action keys that cannot be read
+  std::vector<Digest> damaged_keys;  // action keys that cannot be read
   std::map<Digest, Stored> objects, chunks;
-  std::map<Digest, Stored> progress, attempts;  // by action key
-  std::map<Digest, BucketList> buckets;         // by action key
-  std::map<Digest, std::set<Digest>> families;  // family -> action keys
+  std::map<Digest, Stored> progress, attempts;                  // by action key
+  std::map<Digest, BucketList> buckets;                         // by action key
+  std::map<Digest, std::set<Digest>> families;                  // family -> action keys
   std::multimap<Digest, std::filesystem::path> nondeterminism;  // records, by action key
   std::vector<StagingEntry> staging;
   std::vector<LeaseEntry> leases;
@@ -119,7 +119,9 @@ class Room {
     int holders = 0;
   };
   struct Hash {
-    size_t operator()(const std::pair<uint64_t, uint64_t>& file) const { return file.first * 0x9e3779b97f4a7c15u ^ file.second; }
+    size_t operator()(const std::pair<uint64_t, uint64_t>& file) const {
+      return file.first * 0x9e3779b97f4a7c15u ^ file.second;
+    }
   };
   void add(const Stored& stored);
 

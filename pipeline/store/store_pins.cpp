@@ -17,7 +17,9 @@ std::filesystem::path pin_of(const Store& store, const Digest& action) { return 
 
 bool is_pinned(const Store& store, const Digest& action) { return access(pin_of(store, action).c_str(), F_OK) == 0; }
 
-void pin(const Store& store, const Digest& action, const std::string& note) { write_file(pin_of(store, action), note + "\n"); }
+void pin(const Store& store, const Digest& action, const std::string& note) {
+  write_file(pin_of(store, action), note + "\n");
+}
 
 bool unpin(const Store& store, const Digest& action) {
   const auto file = pin_of(store, action);

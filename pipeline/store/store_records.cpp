@@ -51,7 +51,8 @@ int Store::next_attempt(const Digest& action) const {
 int Store::record_attempt(const Digest& action, Attempt attempt) const {
   const fs::path folder = root_ / "attempts" / action.hex();
   make_folder(folder);
-  while (!publish_file(folder / fmt::format("{}.json", attempt.number), pipeline::to_json(attempt).dump() + "\n")) ++attempt.number;
+  while (!publish_file(folder / fmt::format("{}.json", attempt.number), pipeline::to_json(attempt).dump() + "\n"))
+    ++attempt.number;
   return attempt.number;
 }
 

@@ -14,7 +14,8 @@ namespace {
 uint64_t bytes_of(const Store& store, const Digest& object) { return stored_at(store.object(object)).bytes(); }
 
 // False: not all of its outputs are good. The reason goes to `refused`.
-bool take_objects(const Store& from, Store& to, const Publication& publication, const std::string& stage, Transferred& done) {
+bool take_objects(const Store& from, Store& to, const Publication& publication, const std::string& stage,
+                  Transferred& done) {
   for (const PublishedPort& port : publication.ports) {
     const bool there = std::filesystem::exists(to.object(port.digest)) && to.verify(port.digest);
     if (there) continue;
@@ -64,7 +65,8 @@ Transferred transfer(const Store& from, Store& to, const std::vector<Parcel>& pa
     }
     const auto manifest = from.manifest(publication);
     if (!manifest || manifest->fields.key() != publication.action) {
-      done.refused.push_back(fmt::format("{} ({}): its manifest is gone or damaged", publication.kind, publication.action.hex().substr(0, 10)));
+      done.refused.push_back(fmt::format("{} ({}): its manifest is gone or damaged", publication.kind,
+                                         publication.action.hex().substr(0, 10)));
       continue;
     }
     if (!take_objects(from, to, publication, manifest->stage, done)) continue;
@@ -81,7 +83,8 @@ Transferred transfer(const Store& from, Store& to, const std::vector<Parcel>& pa
 
 std::vector<Parcel> all_parcels(const Store& store) {
   std::vector<Parcel> parcels;
-  for (StoredPublication& one : take_inventory(store, static_cast<int>(std::thread::hardware_concurrency())).publications) {
+  for (StoredPublication& one :
+       take_inventory(store, static_cast<int>(std::thread::hardware_concurrency())).publications) {
     parcels.push_back({std::make_shared<const Publication>(std::move(one.publication)), std::move(one.recipes)});
   }
   return parcels;

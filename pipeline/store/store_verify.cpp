@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "pipeline/store/sealed_folder.h"
 #include "pipeline/side_by_side.h"
+#include "pipeline/store/sealed_folder.h"
 #include "pipeline/store/store_gc.h"
 
 namespace penstock::pipeline {
@@ -19,7 +19,8 @@ void add(Stages& stages, const Digest& digest, const std::string& stage) {
 }
 
 // Digests of a table whose files are not what their list says. `is_good` reads one.
-std::vector<Digest> bad_in(const std::map<Digest, Stored>& table, const fs::path& folder, int threads, const std::function<bool(const Digest&, const fs::path&)>& is_good) {
+std::vector<Digest> bad_in(const std::map<Digest, Stored>& table, const fs::path& folder, int threads,
+                           const std::function<bool(const Digest&, const fs::path&)>& is_good) {
   std::vector<Digest> names;
   for (const auto& [name, stored] : table) names.push_back(name);
   std::vector<char> good(names.size());
@@ -45,11 +46,14 @@ class KeyCheck {
   void check(Verification& found) {
     for (const Digest& key : inventory_.damaged_keys) report(found, "actions", key, {}, "cannot be read");
     for (const StoredPublication& one : inventory_.publications) {
-      if (!is_whole(one.publication)) report(found, "actions", one.publication.action, {one.stage}, "names an output that is bad or gone");
+      if (!is_whole(one.publication))
+        report(found, "actions", one.publication.action, {one.stage}, "names an output that is bad or gone");
     }
     for (const StoredRecipe& recipe : inventory_.recipes) {
-      if (!recipe.publication) report(found, "recipes", recipe.key, {}, "cannot be read");
-      else if (!is_whole(*recipe.publication)) report(found, "recipes", recipe.key, {stage_of(*recipe.publication)}, "names an output that is bad or gone");
+      if (!recipe.publication)
+        report(found, "recipes", recipe.key, {}, "cannot be read");
+      else if (!is_whole(*recipe.publication))
+        report(found, "recipes", recipe.key, {stage_of(*recipe.publication)}, "names an output that is bad or gone");
     }
     found.keys = inventory_.publications.size() + inventory_.recipes.size() + inventory_.damaged_keys.size();
   }
@@ -59,14 +63,16 @@ class KeyCheck {
  private:
   bool is_whole(const Publication& publication) const {
     return std::all_of(publication.ports.begin(), publication.ports.end(), [this](const PublishedPort& port) {
-      return !bad_.count(port.digest) && (inventory_.objects.count(port.digest) || is_sealed(store_.object(port.digest)));
+      return !bad_.count(port.digest) &&
+             (inventory_.objects.count(port.digest) || is_sealed(store_.object(port.digest)));
     });
   }
   std::string stage_of(const Publication& publication) const {
     const auto manifest = store_.manifest(publication);
     return manifest ? manifest->stage : publication.kind;
   }
-  void report(Verification& found, const char* table, const Digest& key, const std::vector<std::string>& stages, const std::string& problem) {
+  void report(Verification& found, const char* table, const Digest& key, const std::vector<std::string>& stages,
+              const std::string& problem) {
     found.bad.push_back({"key", key, stages, problem});
     removed_.condemned.push_back({Remnant::key, key, "", problem, 0, {store_.root() / table / key.hex()}});
   }
@@ -89,9 +95,11 @@ Verification verify_store(const Store& store, bool repair, int threads) {
     for (const Digest& chunk : list.chunks) add(of_chunks, chunk, list.stage);
   }
   Verification found;
-  const auto objects = bad_in(inventory.objects, store.root() / "objects", threads, [](const Digest& digest, const fs::path& holder) { return verified(holder) == digest; });
+  const auto objects = bad_in(inventory.objects, store.root() / "objects", threads,
+                              [](const Digest& digest, const fs::path& holder) { return verified(holder) == digest; });
   for (const Digest& digest : objects) found.bad.push_back({"object", digest, of_objects[digest], "is damaged"});
-  const auto chunks = bad_in(inventory.chunks, store.root() / "chunks", threads, [](const Digest&, const fs::path& holder) { return verified(holder).has_value(); });
+  const auto chunks = bad_in(inventory.chunks, store.root() / "chunks", threads,
+                             [](const Digest&, const fs::path& holder) { return verified(holder).has_value(); });
   for (const Digest& digest : chunks) found.bad.push_back({"chunk", digest, of_chunks[digest], "is damaged"});
   KeyCheck keys(store, inventory, {objects.begin(), objects.end()});
   keys.check(found);

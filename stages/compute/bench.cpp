@@ -38,7 +38,10 @@ Value median_of(std::vector<double> values) {
   const auto n = static_cast<double>(values.size());
   const double reach = 0.98 * std::sqrt(n);
   const auto at = [&](double place) { return values[static_cast<size_t>(std::clamp(place, 0.0, n - 1))]; };
-  return {{"median", values[values.size() / 2]}, {"low", at(std::floor(n / 2 - reach))}, {"high", at(std::ceil(n / 2 + reach))}, {"n", values.size()}};
+  return {{"median", values[values.size() / 2]},
+          {"low", at(std::floor(n / 2 - reach))},
+          {"high", at(std::ceil(n / 2 + reach))},
+          {"n", values.size()}};
 }
 
 std::vector<GridSample> random_samples(const BenchRequest& request) {
@@ -69,7 +72,9 @@ TrainParameters parameters_of(const BenchRequest& request) {
   return parameters;
 }
 
-Architecture architecture_of(const BenchRequest& request) { return {request.channels, request.base_channels, request.depth, request.norm, 0}; }
+Architecture architecture_of(const BenchRequest& request) {
+  return {request.channels, request.base_channels, request.depth, request.norm, 0};
+}
 ShardIndex grid_of(const BenchRequest& request) {
   const auto side = static_cast<int>(request.size);
   return {side, side, static_cast<int>(request.channels), {}};
@@ -79,7 +84,8 @@ ShardIndex grid_of(const BenchRequest& request) {
 template <typename Step>
 class Steps {
  public:
-  Steps(const BenchRequest& request, std::unique_ptr<Step> step) : samples_(random_samples(request)), step_(std::move(step)) {
+  Steps(const BenchRequest& request, std::unique_ptr<Step> step)
+      : samples_(random_samples(request)), step_(std::move(step)) {
     for (int i = 0; i < static_cast<int>(samples_.size()); ++i) order_.push_back(i);
   }
   void operator()() { step_->step(samples_, order_, 0, 0, 1e-4, false); }
@@ -92,27 +98,37 @@ class Steps {
 };
 
 // What train would take.
-std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, Communicator& ranks, int threads, const std::string& graph = "auto") {
+std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, Communicator& ranks, int threads,
+                                                 const std::string& graph = "auto") {
   TrainParameters parameters = parameters_of(request);
   parameters.graph = graph;
-  return std::make_shared<Steps<TrainingStep>>(request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, {reproducible_of(parameters), false}));
+  return std::make_shared<Steps<TrainingStep>>(
+      request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads,
+                         {reproducible_of(parameters), false}));
 }
 
 std::shared_ptr<Steps<TrainingState>> host_steps(const BenchRequest& request, Communicator& ranks, int threads) {
-  return std::make_shared<Steps<TrainingState>>(request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request), Normaliser{}, ranks, threads, StepOptions{}));
+  return std::make_shared<Steps<TrainingState>>(
+      request, std::make_unique<TrainingState>(parameters_of(request), architecture_of(request), grid_of(request),
+                                               Normaliser{}, ranks, threads, StepOptions{}));
 }
 
-// The same work without the reducer, for a lone rank: each worker lets backward add up its micro-shards where LibTorch keeps
-// them, and the workers' sums are added before the update.
+// The same work without the reducer, for a lone rank: each worker lets backward add up its micro-shards where LibTorch
+// keeps them, and the workers' sums are added before the update.
 class PlainSteps {
  public:
   PlainSteps(const BenchRequest& request, int threads)
-      : parameters_(parameters_of(request)), samples_(random_samples(request)), grid_(grid_of(request)),
-        layout_(layout_of(UNet(architecture_of(request)))), optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)), pool_(threads) {
+      : parameters_(parameters_of(request)),
+        samples_(random_samples(request)),
+        grid_(grid_of(request)),
+        layout_(layout_of(UNet(architecture_of(request)))),
+        optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)),
+        pool_(threads) {
     initialise(layout_, 0, weights_.parameters, weights_.statistics);
     sum_.resize(weights_.parameters.size());
     for (int worker = 0; worker < threads; ++worker) {
-      workers_.push_back(std::make_unique<Worker>(Worker{UNet(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+      workers_.push_back(std::make_unique<Worker>(
+          Worker{UNet(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
       alias(workers_.back()->model, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
     }
   }
@@ -122,11 +138,14 @@ class PlainSteps {
     pool_.run(static_cast<int>(parameters_.micro_shards()), [&](int index, int shard) {
       Worker& worker = *workers_[index];
       std::vector<const GridSample*> chosen;
-      for (int64_t i = 0; i < parameters_.micro_batch; ++i) chosen.push_back(&samples_[shard * parameters_.micro_batch + i]);
+      for (int64_t i = 0; i < parameters_.micro_batch; ++i)
+        chosen.push_back(&samples_[shard * parameters_.micro_batch + i]);
       fill_batch(worker.batch, chosen, {}, Normaliser{}, grid_);
       worker.model->train();
       const auto logits = worker.model(worker.batch.images);
-      (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) * (1.0 / static_cast<double>(parameters_.micro_shards()))).backward();
+      (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) *
+       (1.0 / static_cast<double>(parameters_.micro_shards())))
+          .backward();
     });
     std::fill(sum_.begin(), sum_.end(), 0.0f);
     for (auto& worker : workers_) {
@@ -162,7 +181,8 @@ class PlainSteps {
 
 Value throughput(const BenchRequest& request, std::vector<double> seconds) {
   const Value median = median_of(std::move(seconds));
-  return {{"images_per_second", static_cast<double>(request.global_batch) / median.at("median").get<double>()}, {"step_seconds", median}};
+  return {{"images_per_second", static_cast<double>(request.global_batch) / median.at("median").get<double>()},
+          {"step_seconds", median}};
 }
 
 // Two ways to take a step, with what they work on.
@@ -171,8 +191,9 @@ struct Ways {
 };
 constexpr int64_t steps_of_a_pair = 20;
 
-// A, B, B, A, A, B, ...: a machine whose speed drifts drifts for both, and neither is always the one that comes after the other.
-// They are made afresh now and then: two that are alike differ by some 3 % for no other reason than where their memory lies.
+// A, B, B, A, A, B, ...: a machine whose speed drifts drifts for both, and neither is always the one that comes after
+// the other. They are made afresh now and then: two that are alike differ by some 3 % for no other reason than where
+// their memory lies.
 Value in_turn(const BenchRequest& request, const char* name_a, const char* name_b, const std::function<Ways()>& make) {
   std::vector<double> seconds_a, seconds_b, ratios;
   for (int64_t done = 0; done < request.steps; done += steps_of_a_pair) {
@@ -189,17 +210,23 @@ Value in_turn(const BenchRequest& request, const char* name_a, const char* name_
       ratios.push_back(took_a / took_b);
     }
   }
-  return {{"a", name_a}, {"b", name_b}, {name_a, throughput(request, seconds_a)}, {name_b, throughput(request, seconds_b)}, {"ratio", median_of(ratios)}};
+  return {{"a", name_a},
+          {"b", name_b},
+          {name_a, throughput(request, seconds_a)},
+          {name_b, throughput(request, seconds_b)},
+          {"ratio", median_of(ratios)}};
 }
 
-// Clipping and the optimiser's update of so many weights: what a step does once, however many ranks share its micro-shards.
+// Clipping and the optimiser's update of so many weights: what a step does once, however many ranks share its
+// micro-shards.
 double update_seconds(const BenchRequest& request, size_t weights, int threads) {
   WorkerPool pool(threads);
   Optimiser optimiser(parameters_of(request), weights);
   std::vector<float> values(weights, 1.0f), gradient(weights, 1e-3f);
   std::vector<double> seconds;
   for (int64_t step = 1; step <= warm_up_steps + request.steps; ++step) {
-    const double took = seconds_of([&] { optimiser.update(values, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-4, step, pool); });
+    const double took = seconds_of(
+        [&] { optimiser.update(values, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-4, step, pool); });
     if (step > warm_up_steps) seconds.push_back(took);
   }
   return median_of(std::move(seconds)).at("median");
@@ -228,7 +255,8 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
     result["device"] = steps->step().device_name();
     result["reproducible"] = name_of(steps->step().reproducible());
     result["peak_memory_bytes"] = peak_memory_bytes(ranks);
-    result["update_seconds"] = update_seconds(request, static_cast<size_t>(steps->step().layout().parameter_count), threads);
+    result["update_seconds"] =
+        update_seconds(request, static_cast<size_t>(steps->step().layout().parameter_count), threads);
     return result;
   }
   if (request.compare == "graph") {
@@ -240,13 +268,20 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
   if (request.compare == "overlap") {
     return in_turn(request, "overlap", "after", [&] {
       const auto steps = host_steps(request, ranks, threads);
-      const auto with = [steps](bool overlap) { return [steps, overlap] { steps->step().set_overlap(overlap), (*steps)(); }; };
+      const auto with = [steps](bool overlap) {
+        return [steps, overlap] { steps->step().set_overlap(overlap), (*steps)(); };
+      };
       return Ways{with(true), with(false)};
     });
   }
-  if (request.norm == "sync") throw Error(ExitCode::usage, "bench train --compare " + request.compare + ": not with --norm sync, whose ranks add up in one way only");
+  if (request.norm == "sync")
+    throw Error(ExitCode::usage, "bench train --compare " + request.compare +
+                                     ": not with --norm sync, whose ranks add up in one way only");
   if (request.compare == "reducer") {
-    if (ranks.size() > 1) throw Error(ExitCode::usage, "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
+    if (ranks.size() > 1)
+      throw Error(
+          ExitCode::usage,
+          "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
     return in_turn(request, "reducer", "none", [&] {
       const auto steps = host_steps(request, ranks, threads);
       const auto plain = std::make_shared<PlainSteps>(request, threads);
@@ -255,7 +290,9 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
   }
   return in_turn(request, "world", "run", [&] {
     const auto steps = host_steps(request, ranks, threads);
-    const auto with = [steps](Reproducible mode) { return [steps, mode] { steps->step().set_reproducible(mode), (*steps)(); }; };
+    const auto with = [steps](Reproducible mode) {
+      return [steps, mode] { steps->step().set_reproducible(mode), (*steps)(); };
+    };
     return Ways{with(Reproducible::world), with(Reproducible::run)};
   });
 }
@@ -265,7 +302,9 @@ Value bench_train(const BenchRequest& request, Communicator& ranks, int threads)
 double reduce_seconds(Communicator& ranks, size_t count, int64_t times, std::optional<Reproducible> through) {
   std::vector<float> values(count, 1.0f);
   std::optional<distributed::GradientReducer> reducer;
-  if (through) reducer.emplace(ranks, std::vector<distributed::Bucket>{{0, count}}, distributed::ReducerOptions{ranks.size(), *through, false});
+  if (through)
+    reducer.emplace(ranks, std::vector<distributed::Bucket>{{0, count}},
+                    distributed::ReducerOptions{ranks.size(), *through, false});
   std::vector<double> seconds;
   for (int64_t time = -2; time < times; ++time) {
     ranks.barrier("bench");
@@ -287,7 +326,9 @@ Value bench_reduce(const BenchRequest& request, Communicator& ranks) {
   Value rows = Value::array();
   for (const size_t count : sizes) {
     plain.push_back(reduce_seconds(ranks, count, request.steps, std::nullopt));
-    rows.push_back({{"bytes", count * sizeof(float)}, {"all_reduce_seconds", plain.back()}, {"run_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::run)},
+    rows.push_back({{"bytes", count * sizeof(float)},
+                    {"all_reduce_seconds", plain.back()},
+                    {"run_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::run)},
                     {"world_seconds", reduce_seconds(ranks, count, request.steps, Reproducible::world)}});
   }
   if (ranks.size() == 1) return {{"rows", rows}};
@@ -296,10 +337,12 @@ Value bench_reduce(const BenchRequest& request, Communicator& ranks) {
   const distributed::Link link = distributed::fit_link(bytes, plain, ranks.size());
   for (size_t i = 0; i < sizes.size(); ++i) {
     rows[i]["model_seconds"] = distributed::all_reduce_seconds(bytes[i], ranks.size(), {link, link, 0});
-    const auto exchange = distributed::exchanges_of({{0, sizes[i]}}, ranks.size(), ranks.size(), Reproducible::world).front();
+    const auto exchange =
+        distributed::exchanges_of({{0, sizes[i]}}, ranks.size(), ranks.size(), Reproducible::world).front();
     rows[i]["world_model_seconds"] = distributed::seconds_of(exchange, ranks.size(), {link, link, 0});
   }
-  return {{"rows", rows}, {"link", {{"latency_seconds", link.latency_seconds}, {"bytes_per_second", link.bytes_per_second}}}};
+  return {{"rows", rows},
+          {"link", {{"latency_seconds", link.latency_seconds}, {"bytes_per_second", link.bytes_per_second}}}};
 }
 
 }  // namespace

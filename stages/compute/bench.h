@@ -8,10 +8,13 @@
 namespace penstock::stages {
 
 // Collective. What rank 0 prints: {"what", "ranks", "threads", ...}.
-//   train:  {"images_per_second", "step_seconds": {median and interval}, "update_seconds" (of it, the optimiser), "reproducible",
+//   train:  {"images_per_second", "step_seconds": {median and interval}, "update_seconds" (of it, the optimiser),
+//   "reproducible",
 //            "peak_memory_bytes" (of a rank)}, or with `compare` {"a", "b", "ratio"} of medians
-//   reduce: {"rows": [{"bytes", "all_reduce_seconds", "run_seconds", "world_seconds", "model_seconds", "world_model_seconds"}],
-//            "link": {"latency_seconds", "bytes_per_second"}}; the models by that link (distributed/reducer/link_model.h)
+//   reduce: {"rows": [{"bytes", "all_reduce_seconds", "run_seconds", "world_seconds", "model_seconds",
+//   "world_model_seconds"}],
+//            "link": {"latency_seconds", "bytes_per_second"}}; the models by that link
+//            (distributed/reducer/link_model.h)
 pipeline::Value bench(const BenchRequest& request, distributed::Communicator& ranks, int threads);
 
 }  // namespace penstock::stages

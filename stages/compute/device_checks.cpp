@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include "distributed/error.h"
+#include "stages/compute/kernel_checks.h"
 #include "stages/compute/training/checkpoint.h"
 #include "stages/compute/training/device_memory.h"
 #include "stages/compute/training/device_step.h"
 #include "stages/compute/training/host_device.h"
-#include "stages/compute/kernel_checks.h"
 #include "stages/compute/training/micro_batch.h"
 #include "stages/cuda_library.h"
 #include "stages/draws.h"
@@ -34,10 +34,13 @@ std::vector<GridSample> disc_samples(int count, int size) {
     GridSample sample;
     sample.id = fmt::format("disc {}", i);
     const Draws draws(i, "device check disc");
-    const double y0 = draws.between(0, 0.3, 0.7) * size, x0 = draws.between(1, 0.3, 0.7) * size, radius = draws.between(2, 0.1, 0.3) * size;
+    const double y0 = draws.between(0, 0.3, 0.7) * size, x0 = draws.between(1, 0.3, 0.7) * size,
+                 radius = draws.between(2, 0.1, 0.3) * size;
     for (int p = 0; p < size * size; ++p) {
       sample.mask.push_back(std::hypot(p / size - y0, p % size - x0) < radius);
-      for (int c = 0; c < 3; ++c) sample.image.push_back(static_cast<uint8_t>(40 + sample.mask.back() * 100 + draws.below(static_cast<uint64_t>(10 + p * 3 + c), 60)));
+      for (int c = 0; c < 3; ++c)
+        sample.image.push_back(static_cast<uint8_t>(40 + sample.mask.back() * 100 +
+                                                    draws.below(static_cast<uint64_t>(10 + p * 3 + c), 60)));
     }
     samples.push_back(std::move(sample));
   }
@@ -63,12 +66,14 @@ struct Trained {
 };
 
 // From `from` on, or from the beginning.
-Trained train(Communicator& ranks, const MakeDevice& make, const TrainParameters& parameters, StepOptions options, int begin = 0, int end = steps, const StepState* from = nullptr) {
+Trained train(Communicator& ranks, const MakeDevice& make, const TrainParameters& parameters, StepOptions options,
+              int begin = 0, int end = steps, const StepState* from = nullptr) {
   const auto samples = disc_samples(24, side);
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   options.reproducible = distributed::Reproducible::run;
-  DeviceStep step(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, ranks, make(ranks), options);
+  DeviceStep step(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
+                  grid, Normaliser{}, ranks, make(ranks), options);
   if (from != nullptr) step.load(*from);
   Trained trained;
   for (int i = begin; i < end; ++i) {
@@ -82,14 +87,18 @@ Trained train(Communicator& ranks, const MakeDevice& make, const TrainParameters
   return trained;
 }
 
-std::string digest(const StepState& state) { return digest_of_weights(state.weights.parameters, state.weights.statistics).hex().substr(0, 12); }
+std::string digest(const StepState& state) {
+  return digest_of_weights(state.weights.parameters, state.weights.statistics).hex().substr(0, 12);
+}
 
 bool equal(const StepState& a, const StepState& b) {
-  return a.weights.parameters == b.weights.parameters && a.weights.statistics == b.weights.statistics && a.first == b.first && a.second == b.second && a.updates == b.updates;
+  return a.weights.parameters == b.weights.parameters && a.weights.statistics == b.weights.statistics &&
+         a.first == b.first && a.second == b.second && a.updates == b.updates;
 }
 
 void require_equal(const Trained& a, const Trained& b, const std::string& what) {
-  if (!equal(a.state, b.state)) fail(fmt::format("{}: weights after {} steps differ: {} and {}", what, steps, digest(a.state), digest(b.state)));
+  if (!equal(a.state, b.state))
+    fail(fmt::format("{}: weights after {} steps differ: {} and {}", what, steps, digest(a.state), digest(b.state)));
 }
 
 // The largest difference of two runs' losses, relative to the first loss.
@@ -101,13 +110,15 @@ double difference_of(const Trained& a, const Trained& b) {
 
 std::string require_near(const Trained& a, const Trained& b, double bound) {
   const double difference = difference_of(a, b);
-  const std::string text = fmt::format("losses of {} steps and of validation differ by {:.1e} of the first at most", steps, difference);
+  const std::string text =
+      fmt::format("losses of {} steps and of validation differ by {:.1e} of the first at most", steps, difference);
   if (!(difference < bound)) fail(fmt::format("{}; up to {:.0e} is rounding", text, bound));
   return text;
 }
 
 std::string check_learning(const Trained& trained) {
-  const std::string text = fmt::format("loss {:.4f} -> {:.4f} in {} steps", trained.losses.front(), trained.losses.back(), steps);
+  const std::string text =
+      fmt::format("loss {:.4f} -> {:.4f} in {} steps", trained.losses.front(), trained.losses.back(), steps);
   if (!(trained.losses.back() < 0.8 * trained.losses.front())) fail(text + ": it does not learn");
   return text;
 }
@@ -117,21 +128,24 @@ std::string check_sum(Communicator& ranks, const MakeDevice& make) {
   constexpr int64_t count = 1'000'003;
   torch::Tensor values;
   device->run([&] {
-    values = torch::full({count}, static_cast<float>(ranks.rank() + 1), torch::dtype(torch::kFloat32).device(device->place()));
+    values = torch::full({count}, static_cast<float>(ranks.rank() + 1),
+                         torch::dtype(torch::kFloat32).device(device->place()));
     device->all_reduce(values.data_ptr<float>(), count, "doctor's sum");
     device->join();
   });
   device->wait("doctor's sum");
   ranks.barrier("doctor's sum is everywhere");  // before the first one closes the device
   const auto expected = static_cast<float>(ranks.size() * (ranks.size() + 1) / 2);
-  if (!torch::all(values.to(torch::kCPU) == expected).item<bool>()) fail(fmt::format("a sum over {} ranks is not what it must be", ranks.size()));
+  if (!torch::all(values.to(torch::kCPU) == expected).item<bool>())
+    fail(fmt::format("a sum over {} ranks is not what it must be", ranks.size()));
   return fmt::format("{} ranks, 4 MB: right", ranks.size());
 }
 
 std::string check_agreement(Communicator& ranks, const Trained& trained) {
   uint64_t mine = digest_of_weights(trained.state.weights.parameters, trained.state.weights.statistics).leading_bits();
   std::vector<uint64_t> all(ranks.size());
-  ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()), "doctor compares weights");
+  ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()),
+                   "doctor compares weights");
   for (const uint64_t one : all) {
     if (one != all.front()) fail("ranks end with different weights");
   }
@@ -164,7 +178,8 @@ struct Comparisons {
   }
   std::string all_options() {
     TrainParameters parameters = usual();
-    parameters.dropout = 0.2, parameters.clip_norm = 0.1, parameters.optimizer = "adamw", parameters.loss = "bce_dice", parameters.norm = "group";
+    parameters.dropout = 0.2, parameters.clip_norm = 0.1, parameters.optimizer = "adamw", parameters.loss = "bce_dice",
+    parameters.norm = "group";
     const Trained recorded = train(ranks, make, parameters, graph);
     require_equal(train(ranks, make, parameters, eager), recorded, "eager and graph");
     return recorded.replayed ? "the same bits with and without a graph" : nothing_recorded;
@@ -175,7 +190,8 @@ struct Comparisons {
     return "the same bits with and without";
   }
   std::string resumes() {
-    const Trained half = train(ranks, make, usual(), graph, 0, steps / 2), rest = train(ranks, make, usual(), graph, steps / 2, steps, &half.state);
+    const Trained half = train(ranks, make, usual(), graph, 0, steps / 2),
+                  rest = train(ranks, make, usual(), graph, steps / 2, steps, &half.state);
     if (!equal(plain->state, rest.state)) fail("weights of an unbroken and a resumed run differ");
     return "the unbroken run's bits";
   }
@@ -195,11 +211,16 @@ struct Comparisons {
 using Check = std::string (Comparisons::*)();
 const std::vector<std::pair<std::string, Check>>& training_checks() {
   static const std::vector<std::pair<std::string, Check>> checks = {
-      {"sum over ranks", &Comparisons::sums},         {"training, eager", &Comparisons::learns},
-      {"training against the host", &Comparisons::near_host}, {"the same again", &Comparisons::repeats},
-      {"training, recorded graph", &Comparisons::records},    {"dropout, clipping, AdamW", &Comparisons::all_options},
-      {"overlap", &Comparisons::overlaps},            {"going on from a checkpoint", &Comparisons::resumes},
-      {"bfloat16 against float32", &Comparisons::low_precision}, {"agreement of ranks", &Comparisons::agrees}};
+      {"sum over ranks", &Comparisons::sums},
+      {"training, eager", &Comparisons::learns},
+      {"training against the host", &Comparisons::near_host},
+      {"the same again", &Comparisons::repeats},
+      {"training, recorded graph", &Comparisons::records},
+      {"dropout, clipping, AdamW", &Comparisons::all_options},
+      {"overlap", &Comparisons::overlaps},
+      {"going on from a checkpoint", &Comparisons::resumes},
+      {"bfloat16 against float32", &Comparisons::low_precision},
+      {"agreement of ranks", &Comparisons::agrees}};
   return checks;
 }
 
@@ -213,7 +234,8 @@ double images_per_second(Communicator& ranks, const MakeDevice& make, const char
   const auto samples = disc_samples(micro, 128);
   std::vector<int> order;
   for (int i = 0; i < micro; ++i) order.push_back(i);
-  DeviceStep step(parameters, {3, 16, 4, "batch", 0}, large, Normaliser{}, ranks, make(ranks), {distributed::Reproducible::run, true, graph});
+  DeviceStep step(parameters, {3, 16, 4, "batch", 0}, large, Normaliser{}, ranks, make(ranks),
+                  {distributed::Reproducible::run, true, graph});
   for (int i = 0; i < warm_up; ++i) step.step(samples, order, i, 0, 1e-3, false);
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < timed; ++i) step.step(samples, order, i, 0, 1e-3, false);
@@ -240,7 +262,8 @@ std::string check_memory(const MakeDevice& make) {
     return enough;
   });
   if (!found) fail("not even 64 samples of 128 x 128 fit");
-  return fmt::format("base 16, 128 x 128, bf16: {} samples fit{}", *found, too_large > 0 ? ", twice as many do not" : "");
+  return fmt::format("base 16, 128 x 128, bf16: {} samples fit{}", *found,
+                     too_large > 0 ? ", twice as many do not" : "");
 }
 
 }  // namespace
@@ -259,7 +282,8 @@ std::vector<Finding> check_device(Communicator& ranks, const MakeDevice& make) {
   std::vector<Finding> findings;
   {
     const auto device = make(ranks);
-    for (const auto& [name, check] : kernel_checks()) findings.push_back(found(name, [&, check = check] { return check(*device); }));
+    for (const auto& [name, check] : kernel_checks())
+      findings.push_back(found(name, [&, check = check] { return check(*device); }));
   }
   Comparisons comparisons{ranks, make};
   for (const auto& [name, check] : training_checks()) {
@@ -269,7 +293,8 @@ std::vector<Finding> check_device(Communicator& ranks, const MakeDevice& make) {
       continue;
     }
     Finding finding = found(name, [&, check = check] { return (comparisons.*check)(); });
-    if (finding.text == Comparisons::nothing_recorded || finding.text == Comparisons::one_rank) finding.state = Finding::State::not_run;
+    if (finding.text == Comparisons::nothing_recorded || finding.text == Comparisons::one_rank)
+      finding.state = Finding::State::not_run;
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -279,7 +304,9 @@ std::vector<Finding> measure_device(Communicator& ranks, const MakeDevice& make)
   std::vector<Finding> findings;
   for (const char* precision : {"fp32", "bf16"}) {
     for (const bool graph : {false, true}) {
-      findings.push_back(found(fmt::format("speed: {}, {}", precision, graph ? "graph" : "eager"), [&] { return fmt::format("{:.0f} images/s", images_per_second(ranks, make, precision, graph)); }));
+      findings.push_back(found(fmt::format("speed: {}, {}", precision, graph ? "graph" : "eager"), [&] {
+        return fmt::format("{:.0f} images/s", images_per_second(ranks, make, precision, graph));
+      }));
     }
   }
   return findings;
@@ -288,7 +315,8 @@ std::vector<Finding> measure_device(Communicator& ranks, const MakeDevice& make)
 std::vector<Finding> check_gpus(Communicator& ranks, bool any) {
   std::vector<Finding> findings;
   if (!any) {
-    for (const std::string& name : device_check_names()) findings.push_back({Finding::State::not_run, name, "needs a GPU"});
+    for (const std::string& name : device_check_names())
+      findings.push_back({Finding::State::not_run, name, "needs a GPU"});
     for (const char* name : {"speed", "memory"}) findings.push_back({Finding::State::not_run, name, "needs a GPU"});
     return findings;
   }

@@ -1,4 +1,5 @@
-// Whether a device does what the host does: its kernels to the bit, its training within stated bounds (`penstock doctor --gpu`).
+// Whether a device does what the host does: its kernels to the bit, its training within stated bounds (`penstock doctor
+// --gpu`).
 #pragma once
 
 #include <functional>

@@ -7,10 +7,10 @@
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/scores/prediction_tables.h"
-#include "stages/compute/model/predictor.h"
-#include "stages/compute/scores/score_sample.h"
 #include "stages/compute/data/shard_reader.h"
+#include "stages/compute/model/predictor.h"
+#include "stages/compute/scores/prediction_tables.h"
+#include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/threshold_sweep.h"
 #include "stages/draws.h"
 #include "stages/eval.h"
@@ -41,9 +41,11 @@ class EvalWork final : public pipeline::SharedWork {
     for (const auto& [subset, ids] : subsets.items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
     }
-    if (index_.width != predictor_.model().width || index_.height != predictor_.model().height || index_.channels != predictor_.model().architecture.in_channels) {
-      throw Error(ExitCode::data, fmt::format("the model was trained on samples of {} x {}, the shards hold {} x {}", predictor_.model().width,
-                                              predictor_.model().height, index_.width, index_.height));
+    if (index_.width != predictor_.model().width || index_.height != predictor_.model().height ||
+        index_.channels != predictor_.model().architecture.in_channels) {
+      throw Error(ExitCode::data,
+                  fmt::format("the model was trained on samples of {} x {}, the shards hold {} x {}",
+                              predictor_.model().width, predictor_.model().height, index_.width, index_.height));
     }
   }
 
@@ -54,7 +56,8 @@ class EvalWork final : public pipeline::SharedWork {
     for (const Value& record : index_.samples) {
       const auto subset = subset_of_.find(record.at("id"));
       if (subset == subset_of_.end() || (pass == threshold_pass && subset->second != "validation")) continue;
-      all.push_back({record.at("id"), {{"shards", pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
+      all.push_back(
+          {record.at("id"), {{"shards", pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
     }
     return all;
   }
@@ -66,8 +69,10 @@ class EvalWork final : public pipeline::SharedWork {
 
   void run_bucket(int pass, const std::vector<std::string>& members, const fs::path& folder) override {
     const auto samples = read_samples(shards_, index_, members, pass == score_pass);
-    if (pass == threshold_pass) sweep_bucket(samples, folder);
-    else score_bucket(samples, folder);
+    if (pass == threshold_pass)
+      sweep_bucket(samples, folder);
+    else
+      score_bucket(samples, folder);
   }
 
   std::string finish(int pass, const std::vector<Chunk>& chunks) override {
@@ -125,7 +130,8 @@ class EvalWork final : public pipeline::SharedWork {
       Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
       if (!sample.mask.empty()) {
         row["scores"] = to_json(SampleScores{count_pixels(probability, sample.mask, threshold_),
-                                             native_counts(native, sample.labels, threshold_), score_objects(sample.labels, native.objects)});
+                                             native_counts(native, sample.labels, threshold_),
+                                             score_objects(sample.labels, native.objects)});
       }
       rows.push_back(std::move(row));
       add_shown(pack, sample, probability);
@@ -139,8 +145,11 @@ class EvalWork final : public pipeline::SharedWork {
     native.bytes.resize(native.values());
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        const size_t from = (static_cast<size_t>(y) * index_.height / height * index_.width + static_cast<size_t>(x) * index_.width / width) * index_.channels;
-        std::copy_n(&sample.image[from], index_.channels, &native.bytes[(static_cast<size_t>(y) * width + x) * index_.channels]);
+        const size_t from = (static_cast<size_t>(y) * index_.height / height * index_.width +
+                             static_cast<size_t>(x) * index_.width / width) *
+                            index_.channels;
+        std::copy_n(&sample.image[from], index_.channels,
+                    &native.bytes[(static_cast<size_t>(y) * width + x) * index_.channels]);
       }
     }
     return native;
@@ -165,7 +174,8 @@ class EvalWork final : public pipeline::SharedWork {
         rows.emplace(id, std::move(row));
       }
       for (const char* part : {"labels", "probability", "overlays"}) {
-        for (const std::string& id : chunk.members) pipeline::link_or_copy(chunk.folder / part / (id + ".png"), predictions / part / (id + ".png"));
+        for (const std::string& id : chunk.members)
+          pipeline::link_or_copy(chunk.folder / part / (id + ".png"), predictions / part / (id + ".png"));
       }
     }
     PredictionTables tables;
@@ -194,7 +204,11 @@ class EvalWork final : public pipeline::SharedWork {
       listed["subset"] = subset;
       samples.push_back(std::move(listed));
     }
-    Value metrics = {{"schema", 1}, {"threshold", threshold_}, {"instances", {{"connectivity", predictor_.model().instances.connectivity}, {"minimum_area", parameters_.minimum_area}}}};
+    Value metrics = {
+        {"schema", 1},
+        {"threshold", threshold_},
+        {"instances",
+         {{"connectivity", predictor_.model().instances.connectivity}, {"minimum_area", parameters_.minimum_area}}}};
     std::string csv = "subset,grid,average,metric,value\n";
     for (const std::string& subset : scored_subsets) {
       if (!subsets.count(subset)) continue;
@@ -204,7 +218,11 @@ class EvalWork final : public pipeline::SharedWork {
     write_json(folder / "metrics.json", metrics);
     pipeline::write_file(folder / "metrics.csv", csv);
     write_json(folder / "samples.json", {{"schema", 1}, {"samples", samples}});
-    write_json(folder / "thresholds.json", {{"schema", 1}, {"subset", "validation"}, {"rule", rule_}, {"chosen", threshold_}, {"points", sweep_points(sweep_)}});
+    write_json(folder / "thresholds.json", {{"schema", 1},
+                                            {"subset", "validation"},
+                                            {"rule", rule_},
+                                            {"chosen", threshold_},
+                                            {"points", sweep_points(sweep_)}});
   }
 
   static std::string csv_rows(const std::string& subset, const Value& summary) {
@@ -215,7 +233,8 @@ class EvalWork final : public pipeline::SharedWork {
           text += fmt::format("{},{},image mean,{},{}\n", subset, grid, average, figures.dump());
           continue;
         }
-        for (const auto& [name, value] : figures.items()) text += fmt::format("{},{},{},{},{}\n", subset, grid, average, name, value.dump());
+        for (const auto& [name, value] : figures.items())
+          text += fmt::format("{},{},{},{},{}\n", subset, grid, average, name, value.dump());
       }
     }
     return text;
@@ -228,7 +247,8 @@ class EvalWork final : public pipeline::SharedWork {
     for (const auto& [id, row] : rows) {
       const std::string& subset = subset_of_.at(id);
       drawn[subset].emplace_back(Draws(parameters_.seed, "shown", {}, id).bits(0), id);
-      if (row.contains("scores") && subset != "train") ranked.emplace_back(row.at("scores").at("native").at("dice"), id);
+      if (row.contains("scores") && subset != "train")
+        ranked.emplace_back(row.at("scores").at("native").at("dice"), id);
     }
     const auto count = static_cast<size_t>(parameters_.shown);
     Value selection = {{"schema", 1}};
@@ -275,13 +295,15 @@ class EvalWork final : public pipeline::SharedWork {
   std::map<std::string, fs::path> outputs_;
   std::map<std::string, std::string> subset_of_;
   double threshold_ = 0.5;
-  std::string rule_;                 // rank 0
-  std::vector<PixelCounts> sweep_;   // rank 0
+  std::string rule_;                // rank 0
+  std::vector<PixelCounts> sweep_;  // rank 0
 };
 
 class EvalBody final : public pipeline::StageBody {
  public:
-  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<EvalWork>(context); }
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override {
+    return std::make_unique<EvalWork>(context);
+  }
 };
 
 }  // namespace

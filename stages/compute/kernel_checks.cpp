@@ -22,7 +22,9 @@ struct Twin {
   }
   void compare(const std::string& what) const {
     const auto back = device.to(torch::kCPU);
-    const auto bytes = [](const torch::Tensor& values) { return torch::from_blob(values.data_ptr(), {static_cast<int64_t>(values.nbytes())}, torch::kUInt8); };
+    const auto bytes = [](const torch::Tensor& values) {
+      return torch::from_blob(values.data_ptr(), {static_cast<int64_t>(values.nbytes())}, torch::kUInt8);
+    };
     if (!torch::equal(bytes(host), bytes(back))) fail(what + " differs from the host's");
   }
 };
@@ -30,14 +32,16 @@ struct Twin {
 torch::Tensor drawn(int64_t seed, std::vector<int64_t> shape) {
   auto values = torch::empty(shape);
   const Draws draws(seed, "device check");
-  for (int64_t i = 0; i < values.numel(); ++i) values.data_ptr<float>()[i] = static_cast<float>(draws.normal(static_cast<uint64_t>(i)));
+  for (int64_t i = 0; i < values.numel(); ++i)
+    values.data_ptr<float>()[i] = static_cast<float>(draws.normal(static_cast<uint64_t>(i)));
   return values;
 }
 
 torch::Tensor drawn_bytes(int64_t seed, std::vector<int64_t> shape, uint64_t below) {
   auto values = torch::empty(shape, torch::kUInt8);
   const Draws draws(seed, "device check");
-  for (int64_t i = 0; i < values.numel(); ++i) values.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(draws.below(static_cast<uint64_t>(i), below));
+  for (int64_t i = 0; i < values.numel(); ++i)
+    values.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(draws.below(static_cast<uint64_t>(i), below));
   return values;
 }
 
@@ -46,14 +50,29 @@ std::string check_gather(StepDevice& device) {
   for (const int64_t stride : {0, 256}) {
     for (const bool low : {false, true}) {
       const auto place = device.place();
-      const Twin images(drawn_bytes(1, {samples, side, side, channels}, 256), place), masks(drawn_bytes(2, {samples, side, side}, 2), place), tables(drawn(3, {samples * channels * 256}), place);
+      const Twin images(drawn_bytes(1, {samples, side, side, channels}, 256), place),
+          masks(drawn_bytes(2, {samples, side, side}, 2), place), tables(drawn(3, {samples * channels * 256}), place);
       auto chosen = torch::empty({count}, torch::kInt32), turned = torch::empty({count}, torch::kUInt8);
-      for (int i = 0; i < count; ++i) chosen.data_ptr<int32_t>()[i] = i * 2 % samples, turned.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(i);
+      for (int i = 0; i < count; ++i)
+        chosen.data_ptr<int32_t>()[i] = i * 2 % samples, turned.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(i);
       const Twin which(chosen, place), orientations(turned, place);
-      const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place), truth(torch::zeros({count, side, side}), place);
+      const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place),
+          truth(torch::zeros({count, side, side}), place);
       const auto work = [&](bool d) {
-        return GatherWork{images.on<uint8_t>(d), masks.on<uint8_t>(d), tables.on<float>(d), stride * channels, stride, which.on<int32_t>(d), orientations.on<uint8_t>(d),
-                          count, side, side, channels, batch.on<void>(d), truth.on<float>(d), low};
+        return GatherWork{images.on<uint8_t>(d),
+                          masks.on<uint8_t>(d),
+                          tables.on<float>(d),
+                          stride * channels,
+                          stride,
+                          which.on<int32_t>(d),
+                          orientations.on<uint8_t>(d),
+                          count,
+                          side,
+                          side,
+                          channels,
+                          batch.on<void>(d),
+                          truth.on<float>(d),
+                          low};
       };
       device.run([&] { device.gather(work(true)); });
       device.wait("gather");
@@ -68,15 +87,19 @@ std::string check_gather(StepDevice& device) {
 std::string check_tally(StepDevice& device) {
   for (const int64_t count : {int64_t{1}, int64_t{1000}, int64_t{3} << 20}) {
     const auto place = device.place();
-    const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place), counts(torch::zeros({4}, torch::kInt32), place);
-    const Twin figures(torch::zeros({step_figures}), place), orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
+    const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place),
+        counts(torch::zeros({4}, torch::kInt32), place);
+    const Twin figures(torch::zeros({step_figures}), place),
+        orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
     device.run([&] {
       device.tally({logits.on<float>(true), masks.on<float>(true), count, counts.on<uint32_t>(true)});
-      device.figures({counts.on<uint32_t>(true), static_cast<double>(count), orders.on<StepOrders>(true), figures.on<float>(true)});
+      device.figures({counts.on<uint32_t>(true), static_cast<double>(count), orders.on<StepOrders>(true),
+                      figures.on<float>(true)});
     });
     device.wait("tally");
     host_tally({logits.on<float>(false), masks.on<float>(false), count, counts.on<uint32_t>(false)});
-    host_figures({counts.on<uint32_t>(false), static_cast<double>(count), orders.on<StepOrders>(false), figures.on<float>(false)});
+    host_figures({counts.on<uint32_t>(false), static_cast<double>(count), orders.on<StepOrders>(false),
+                  figures.on<float>(false)});
     counts.compare("the counts");
     figures.compare("the shares");
   }
@@ -92,13 +115,29 @@ void compare_update(StepDevice& device, OptimiserKind kind, double clip, bool lo
   StepOrders told;
   told.factors = factors_of(kind, 1e-2, 0.01, 0.9, 7);
   const auto orders_bytes = torch::from_blob(&told, {static_cast<int64_t>(sizeof told)}, torch::kUInt8).clone();
-  const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place), second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);
-  const Twin running(drawn(10, {statistics}), place), step_statistics(drawn(11, {statistics}), place), figures(drawn(12, {step_figures}), place), orders(orders_bytes, place);
-  const Twin partials(torch::zeros({norm_width}, torch::kFloat64), place), verdict(torch::zeros({static_cast<int64_t>(sizeof(StepVerdict))}, torch::kUInt8), place);
-  const auto judged = [&](bool d) { return JudgeWork{summed.on<float>(d), count, figures.on<float>(d), clip, partials.on<double>(d), verdict.on<StepVerdict>(d)}; };
+  const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place),
+      second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);
+  const Twin running(drawn(10, {statistics}), place), step_statistics(drawn(11, {statistics}), place),
+      figures(drawn(12, {step_figures}), place), orders(orders_bytes, place);
+  const Twin partials(torch::zeros({norm_width}, torch::kFloat64), place),
+      verdict(torch::zeros({static_cast<int64_t>(sizeof(StepVerdict))}, torch::kUInt8), place);
+  const auto judged = [&](bool d) {
+    return JudgeWork{summed.on<float>(d),       count, figures.on<float>(d), clip, partials.on<double>(d),
+                     verdict.on<StepVerdict>(d)};
+  };
   const auto update = [&](bool d) {
-    return UpdateWork{summed.on<float>(d), weights.on<float>(d), first.on<float>(d), kind == OptimiserKind::sgd ? nullptr : second.on<float>(d), low ? rounded.on<uint16_t>(d) : nullptr, count,
-                      orders.on<StepOrders>(d), verdict.on<StepVerdict>(d), step_statistics.on<float>(d), running.on<float>(d), statistics, statistics_momentum};
+    return UpdateWork{summed.on<float>(d),
+                      weights.on<float>(d),
+                      first.on<float>(d),
+                      kind == OptimiserKind::sgd ? nullptr : second.on<float>(d),
+                      low ? rounded.on<uint16_t>(d) : nullptr,
+                      count,
+                      orders.on<StepOrders>(d),
+                      verdict.on<StepVerdict>(d),
+                      step_statistics.on<float>(d),
+                      running.on<float>(d),
+                      statistics,
+                      statistics_momentum};
   };
   device.run([&] {
     device.judge(judged(true));
@@ -107,9 +146,12 @@ void compare_update(StepDevice& device, OptimiserKind kind, double clip, bool lo
   device.wait("update");
   host_judge(judged(false));
   host_update(update(false));
-  if (!broken) verdict.compare("norm and clipping");
-  else if (verdict.on<StepVerdict>(false)->good != 0) fail("a gradient that is no number passed for one");
-  for (const auto& [twin, name] : {std::pair(&weights, "the weights"), std::pair(&first, "the first moments"), std::pair(&second, "the second moments"), std::pair(&rounded, "the rounded weights"),
+  if (!broken)
+    verdict.compare("norm and clipping");
+  else if (verdict.on<StepVerdict>(false)->good != 0)
+    fail("a gradient that is no number passed for one");
+  for (const auto& [twin, name] : {std::pair(&weights, "the weights"), std::pair(&first, "the first moments"),
+                                   std::pair(&second, "the second moments"), std::pair(&rounded, "the rounded weights"),
                                    std::pair(&running, "the running statistics")}) {
     twin->compare(name);
   }
@@ -128,8 +170,9 @@ std::string check_update(StepDevice& device) {
 }  // namespace
 
 const std::vector<std::pair<std::string, KernelCheck>>& kernel_checks() {
-  static const std::vector<std::pair<std::string, KernelCheck>> checks = {
-      {"kernel: gather", check_gather}, {"kernels: tally and figures", check_tally}, {"kernels: norm and update", check_update}};
+  static const std::vector<std::pair<std::string, KernelCheck>> checks = {{"kernel: gather", check_gather},
+                                                                          {"kernels: tally and figures", check_tally},
+                                                                          {"kernels: norm and update", check_update}};
   return checks;
 }
 

@@ -1,8 +1,8 @@
-#include "stages/compute_library.h"
 #include "stages/compute/bench.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/device_checks.h"
 #include "stages/compute/library_checks.h"
+#include "stages/compute_library.h"
 
 namespace penstock::stages {
 namespace {
@@ -19,7 +19,8 @@ std::unique_ptr<pipeline::StageBody> body(std::string_view kind) {
 }  // namespace penstock::stages
 
 extern "C" __attribute__((visibility("default"))) const penstock::stages::ComputeLibrary& penstock_compute_library() {
-  static const penstock::stages::ComputeLibrary library{penstock::stages::body, penstock::stages::predict, penstock::stages::replay, penstock::stages::bench,
-                                                        penstock::stages::check_libraries, penstock::stages::check_gpus};
+  static const penstock::stages::ComputeLibrary library{
+      penstock::stages::body,  penstock::stages::predict,         penstock::stages::replay,
+      penstock::stages::bench, penstock::stages::check_libraries, penstock::stages::check_gpus};
   return library;
 }

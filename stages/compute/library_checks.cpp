@@ -15,11 +15,14 @@ namespace {
 std::string check_libtorch() {
   const auto a = torch::arange(64 * 64, torch::kFloat64).remainder(7).view({64, 64});
   const auto exact = torch::matmul(a, a), usual = torch::matmul(a.to(torch::kFloat32), a.to(torch::kFloat32));
-  if (!torch::equal(exact, usual.to(torch::kFloat64))) throw Error(ExitCode::environment, "a product of small integers is wrong");
-  const auto x = torch::ones({1, 4, 8, 8}, torch::requires_grad()), w = torch::ones({4, 4, 3, 3}, torch::requires_grad());
+  if (!torch::equal(exact, usual.to(torch::kFloat64)))
+    throw Error(ExitCode::environment, "a product of small integers is wrong");
+  const auto x = torch::ones({1, 4, 8, 8}, torch::requires_grad()),
+             w = torch::ones({4, 4, 3, 3}, torch::requires_grad());
   const auto y = torch::conv2d(x, w, {}, 1, 1);
   y.sum().backward();
-  if (y.max().item<float>() != 36 || w.grad().max().item<float>() != 64) throw Error(ExitCode::environment, "a convolution of ones is wrong");
+  if (y.max().item<float>() != 36 || w.grad().max().item<float>() != 64)
+    throw Error(ExitCode::environment, "a convolution of ones is wrong");
   return fmt::format("{}, instructions {}: products and convolutions right", TORCH_VERSION, at::get_cpu_capability());
 }
 

@@ -11,13 +11,13 @@
 
 #include "distributed/collectives.h"
 #include "pipeline/files.h"
-#include "stages/images/catalogue.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/scores/prediction_tables.h"
-#include "stages/compute/model/predictor.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
+#include "stages/compute/model/predictor.h"
+#include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
+#include "stages/images/catalogue.h"
 
 namespace penstock::stages {
 namespace {
@@ -67,7 +67,10 @@ std::vector<std::unique_ptr<Archive>> open_inputs(const std::vector<fs::path>& i
 class Prediction {
  public:
   Prediction(const PredictRequest& request, const fs::path& model)
-      : archives_(open_inputs(request.inputs)), catalogue_(make_catalogue(archives_)), predictor_(model), output_(request.output) {}
+      : archives_(open_inputs(request.inputs)),
+        catalogue_(make_catalogue(archives_)),
+        predictor_(model),
+        output_(request.output) {}
 
   const Catalogue& catalogue() const { return catalogue_; }
   const ModelDescription& model() const { return predictor_.model(); }
@@ -137,7 +140,8 @@ std::string predict_share(const Prediction& prediction, int rank, int ranks, int
   return rows.dump();
 }
 
-void write_summary(const PredictRequest& request, const ModelDescription& model, const std::vector<std::string>& shares) {
+void write_summary(const PredictRequest& request, const ModelDescription& model,
+                   const std::vector<std::string>& shares) {
   std::map<std::string, Value> rows;
   for (const std::string& share : shares) {
     for (Value row : Value::parse(share)) {
@@ -156,7 +160,8 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
     const Value metrics = {{"schema", 1}, {"threshold", model.threshold}, {"all", summarise_scores(scores, false)}};
     pipeline::write_file(request.output / "metrics.json", metrics.dump(1) + "\n");
     spdlog::info("predict: {} of {} images have masks: native Dice {:.4f}, mAP {:.4f}", scores.size(), rows.size(),
-                 metrics.at("all").at("native").at("micro").at("dice").get<double>(), metrics.at("all").at("native").at("map").get<double>());
+                 metrics.at("all").at("native").at("micro").at("dice").get<double>(),
+                 metrics.at("all").at("native").at("map").get<double>());
   }
   spdlog::info("predict: {} images into {}", rows.size(), request.output.string());
 }
@@ -181,7 +186,8 @@ void predict(const PredictRequest& request, distributed::Communicator& ranks, in
   agreed(ranks, "opening the model and the images", [&] {
     const fs::path model = model_folder(request.model);
     if (ranks.rank() == 0) {
-      if (fs::exists(request.output) && !fs::is_empty(request.output)) throw Error(ExitCode::cannot_create, request.output.string() + ": exists and is not empty");
+      if (fs::exists(request.output) && !fs::is_empty(request.output))
+        throw Error(ExitCode::cannot_create, request.output.string() + ": exists and is not empty");
       pipeline::make_folder(request.output);
     }
     prediction = std::make_unique<Prediction>(request, model);

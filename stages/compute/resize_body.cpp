@@ -33,8 +33,10 @@ class ResizeWork final : public pipeline::SharedWork {
 
   // Which samples are left out changes no sample that stays.
   std::optional<pipeline::Values> parameters_of(int) const override {
-    return pipeline::Values{{"width", parameters_.width}, {"height", parameters_.height},
-                            {"channels", parameters_.channels}, {"mask_coverage", parameters_.mask_coverage}};
+    return pipeline::Values{{"width", parameters_.width},
+                            {"height", parameters_.height},
+                            {"channels", parameters_.channels},
+                            {"mask_coverage", parameters_.mask_coverage}};
   }
 
   void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
@@ -57,9 +59,14 @@ class ResizeWork final : public pipeline::SharedWork {
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
     Value excluded = Value::array();
     for (const std::string& id : excluded_) excluded.push_back(id);
-    pipeline::write_file(output_ / "samples.json",
-                         Value{{"schema", 1}, {"width", parameters_.width}, {"height", parameters_.height},
-                               {"channels", parameters_.channels}, {"samples", rows}, {"excluded", excluded}}.dump(1) + "\n");
+    pipeline::write_file(output_ / "samples.json", Value{{"schema", 1},
+                                                         {"width", parameters_.width},
+                                                         {"height", parameters_.height},
+                                                         {"channels", parameters_.channels},
+                                                         {"samples", rows},
+                                                         {"excluded", excluded}}
+                                                           .dump(1) +
+                                                       "\n");
     return "";
   }
 
@@ -78,22 +85,30 @@ class ResizeWork final : public pipeline::SharedWork {
     Value foreground = nullptr;
     if (labelled) {
       masks = merge_masks(mask_files(source, id), native.width, native.height);
-      pack.add(id + "/mask", Element::u8, {height, width}, mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
+      pack.add(id + "/mask", Element::u8, {height, width},
+               mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
       const auto stream = encode_labels(masks.map);
       pack.add(id + "/labels", Element::u8, {static_cast<int64_t>(stream.size())}, stream);
       const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
       foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
     }
-    pack.close_sample(id, {{"height", native.height}, {"width", native.width}, {"channels", native.channels}, {"bits", native.bits},
-                           {"labelled", labelled}, {"objects", masks.objects}, {"overlaps", masks.overlaps},
-                           {"empty_masks", masks.empty_masks}, {"foreground", foreground}});
+    pack.close_sample(id, {{"height", native.height},
+                           {"width", native.width},
+                           {"channels", native.channels},
+                           {"bits", native.bits},
+                           {"labelled", labelled},
+                           {"objects", masks.objects},
+                           {"overlaps", masks.overlaps},
+                           {"empty_masks", masks.empty_masks},
+                           {"foreground", foreground}});
   }
 
   static std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
     const std::string prefix = id + "/masks/";
     std::vector<MaskFile> files;
     const auto names = pack.names();
-    for (auto name = std::lower_bound(names.begin(), names.end(), prefix); name != names.end() && name->starts_with(prefix); ++name) {
+    for (auto name = std::lower_bound(names.begin(), names.end(), prefix);
+         name != names.end() && name->starts_with(prefix); ++name) {
       files.push_back({*name, pack.array(*name).bytes});
     }
     return files;
@@ -107,7 +122,9 @@ class ResizeWork final : public pipeline::SharedWork {
 
 class ResizeBody final : public pipeline::StageBody {
  public:
-  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<ResizeWork>(context); }
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override {
+    return std::make_unique<ResizeWork>(context);
+  }
 };
 
 }  // namespace

@@ -38,7 +38,8 @@ constexpr Described described[] = {
 };
 
 const Described& about(std::string_view name) {
-  return *std::find_if(std::begin(described), std::end(described), [name](const Described& one) { return one.name == name; });
+  return *std::find_if(std::begin(described), std::end(described),
+                       [name](const Described& one) { return one.name == name; });
 }
 
 // The samples of one file, collected column by column.
@@ -71,7 +72,8 @@ class Columns {
 
   std::string to_hdf5() const {
     const uint64_t rows = sample_.size(), samples = ids_.size();
-    const auto h = static_cast<uint64_t>(height_), w = static_cast<uint64_t>(width_), c = static_cast<uint64_t>(channels_);
+    const auto h = static_cast<uint64_t>(height_), w = static_cast<uint64_t>(width_),
+               c = static_cast<uint64_t>(channels_);
     const uint64_t chunk_rows = std::max<uint64_t>(1, (uint64_t{1} << 20) / (h * w * c));  // about 1 MiB
     Hdf5Writer file;
     file.attribute("format", "Penstock shard 1");
@@ -89,7 +91,8 @@ class Columns {
   }
 
  private:
-  static void add(Hdf5Writer& file, const char* name, Element element, std::vector<uint64_t> shape, const void* data, uint64_t chunk_rows, bool deflated = false) {
+  static void add(Hdf5Writer& file, const char* name, Element element, std::vector<uint64_t> shape, const void* data,
+                  uint64_t chunk_rows, bool deflated = false) {
     file.add({name, element, std::move(shape), about(name).axes, about(name).meaning, chunk_rows, deflated}, data);
   }
 
@@ -122,7 +125,12 @@ class ShardWork final : public pipeline::SharedWork {
     };
     for (const std::string& id : members) {
       const Value& record = samples_.record(id);
-      rows.push_back({{"id", id}, {"file", file}, {"row", columns.count()}, {"rows", 1}, {"labelled", record.at("labelled")}, {"digest", record.at("digest")}});
+      rows.push_back({{"id", id},
+                      {"file", file},
+                      {"row", columns.count()},
+                      {"rows", 1},
+                      {"labelled", record.at("labelled")},
+                      {"digest", record.at("digest")}});
       columns.add(id, record, samples_.pack_of(id));
       if (columns.bytes() >= raw_limit - raw_limit / 8) close();
     }
@@ -146,9 +154,14 @@ class ShardWork final : public pipeline::SharedWork {
     }
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
     const Value& grid = samples_.index();
-    pipeline::write_file(output_ / "index.json",
-                         Value{{"schema", 1}, {"width", grid.at("width")}, {"height", grid.at("height")}, {"channels", grid.at("channels")},
-                               {"classes", {"background", "nucleus"}}, {"samples", rows}}.dump(1) + "\n");
+    pipeline::write_file(output_ / "index.json", Value{{"schema", 1},
+                                                       {"width", grid.at("width")},
+                                                       {"height", grid.at("height")},
+                                                       {"channels", grid.at("channels")},
+                                                       {"classes", {"background", "nucleus"}},
+                                                       {"samples", rows}}
+                                                         .dump(1) +
+                                                     "\n");
     describe(files, rows.size());
     return "";
   }
@@ -162,19 +175,26 @@ class ShardWork final : public pipeline::SharedWork {
       sets.push_back({{"name", one.name}, {"type", one.type}, {"axes", one.axes}, {"meaning", one.meaning}});
       table += fmt::format("| `{}` | {} | {} | {} |\n", one.name, one.type, one.axes, one.meaning);
     }
-    pipeline::write_file(output_ / "dataset.json",
-                         Value{{"schema", 1}, {"files", files}, {"samples", samples}, {"grid", {{"width", grid.at("width")}, {"height", grid.at("height")}, {"channels", grid.at("channels")}}},
-                               {"data_sets", sets}}.dump(1) + "\n");
-    pipeline::write_file(output_ / "DATASET.md",
-                         fmt::format("# Data set\n\n{} samples of {} x {} pixels with {} channel(s), in {} HDF5 file(s): {}.\n"
-                                     "Every file holds the data sets below; `index.json` says which file and row a sample is in.\n\n"
-                                     "| data set | type | axes | meaning |\n|---|---|---|---|\n{}\n"
-                                     "```python\nimport h5py\nwith h5py.File(\"{}\") as file:\n"
-                                     "    image, mask = file[\"images\"][0], file[\"masks\"][0]\n"
-                                     "    begin, end = file[\"offset\"][0], file[\"offset\"][1]\n"
-                                     "    labels = file[\"labels\"][begin:end].reshape(file[\"height\"][0], file[\"width\"][0])\n```\n",
-                                     samples, grid.at("width").get<int>(), grid.at("height").get<int>(), grid.at("channels").get<int>(), files.size(),
-                                     joined(files), table, files.empty() ? "" : files[0].get<std::string>()));
+    pipeline::write_file(
+        output_ / "dataset.json",
+        Value{{"schema", 1},
+              {"files", files},
+              {"samples", samples},
+              {"grid", {{"width", grid.at("width")}, {"height", grid.at("height")}, {"channels", grid.at("channels")}}},
+              {"data_sets", sets}}
+                .dump(1) +
+            "\n");
+    pipeline::write_file(
+        output_ / "DATASET.md",
+        fmt::format("# Data set\n\n{} samples of {} x {} pixels with {} channel(s), in {} HDF5 file(s): {}.\n"
+                    "Every file holds the data sets below; `index.json` says which file and row a sample is in.\n\n"
+                    "| data set | type | axes | meaning |\n|---|---|---|---|\n{}\n"
+                    "```python\nimport h5py\nwith h5py.File(\"{}\") as file:\n"
+                    "    image, mask = file[\"images\"][0], file[\"masks\"][0]\n"
+                    "    begin, end = file[\"offset\"][0], file[\"offset\"][1]\n"
+                    "    labels = file[\"labels\"][begin:end].reshape(file[\"height\"][0], file[\"width\"][0])\n```\n",
+                    samples, grid.at("width").get<int>(), grid.at("height").get<int>(), grid.at("channels").get<int>(),
+                    files.size(), joined(files), table, files.empty() ? "" : files[0].get<std::string>()));
   }
 
   static std::string joined(const Value& files) {
@@ -189,7 +209,9 @@ class ShardWork final : public pipeline::SharedWork {
 
 class ShardBody final : public pipeline::StageBody {
  public:
-  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override { return std::make_unique<ShardWork>(context); }
+  std::unique_ptr<pipeline::SharedWork> share(pipeline::StageContext& context) override {
+    return std::make_unique<ShardWork>(context);
+  }
 };
 
 }  // namespace

@@ -32,12 +32,16 @@ TrainData read_data(const pipeline::StageContext& context) {
 void check_grid(const TrainParameters& parameters, const ShardIndex& grid) {
   const int64_t factor = int64_t{1} << parameters.depth;
   if (grid.width % factor != 0 || grid.height % factor != 0) {
-    throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be multiples of {}; the samples are {} x {} (resize.width, resize.height)",
+    throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be "
+                                              "multiples of {}; the samples are {} x {} (resize.width, resize.height)",
                                               parameters.depth, parameters.depth, factor, grid.width, grid.height));
   }
   if (parameters.norm == "batch" && parameters.micro_batch * (grid.width / factor) * (grid.height / factor) == 1) {
-    throw Error(ExitCode::config, fmt::format("with micro_batch 1 and depth {} the bottom of the U is one pixel of {} x {} samples, and a batch norm of one value is none; take a larger micro_batch, less depth or norm = \"group\"",
-                                              parameters.depth, grid.width, grid.height));
+    throw Error(
+        ExitCode::config,
+        fmt::format("with micro_batch 1 and depth {} the bottom of the U is one pixel of {} x {} samples, and a batch "
+                    "norm of one value is none; take a larger micro_batch, less depth or norm = \"group\"",
+                    parameters.depth, grid.width, grid.height));
   }
 }
 
@@ -47,9 +51,7 @@ Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& da
   return make_normaliser(parameters.normalise, images, data.grid.channels);
 }
 
-Value environment() {
-  return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}};
-}
+Value environment() { return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}}; }
 
 std::string host_name() {
   char name[256] = {};
@@ -58,13 +60,16 @@ std::string host_name() {
 }
 
 // Batch norm's statistics are of one micro-batch: at the bottom of the U it may see a handful of pixels.
-void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid, const pipeline::StageContext& context) {
+void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid,
+                           const pipeline::StageContext& context) {
   constexpr int64_t enough = 32;
   const int64_t factor = int64_t{1} << parameters.depth;
   const int64_t seen = parameters.micro_batch * (grid.width / factor) * (grid.height / factor);
   if (context.ranks.rank() != 0 || parameters.norm != "batch" || seen >= enough) return;
-  spdlog::warn("{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger micro_batch, norm = \"group\" or less depth gives steadier statistics",
-               context.stage, seen, parameters.micro_batch, grid.width / factor, grid.height / factor);
+  spdlog::warn(
+      "{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger "
+      "micro_batch, norm = \"group\" or less depth gives steadier statistics",
+      context.stage, seen, parameters.micro_batch, grid.width / factor, grid.height / factor);
 }
 
 // All that a training needs before its first step.
@@ -77,7 +82,11 @@ struct Prepared {
 
 TrainingShape shape_of(const Prepared& prepared) {
   const TrainParameters& p = prepared.parameters;
-  return {p, {prepared.data.grid.channels, p.base_channels, p.depth, p.norm, p.dropout}, prepared.data.grid, prepared.normaliser, prepared.data.train};
+  return {p,
+          {prepared.data.grid.channels, p.base_channels, p.depth, p.norm, p.dropout},
+          prepared.data.grid,
+          prepared.normaliser,
+          prepared.data.train};
 }
 
 std::unique_ptr<StepDevice> open_gpu(distributed::Communicator& alone) { return cuda_library().open_device(alone); }
@@ -90,7 +99,8 @@ void fix_micro_batch(Prepared& prepared, pipeline::StageContext& context) {
     if (!gpus) return parameters.micro_batch;
     const auto doing = context.watch.loading("how large a micro-batch fits");
     const auto candidates = micro_batch_candidates(parameters.global_batch, context.ranks.size());
-    return largest_fitting(candidates, [&](int64_t micro) { return fits(shape_of(prepared), micro, open_gpu); }).value_or(candidates.front());
+    return largest_fitting(candidates, [&](int64_t micro) { return fits(shape_of(prepared), micro, open_gpu); })
+        .value_or(candidates.front());
   };
   parameters.micro_batch = fixed_micro_batch(context.ranks, context.progress, context.relatives, choose);
   spdlog::info("{}: micro_batch = \"auto\" is {}", context.stage, parameters.micro_batch);
@@ -120,7 +130,8 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
     const ModelDescription init = read_model_description(context.input("init"));
-    if (!(init.architecture == prepared->trainer->architecture())) throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
+    if (!(init.architecture == prepared->trainer->architecture()))
+      throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
     prepared->trainer->start_from(read_weights(context.input("init"), prepared->trainer->layout()));
   }
   return prepared;
@@ -132,19 +143,31 @@ void train(pipeline::StageContext& context) {
   const auto& [parameters, data, normaliser, own] = *prepared;
   Trainer& trainer = *own;
   if (context.ranks.rank() == 0 && context.ranks.size() > parameters.micro_shards()) {
-    spdlog::warn("{}: {} ranks share {} micro-shards of a step: {} of them train nothing; a larger global_batch or smaller micro_batch uses them",
-                 context.stage, context.ranks.size(), parameters.micro_shards(), context.ranks.size() - parameters.micro_shards());
+    spdlog::warn(
+        "{}: {} ranks share {} micro-shards of a step: {} of them train nothing; a larger global_batch or smaller "
+        "micro_batch uses them",
+        context.stage, context.ranks.size(), parameters.micro_shards(),
+        context.ranks.size() - parameters.micro_shards());
   }
   warn_of_small_batches(parameters, data.grid, context);
-  spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage, data.train.size(), data.validation.size(),
-               trainer.layout().parameter_count, parameters.micro_shards(), parameters.micro_batch);
+  spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage,
+               data.train.size(), data.validation.size(), trainer.layout().parameter_count, parameters.micro_shards(),
+               parameters.micro_batch);
   if (!train_or_say_what_fits(*prepared, context)) return;
 
   const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
   if (context.ranks.rank() != 0) return;
-  const ModelDescription model{trainer.architecture(), data.grid.width, data.grid.height, normaliser, 0.5, "default", {},
-                               std::holds_alternative<std::string>(parameters.asked_micro_batch) ? parameters.micro_batch : 0};
-  spdlog::info("{}: final weights {}", context.stage, digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
+  const ModelDescription model{
+      trainer.architecture(),
+      data.grid.width,
+      data.grid.height,
+      normaliser,
+      0.5,
+      "default",
+      {},
+      std::holds_alternative<std::string>(parameters.asked_micro_batch) ? parameters.micro_batch : 0};
+  spdlog::info("{}: final weights {}", context.stage,
+               digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;

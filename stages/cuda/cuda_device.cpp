@@ -26,13 +26,17 @@ using distributed::Communicator;
 using distributed::NcclCommunicator;
 
 void check(cudaError_t code, const char* what) {
-  if (code != cudaSuccess) throw Error(ExitCode::environment, std::string("CUDA failed at '") + what + "': " + cudaGetErrorString(code));
+  if (code != cudaSuccess)
+    throw Error(ExitCode::environment, std::string("CUDA failed at '") + what + "': " + cudaGetErrorString(code));
 }
 
 class CudaDevice final : public StepDevice {
  public:
   CudaDevice(Communicator& ranks, int index)
-      : ranks_(ranks), index_(static_cast<c10::DeviceIndex>(index)), stream_(c10::cuda::getStreamFromPool(false, index_)), side_(c10::cuda::getStreamFromPool(true, index_)) {
+      : ranks_(ranks),
+        index_(static_cast<c10::DeviceIndex>(index)),
+        stream_(c10::cuda::getStreamFromPool(false, index_)),
+        side_(c10::cuda::getStreamFromPool(true, index_)) {
     // The same bits from run to run: no search for the fastest algorithm, which differs; float32 is float32.
     at::globalContext().setDeterministicCuDNN(true);
     at::globalContext().setBenchmarkCuDNN(false);
@@ -64,8 +68,12 @@ class CudaDevice final : public StepDevice {
     memory_.push_back(memory);
     return memory;
   }
-  void copy_in(void* device, const void* host, size_t bytes) override { check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.stream()), "a copy to the device"); }
-  void copy_out(void* host, const void* device, size_t bytes) override { check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_.stream()), "a copy from the device"); }
+  void copy_in(void* device, const void* host, size_t bytes) override {
+    check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_.stream()), "a copy to the device");
+  }
+  void copy_out(void* host, const void* device, size_t bytes) override {
+    check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_.stream()), "a copy from the device");
+  }
 
   void gather(const GatherWork& work) override { launch_gather(work, stream_.stream()); }
   void tally(const TallyWork& work) override { launch_tally(work, stream_.stream()); }
@@ -73,13 +81,15 @@ class CudaDevice final : public StepDevice {
   void judge(const JudgeWork& work) override { launch_judge(work, stream_.stream()); }
   void update(const UpdateWork& work) override { launch_update(work, stream_.stream()); }
 
-  // Backward's thread calls this, too, on the stream that it works on. Forking and joining by events is what a recording takes in.
+  // Backward's thread calls this, too, on the stream that it works on. Forking and joining by events is what a
+  // recording takes in.
   void all_reduce(float* values, size_t count, std::string_view what) override {
     PENSTOCK_CHECK(nccl_ != nullptr, "a lone rank has nobody to sum with");
     const auto current = c10::cuda::getCurrentCUDAStream(index_);
     fork_.record(current);
     fork_.block(side_);
-    nccl_->enqueue_all_reduce({values, count, distributed::DataType::f32, distributed::Place::device}, NcclCommunicator::Combine::sum, side_.stream(), what);
+    nccl_->enqueue_all_reduce({values, count, distributed::DataType::f32, distributed::Place::device},
+                              NcclCommunicator::Combine::sum, side_.stream(), what);
     forked_ = true;
   }
   void join() override {
@@ -97,7 +107,8 @@ class CudaDevice final : public StepDevice {
   bool record(const std::function<void()>& work) override {
     const c10::cuda::CUDAStreamGuard current(stream_);
     stream_.synchronize();
-    c10::cuda::CUDACachingAllocator::emptyCache();  // a recording's memory is its own: what the steps before held is free for it
+    c10::cuda::CUDACachingAllocator::emptyCache();  // a recording's memory is its own: what the steps before held is
+                                                    // free for it
     graph_ = std::make_unique<at::cuda::CUDAGraph>();
     if (dropout_) graph_->register_generator_state(*dropout_);
     const auto pool = at::cuda::graph_pool_handle();
@@ -110,7 +121,10 @@ class CudaDevice final : public StepDevice {
       throw;
     } catch (const c10::Error& error) {
       give_up_recording(pool);
-      throw Error(ExitCode::environment, std::string("the step could not be recorded as a CUDA graph (train.graph = \"off\" trains without): ") + error.what_without_backtrace());
+      throw Error(
+          ExitCode::environment,
+          std::string("the step could not be recorded as a CUDA graph (train.graph = \"off\" trains without): ") +
+              error.what_without_backtrace());
     }
     return true;
   }
@@ -173,7 +187,8 @@ std::unique_ptr<StepDevice> open_cuda_device(Communicator& ranks) {
   } catch (const std::exception& error) {
     mine = {ExitCode::environment, error.what()};
   }
-  if (const auto all = distributed::agree(ranks, mine, "opening the GPUs"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
+  if (const auto all = distributed::agree(ranks, mine, "opening the GPUs"); all.rank >= 0)
+    throw Error(all.outcome.code, all.outcome.message);
   device->join_ranks();
   return device;
 }

@@ -1,4 +1,5 @@
-// Compiled by nvcc with -fmad=false: each operation is rounded by itself, as on the host (stages/training/device_arithmetic.h).
+// Compiled by nvcc with -fmad=false: each operation is rounded by itself, as on the host
+// (stages/training/device_arithmetic.h).
 #include "stages/cuda/kernels.h"
 
 #include <cuda_runtime.h>
@@ -14,12 +15,15 @@ namespace {
 constexpr int threads = 256;
 constexpr int most_blocks = 132 * 16;  // what a Hopper holds at once, twice over
 
-int blocks_for(int64_t items) { return static_cast<int>(std::clamp<int64_t>((items + threads - 1) / threads, 1, most_blocks)); }
+int blocks_for(int64_t items) {
+  return static_cast<int>(std::clamp<int64_t>((items + threads - 1) / threads, 1, most_blocks));
+}
 
 void check_launch(const char* kernel) {
   const cudaError_t code = cudaGetLastError();
   if (code == cudaSuccess) return;
-  throw Error(ExitCode::environment, std::string("the kernel '") + kernel + "' could not be started: " + cudaGetErrorString(code));
+  throw Error(ExitCode::environment,
+              std::string("the kernel '") + kernel + "' could not be started: " + cudaGetErrorString(code));
 }
 
 __device__ int64_t first_item() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
@@ -31,13 +35,16 @@ __global__ void gather(const GatherWork work) {
   for (int64_t to = first_item(); to < static_cast<int64_t>(work.count) * pixels; to += item_stride()) {
     const int n = static_cast<int>(to / pixels), pixel = static_cast<int>(to % pixels);
     const int64_t sample = work.samples[n];
-    const int from = source_pixel(pixel / work.width, pixel % work.width, work.height, work.width, work.orientations[n]);
+    const int from =
+        source_pixel(pixel / work.width, pixel % work.width, work.height, work.width, work.orientations[n]);
     const uint8_t* image = work.images + (sample * pixels + from) * work.channels;
     const float* table = work.tables + sample * work.sample_stride;
     for (int c = 0; c < work.channels; ++c) {
       const float value = table[c * work.channel_stride + image[c]];
-      if (work.bfloat16) static_cast<uint16_t*>(work.batch_images)[to * work.channels + c] = bfloat16_of(value);
-      else static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
+      if (work.bfloat16)
+        static_cast<uint16_t*>(work.batch_images)[to * work.channels + c] = bfloat16_of(value);
+      else
+        static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
     }
     work.batch_masks[to] = work.masks[sample * pixels + from] != 0 ? 1.0f : 0.0f;
   }
@@ -62,7 +69,8 @@ __global__ void tally(const TallyWork work) {
 }
 
 __global__ void figures(const FiguresWork work) {
-  for (int i = 0; i < 4; ++i) work.figures[1 + i] = static_cast<float>(static_cast<double>(work.counts[i]) / work.pixels);
+  for (int i = 0; i < 4; ++i)
+    work.figures[1 + i] = static_cast<float>(static_cast<double>(work.counts[i]) / work.pixels);
   work.figures[5] = work.orders->interrupted;
 }
 
@@ -79,7 +87,8 @@ __device__ double sum_by_halves(double value) {
 }
 
 __global__ void square(const JudgeWork work) {
-  const double sum = sum_by_halves(squares_of_lane(work.gradient, work.count, static_cast<size_t>(blockIdx.x) * norm_width + threadIdx.x));
+  const double sum = sum_by_halves(
+      squares_of_lane(work.gradient, work.count, static_cast<size_t>(blockIdx.x) * norm_width + threadIdx.x));
   if (threadIdx.x == 0) work.partials[blockIdx.x] = sum;
 }
 

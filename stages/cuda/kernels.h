@@ -1,5 +1,5 @@
-// The kernels of a training step: what compute/host_device.h does in loops, to the bit. Each call enqueues on `stream` and
-// returns; a launch that fails throws Error(environment). Called by cuda_device.cpp only.
+// The kernels of a training step: what compute/host_device.h does in loops, to the bit. Each call enqueues on `stream`
+// and returns; a launch that fails throws Error(environment). Called by cuda_device.cpp only.
 #pragma once
 
 #include "stages/training/device_work.h"

@@ -17,7 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 using pipeline::Digest;
 
-[[noreturn]] void refuse(const std::string& what, const std::string& fault) { throw Error(ExitCode::data, what + ": " + fault); }
+[[noreturn]] void refuse(const std::string& what, const std::string& fault) {
+  throw Error(ExitCode::data, what + ": " + fault);
+}
 
 bool ends_with(std::string name, std::string_view ending) {
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -26,7 +28,9 @@ bool ends_with(std::string name, std::string_view ending) {
 
 // A name that would leave the folder it is unpacked into, or cannot be a path.
 bool escapes(const std::string& name) {
-  if (name.empty() || name.front() == '/' || name.find('\\') != std::string::npos || name.find('\0') != std::string::npos) return true;
+  if (name.empty() || name.front() == '/' || name.find('\\') != std::string::npos ||
+      name.find('\0') != std::string::npos)
+    return true;
   if (name.size() > 1 && name[1] == ':') return true;
   const fs::path path(name);
   return std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
@@ -66,17 +70,21 @@ Zip open_zip(const ZipBytes& bytes, const std::string& name) {
 
 class ZipArchive final : public Archive {
  public:
-  ZipArchive(ZipBytes bytes, std::string name, const ArchiveLimits& limits) : bytes_(std::move(bytes)), name_(std::move(name)) {
+  ZipArchive(ZipBytes bytes, std::string name, const ArchiveLimits& limits)
+      : bytes_(std::move(bytes)), name_(std::move(name)) {
     Zip zip = open_zip(bytes_, name_);
     const auto count = static_cast<uint64_t>(zip_get_num_entries(zip.get(), 0));
-    if (count > limits.entries) refuse(name_, fmt::format("{} entries exceed the limit of {} (max_entries)", count, limits.entries));
+    if (count > limits.entries)
+      refuse(name_, fmt::format("{} entries exceed the limit of {} (max_entries)", count, limits.entries));
     uint64_t total = 0;
     for (uint64_t index = 0; index < count; ++index) {
       zip_stat_t about;
-      if (zip_stat_index(zip.get(), index, 0, &about) != 0) refuse(name_, fmt::format("entry {} cannot be read", index));
+      if (zip_stat_index(zip.get(), index, 0, &about) != 0)
+        refuse(name_, fmt::format("entry {} cannot be read", index));
       const std::string entry = about.name;
       check(entry, about, limits);
-      if (is_link(zip.get(), index)) refuse(name_ + ":" + entry, "is a symbolic link; archives may hold files and folders only");
+      if (is_link(zip.get(), index))
+        refuse(name_ + ":" + entry, "is a symbolic link; archives may hold files and folders only");
       if (entry.ends_with('/')) continue;
       total += about.size;
       if (total > limits.bytes) refuse(name_, fmt::format("unpacks to over {} bytes (max_bytes)", limits.bytes));
@@ -113,7 +121,11 @@ class ZipArchive final : public Archive {
     if (zip_fread(file.get(), packed.data(), packed.size()) != static_cast<zip_int64_t>(packed.size())) {
       refuse(entries_[entry].shown, "is truncated");
     }
-    return pipeline::Hasher().field(int64_t{about.comp_method}).field(uint64_t{about.size}).bytes(packed.data(), packed.size()).finish();
+    return pipeline::Hasher()
+        .field(int64_t{about.comp_method})
+        .field(uint64_t{about.size})
+        .bytes(packed.data(), packed.size())
+        .finish();
   }
 
  private:
@@ -139,12 +151,15 @@ class ZipArchive final : public Archive {
 
   void check(const std::string& entry, const zip_stat_t& about, const ArchiveLimits& limits) const {
     if (entry.size() > limits.name_length) {
-      refuse(name_, fmt::format("the name of entry '{}...' has {} bytes, over {} (max_name_length)", entry.substr(0, 40), entry.size(), limits.name_length));
+      refuse(name_, fmt::format("the name of entry '{}...' has {} bytes, over {} (max_name_length)",
+                                entry.substr(0, 40), entry.size(), limits.name_length));
     }
     if (escapes(entry)) refuse(name_ + ":" + entry, "its name leads out of the archive");
     if (about.encryption_method != ZIP_EM_NONE) refuse(name_ + ":" + entry, "is encrypted");
-    if (about.size > 4096 && static_cast<double>(about.size) > limits.ratio * static_cast<double>(std::max<uint64_t>(about.comp_size, 1))) {
-      refuse(name_ + ":" + entry, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size, about.size, limits.ratio));
+    if (about.size > 4096 &&
+        static_cast<double>(about.size) > limits.ratio * static_cast<double>(std::max<uint64_t>(about.comp_size, 1))) {
+      refuse(name_ + ":" + entry, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size,
+                                              about.size, limits.ratio));
     }
   }
 
@@ -169,7 +184,8 @@ class FolderArchive final : public Archive {
     for (const auto& [path, signature] : pipeline::tree_of(folder_)) {
       entries_.push_back({path, name + "/" + path, fs::file_size(folder_ / path)});
     }
-    if (entries_.size() > limits.entries) refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));
+    if (entries_.size() > limits.entries)
+      refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));
   }
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
   std::vector<uint8_t> read(size_t entry) const override {
@@ -191,8 +207,9 @@ std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const 
   if (fs::is_directory(path)) {
     auto folder = std::make_unique<FolderArchive>(path, name, limits);
     // A folder with nothing but archives in it stands for them: an upstream stage's output, or a download folder.
-    const bool all_zips = !folder->entries().empty() && std::all_of(folder->entries().begin(), folder->entries().end(),
-                                                                     [](const ArchiveEntry& entry) { return ends_with(entry.name, ".zip"); });
+    const bool all_zips = !folder->entries().empty() &&
+                          std::all_of(folder->entries().begin(), folder->entries().end(),
+                                      [](const ArchiveEntry& entry) { return ends_with(entry.name, ".zip"); });
     if (!all_zips) {
       archives.push_back(std::move(folder));
       return archives;

@@ -20,9 +20,9 @@ struct ArchiveLimits {
 };
 
 struct ArchiveEntry {
-  std::string name;       // relative, '/' between parts, never "..": checked
-  std::string shown;      // for messages: "train.zip:id/images/id.png"
-  uint64_t bytes = 0;     // unpacked
+  std::string name;    // relative, '/' between parts, never "..": checked
+  std::string shown;   // for messages: "train.zip:id/images/id.png"
+  uint64_t bytes = 0;  // unpacked
 };
 
 // Immutable; any thread may read.

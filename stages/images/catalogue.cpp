@@ -48,12 +48,16 @@ class Sorter {
     }
     for (const auto& [where, files] : places_) {
       const std::string folder = file_name(where.second);
-      if (files.images.size() == 1 && !folder.empty()) add_folder(folder, files);
-      else add_pairs(files);
+      if (files.images.size() == 1 && !folder.empty())
+        add_folder(folder, files);
+      else
+        add_pairs(files);
     }
     for (const FileReference& file : loose_) add({stem_of(at(file).name), file, {}});
-    if (catalogue_.samples.empty()) throw Error(ExitCode::data, names() + ": holds no image in a known layout (see `penstock stages unzip`)");
-    std::sort(catalogue_.samples.begin(), catalogue_.samples.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    if (catalogue_.samples.empty())
+      throw Error(ExitCode::data, names() + ": holds no image in a known layout (see `penstock stages unzip`)");
+    std::sort(catalogue_.samples.begin(), catalogue_.samples.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
     return std::move(catalogue_);
   }
 
@@ -83,11 +87,14 @@ class Sorter {
     }
   }
 
-  void ignore(const FileReference& file, const std::string& reason) { catalogue_.ignored.emplace_back(at(file).shown, reason); }
+  void ignore(const FileReference& file, const std::string& reason) {
+    catalogue_.ignored.emplace_back(at(file).shown, reason);
+  }
 
   void add_folder(const std::string& id, const Place& files) {
     CataloguedSample sample{id, files.images.front(), files.masks};
-    std::sort(sample.masks.begin(), sample.masks.end(), [this](const FileReference& a, const FileReference& b) { return at(a).name < at(b).name; });
+    std::sort(sample.masks.begin(), sample.masks.end(),
+              [this](const FileReference& a, const FileReference& b) { return at(a).name < at(b).name; });
     add(std::move(sample));
   }
 
@@ -99,13 +106,15 @@ class Sorter {
       const auto own = masks.extract(id);
       add({id, image, own.empty() ? std::vector<FileReference>() : own.mapped()});
     }
-    if (!masks.empty()) throw Error(ExitCode::data, at(masks.begin()->second.front()).shown + ": a mask without an image");
+    if (!masks.empty())
+      throw Error(ExitCode::data, at(masks.begin()->second.front()).shown + ": a mask without an image");
   }
 
   void add(CataloguedSample sample) {
     const auto [first, fresh] = seen_.emplace(sample.id, sample.image);
     if (!fresh) {
-      throw Error(ExitCode::data, fmt::format("two samples have the id '{}': {} and {}", sample.id, at(first->second).shown, at(sample.image).shown));
+      throw Error(ExitCode::data, fmt::format("two samples have the id '{}': {} and {}", sample.id,
+                                              at(first->second).shown, at(sample.image).shown));
     }
     catalogue_.samples.push_back(std::move(sample));
   }

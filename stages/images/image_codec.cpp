@@ -29,8 +29,9 @@ namespace {
 void check_size(int64_t width, int64_t height, int channels, std::string_view what) {
   if (width < 1 || height < 1 || width > max_side || height > max_side ||
       static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * static_cast<uint64_t>(channels) > max_values) {
-    throw Error(ExitCode::data, fmt::format("{}: an image of {} x {} pixels with {} channels is refused (1 to {} a side, {} values)",
-                                            what, width, height, channels, max_side, max_values));
+    throw Error(ExitCode::data,
+                fmt::format("{}: an image of {} x {} pixels with {} channels is refused (1 to {} a side, {} values)",
+                            what, width, height, channels, max_side, max_values));
   }
 }
 
@@ -81,7 +82,8 @@ bool looks_like_image_name(std::string_view name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return false;
   std::string extension(name.substr(dot));
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   constexpr std::array known = {".png", ".jpg", ".jpeg", ".tif", ".tiff"};
   return std::find(known.begin(), known.end(), extension) != known.end();
 }

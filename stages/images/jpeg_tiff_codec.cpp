@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <tiffio.h>
 
-#include <cstdio>  // jpeglib.h needs it before
 #include <jpeglib.h>
+#include <cstdio>  // jpeglib.h needs it before
 
 #include <cstring>
 #include <memory>
@@ -25,7 +25,8 @@ struct JpegErrors {
 [[noreturn]] void jpeg_fail(j_common_ptr state) {
   char message[JMSG_LENGTH_MAX];
   state->err->format_message(state, message);
-  throw Error(ExitCode::data, fmt::format("{}: damaged JPEG: {}", reinterpret_cast<JpegErrors*>(state->err)->what, message));
+  throw Error(ExitCode::data,
+              fmt::format("{}: damaged JPEG: {}", reinterpret_cast<JpegErrors*>(state->err)->what, message));
 }
 
 // libjpeg mends a truncated file with grey and a warning; here that is an error.
@@ -65,9 +66,10 @@ using Tiff = std::unique_ptr<TIFF, decltype(&TIFFClose)>;
 Tiff open_tiff(Cursor& cursor) {
   TIFFSetErrorHandler(nullptr);
   TIFFSetWarningHandler(nullptr);
-  return {TIFFClientOpen("memory", "rm", &cursor, tiff_read, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; }, tiff_seek,
-                         [](thandle_t) { return 0; }, [](thandle_t handle) -> toff_t { return static_cast<Cursor*>(handle)->bytes.size(); },
-                         nullptr, nullptr),
+  return {TIFFClientOpen(
+              "memory", "rm", &cursor, tiff_read, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; }, tiff_seek,
+              [](thandle_t) { return 0; },
+              [](thandle_t handle) -> toff_t { return static_cast<Cursor*>(handle)->bytes.size(); }, nullptr, nullptr),
           TIFFClose};
 }
 
@@ -85,8 +87,8 @@ bool read_rows(TIFF* tiff, Image& image) {
 // Anything else that libtiff can turn into 8-bit RGBA: palettes, tiles, planes, bits.
 bool read_rgba(TIFF* tiff, Image& image) {
   std::vector<uint32_t> pixels(static_cast<size_t>(image.width) * image.height);
-  if (TIFFReadRGBAImageOriented(tiff, static_cast<uint32_t>(image.width), static_cast<uint32_t>(image.height), pixels.data(),
-                                ORIENTATION_TOPLEFT, 1) != 1) {
+  if (TIFFReadRGBAImageOriented(tiff, static_cast<uint32_t>(image.width), static_cast<uint32_t>(image.height),
+                                pixels.data(), ORIENTATION_TOPLEFT, 1) != 1) {
     return false;
   }
   image.channels = 4;
@@ -98,7 +100,9 @@ bool read_rgba(TIFF* tiff, Image& image) {
 
 }  // namespace
 
-bool is_jpeg(std::span<const uint8_t> bytes) { return bytes.size() > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff; }
+bool is_jpeg(std::span<const uint8_t> bytes) {
+  return bytes.size() > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+}
 
 bool is_tiff(std::span<const uint8_t> bytes) {
   return bytes.size() > 8 && (std::memcmp(bytes.data(), "II*\0", 4) == 0 || std::memcmp(bytes.data(), "MM\0*", 4) == 0);
@@ -115,8 +119,11 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view what, bool he
   jpeg_mem_src(&jpeg.state, bytes.data(), static_cast<unsigned long>(bytes.size()));
   jpeg_read_header(&jpeg.state, TRUE);
   jpeg.state.out_color_space = jpeg.state.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  Image image{static_cast<int>(jpeg.state.image_width), static_cast<int>(jpeg.state.image_height),
-              jpeg.state.num_components == 1 ? 1 : 3, 8, {}};
+  Image image{static_cast<int>(jpeg.state.image_width),
+              static_cast<int>(jpeg.state.image_height),
+              jpeg.state.num_components == 1 ? 1 : 3,
+              8,
+              {}};
   check_size(image.width, image.height, image.channels, what);
   if (header_only) return image;
   jpeg_start_decompress(&jpeg.state);
@@ -150,7 +157,8 @@ Image decode_tiff(std::span<const uint8_t> bytes, std::string_view what, bool he
   check_size(width, height, image.channels, what);
   if (header_only) return image;
   if (!(plain ? read_rows(tiff.get(), image) : read_rgba(tiff.get(), image))) {
-    throw Error(ExitCode::data, fmt::format("{}: damaged or unsupported TIFF ({} channels of {} bits)", what, channels, bits));
+    throw Error(ExitCode::data,
+                fmt::format("{}: damaged or unsupported TIFF ({} channels of {} bits)", what, channels, bits));
   }
   return image;
 }

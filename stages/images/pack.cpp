@@ -61,14 +61,16 @@ PackWriter::PackWriter(std::string kind) : state_(std::make_unique<State>()) {
 }
 PackWriter::~PackWriter() = default;
 
-void PackWriter::add(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes) {
+void PackWriter::add(const std::string& name, Element element, const std::vector<int64_t>& shape,
+                     std::span<const uint8_t> bytes) {
   add_view(name, element, shape, bytes);
   Stored& array = state_->arrays.at(name);
   array.copy.assign(bytes.begin(), bytes.end());
   array.bytes = array.copy;
 }
 
-void PackWriter::add_view(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes) {
+void PackWriter::add_view(const std::string& name, Element element, const std::vector<int64_t>& shape,
+                          std::span<const uint8_t> bytes) {
   size_t expected = bytes_of(element);
   for (const int64_t side : shape) expected *= static_cast<size_t>(side);
   PENSTOCK_CHECK(expected == bytes.size(), "an array's bytes fill its shape");
@@ -80,7 +82,8 @@ void PackWriter::close_sample(const std::string& id, Value fields) {
   pipeline::Hasher hasher;
   hasher.field(fields.dump());
   const std::string prefix = id + "/";
-  for (auto array = state_->arrays.lower_bound(prefix); array != state_->arrays.end() && array->first.starts_with(prefix); ++array) {
+  for (auto array = state_->arrays.lower_bound(prefix);
+       array != state_->arrays.end() && array->first.starts_with(prefix); ++array) {
     hasher.field(array->first).field(static_cast<int>(array->second.element));
     for (const int64_t side : array->second.shape) hasher.field(side);
     hasher.field(array->second.text());
@@ -155,8 +158,10 @@ struct Pack::State {
     const std::span<const uint8_t> data(bytes + 8 + length, size - 8 - length);
     try {
       for (const auto& [name, about] : json.items()) {
-        if (name == "__metadata__") read_own(about);
-        else arrays.emplace(name, read_array(name, about, data));
+        if (name == "__metadata__")
+          read_own(about);
+        else
+          arrays.emplace(name, read_array(name, about, data));
       }
     } catch (const Value::exception& problem) {
       damaged(problem.what());
@@ -178,7 +183,8 @@ struct Pack::State {
     if (begin > end || end > data.size()) damaged("array '" + name + "' lies outside the file");
     uint64_t expected = bytes_of(array.element);
     for (const int64_t side : array.shape) {
-      if (side < 0 || (side > 0 && expected > data.size() / static_cast<uint64_t>(side) + 1)) damaged("array '" + name + "' has an impossible shape");
+      if (side < 0 || (side > 0 && expected > data.size() / static_cast<uint64_t>(side) + 1))
+        damaged("array '" + name + "' has an impossible shape");
       expected *= static_cast<uint64_t>(side);
     }
     if (expected != end - begin) damaged("array '" + name + "' does not fill its shape");

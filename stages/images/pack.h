@@ -36,13 +36,15 @@ class PackWriter {
   // `name` is "<id>/<what>" for arrays of a sample. Adding a name twice is a programmer's mistake.
   void add(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes);
   // As add(), but the bytes stay the caller's, where and as they are until the pack is written.
-  void add_view(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes);
+  void add_view(const std::string& name, Element element, const std::vector<int64_t>& shape,
+                std::span<const uint8_t> bytes);
   // Closes a sample: its record gets `id` and `digest`, over its arrays so named and over `fields`.
   void close_sample(const std::string& id, pipeline::Value fields);
   // More keys beside "schema", "kind", "samples" in the pack's JSON (a model's or checkpoint's own header).
   void set(const std::string& key, pipeline::Value value);
   void write(const std::filesystem::path& path) const;
-  // The file's bytes, one piece behind the other; they live as long as this, until the next call, and as what was added as a view.
+  // The file's bytes, one piece behind the other; they live as long as this, until the next call, and as what was added
+  // as a view.
   std::vector<std::string_view> pieces() const;
 
  private:
@@ -50,19 +52,19 @@ class PackWriter {
   std::unique_ptr<State> state_;
 };
 
-// A pack mapped into memory. Any thread may read. Throws Error(data) naming file and fault when the container is damaged
-// (lengths, offsets, overlaps, header JSON); contents are covered by the digests of whoever published the file.
+// A pack mapped into memory. Any thread may read. Throws Error(data) naming file and fault when the container is
+// damaged (lengths, offsets, overlaps, header JSON); contents are covered by the digests of whoever published the file.
 class Pack {
  public:
   explicit Pack(const std::filesystem::path& path);
   ~Pack();
   Pack(Pack&&) noexcept;
 
-  const pipeline::Value& header() const;                        // the JSON of __metadata__.penstock, {} when absent
-  const std::vector<pipeline::Value>& samples() const;          // the records, sorted by id
-  std::vector<std::string> names() const;                       // of all arrays, sorted
+  const pipeline::Value& header() const;                // the JSON of __metadata__.penstock, {} when absent
+  const std::vector<pipeline::Value>& samples() const;  // the records, sorted by id
+  std::vector<std::string> names() const;               // of all arrays, sorted
   bool has(std::string_view name) const;
-  PackedArray array(std::string_view name) const;               // Error(data) when absent
+  PackedArray array(std::string_view name) const;  // Error(data) when absent
 
  private:
   struct State;

@@ -18,9 +18,9 @@ class PackedSamples {
   // `index` is the port's JSON file with "samples" ("samples.json", "catalogue.json").
   PackedSamples(std::filesystem::path folder, const std::string& index);
 
-  const pipeline::Value& index() const { return index_; }                       // the whole JSON
-  const std::vector<pipeline::Value>& records() const { return records_; }      // sorted by id
-  const pipeline::Value& record(const std::string& id) const;                   // must be there
+  const pipeline::Value& index() const { return index_; }                   // the whole JSON
+  const std::vector<pipeline::Value>& records() const { return records_; }  // sorted by id
+  const pipeline::Value& record(const std::string& id) const;               // must be there
   const Pack& pack_of(const std::string& id) const;
   // (port, digest) of each sample, for SharedWork::samples.
   std::vector<pipeline::Sample> listed(const std::string& port) const;

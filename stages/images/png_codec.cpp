@@ -74,7 +74,9 @@ uint8_t paeth(int a, int b, int c) {
 // Undoes one row's filter (PNG specification, section 9.2). `up` is the finished row above, or zeros.
 bool unfilter(int filter, const uint8_t* in, const uint8_t* up, uint8_t* out, size_t size, size_t step) {
   switch (filter) {
-    case 0: std::memcpy(out, in, size); return true;
+    case 0:
+      std::memcpy(out, in, size);
+      return true;
     case 1:
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + (i < step ? 0 : out[i - step]));
       return true;
@@ -82,14 +84,16 @@ bool unfilter(int filter, const uint8_t* in, const uint8_t* up, uint8_t* out, si
       for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + up[i]);
       return true;
     case 3:
-      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + ((i < step ? 0 : out[i - step]) + up[i]) / 2);
+      for (size_t i = 0; i < size; ++i)
+        out[i] = static_cast<uint8_t>(in[i] + ((i < step ? 0 : out[i - step]) + up[i]) / 2);
       return true;
     case 4:
       for (size_t i = 0; i < size; ++i) {
         out[i] = static_cast<uint8_t>(in[i] + (i < step ? up[i] : paeth(out[i - step], up[i], up[i - step])));
       }
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -107,7 +111,8 @@ bool is_png(std::span<const uint8_t> bytes) {
 std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what) {
   const Chunks chunks = walk(bytes, what);
   const int channels = channels_of(chunks.header.color);
-  if (chunks.header.bits != 8 || chunks.header.interlace != 0 || channels == 0 || chunks.transparency) return std::nullopt;
+  if (chunks.header.bits != 8 || chunks.header.interlace != 0 || channels == 0 || chunks.transparency)
+    return std::nullopt;
   check_size(chunks.header.width, chunks.header.height, channels, what);
 
   std::vector<uint8_t> joined;
@@ -122,8 +127,10 @@ std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::stri
   std::vector<uint8_t> filtered((row + 1) * chunks.header.height);
   static thread_local const Decompressor decompressor;
   size_t got = 0;
-  const auto result = libdeflate_zlib_decompress(decompressor.state, stream.data(), stream.size(), filtered.data(), filtered.size(), &got);
-  if (result != LIBDEFLATE_SUCCESS || got != filtered.size()) refuse(what, "damaged PNG: its pixels cannot be decompressed");
+  const auto result = libdeflate_zlib_decompress(decompressor.state, stream.data(), stream.size(), filtered.data(),
+                                                 filtered.size(), &got);
+  if (result != LIBDEFLATE_SUCCESS || got != filtered.size())
+    refuse(what, "damaged PNG: its pixels cannot be decompressed");
 
   Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
   image.bytes.resize(row * chunks.header.height);
@@ -159,8 +166,11 @@ class PngReader {
     if (png_get_bit_depth(png_, info_) == 16) png_set_swap(png_);  // PNG is big endian
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
-    Image image{static_cast<int>(png_get_image_width(png_, info_)), static_cast<int>(png_get_image_height(png_, info_)),
-                png_get_channels(png_, info_), png_get_bit_depth(png_, info_) == 16 ? 16 : 8, {}};
+    Image image{static_cast<int>(png_get_image_width(png_, info_)),
+                static_cast<int>(png_get_image_height(png_, info_)),
+                png_get_channels(png_, info_),
+                png_get_bit_depth(png_, info_) == 16 ? 16 : 8,
+                {}};
     check_size(image.width, image.height, image.channels, what_);
     const size_t row = png_get_rowbytes(png_, info_);
     image.bytes.resize(row * image.height);
@@ -200,8 +210,11 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view what) {
 Image read_png_header(std::span<const uint8_t> bytes, std::string_view what) {
   if (bytes.size() < 33) refuse(what, "truncated PNG");
   const int color = bytes[25];
-  Image image{static_cast<int>(big_endian(&bytes[16])), static_cast<int>(big_endian(&bytes[20])),
-              color == 3 ? 3 : channels_of(color), bytes[24] == 16 ? 16 : 8, {}};
+  Image image{static_cast<int>(big_endian(&bytes[16])),
+              static_cast<int>(big_endian(&bytes[20])),
+              color == 3 ? 3 : channels_of(color),
+              bytes[24] == 16 ? 16 : 8,
+              {}};
   check_size(image.width, image.height, image.channels, what);
   return image;
 }

@@ -10,7 +10,7 @@
 
 namespace penstock::stages {
 
-std::string escaped(std::string_view text);                     // & < > " '
+std::string escaped(std::string_view text);  // & < > " '
 std::string base64(std::string_view bytes);
 // <img> with the picture inside; `caption` becomes its alternative text.
 std::string picture(const Image& image, std::string_view caption);

@@ -36,10 +36,14 @@ figure{margin:0}figure img{width:24%;margin-right:1%;image-rendering:pixelated;b
 
 }  // namespace
 
-std::string page(const std::string& title, const std::string& heading, const std::string& subtitle, const std::string& body) {
-  return fmt::format("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-                     "<title>{}</title><style>{}</style></head><body><main>\n<header><h1>{}</h1><p>{}</p></header>\n{}</main></body></html>\n",
-                     escaped(title), style, escaped(heading), escaped(subtitle), body);
+std::string page(const std::string& title, const std::string& heading, const std::string& subtitle,
+                 const std::string& body) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\">"
+      "<title>{}</title><style>{}</style></head><body><main>\n<header><h1>{}</h1><p>{}</p></header>\n{}</main></body></"
+      "html>\n",
+      escaped(title), style, escaped(heading), escaped(subtitle), body);
 }
 
 std::string section(const std::string& id, const std::string& title, const std::string& content) {

@@ -6,7 +6,8 @@
 namespace penstock::stages {
 
 // `body` is HTML; the others are text.
-std::string page(const std::string& title, const std::string& heading, const std::string& subtitle, const std::string& body);
+std::string page(const std::string& title, const std::string& heading, const std::string& subtitle,
+                 const std::string& body);
 
 std::string section(const std::string& id, const std::string& title, const std::string& content);
 

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "pipeline/files.h"
-#include "stages/report/html.h"
 #include "stages/kinds.h"
+#include "stages/report/html.h"
 #include "stages/report/page.h"
 #include "stages/report/report_pictures.h"
 #include "stages/report/report_sections.h"
@@ -17,9 +17,12 @@ using pipeline::Value;
 
 std::string navigation(const std::string& body) {
   std::string links;
-  for (const auto& [id, title] : {std::pair("pipeline", "Pipeline"), std::pair("runs", "Runs"), std::pair("data", "Data"), std::pair("network", "Network"), std::pair("training", "Training"),
-                                  std::pair("threshold", "Threshold"), std::pair("scores", "Scores"), std::pair("pictures", "Predictions"), std::pair("settings", "Settings")}) {
-    if (body.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos) links += fmt::format("<a href=\"#{}\">{}</a>", id, title);
+  for (const auto& [id, title] :
+       {std::pair("pipeline", "Pipeline"), std::pair("runs", "Runs"), std::pair("data", "Data"),
+        std::pair("network", "Network"), std::pair("training", "Training"), std::pair("threshold", "Threshold"),
+        std::pair("scores", "Scores"), std::pair("pictures", "Predictions"), std::pair("settings", "Settings")}) {
+    if (body.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos)
+      links += fmt::format("<a href=\"#{}\">{}</a>", id, title);
   }
   return "<nav>" + links + "</nav>";
 }
@@ -55,9 +58,11 @@ std::string render_report(const ReportSources& sources, const std::string& linea
   const Value lineage = Value::parse(lineage_text);
   const std::string name = lineage.at("pipeline");
   const std::string label = lineage.at("label");
-  const std::string body = pipeline_section(lineage) + runs_section(sources) + data_section(sources) + network_section(sources) + training_section(sources) +
-                           threshold_section(sources) + scores_section(sources) + pictures_section(sources) + settings_section(sources, lineage);
-  return page(name + ": report", name, label.empty() ? lineage.at("config").get<std::string>() : label, navigation(body) + verdict_section(sources, lineage) + body);
+  const std::string body = pipeline_section(lineage) + runs_section(sources) + data_section(sources) +
+                           network_section(sources) + training_section(sources) + threshold_section(sources) +
+                           scores_section(sources) + pictures_section(sources) + settings_section(sources, lineage);
+  return page(name + ": report", name, label.empty() ? lineage.at("config").get<std::string>() : label,
+              navigation(body) + verdict_section(sources, lineage) + body);
 }
 
 pipeline::StageKind report_kind() {

@@ -21,7 +21,8 @@ std::vector<double> ticks(double low, double high) {
   const double power = std::pow(10, std::floor(std::log10(raw)));
   const double step = (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10) * power;
   std::vector<double> all;
-  for (double tick = std::ceil(low / step) * step; tick <= high + step * 1e-6; tick += step) all.push_back(std::abs(tick) < step * 1e-9 ? 0 : tick);
+  for (double tick = std::ceil(low / step) * step; tick <= high + step * 1e-6; tick += step)
+    all.push_back(std::abs(tick) < step * 1e-9 ? 0 : tick);
   return all;
 }
 
@@ -29,19 +30,27 @@ struct Axes {
   double x_low, x_high, y_low, y_high;
 
   double x(double value) const { return left + (value - x_low) / (x_high - x_low) * (width - left - right); }
-  double y(double value) const { return height - bottom - (value - y_low) / (y_high - y_low) * (height - top - bottom); }
+  double y(double value) const {
+    return height - bottom - (value - y_low) / (y_high - y_low) * (height - top - bottom);
+  }
 
   std::string draw(const std::string& title, const std::string& x_title) const {
     std::string out = fmt::format("<text class=\"title\" x=\"{}\" y=\"16\">{}</text>", left, escaped(title));
     for (const double tick : ticks(y_low, y_high)) {
-      out += fmt::format("<line class=\"rule\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"tick\" text-anchor=\"end\" x=\"{}\" y=\"{:.1f}\">{:g}</text>",
-                         left, width - right, y(tick), y(tick), left - 6, y(tick) + 4, tick);
+      out += fmt::format(
+          "<line class=\"rule\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text class=\"tick\" "
+          "text-anchor=\"end\" x=\"{}\" y=\"{:.1f}\">{:g}</text>",
+          left, width - right, y(tick), y(tick), left - 6, y(tick) + 4, tick);
     }
     for (const double tick : ticks(x_low, x_high)) {
-      out += fmt::format("<text class=\"tick\" text-anchor=\"middle\" x=\"{:.1f}\" y=\"{}\">{:g}</text>", x(tick), height - bottom + 16, tick);
+      out += fmt::format("<text class=\"tick\" text-anchor=\"middle\" x=\"{:.1f}\" y=\"{}\">{:g}</text>", x(tick),
+                         height - bottom + 16, tick);
     }
-    return out + fmt::format("<line class=\"axis\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text class=\"tick\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>",
-                             left, width - right, height - bottom, height - bottom, (left + width - right) / 2, height - 10, escaped(x_title));
+    return out + fmt::format(
+                     "<line class=\"axis\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text class=\"tick\" "
+                     "text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>",
+                     left, width - right, height - bottom, height - bottom, (left + width - right) / 2, height - 10,
+                     escaped(x_title));
   }
 };
 
@@ -68,36 +77,47 @@ std::string legend(const std::vector<Series>& series) {
   double x = width - right;
   for (auto one = series.rbegin(); one != series.rend(); ++one) {
     x -= 7.0 * static_cast<double>(one->name.size()) + 24;
-    out += fmt::format("<rect x=\"{:.0f}\" y=\"22\" width=\"12\" height=\"3\" fill=\"{}\"/><text class=\"tick\" x=\"{:.0f}\" y=\"27\">{}</text>",
-                       x, one->color, x + 16, escaped(one->name));
+    out += fmt::format(
+        "<rect x=\"{:.0f}\" y=\"22\" width=\"12\" height=\"3\" fill=\"{}\"/><text class=\"tick\" x=\"{:.0f}\" "
+        "y=\"27\">{}</text>",
+        x, one->color, x + 16, escaped(one->name));
   }
   return out;
 }
 
 std::string svg(const std::string& title, double w, double h, const std::string& content) {
-  return fmt::format("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {} {}\">{}</svg>\n", escaped(title), w, h, content);
+  return fmt::format("<svg class=\"chart\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {} {}\">{}</svg>\n",
+                     escaped(title), w, h, content);
 }
 
 }  // namespace
 
-std::string line_chart(const std::string& title, const std::string& x_title, const std::vector<Series>& series, const std::vector<Mark>& marks) {
+std::string line_chart(const std::string& title, const std::string& x_title, const std::vector<Series>& series,
+                       const std::vector<Mark>& marks) {
   const Axes axes = axes_for(series, false);
   std::string out = axes.draw(title, x_title) + legend(series);
   for (const Mark& mark : marks) {
     const bool right_half = mark.x > (axes.x_low + axes.x_high) / 2;
-    out += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"tick\" text-anchor=\"{3}\" x=\"{4:.1f}\" y=\"{5}\">{6}</text>",
-                       axes.x(mark.x), top, height - bottom, right_half ? "end" : "start", axes.x(mark.x) + (right_half ? 4 : -4), top - 5, escaped(mark.text));
+    out += fmt::format(
+        "<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/><text class=\"tick\" "
+        "text-anchor=\"{3}\" x=\"{4:.1f}\" y=\"{5}\">{6}</text>",
+        axes.x(mark.x), top, height - bottom, right_half ? "end" : "start", axes.x(mark.x) + (right_half ? 4 : -4),
+        top - 5, escaped(mark.text));
   }
   for (const Series& one : series) {
     std::string path;
-    for (const auto& [x, y] : one.points) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", axes.x(x), axes.y(y));
+    for (const auto& [x, y] : one.points)
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", axes.x(x), axes.y(y));
     out += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>", path, one.color);
-    if (one.points.size() == 1) out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>", axes.x(one.points[0].first), axes.y(one.points[0].second), one.color);
+    if (one.points.size() == 1)
+      out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>", axes.x(one.points[0].first),
+                         axes.y(one.points[0].second), one.color);
   }
   return svg(title, width, height, out);
 }
 
-std::string scatter_chart(const std::string& title, const std::string& x_title, const std::vector<std::pair<double, double>>& points) {
+std::string scatter_chart(const std::string& title, const std::string& x_title,
+                          const std::vector<std::pair<double, double>>& points) {
   double low = 1e300, high = -1e300;
   for (const auto& [x, y] : points) low = std::min(low, x), high = std::max(high, x);
   const bool logarithmic = low > 0 && high > 20 * low;
@@ -108,11 +128,14 @@ std::string scatter_chart(const std::string& title, const std::string& x_title, 
   axes.x_low -= margin;
   axes.x_high += margin;
   std::string out = axes.draw(title, logarithmic ? "log10 of " + x_title : x_title);
-  for (const auto& [x, y] : series.points) out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\" fill-opacity=\"0.6\"/>", axes.x(x), axes.y(y), blue);
+  for (const auto& [x, y] : series.points)
+    out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\" fill-opacity=\"0.6\"/>", axes.x(x),
+                       axes.y(y), blue);
   return svg(title, width, height, out);
 }
 
-std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges, const std::vector<Series>& rows) {
+std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges,
+                      const std::vector<Series>& rows) {
   Axes axes = axes_for(rows, true);
   axes.x_low = edges.front();
   axes.x_high = edges.back();
@@ -124,7 +147,8 @@ std::string histogram(const std::string& title, const std::string& x_title, cons
       path += fmt::format("V{:.1f}H{:.1f}", axes.y(row.points[i].second), axes.x(edges[i + 1]));
     }
     path += fmt::format("V{:.1f}Z", axes.y(0));
-    out += fmt::format("<path d=\"{}\" fill=\"{}\" fill-opacity=\"{}\" stroke=\"{}\" stroke-width=\"1\"/>", path, row.color, rows.size() > 1 ? 0.12 : 0.35, row.color);
+    out += fmt::format("<path d=\"{}\" fill=\"{}\" fill-opacity=\"{}\" stroke=\"{}\" stroke-width=\"1\"/>", path,
+                       row.color, rows.size() > 1 ? 0.12 : 0.35, row.color);
   }
   return svg(title, width, height, out);
 }
@@ -140,15 +164,24 @@ std::string network_drawing(const Value& architecture) {
   }
   constexpr double box = 118, tall = 44, drop = 66, middle = 380, slope = 62;
   const double total = top + drop * (depth + 1) + 10;
-  std::string out = "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8Z\" fill=\"#6b7280\"/></marker></defs>";
+  std::string out =
+      "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
+      "orient=\"auto\"><path d=\"M0 0L8 4L0 8Z\" fill=\"#6b7280\"/></marker></defs>";
   const auto centre = [&](const std::string& side, int level) {
     const double away = (depth - level) * slope + (level == depth ? 0 : 70);
-    return std::pair(side == "decoder" ? middle + away : side == "encoder" ? middle - away : middle, top + drop * level + tall / 2 - 10);
+    return std::pair(side == "decoder"   ? middle + away
+                     : side == "encoder" ? middle - away
+                                         : middle,
+                     top + drop * level + tall / 2 - 10);
   };
   const auto arrow = [&](double x1, double y1, double x2, double y2, const char* kind) {
-    out += fmt::format("<line class=\"{}\" x1=\"{:.0f}\" y1=\"{:.0f}\" x2=\"{:.0f}\" y2=\"{:.0f}\" marker-end=\"url(#tip)\"/>", kind, x1, y1, x2, y2);
+    out += fmt::format(
+        "<line class=\"{}\" x1=\"{:.0f}\" y1=\"{:.0f}\" x2=\"{:.0f}\" y2=\"{:.0f}\" marker-end=\"url(#tip)\"/>", kind,
+        x1, y1, x2, y2);
   };
-  const auto label = [](const std::vector<int64_t>& shape) { return fmt::format("{} × {} × {}", shape[0], shape[1], shape[2]); };
+  const auto label = [](const std::vector<int64_t>& shape) {
+    return fmt::format("{} × {} × {}", shape[0], shape[1], shape[2]);
+  };
   for (int level = 0; level < depth; ++level) {
     const auto [ex, ey] = centre("encoder", level);
     const auto [dx, dy] = centre("decoder", level);
@@ -164,20 +197,30 @@ std::string network_drawing(const Value& architecture) {
     if (side == "output") continue;
     const auto [x, y] = centre(side, level);
     const char* color = side == "encoder" ? blue : side == "decoder" ? green : orange;
-    out += fmt::format("<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" rx=\"6\" fill=\"{}\" fill-opacity=\"0.14\" stroke=\"{}\"/>"
-                       "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text><text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
-                       x - box / 2, y - tall / 2, box, tall, color, color, x, y - 3, label(shape), x, y + 13,
-                       side == "bottleneck" ? "bottleneck" : fmt::format("{} level {}", side, level));
+    out += fmt::format(
+        "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" rx=\"6\" fill=\"{}\" fill-opacity=\"0.14\" "
+        "stroke=\"{}\"/>"
+        "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text><text class=\"small\" "
+        "text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
+        x - box / 2, y - tall / 2, box, tall, color, color, x, y - 3, label(shape), x, y + 13,
+        side == "bottleneck" ? "bottleneck" : fmt::format("{} level {}", side, level));
   }
   const auto [ix, iy] = centre("encoder", 0);
   const auto [ox, oy] = centre("decoder", 0);
   arrow(ix - box / 2 - 34, iy, ix - box / 2 - 2, iy, "flow");
   arrow(ox + box / 2, oy, ox + box / 2 + 32, oy, "flow");
   const double extent = middle + depth * slope + 70 + box / 2 + 60;
-  out += fmt::format("<text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">skip connections: concatenation</text>", middle, iy - 8);
-  out += fmt::format("<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">image</text><text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">probability</text>", ix - box / 2 - 36, iy - 8, ox + box / 2 + 2, oy - 8);
+  out += fmt::format(
+      "<text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">skip connections: concatenation</text>",
+      middle, iy - 8);
+  out += fmt::format(
+      "<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">image</text><text class=\"small\" x=\"{:.0f}\" "
+      "y=\"{:.0f}\">probability</text>",
+      ix - box / 2 - 36, iy - 8, ox + box / 2 + 2, oy - 8);
   const double from = middle - (extent - middle);
-  return fmt::format("<svg class=\"network\" role=\"img\" aria-label=\"U-Net\" viewBox=\"{:.0f} 0 {:.0f} {:.0f}\">{}</svg>\n", from, extent - from, total, out);
+  return fmt::format(
+      "<svg class=\"network\" role=\"img\" aria-label=\"U-Net\" viewBox=\"{:.0f} 0 {:.0f} {:.0f}\">{}</svg>\n", from,
+      extent - from, total, out);
 }
 
 }  // namespace penstock::stages

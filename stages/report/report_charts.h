@@ -26,13 +26,16 @@ struct Mark {  // a vertical line
   std::string text;
 };
 
-std::string line_chart(const std::string& title, const std::string& x_title, const std::vector<Series>& series, const std::vector<Mark>& marks);
+std::string line_chart(const std::string& title, const std::string& x_title, const std::vector<Series>& series,
+                       const std::vector<Mark>& marks);
 
 // Points only; with a logarithmic x axis where the values span more than a factor of 20.
-std::string scatter_chart(const std::string& title, const std::string& x_title, const std::vector<std::pair<double, double>>& points);
+std::string scatter_chart(const std::string& title, const std::string& x_title,
+                          const std::vector<std::pair<double, double>>& points);
 
 // `edges` has one more value than each row of counts; several rows are drawn over each other as outlines.
-std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges, const std::vector<Series>& rows);
+std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges,
+                      const std::vector<Series>& rows);
 
 // The U of a U-Net from its layer table (architecture.json).
 std::string network_drawing(const pipeline::Value& architecture);

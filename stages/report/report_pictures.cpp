@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <map>
 
-#include "stages/report/html.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/pack.h"
+#include "stages/report/html.h"
 #include "stages/report/report_sections.h"
 
 namespace penstock::stages {
@@ -30,7 +30,8 @@ Image error_picture(const Image& image, const std::vector<uint8_t>& truth, const
     uint8_t* pixel = &overlay.bytes[i * 3];
     const auto level = static_cast<uint8_t>(base.bytes[i] / 3);
     const bool t = truth[i] != 0, p = predicted[i] != 0;
-    const uint8_t right[3] = {static_cast<uint8_t>(level + 110), static_cast<uint8_t>(level + 110), static_cast<uint8_t>(level + 110)};
+    const uint8_t right[3] = {static_cast<uint8_t>(level + 110), static_cast<uint8_t>(level + 110),
+                              static_cast<uint8_t>(level + 110)};
     const uint8_t extra[3] = {0, 140, 255}, missed[3] = {255, 110, 0}, nothing[3] = {level, level, level};
     const uint8_t* color = t && p ? right : p ? extra : t ? missed : nothing;
     std::copy(color, color + 3, pixel);
@@ -40,7 +41,8 @@ Image error_picture(const Image& image, const std::vector<uint8_t>& truth, const
 
 class Shown {
  public:
-  Shown(const std::filesystem::path& folder, double threshold, const Value& samples) : pack_(folder / "report.safetensors"), threshold_(threshold) {
+  Shown(const std::filesystem::path& folder, double threshold, const Value& samples)
+      : pack_(folder / "report.safetensors"), threshold_(threshold) {
     if (samples.is_null()) return;
     for (const Value& sample : samples.at("samples")) scores_.emplace(sample.at("id"), sample.at("grid"));
   }
@@ -56,10 +58,12 @@ class Shown {
     std::string caption = escaped(id.substr(0, 12));
     if (pack_.has(id + "/truth")) {
       const auto truth = bytes(pack_.array(id + "/truth"));
-      out += picture(mask_picture(truth, width, height), "truth") + picture(mask_picture(predicted, width, height), "prediction") +
+      out += picture(mask_picture(truth, width, height), "truth") +
+             picture(mask_picture(predicted, width, height), "prediction") +
              picture(error_picture(image, truth, predicted), "errors");
       if (const auto scored = scores_.find(id); scored != scores_.end()) {
-        caption += fmt::format(" &middot; Dice {} &middot; IoU {}", figure(scored->second.at("dice")), figure(scored->second.at("iou")));
+        caption += fmt::format(" &middot; Dice {} &middot; IoU {}", figure(scored->second.at("dice")),
+                               figure(scored->second.at("iou")));
       }
     } else {
       out += picture(mask_picture(predicted, width, height), "prediction");
@@ -81,12 +85,17 @@ std::string pictures_section(const ReportSources& sources) {
   const Value selection = sources.json("predictions", "selection.json");
   const Value metrics = sources.json("metrics", "metrics.json");
   if (selection.is_null()) return {};
-  const Shown shown(*sources.folder("predictions"), metrics.is_null() ? 0.5 : metrics.at("threshold").get<double>(), sources.json("metrics", "samples.json"));
+  const Shown shown(*sources.folder("predictions"), metrics.is_null() ? 0.5 : metrics.at("threshold").get<double>(),
+                    sources.json("metrics", "samples.json"));
   static const std::vector<std::pair<const char*, const char*>> groups = {
-      {"validation", "Validation, drawn at random"}, {"test", "Test, drawn at random"}, {"train", "Train, drawn at random"},
-      {"worst", "Worst of validation and test"},     {"best", "Best of validation and test"}, {"unlabelled", "Without masks"}};
-  std::string content = "<p>Image, truth, prediction, errors: <span class=\"key\" style=\"background:#008cff\"></span> predicted but not there, "
-                        "<span class=\"key\" style=\"background:#ff6e00\"></span> there but not predicted. Figures on the training grid.</p>";
+      {"validation", "Validation, drawn at random"}, {"test", "Test, drawn at random"},
+      {"train", "Train, drawn at random"},           {"worst", "Worst of validation and test"},
+      {"best", "Best of validation and test"},       {"unlabelled", "Without masks"}};
+  std::string content =
+      "<p>Image, truth, prediction, errors: <span class=\"key\" style=\"background:#008cff\"></span> predicted but not "
+      "there, "
+      "<span class=\"key\" style=\"background:#ff6e00\"></span> there but not predicted. Figures on the training "
+      "grid.</p>";
   for (const auto& [name, title] : groups) {
     const Value ids = selection.value(name, Value::array());
     if (ids.empty()) continue;

@@ -12,7 +12,9 @@
 namespace penstock::stages {
 namespace {
 
-std::string link_to(const std::string& id) { return fmt::format("<a href=\"{0}/report.html\"><code>{0}</code></a>", escaped(id)); }
+std::string link_to(const std::string& id) {
+  return fmt::format("<a href=\"{0}/report.html\"><code>{0}</code></a>", escaped(id));
+}
 
 std::vector<std::string> axis_names(const std::vector<SweepRow>& rows) {
   std::vector<std::string> names;
@@ -32,7 +34,8 @@ const pipeline::Value* value_of(const SweepRow& row, const std::string& axis) {
 std::vector<ShownMetric> metrics_in(const std::vector<SweepRow>& rows) {
   std::vector<ShownMetric> found;
   for (const ShownMetric& one : shown_metrics()) {
-    if (std::any_of(rows.begin(), rows.end(), [&](const SweepRow& row) { return row.metrics.count(one.path) != 0; })) found.push_back(one);
+    if (std::any_of(rows.begin(), rows.end(), [&](const SweepRow& row) { return row.metrics.count(one.path) != 0; }))
+      found.push_back(one);
   }
   return found;
 }
@@ -41,12 +44,15 @@ std::string summary(const std::vector<SweepRun>& runs, const std::vector<SweepRo
   std::map<std::string, size_t> states;
   for (const SweepRun& run : runs) ++states[run.state];
   std::string tiles = fmt::format("<div class=\"tile\"><b>{}</b><span>runs</span></div>", runs.size());
-  if (rows.size() != runs.size()) tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>points</span></div>", rows.size());
-  for (const auto& [state, count] : states) tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", count, escaped(state));
+  if (rows.size() != runs.size())
+    tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>points</span></div>", rows.size());
+  for (const auto& [state, count] : states)
+    tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", count, escaped(state));
   return "<div class=\"tiles\">" + tiles + "</div>";
 }
 
-std::string table_of(const std::vector<SweepRow>& rows, const std::vector<std::string>& axes, const std::vector<ShownMetric>& metrics) {
+std::string table_of(const std::vector<SweepRow>& rows, const std::vector<std::string>& axes,
+                     const std::vector<ShownMetric>& metrics) {
   std::vector<std::string> head = {"runs", "state"};
   for (const std::string& axis : axes) head.push_back("<code>" + escaped(axis) + "</code>");
   for (const ShownMetric& metric : metrics) head.push_back(escaped(metric.title));
@@ -70,7 +76,8 @@ std::string table_of(const std::vector<SweepRow>& rows, const std::vector<std::s
 }
 
 // The main metric over each axis of numbers.
-std::string charts_of(const std::vector<SweepRow>& rows, const std::vector<std::string>& axes, const ShownMetric& metric) {
+std::string charts_of(const std::vector<SweepRow>& rows, const std::vector<std::string>& axes,
+                      const ShownMetric& metric) {
   std::string charts;
   for (const std::string& axis : axes) {
     std::vector<std::pair<double, double>> points;
@@ -90,7 +97,8 @@ std::string charts_of(const std::vector<SweepRow>& rows, const std::vector<std::
 std::string troubles(const std::vector<SweepRun>& runs) {
   std::vector<std::vector<std::string>> rows;
   for (const SweepRun& run : runs) {
-    if (run.state != "done" && !run.detail.empty()) rows.push_back({link_to(run.id), escaped(run.state), escaped(run.detail)});
+    if (run.state != "done" && !run.detail.empty())
+      rows.push_back({link_to(run.id), escaped(run.state), escaped(run.detail)});
   }
   return rows.empty() ? "" : section("open", "Not done", table({"run", "state", "why"}, rows));
 }
@@ -102,8 +110,12 @@ std::string render_sweep(const std::string& pipeline, const std::vector<SweepRun
   const auto metrics = metrics_in(rows);
   if (!metrics.empty()) sort_by(rows, metrics.front().path);
   const auto axes = axis_names(rows);
-  std::string note = metrics.empty() ? "" : fmt::format("<p>Sorted by {}.{}</p>", escaped(metrics.front().title),
-                                                        seed_axis.empty() ? "" : fmt::format(" Mean ± sample deviation over <code>{}</code>.", escaped(seed_axis)));
+  std::string note = metrics.empty()
+                         ? ""
+                         : fmt::format("<p>Sorted by {}.{}</p>", escaped(metrics.front().title),
+                                       seed_axis.empty() ? ""
+                                                         : fmt::format(" Mean ± sample deviation over <code>{}</code>.",
+                                                                       escaped(seed_axis)));
   const std::string body = section("runs", "Runs", summary(runs, rows) + note + table_of(rows, axes, metrics)) +
                            (metrics.empty() ? "" : charts_of(rows, axes, metrics.front())) + troubles(runs);
   return page(pipeline + ": sweep", pipeline, fmt::format("a sweep of {} runs", runs.size()), body);

@@ -67,13 +67,16 @@ std::string find_metric(const std::vector<SweepRun>& runs, const std::string& na
     if (means(words, words_of(path))) found.push_back(path);
   }
   const auto order = [](const std::string& path) {
-    const bool shown = std::any_of(shown_metrics().begin(), shown_metrics().end(), [&](const ShownMetric& one) { return one.path == path; });
+    const bool shown = std::any_of(shown_metrics().begin(), shown_metrics().end(),
+                                   [&](const ShownMetric& one) { return one.path == path; });
     return std::pair(words_of(path).size(), !shown);
   };
-  std::stable_sort(found.begin(), found.end(), [&](const std::string& a, const std::string& b) { return order(a) < order(b); });
+  std::stable_sort(found.begin(), found.end(),
+                   [&](const std::string& a, const std::string& b) { return order(a) < order(b); });
   if (!found.empty()) return found.front();
   if (known.empty()) return name;  // nothing is evaluated yet: nothing to hold the name against
-  throw Error(ExitCode::usage, fmt::format("there is no metric '{}'{}", name, pipeline::did_you_mean(name, {known.begin(), known.end()})));
+  throw Error(ExitCode::usage, fmt::format("there is no metric '{}'{}", name,
+                                           pipeline::did_you_mean(name, {known.begin(), known.end()})));
 }
 
 std::vector<SweepRow> rows_over_seeds(const std::vector<SweepRun>& runs, const std::string& seed_axis) {
@@ -111,7 +114,8 @@ void sort_by(std::vector<SweepRow>& rows, const std::string& metric) {
 
 std::string to_text(const Spread& spread) {
   if (spread.count == 0) return "-";
-  return spread.count == 1 ? fmt::format("{:.4f}", spread.mean) : fmt::format("{:.4f} ± {:.4f}", spread.mean, spread.deviation);
+  return spread.count == 1 ? fmt::format("{:.4f}", spread.mean)
+                           : fmt::format("{:.4f} ± {:.4f}", spread.mean, spread.deviation);
 }
 
 std::string states_text(const SweepRow& row) {

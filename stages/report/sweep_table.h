@@ -13,7 +13,7 @@ namespace penstock::stages {
 struct SweepRun {
   std::string id;
   std::vector<std::pair<std::string, pipeline::Value>> axes;  // "train.lr" -> value
-  std::string state;   // "done", "failed", ...
+  std::string state;                                          // "done", "failed", ...
   std::string detail;
   std::map<std::string, double> metrics;  // "validation.grid.micro.dice" -> value; empty before eval
 };
@@ -28,9 +28,9 @@ struct Spread {
 // Runs that agree in all axes but the seed.
 struct SweepRow {
   std::vector<std::pair<std::string, pipeline::Value>> axes;
-  std::vector<std::string> runs;             // ids
-  std::map<std::string, size_t> states;      // "done" -> how many
-  std::map<std::string, Spread> metrics;     // over the runs that have them
+  std::vector<std::string> runs;          // ids
+  std::map<std::string, size_t> states;   // "done" -> how many
+  std::map<std::string, Spread> metrics;  // over the runs that have them
 };
 
 // Every number of metrics.json by its path.

@@ -24,7 +24,8 @@ class Walk {
       add(fmt::format("{}_norm{}", name, i), norm + " norm, ReLU", level, side, {out, out}, statistics, 0);
     }
   }
-  void conv(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t out, int64_t taps, bool bias, int64_t scale) {
+  void conv(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t out,
+            int64_t taps, bool bias, int64_t scale) {
     std::vector<int64_t> slots = {channels_ * out * taps};
     if (bias) slots.push_back(out);
     height_ *= scale;
@@ -41,7 +42,8 @@ class Walk {
   std::vector<Layer> layers;
 
  private:
-  void add(const std::string& name, const std::string& kind, int64_t level, const char* side, std::vector<int64_t> slots, int64_t statistics, int64_t flops) {
+  void add(const std::string& name, const std::string& kind, int64_t level, const char* side,
+           std::vector<int64_t> slots, int64_t statistics, int64_t flops) {
     layers.push_back({name, kind, level, side, channels_, height_, width_, std::move(slots), statistics, flops});
   }
 
@@ -52,8 +54,8 @@ class Walk {
 }  // namespace
 
 Value to_json(const Architecture& a) {
-  return {{"kind", "unet"}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels},
-          {"depth", a.depth}, {"norm", a.norm}, {"dropout", a.dropout}};
+  return {{"kind", "unet"}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels}, {"depth", a.depth},
+          {"norm", a.norm}, {"dropout", a.dropout}};
 }
 
 Architecture architecture_from_json(const Value& json) {
@@ -96,12 +98,21 @@ Value describe_layers(const Architecture& architecture, int64_t height, int64_t 
   int64_t parameters = 0, flops = 0;
   Value rows = Value::array();
   for (const Layer& layer : layers_of(architecture, height, width)) {
-    rows.push_back({{"name", layer.name}, {"kind", layer.kind}, {"level", layer.level}, {"side", layer.side}, {"output", {layer.channels, layer.height, layer.width}},
-                    {"parameters", layer.parameters()}, {"flops", layer.flops}});
+    rows.push_back({{"name", layer.name},
+                    {"kind", layer.kind},
+                    {"level", layer.level},
+                    {"side", layer.side},
+                    {"output", {layer.channels, layer.height, layer.width}},
+                    {"parameters", layer.parameters()},
+                    {"flops", layer.flops}});
     parameters += layer.parameters();
     flops += layer.flops;
   }
-  return {{"schema", 1}, {"input", {architecture.in_channels, height, width}}, {"parameters", parameters}, {"flops", flops}, {"layers", std::move(rows)}};
+  return {{"schema", 1},
+          {"input", {architecture.in_channels, height, width}},
+          {"parameters", parameters},
+          {"flops", flops},
+          {"layers", std::move(rows)}};
 }
 
 }  // namespace penstock::stages

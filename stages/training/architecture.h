@@ -1,5 +1,5 @@
-// The network's shape as arithmetic: what it has to hold and to compute, without LibTorch. For plans, reports and the layout of
-// gradients; compute/unet.h builds the same network, and a test compares the two.
+// The network's shape as arithmetic: what it has to hold and to compute, without LibTorch. For plans, reports and the
+// layout of gradients; compute/unet.h builds the same network, and a test compares the two.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,12 @@ Architecture architecture_from_json(const pipeline::Value& json);
 struct Layer {
   std::string name;  // as its module: "down0_conv1"
   std::string kind;
-  int64_t level = 0;  // 0: full size
-  std::string side;   // encoder, bottleneck, decoder, output
+  int64_t level = 0;                            // 0: full size
+  std::string side;                             // encoder, bottleneck, decoder, output
   int64_t channels = 0, height = 0, width = 0;  // of its output
-  std::vector<int64_t> slots;  // lengths of its parameters (weight, bias), as they lie in flat buffers
-  int64_t statistics = 0;      // floats of running statistics
-  int64_t flops = 0;           // forward; a multiply-add counts as two
+  std::vector<int64_t> slots;                   // lengths of its parameters (weight, bias), as they lie in flat buffers
+  int64_t statistics = 0;                       // floats of running statistics
+  int64_t flops = 0;                            // forward; a multiply-add counts as two
 
   int64_t parameters() const;
   int64_t values() const { return channels * height * width; }

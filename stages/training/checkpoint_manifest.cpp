@@ -23,8 +23,13 @@ std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
   try {
     const std::string text = pipeline::read_file(file);
     const Value json = Value::parse(text);
-    CheckpointManifest manifest{json.at("step"), json.at("epoch"), json.at("step_in_epoch"), json.at("best_epoch"), json.at("epochs"),
-                                pipeline::Digest::from_hex(json.at("digest").get<std::string>()), pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
+    CheckpointManifest manifest{json.at("step"),
+                                json.at("epoch"),
+                                json.at("step_in_epoch"),
+                                json.at("best_epoch"),
+                                json.at("epochs"),
+                                pipeline::Digest::from_hex(json.at("digest").get<std::string>()),
+                                pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
     if (manifest.to_text() == text) return manifest;
   } catch (const std::exception&) {
     // Half a file, or none at all any more.
@@ -40,7 +45,8 @@ std::string objection(const TrainParameters& parameters, const CheckpointManifes
   TrainingRules rules(parameters);
   bool stopped_before = false;
   const auto last = rules.replay(manifest.epochs, &stopped_before);
-  if (stopped_before || (last.stop && manifest.step_in_epoch > 0)) return fmt::format("its own early stopping ends before epoch {}", manifest.epoch + 1);
+  if (stopped_before || (last.stop && manifest.step_in_epoch > 0))
+    return fmt::format("its own early stopping ends before epoch {}", manifest.epoch + 1);
   if (rules.best().epoch() != manifest.best_epoch) return "it compares other epochs for the best";
   return "";
 }
@@ -48,15 +54,20 @@ std::string objection(const TrainParameters& parameters, const CheckpointManifes
 }  // namespace
 
 std::string CheckpointManifest::to_text() const {
-  Value json = {{"step", step}, {"epoch", epoch}, {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch}, {"epochs", epochs}, {"digest", digest.hex()}, {"weights", weights.hex()}};
+  Value json = {
+      {"step", step},     {"epoch", epoch},         {"step_in_epoch", step_in_epoch}, {"best_epoch", best_epoch},
+      {"epochs", epochs}, {"digest", digest.hex()}, {"weights", weights.hex()}};
   json["check"] = pipeline::digest_of(json.dump()).hex();
   return json.dump() + "\n";
 }
 
 fs::path checkpoint_file(const fs::path& folder, const CheckpointManifest& manifest) {
-  return folder / fmt::format("{}{}-{}.safetensors", prefix, manifest.step, manifest.digest.hex().substr(0, digits_in_name));
+  return folder /
+         fmt::format("{}{}-{}.safetensors", prefix, manifest.step, manifest.digest.hex().substr(0, digits_in_name));
 }
-fs::path manifest_file(const fs::path& folder, int64_t step) { return folder / fmt::format("{}{}{}", prefix, step, manifest_suffix); }
+fs::path manifest_file(const fs::path& folder, int64_t step) {
+  return folder / fmt::format("{}{}{}", prefix, step, manifest_suffix);
+}
 
 bool is_of_checkpoint(const fs::path& file) { return file.filename().string().starts_with(prefix); }
 
@@ -72,11 +83,13 @@ std::vector<CheckpointManifest> read_manifests(const fs::path& folder, std::vect
       damaged->push_back(entry.path());
     }
   }
-  std::sort(found.begin(), found.end(), [](const CheckpointManifest& a, const CheckpointManifest& b) { return a.step > b.step; });
+  std::sort(found.begin(), found.end(),
+            [](const CheckpointManifest& a, const CheckpointManifest& b) { return a.step > b.step; });
   return found;
 }
 
-std::vector<Adoptable> adoptable_checkpoints(const TrainParameters& parameters, const std::vector<fs::path>& relatives, std::string* refusal) {
+std::vector<Adoptable> adoptable_checkpoints(const TrainParameters& parameters, const std::vector<fs::path>& relatives,
+                                             std::string* refusal) {
   std::vector<Adoptable> found;
   int64_t furthest_refused = -1;
   for (const fs::path& folder : relatives) {
@@ -90,7 +103,8 @@ std::vector<Adoptable> adoptable_checkpoints(const TrainParameters& parameters, 
       }
     }
   }
-  std::stable_sort(found.begin(), found.end(), [](const Adoptable& a, const Adoptable& b) { return a.manifest.step > b.manifest.step; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Adoptable& a, const Adoptable& b) { return a.manifest.step > b.manifest.step; });
   return found;
 }
 

@@ -1,6 +1,6 @@
 // The arithmetic of a training step that is our own, element by element: one text for the host's code, for the kernels
-// (cuda/kernels.cu) and for the reference that these are compared with. Both compilers round each operation by itself (no fused
-// multiply-add), so host and device agree to the bit.
+// (cuda/kernels.cu) and for the reference that these are compared with. Both compilers round each operation by itself
+// (no fused multiply-add), so host and device agree to the bit.
 #pragma once
 
 #include <cmath>
@@ -21,7 +21,8 @@ namespace penstock::stages {
 // How a sample is turned and mirrored (Orientation in compute/batches.h), in one byte.
 inline constexpr uint8_t flip_x_bit = 1, flip_y_bit = 2, transpose_bit = 4;
 
-// The pixel of the original that pixel (y, x) of the changed sample shows, as y * width + x. A transposed one is square.
+// The pixel of the original that pixel (y, x) of the changed sample shows, as y * width + x. A transposed one is
+// square.
 PENSTOCK_BOTH inline int source_pixel(int y, int x, int height, int width, uint8_t orientation) {
   const int from_y = orientation & flip_y_bit ? height - 1 - y : y;
   const int from_x = orientation & flip_x_bit ? width - 1 - x : x;
@@ -38,19 +39,22 @@ PENSTOCK_BOTH inline uint16_t bfloat16_of(float value) {
 
 // ---- the gradient's norm ----
 
-// Squares are added by norm_lanes lanes, lane l taking elements l, l + lanes, ...; then the lanes of a block of norm_width by
-// halves (lane l takes in lane l + 128, then l + 64, ...), then the blocks' sums the same way.
+// Squares are added by norm_lanes lanes, lane l taking elements l, l + lanes, ...; then the lanes of a block of
+// norm_width by halves (lane l takes in lane l + 128, then l + 64, ...), then the blocks' sums the same way.
 inline constexpr int norm_width = 256;
 inline constexpr int norm_lanes = norm_width * norm_width;
 
 PENSTOCK_BOTH inline double squares_of_lane(const float* values, size_t count, size_t lane) {
   double sum = 0;
-  for (size_t i = lane; i < count; i += norm_lanes) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  for (size_t i = lane; i < count; i += norm_lanes)
+    sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   return sum;
 }
 
 // What a gradient of this norm is multiplied with so that it is at most `clip` long; clip 0: never.
-PENSTOCK_BOTH inline float clip_scale(double norm, double clip) { return static_cast<float>(norm > clip && clip > 0 ? clip / norm : 1.0); }
+PENSTOCK_BOTH inline float clip_scale(double norm, double clip) {
+  return static_cast<float>(norm > clip && clip > 0 ? clip / norm : 1.0);
+}
 
 // ---- the optimiser ----
 
@@ -76,7 +80,8 @@ inline UpdateFactors factors_of(OptimiserKind kind, double lr, double weight_dec
   factors.momentum = static_cast<float>(momentum);
   factors.rate = static_cast<float>(lr);
   if (kind == OptimiserKind::sgd) return factors;
-  const double correction1 = 1 - std::pow(adam_beta1, static_cast<double>(step)), correction2 = 1 - std::pow(adam_beta2, static_cast<double>(step));
+  const double correction1 = 1 - std::pow(adam_beta1, static_cast<double>(step)),
+               correction2 = 1 - std::pow(adam_beta2, static_cast<double>(step));
   factors.rate = static_cast<float>(lr / correction1);
   factors.root = static_cast<float>(1 / std::sqrt(correction2));
   factors.decay = static_cast<float>(kind == OptimiserKind::adamw ? 1 - lr * weight_decay : 1);
@@ -92,7 +97,8 @@ PENSTOCK_BOTH inline void sgd_element(const UpdateFactors& f, float gradient, fl
 
 PENSTOCK_BOTH inline void adam_element(const UpdateFactors& f, float gradient, float& w, float& m, float& v) {
   constexpr float b1 = static_cast<float>(adam_beta1), c1 = static_cast<float>(1 - adam_beta1);
-  constexpr float b2 = static_cast<float>(adam_beta2), c2 = static_cast<float>(1 - adam_beta2), small = static_cast<float>(adam_epsilon);
+  constexpr float b2 = static_cast<float>(adam_beta2), c2 = static_cast<float>(1 - adam_beta2),
+                  small = static_cast<float>(adam_epsilon);
   const float g = gradient + f.coupled * w;
   m = b1 * m + c1 * g;
   v = b2 * v + c2 * g * g;

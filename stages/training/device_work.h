@@ -1,6 +1,6 @@
-// What a device is asked to do in a training step beside the network itself: the arguments of the kernels (cuda/kernels.h) and
-// of their reference on the host (compute/host_device.h). All pointers are the device's; the work is done in the order of the
-// calls, after they return.
+// What a device is asked to do in a training step beside the network itself: the arguments of the kernels
+// (cuda/kernels.h) and of their reference on the host (compute/host_device.h). All pointers are the device's; the work
+// is done in the order of the calls, after they return.
 #pragma once
 
 #include <cstdint>
@@ -27,17 +27,19 @@ struct StepVerdict {
   float figures[step_figures] = {};
 };
 
-// Samples that lie on the device as bytes become a batch: chosen, turned, normalised by a table, in the network's layout.
+// Samples that lie on the device as bytes become a batch: chosen, turned, normalised by a table, in the network's
+// layout.
 struct GatherWork {
   const uint8_t* images = nullptr;  // [S,H,W,C]
   const uint8_t* masks = nullptr;   // [S,H,W]
-  const float* tables = nullptr;    // value of byte b in channel c of sample s: [s * sample_stride + c * channel_stride + b]
+  const float* tables =
+      nullptr;  // value of byte b in channel c of sample s: [s * sample_stride + c * channel_stride + b]
   int64_t sample_stride = 0, channel_stride = 0;
   const int32_t* samples = nullptr;       // [count]
   const uint8_t* orientations = nullptr;  // [count]
   int count = 0, height = 0, width = 0, channels = 0;
-  void* batch_images = nullptr;   // [count,H,W,C], float32 or bfloat16
-  float* batch_masks = nullptr;   // [count,H,W], 0 or 1
+  void* batch_images = nullptr;  // [count,H,W,C], float32 or bfloat16
+  float* batch_masks = nullptr;  // [count,H,W], 0 or 1
   bool bfloat16 = false;
 };
 
@@ -67,7 +69,8 @@ struct JudgeWork {
   StepVerdict* verdict = nullptr;
 };
 
-// Weights and moments from the summed gradient, unless the verdict is bad; then the weights as bfloat16, where asked for.
+// Weights and moments from the summed gradient, unless the verdict is bad; then the weights as bfloat16, where asked
+// for.
 struct UpdateWork {
   const float* gradient = nullptr;
   float* weights = nullptr;

@@ -10,19 +10,32 @@
 
 namespace penstock::stages {
 
-// Ethernet's bandwidth is what TCP leaves of the line rate at an MTU of 1500: 1448 bytes of 1538. InfiniBand's is the data rate of
-// one port. Latencies of GPU links are those by which NCCL itself predicts a ring's step (LL128, the protocol of messages of a few
-// MB); latencies of TCP are the kernel's, whatever the line.
+// Ethernet's bandwidth is what TCP leaves of the line rate at an MTU of 1500: 1448 bytes of 1538. InfiniBand's is the
+// data rate of one port. Latencies of GPU links are those by which NCCL itself predicts a ring's step (LL128, the
+// protocol of messages of a few MB); latencies of TCP are the kernel's, whatever the line.
 const std::vector<NamedLink>& known_links() {
-  static const char* const tcp = "line rate by IEEE 802.3 x 1448/1538 (TCP, MTU 1500); latency of TCP under MPI, about 15 us on gigabit Ethernet by nw-grid.ac.uk/LivMPI";
+  static const char* const tcp =
+      "line rate by IEEE 802.3 x 1448/1538 (TCP, MTU 1500); latency of TCP under MPI, about 15 us on gigabit Ethernet "
+      "by nw-grid.ac.uk/LivMPI";
   static const std::vector<NamedLink> links = {
-      {"shared-memory", {3.8e-6, 5.2e9}, "penstock bench reduce, 2 ranks of Open MPI 4.1 on two cores of a virtual Xeon; yours: --link measured"},
+      {"shared-memory",
+       {3.8e-6, 5.2e9},
+       "penstock bench reduce, 2 ranks of Open MPI 4.1 on two cores of a virtual Xeon; yours: --link measured"},
       {"ethernet-10g", {15e-6, 10e9 / 8 * 1448 / 1538}, tcp},
       {"ethernet-25g", {15e-6, 25e9 / 8 * 1448 / 1538}, tcp},
       {"ethernet-100g", {15e-6, 100e9 / 8 * 1448 / 1538}, tcp},
-      {"infiniband-hdr", {4.0e-6, 200e9 / 8}, "200 Gb/s a port (NVIDIA ConnectX-6 user manual); 4.0 us a step of NCCL's ring over a network (NVIDIA/nccl, src/graph/tuning.cc)"},
-      {"infiniband-ndr", {4.0e-6, 400e9 / 8}, "400 Gb/s a port (NVIDIA ConnectX-7 user manual); 4.0 us a step of NCCL's ring over a network (NVIDIA/nccl, src/graph/tuning.cc)"},
-      {"nvlink4", {1.9e-6, 380e9}, "380 GB/s in one direction between two H100, of 450 promised (NVIDIA/nccl, issue 1264); 1.9 us a step of NCCL's ring over NVLink (src/graph/tuning.cc)"},
+      {"infiniband-hdr",
+       {4.0e-6, 200e9 / 8},
+       "200 Gb/s a port (NVIDIA ConnectX-6 user manual); 4.0 us a step of NCCL's ring over a network (NVIDIA/nccl, "
+       "src/graph/tuning.cc)"},
+      {"infiniband-ndr",
+       {4.0e-6, 400e9 / 8},
+       "400 Gb/s a port (NVIDIA ConnectX-7 user manual); 4.0 us a step of NCCL's ring over a network (NVIDIA/nccl, "
+       "src/graph/tuning.cc)"},
+      {"nvlink4",
+       {1.9e-6, 380e9},
+       "380 GB/s in one direction between two H100, of 450 promised (NVIDIA/nccl, issue 1264); 1.9 us a step of NCCL's "
+       "ring over NVLink (src/graph/tuning.cc)"},
   };
   return links;
 }
@@ -34,18 +47,22 @@ NamedLink link_of(const std::string& text) {
     names.push_back(link.name);
   }
   static const std::regex figures(R"(([0-9]*\.?[0-9]+)\s*(ns|us|ms|s)\s*,\s*([0-9]*\.?[0-9]+)\s*([KMGT]?)([Bb])/s)");
-  static const std::map<std::string, double> units = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"", 1}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
+  static const std::map<std::string, double> units = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1},   {"", 1},
+                                                      {"K", 1e3},   {"M", 1e6},   {"G", 1e9},   {"T", 1e12}};
   std::smatch match;
   if (std::regex_match(text, match, figures)) {
     const double bytes = std::stod(match[3]) * units.at(match[4]) / (match[5] == "b" ? 8 : 1);
     if (bytes > 0) return {text, {std::stod(match[1]) * units.at(match[2]), bytes}, "given"};
   }
-  throw Error(ExitCode::usage, fmt::format("plan --world: there is no link '{}'{}\nFigures do as well: --link 5us,12GB/s", text, pipeline::instead_of(text, names, "known:")));
+  throw Error(ExitCode::usage,
+              fmt::format("plan --world: there is no link '{}'{}\nFigures do as well: --link 5us,12GB/s", text,
+                          pipeline::instead_of(text, names, "known:")));
 }
 
 std::string figures_of(const distributed::Link& link) {
   const double bytes = link.bytes_per_second;
-  return fmt::format("{:.3g} us, {:.3g} {}/s", 1e6 * link.latency_seconds, bytes >= 1e9 ? bytes / 1e9 : bytes / 1e6, bytes >= 1e9 ? "GB" : "MB");
+  return fmt::format("{:.3g} us, {:.3g} {}/s", 1e6 * link.latency_seconds, bytes >= 1e9 ? bytes / 1e9 : bytes / 1e6,
+                     bytes >= 1e9 ? "GB" : "MB");
 }
 
 std::string reference_of_links() {
@@ -72,7 +89,8 @@ its largest tensors, 1.7 P for LibTorch's own forms of weights, twice weights an
   for (const NamedLink& one : known_links()) {
     const std::string figures = figures_of(one.link);
     const size_t comma = figures.find(", ");
-    text += fmt::format("| `{}` | {} | {} | {} |\n", one.name, figures.substr(0, comma), figures.substr(comma + 2), one.source);
+    text += fmt::format("| `{}` | {} | {} | {} |\n", one.name, figures.substr(0, comma), figures.substr(comma + 2),
+                        one.source);
   }
   return text;
 }

@@ -13,14 +13,15 @@ using distributed::Fabric;
 using distributed::Reproducible;
 
 constexpr double float_bytes = 4;
-constexpr double backward_share = 2.0 / 3;   // of forward and backward: a gradient of the input and one of the weights
+constexpr double backward_share = 2.0 / 3;  // of forward and backward: a gradient of the input and one of the weights
 
 // Measured on the CPU, with peaks of `penstock bench train` (tests/benchmarks/scaling checks them).
-constexpr double program_bytes = 166e6;    // LibTorch, with a network that is nearly nothing
-constexpr double checkpoint_copies = 2;    // the snapshot that is written, and the next waiting
-constexpr double mpi_bytes = 20e6;         // MPI, with its buffers
-constexpr double widest_moments = 19;      // tensors of the size of the largest layer's output: gradients, oneDNN's own layouts, what the allocator keeps
-constexpr double other_forms = 1.7;        // of the weights: oneDNN's layouts, gradients before they are taken
+constexpr double program_bytes = 166e6;  // LibTorch, with a network that is nearly nothing
+constexpr double checkpoint_copies = 2;  // the snapshot that is written, and the next waiting
+constexpr double mpi_bytes = 20e6;       // MPI, with its buffers
+constexpr double widest_moments =
+    19;  // tensors of the size of the largest layer's output: gradients, oneDNN's own layouts, what the allocator keeps
+constexpr double other_forms = 1.7;  // of the weights: oneDNN's layouts, gradients before they are taken
 
 // What forward keeps of one image for backward, in bytes; and the largest layer's output.
 double kept_bytes(const std::vector<Layer>& layers, const Architecture& architecture) {
@@ -30,8 +31,9 @@ double kept_bytes(const std::vector<Layer>& layers, const Architecture& architec
     const bool up = layer.kind.starts_with("2x2");
     kept += float_bytes * values * (up ? 2 : 1);  // concatenated with what was skipped
     const bool ends_block = layer.name.ends_with(architecture.norm == "none" ? "_conv2" : "_norm2");
-    if (ends_block && layer.side == "encoder") kept += (float_bytes + sizeof(int64_t)) * values / 4;  // pooled, and where its maxima were
-    if (ends_block && architecture.dropout > 0) kept += 2 * float_bytes * values;                     // the draw, and the product
+    if (ends_block && layer.side == "encoder")
+      kept += (float_bytes + sizeof(int64_t)) * values / 4;                        // pooled, and where its maxima were
+    if (ends_block && architecture.dropout > 0) kept += 2 * float_bytes * values;  // the draw, and the product
   }
   return kept;
 }
@@ -49,10 +51,12 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
   memory.weights = 2 * float_bytes * (p + s);
   memory.optimiser = (parameters.optimizer == "sgd" ? 1 : 2) * float_bytes * p;
   memory.gradients = float_bytes * length * ((together ? 1 : std::max(1, plan.most)) + (plan.ranks > 1));
-  for (const Exchange& exchange : plan.exchanges) memory.exchange = std::max(memory.exchange, 2.0 * static_cast<double>(exchange.scattered_bytes));
+  for (const Exchange& exchange : plan.exchanges)
+    memory.exchange = std::max(memory.exchange, 2.0 * static_cast<double>(exchange.scattered_bytes));
   if (workload.height > 0) {
     const double pixels = static_cast<double>(workload.height * workload.width);
-    const double image = kept_bytes(layers, workload.architecture()) + widest_moments * float_bytes * largest + float_bytes * pixels * static_cast<double>(workload.channels + 1);
+    const double image = kept_bytes(layers, workload.architecture()) + widest_moments * float_bytes * largest +
+                         float_bytes * pixels * static_cast<double>(workload.channels + 1);
     const double at_once = together ? plan.most : std::min(plan.threads, std::max(1, plan.most));
     memory.activations = at_once * static_cast<double>(parameters.micro_batch) * image;
     memory.samples = static_cast<double>(workload.held) * pixels * static_cast<double>(workload.channels + 1);
@@ -67,7 +71,8 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
 std::vector<Exchange> norm_exchanges_of(const std::vector<Layer>& layers) {
   std::vector<Exchange> all;
   for (const Layer& layer : layers) {
-    if (layer.statistics > 0) all.insert(all.end(), 2, {static_cast<size_t>(layer.statistics + 1) * sizeof(double), 0, 0});
+    if (layer.statistics > 0)
+      all.insert(all.end(), 2, {static_cast<size_t>(layer.statistics + 1) * sizeof(double), 0, 0});
   }
   return all;
 }
@@ -92,7 +97,8 @@ std::vector<double> ready_shares(const std::vector<distributed::Bucket>& buckets
   return shares;
 }
 
-StepTimes times_of(const Workload& workload, const RanksPlan& plan, const std::vector<Layer>& layers, const Pace& pace, const Fabric& fabric) {
+StepTimes times_of(const Workload& workload, const RanksPlan& plan, const std::vector<Layer>& layers, const Pace& pace,
+                   const Fabric& fabric) {
   const bool together = workload.parameters.norm == "sync";
   StepTimes times;
   // With synchronised norms all threads work on one batch, so that nothing is rounded up.
@@ -128,12 +134,14 @@ Pace pace_of(double step_seconds, double update_seconds, const TrainParameters& 
   return {std::max(0.0, step_seconds - update_seconds) / rounds, update_seconds};
 }
 
-RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std::optional<Pace>& pace, const std::optional<Fabric>& fabric) {
+RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std::optional<Pace>& pace,
+                     const std::optional<Fabric>& fabric) {
   const TrainParameters& parameters = workload.parameters;
   const auto shards = static_cast<int>(parameters.micro_shards());
   // Where the grid is not known, FLOPs only say how backward's time is spent: any grid does.
   const int64_t any = int64_t{1} << parameters.depth;
-  const std::vector<Layer> layers = layers_of(workload.architecture(), workload.height > 0 ? workload.height : any, workload.height > 0 ? workload.width : any);
+  const std::vector<Layer> layers = layers_of(workload.architecture(), workload.height > 0 ? workload.height : any,
+                                              workload.height > 0 ? workload.width : any);
 
   RanksPlan plan;
   plan.ranks = ranks;
@@ -152,7 +160,9 @@ RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std
     plan.steps = *plan.steps_per_epoch * parameters.epochs;
   }
   plan.buckets = gradient_buckets(parameter_slots(layers), statistic_count(layers));
-  plan.exchanges = distributed::exchanges_of(distributed::exchanged_at_once(plan.buckets, plan.reproducible, overlaps(parameters)), ranks, items_of(parameters, ranks), plan.reproducible);
+  plan.exchanges =
+      distributed::exchanges_of(distributed::exchanged_at_once(plan.buckets, plan.reproducible, overlaps(parameters)),
+                                ranks, items_of(parameters, ranks), plan.reproducible);
   if (parameters.norm == "sync" && ranks > 1) plan.norm_exchanges = norm_exchanges_of(layers);
   for (const auto* exchanges : {&plan.exchanges, &plan.norm_exchanges}) {
     for (const Exchange& exchange : *exchanges) plan.sent_bytes += distributed::sent_bytes(exchange, ranks);
@@ -162,7 +172,9 @@ RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std
   return plan;
 }
 
-double efficiency_of(const StepTimes& one, const RanksPlan& plan) { return one.step() / (plan.ranks * plan.times->step()); }
+double efficiency_of(const StepTimes& one, const RanksPlan& plan) {
+  return one.step() / (plan.ranks * plan.times->step());
+}
 
 std::pair<int, int> even_ranks(int micro_shards, int threads, int ranks) {
   int below = 0, above = 0;

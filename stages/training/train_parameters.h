@@ -24,7 +24,7 @@ struct TrainParameters {
   int64_t epochs = 30;
   int64_t global_batch = 16;
   pipeline::IntegerOrWord asked_micro_batch = int64_t{4};  // the parameter as it is given
-  int64_t micro_batch = 4;                                 // what it comes to; "auto" as on a CPU, until a GPU says otherwise
+  int64_t micro_batch = 4;  // what it comes to; "auto" as on a CPU, until a GPU says otherwise
   std::string precision = "fp32";
   int64_t seed = 0;
   std::vector<std::string> augment = {"flip", "rot90"};

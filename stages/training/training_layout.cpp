@@ -4,8 +4,8 @@ namespace penstock::stages {
 
 using distributed::Reproducible;
 
-// "world" costs 1 % of a step on two cores (tests/benchmarks/training world), and a rule by which the rank count decided would
-// break its promise: a training may go on at another rank count and end with the same bits.
+// "world" costs 1 % of a step on two cores (tests/benchmarks/training world), and a rule by which the rank count
+// decided would break its promise: a training may go on at another rank count and end with the same bits.
 Reproducible reproducible_of(const TrainParameters& parameters) {
   return parameters.norm == "sync" || parameters.reproducible == "run" ? Reproducible::run : Reproducible::world;
 }

@@ -1,4 +1,5 @@
-// How a training is laid out over ranks: decisions that the trainer takes and `penstock plan` foretells, in one place. Pure.
+// How a training is laid out over ranks: decisions that the trainer takes and `penstock plan` foretells, in one place.
+// Pure.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +17,18 @@ inline constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
 distributed::Reproducible reproducible_of(const TrainParameters& parameters);
 
 // As train.reproducible says it.
-inline const char* name_of(distributed::Reproducible mode) { return mode == distributed::Reproducible::world ? "world" : "run"; }
+inline const char* name_of(distributed::Reproducible mode) {
+  return mode == distributed::Reproducible::world ? "world" : "run";
+}
 
-// What the reducer adds up in a step: micro-shards, or with synchronised norms, which see them together, the ranks' shares.
+// What the reducer adds up in a step: micro-shards, or with synchronised norms, which see them together, the ranks'
+// shares.
 int items_of(const TrainParameters& parameters, int ranks);
 
 // Full steps; the last is filled from the epoch's beginning.
-inline int64_t steps_per_epoch(int64_t samples, int64_t global_batch) { return (samples + global_batch - 1) / global_batch; }
+inline int64_t steps_per_epoch(int64_t samples, int64_t global_batch) {
+  return (samples + global_batch - 1) / global_batch;
+}
 
 // `slots`: the lengths of the parameters in the order of their use.
 std::vector<distributed::Bucket> gradient_buckets(const std::vector<size_t>& slots, int64_t statistics);

@@ -5,7 +5,9 @@
 namespace penstock::stages {
 namespace {
 
-bool better(double value, double than, bool larger, double by) { return larger ? value > than + by : value < than - by; }
+bool better(double value, double than, bool larger, double by) {
+  return larger ? value > than + by : value < than - by;
+}
 
 bool larger_monitor(const TrainParameters& parameters) {
   return parameters.mode == "auto" ? larger_is_better(parameters.monitor) : parameters.mode == "max";
@@ -39,9 +41,13 @@ double figure_of(const std::string& name, const pipeline::Value& row) {
 }
 
 TrainingRules::TrainingRules(const TrainParameters& parameters)
-    : monitor_(parameters.monitor), stop_monitor_(parameters.stop_monitor), epochs_(parameters.epochs), larger_(larger_monitor(parameters)),
+    : monitor_(parameters.monitor),
+      stop_monitor_(parameters.stop_monitor),
+      epochs_(parameters.epochs),
+      larger_(larger_monitor(parameters)),
       best_(larger_, parameters.every),
-      stopping_(larger_is_better(parameters.stop_monitor), parameters.stop_patience, parameters.stop_min_delta, parameters.stop_warm_up) {}
+      stopping_(larger_is_better(parameters.stop_monitor), parameters.stop_patience, parameters.stop_min_delta,
+                parameters.stop_warm_up) {}
 
 TrainingRules::Decision TrainingRules::update(int64_t epoch, const pipeline::Value& row) {
   Decision decision;

@@ -1,5 +1,5 @@
-// What training makes of the figures of its epochs: which one is best, and when to stop. Pure, so that any rank, and any
-// later run that replays the figures, decides alike.
+// What training makes of the figures of its epochs: which one is best, and when to stop. Pure, so that any rank, and
+// any later run that replays the figures, decides alike.
 #pragma once
 
 #include <limits>
@@ -14,8 +14,8 @@ namespace penstock::stages {
 class BestEpoch {
  public:
   BestEpoch(bool larger_is_better, int64_t every) : larger_(larger_is_better), every_(every) {}
-  // True when this epoch (from 1) is the best so far. NaN never is. Epochs that `every` does not divide are not compared,
-  // but for the last.
+  // True when this epoch (from 1) is the best so far. NaN never is. Epochs that `every` does not divide are not
+  // compared, but for the last.
   bool update(int64_t epoch, double value, bool last);
 
   int64_t epoch() const { return epoch_; }  // 0: none yet

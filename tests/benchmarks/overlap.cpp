@@ -10,8 +10,8 @@
 #include <exception>
 #include <thread>
 
-#include "distributed/reducer/gradient_reducer.h"
 #include "distributed/local_communicator.h"
+#include "distributed/reducer/gradient_reducer.h"
 
 namespace {
 
@@ -38,7 +38,8 @@ class Sleeper {
 class SleepingLink final : public Communicator {
  public:
   SleepingLink(Communicator& ranks, double bytes_per_second) : ranks_(&ranks), speed_(bytes_per_second) {}
-  SleepingLink(std::unique_ptr<Communicator> ranks, double bytes_per_second) : owned_(std::move(ranks)), ranks_(owned_.get()), speed_(bytes_per_second) {}
+  SleepingLink(std::unique_ptr<Communicator> ranks, double bytes_per_second)
+      : owned_(std::move(ranks)), ranks_(owned_.get()), speed_(bytes_per_second) {}
 
   int rank() const override { return ranks_->rank(); }
   int size() const override { return ranks_->size(); }
@@ -47,9 +48,15 @@ class SleepingLink final : public Communicator {
   void all_reduce(Buffer buffer, std::string_view what) override { take(buffer, what); }
   void all_gather(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_gather(mine, all, what); }
   void all_to_all(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_to_all(mine, all, what); }
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override { return ranks_->split(color, key, what); }
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override { return std::make_unique<SleepingLink>(ranks_->duplicate(what), speed_); }
-  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override { return ranks_->start_all_reduce(buffer, what); }
+  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+    return ranks_->split(color, key, what);
+  }
+  std::unique_ptr<Communicator> duplicate(std::string_view what) override {
+    return std::make_unique<SleepingLink>(ranks_->duplicate(what), speed_);
+  }
+  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
+    return ranks_->start_all_reduce(buffer, what);
+  }
   void send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
   Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
   std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
@@ -73,7 +80,9 @@ class SleepingLink final : public Communicator {
 constexpr int steps = 20, warm_up = 2, ranks = 2;
 constexpr double compute_seconds = 0.2;  // of a backward
 
-double share_of(const Bucket& bucket, size_t length) { return static_cast<double>(bucket.end - bucket.begin) / static_cast<double>(length); }
+double share_of(const Bucket& bucket, size_t length) {
+  return static_cast<double>(bucket.end - bucket.begin) / static_cast<double>(length);
+}
 
 // Median seconds of a step: a backward that sleeps before each bucket, as long as its part of the vector says.
 double step_seconds(const std::vector<Bucket>& buckets, double bytes_per_second, bool overlap) {
@@ -104,15 +113,18 @@ int main() {
   constexpr size_t slot = 50'000, slots = 100;
   const auto buckets = standard_buckets(std::vector<size_t>(slots, slot), 0);
   const double last = share_of(buckets.back(), slot * slots);
-  std::printf("%zu buckets, the last %.1f %% of the whole; compute %.0f ms\n", buckets.size(), last * 100, compute_seconds * 1e3);
+  std::printf("%zu buckets, the last %.1f %% of the whole; compute %.0f ms\n", buckets.size(), last * 100,
+              compute_seconds * 1e3);
   bool good = true;
   for (const double link_seconds : {0.02, 0.05, 0.1, 0.2, 0.4}) {
     const double speed = slot * slots * sizeof(float) / link_seconds;
     const double bound = std::max(compute_seconds, link_seconds) + last * link_seconds;
     const double with = step_seconds(buckets, speed, true), without = step_seconds(buckets, speed, false);
     good &= with <= 1.05 * bound;
-    std::printf("communication %3.0f ms: step %5.1f ms with overlap, %5.1f without; max(compute, communication) + last bucket %5.1f ms, ratio %.3f\n", link_seconds * 1e3, with * 1e3,
-                without * 1e3, bound * 1e3, with / bound);
+    std::printf(
+        "communication %3.0f ms: step %5.1f ms with overlap, %5.1f without; max(compute, communication) + last bucket "
+        "%5.1f ms, ratio %.3f\n",
+        link_seconds * 1e3, with * 1e3, without * 1e3, bound * 1e3, with / bound);
   }
   return good ? 0 : 1;
 }

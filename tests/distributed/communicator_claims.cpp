@@ -47,11 +47,13 @@ void check_collectives(Communicator& ranks) {
   const auto two = ranks.start_all_reduce(buffer_of(second.data(), second.size()), "background 2");
   one->wait();
   two->wait();
-  require(first[999] == static_cast<float>(size) && second[9] == 2.0F * static_cast<float>(size), "background sums are sums");
+  require(first[999] == static_cast<float>(size) && second[9] == 2.0F * static_cast<float>(size),
+          "background sums are sums");
 
   require(broadcast_text(ranks, rank == 0 ? "a text" : "", 0, "text") == "a text", "texts travel");
   const auto texts = gather_texts(ranks, std::string(rank, 'x'), "texts");
-  for (int from = 0; from < size; ++from) require(texts[from] == std::string(from, 'x'), "texts of any length are gathered");
+  for (int from = 0; from < size; ++from)
+    require(texts[from] == std::string(from, 'x'), "texts of any length are gathered");
   const Agreed agreed = agree(ranks, rank == size - 1 ? Outcome{ExitCode::data, "bad file"} : Outcome{}, "agreement");
   require(agreed.rank == size - 1 && agreed.outcome.message == "bad file", "all learn who failed and why");
 }

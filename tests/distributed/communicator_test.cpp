@@ -50,14 +50,16 @@ TEST(LocalCommunicator, DifferentCollectivesAtOnceAreADisagreement) {
 
 Ran probe(int ranks, const std::string& argument = "") {
   const TemporaryFolder folder;
-  return run("mpirun --oversubscribe --bind-to none -np " + std::to_string(ranks) + " '" PENSTOCK_BINARY_DIR "/mpi_probe' " + argument,
+  return run("mpirun --oversubscribe --bind-to none -np " + std::to_string(ranks) +
+                 " '" PENSTOCK_BINARY_DIR "/mpi_probe' " + argument,
              folder.path());
 }
 
 class Mpi : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(PENSTOCK_BINARY_DIR "/libpenstock_mpi.so")) GTEST_SKIP() << "not run: the engine alone is built without MPI";
+    if (!std::filesystem::exists(PENSTOCK_BINARY_DIR "/libpenstock_mpi.so"))
+      GTEST_SKIP() << "not run: the engine alone is built without MPI";
   }
 };
 

@@ -1,5 +1,5 @@
-// Started by mpirun from the tests: `mpi_probe` checks every promise of the communicator; `mpi_probe abort` ends the job
-// from rank 1 with exit code 76 while the others wait; `mpi_probe throw` lets rank 1 leave with an exception.
+// Started by mpirun from the tests: `mpi_probe` checks every promise of the communicator; `mpi_probe abort` ends the
+// job from rank 1 with exit code 76 while the others wait; `mpi_probe throw` lets rank 1 leave with an exception.
 #include <cstdio>
 #include <cstring>
 #include <exception>

@@ -7,12 +7,12 @@
 namespace penstock {
 namespace {
 
+using nlohmann::json;
 using testing::_;
 using testing::AllOf;
 using testing::Each;
 using testing::HasSubstr;
 using testing::Pair;
-using nlohmann::json;
 
 // Two programs of a few milliseconds, a folder as input, and data stages.
 constexpr const char* light_pipeline = R"(schema = 1
@@ -47,8 +47,13 @@ class CacheTest : public testing::Test {
     EXPECT_EQ(ran.code, code) << ran.error;
     return ran.out.empty() ? json() : json::parse(ran.out);
   }
-  void age(int days) const { ASSERT_EQ(run("find .penstock -exec touch -h -d '" + std::to_string(days) + " days ago' {} +", place.path()).code, 0); }
-  std::filesystem::path output_of(const std::string& port) const { return place.path() / ".penstock/objects" / place.published().at(port) / "files"; }
+  void age(int days) const {
+    ASSERT_EQ(run("find .penstock -exec touch -h -d '" + std::to_string(days) + " days ago' {} +", place.path()).code,
+              0);
+  }
+  std::filesystem::path output_of(const std::string& port) const {
+    return place.path() / ".penstock/objects" / place.published().at(port) / "files";
+  }
 
   Workplace place{light_pipeline};
 };
@@ -65,7 +70,8 @@ TEST_F(CacheTest, LsShowsEveryPublicationAndCountsHardLinksOnce) {
   }
   EXPECT_EQ(stages, (std::set<std::string>{"synthesize", "unzip", "upper", "twice"}));
   EXPECT_GT(said.at("chunks").at("bytes"), 0);
-  EXPECT_LT(said.at("bytes"), outputs + said.at("chunks").at("bytes").get<uint64_t>()) << "unzip's parts and packs are the same files";
+  EXPECT_LT(said.at("bytes"), outputs + said.at("chunks").at("bytes").get<uint64_t>())
+      << "unzip's parts and packs are the same files";
   EXPECT_EQ(cache("ls --sort size").at("publications").at(0).at("stage"), "synthesize");
   EXPECT_EQ(cache("ls pipeline.toml"), said) << "the configuration's store is the same";
   EXPECT_THAT(place.penstock("cache ls").out, AllOf(HasSubstr("upper"), HasSubstr("4 publications")));
@@ -113,7 +119,9 @@ TEST_F(CacheTest, GcMakesTheStoreFit) {
 TEST_F(CacheTest, GcBesideARunLeavesWhatItMakesAndReads) {
   ASSERT_EQ(place.penstock("run pipeline.toml").code, 0);
   age(40);
-  const std::string slow = "run pipeline.toml --until twice --set 'twice.command=[\"sh\", \"-c\", \"touch {out}/begun; sleep 2; cat {text}/a.txt > {out}/a.txt\"]'";
+  const std::string slow =
+      "run pipeline.toml --until twice --set 'twice.command=[\"sh\", \"-c\", \"touch {out}/begun; sleep 2; cat "
+      "{text}/a.txt > {out}/a.txt\"]'";
   Process process(place.program(1) + slow, place.path());
   const auto begun = [&] { return run("ls .penstock/staging/*/out/begun", place.path()).code == 0; };
   while (process.running() && !begun()) std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -19,7 +19,11 @@ TEST(Device, Bfloat16OnTheCpuGivesTheSameBitsForAnyRankCountAndAnotherKeyThanFlo
     const std::string digest = place.published().at("train.model");
     if (expected.empty()) expected = digest;
     EXPECT_EQ(digest, expected) << ranks;
-    EXPECT_THAT(place.penstock("plan pipeline.toml --until train --count --set 'train.precision=\"bf16\"' --set 'train.device=\"cpu\"' --set 'train.graph=\"off\"'").out, HasSubstr("0 of 7"));
+    EXPECT_THAT(place
+                    .penstock("plan pipeline.toml --until train --count --set 'train.precision=\"bf16\"' --set "
+                              "'train.device=\"cpu\"' --set 'train.graph=\"off\"'")
+                    .out,
+                HasSubstr("0 of 7"));
     EXPECT_THAT(place.penstock("plan pipeline.toml --until train --count").out, HasSubstr("1 of 7"));
   }
 }
@@ -30,7 +34,8 @@ TEST(Device, AGpuThatIsNotThereIsSaidWithExitCode69OnAnyRankCount) {
   for (const int ranks : {1, 2}) {
     const Ran ran = place.penstock("run pipeline.toml --until train --set 'train.device=\"cuda\"'", ranks);
     EXPECT_EQ(ran.code, 69) << ran.error;
-    EXPECT_THAT(ran.error, testing::AllOf(HasSubstr("cannot train on a GPU"), HasSubstr("With device = \"auto\" it trains on the CPU")));
+    EXPECT_THAT(ran.error, testing::AllOf(HasSubstr("cannot train on a GPU"),
+                                          HasSubstr("With device = \"auto\" it trains on the CPU")));
   }
 }
 

@@ -60,7 +60,8 @@ TEST(Failure, ATypoInAKeyEndsWith78AndNamesThePlace) {
   const Workplace place(config);
   const Failed failed = fail(place, "run pipeline.toml");
   EXPECT_EQ(failed.ran.code, 78);
-  EXPECT_THAT(failed.ran.error, AllOf(HasSubstr("pipeline.toml:26:1: error[E2"), HasSubstr("did you mean 'base_channels'?")));
+  EXPECT_THAT(failed.ran.error,
+              AllOf(HasSubstr("pipeline.toml:26:1: error[E2"), HasSubstr("did you mean 'base_channels'?")));
   EXPECT_EQ(times(failed.ran.error, "base_chanels'"), 1u) << "said once, not once a rank";
   EXPECT_FALSE(failed.alive);
   EXPECT_FALSE(std::filesystem::exists(place.path() / ".penstock"));
@@ -77,7 +78,8 @@ TEST(Failure, AMissingArchiveEndsWith65AndNamesIt) {
 TEST(Failure, ATruncatedArchiveEndsWith65) {
   const Workplace place;
   write_archive(place, "");
-  std::filesystem::resize_file(place.path() / "archive.zip", std::filesystem::file_size(place.path() / "archive.zip") / 2);
+  std::filesystem::resize_file(place.path() / "archive.zip",
+                               std::filesystem::file_size(place.path() / "archive.zip") / 2);
   const Failed failed = fail(place, from_archive);
   EXPECT_EQ(failed.ran.code, 65);
   EXPECT_THAT(failed.ran.error, AllOf(HasSubstr("archive.zip"), HasSubstr("unzip")));

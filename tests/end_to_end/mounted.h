@@ -21,7 +21,9 @@ class MountedMemory {
   MountedMemory& operator=(const MountedMemory&) = delete;
 
   bool mounted() const { return mounted_; }  // false: this user or container may not mount
-  bool resize(const std::string& size) const { return mount("tmpfs", place_.c_str(), "tmpfs", MS_REMOUNT, ("size=" + size).c_str()) == 0; }
+  bool resize(const std::string& size) const {
+    return mount("tmpfs", place_.c_str(), "tmpfs", MS_REMOUNT, ("size=" + size).c_str()) == 0;
+  }
   // Root ignores the permissions of files, but not this.
   bool make_read_only() const { return mount("tmpfs", place_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0; }
 
@@ -31,6 +33,8 @@ class MountedMemory {
 };
 
 #define SKIP_UNLESS_MOUNTED(memory) \
-  if (!(memory).mounted()) GTEST_SKIP() << "not run: mounting a file system is not permitted here (it takes root, and a container that allows it)"
+  if (!(memory).mounted())          \
+  GTEST_SKIP()                      \
+      << "not run: mounting a file system is not permitted here (it takes root, and a container that allows it)"
 
 }  // namespace penstock

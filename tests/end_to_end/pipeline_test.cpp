@@ -24,8 +24,8 @@ TEST(Pipeline, OneCommandGivesAReportAModelAndMetrics) {
   Workplace place;
   const Ran ran = place.penstock("run pipeline.toml", 2);
   ASSERT_EQ(ran.code, 0) << ran.error;
-  for (const char* name : {"report.html", "metrics.json", "metrics.csv", "model/model.json", "model/weights.safetensors",
-                           "events.jsonl", "log/rank-0.log", "log/rank-1.log"}) {
+  for (const char* name : {"report.html", "metrics.json", "metrics.csv", "model/model.json",
+                           "model/weights.safetensors", "events.jsonl", "log/rank-0.log", "log/rank-1.log"}) {
     EXPECT_TRUE(std::filesystem::exists(place.path() / "runs/small" / name)) << name;
   }
   const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));

@@ -71,7 +71,9 @@ TEST(Readme, SaysWhereToGetTheRealArchiveWhenItIsMissing) {
   place.write("configs/dsb2018.toml", text_of(PENSTOCK_SOURCE_DIR "/configs/dsb2018.toml"));
   const Ran ran = place.penstock("plan configs/dsb2018.toml");
   EXPECT_EQ(ran.code, 65);
-  EXPECT_THAT(ran.error, testing::AllOf(testing::HasSubstr("dsb2018_stage1_train.zip does not exist"), testing::HasSubstr("BBBC038"), testing::HasSubstr("sha256"), testing::HasSubstr("CC0")));
+  EXPECT_THAT(ran.error,
+              testing::AllOf(testing::HasSubstr("dsb2018_stage1_train.zip does not exist"),
+                             testing::HasSubstr("BBBC038"), testing::HasSubstr("sha256"), testing::HasSubstr("CC0")));
 }
 
 }  // namespace

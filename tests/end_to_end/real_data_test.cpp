@@ -11,12 +11,14 @@ namespace {
 
 std::filesystem::path sample_archive() {
   const char* given = std::getenv("PENSTOCK_TEST_DATA");
-  const std::filesystem::path folder = given != nullptr ? std::filesystem::path(given) : std::filesystem::path(PENSTOCK_SOURCE_DIR) / "../shared/data";
+  const std::filesystem::path folder =
+      given != nullptr ? std::filesystem::path(given) : std::filesystem::path(PENSTOCK_SOURCE_DIR) / "../shared/data";
   return std::filesystem::weakly_canonical(folder / "dsb2018_sample.zip");
 }
 
-#define SKIP_WITHOUT_DATA() \
-  if (!std::filesystem::exists(sample_archive())) GTEST_SKIP() << "not run: " << sample_archive() << " is absent (set PENSTOCK_TEST_DATA)"
+#define SKIP_WITHOUT_DATA()                       \
+  if (!std::filesystem::exists(sample_archive())) \
+  GTEST_SKIP() << "not run: " << sample_archive() << " is absent (set PENSTOCK_TEST_DATA)"
 
 std::string real_pipeline() {
   std::string config = small_pipeline;
@@ -34,7 +36,10 @@ std::string real_pipeline() {
 TEST(RealData, TheSampleArchiveBecomesAReportOnTwoRanks) {
   SKIP_WITHOUT_DATA();
   Workplace place(real_pipeline());
-  const Ran ran = place.penstock("run pipeline.toml --set train.epochs=20 --set train.lr=1e-2 --set train.base_channels=8 --set train.global_batch=4", 2);
+  const Ran ran = place.penstock(
+      "run pipeline.toml --set train.epochs=20 --set train.lr=1e-2 --set train.base_channels=8 --set "
+      "train.global_batch=4",
+      2);
   ASSERT_EQ(ran.code, 0) << ran.error;
   const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
   EXPECT_GT(metrics.at("validation").at("grid").at("micro").at("dice").get<double>(), 0.5);

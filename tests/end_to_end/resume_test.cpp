@@ -1,5 +1,5 @@
-// A training that is asked to stop loses no step; one that dies loses those since its last checkpoint; both go on in the middle
-// of an epoch, at any rank count.
+// A training that is asked to stop loses no step; one that dies loses those since its last checkpoint; both go on in
+// the middle of an epoch, at any rank count.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -20,8 +20,10 @@ class Resume : public testing::Test {
   Ran stop(int ranks, int signal, int rank = -1, const std::string& flags = "") const {
     TrainingJob job(place_, ranks, "", flags);
     EXPECT_TRUE(job.wait_for_step(21)) << "it ended too soon";
-    if (rank < 0) ::kill(job.process().pid(), signal);
-    else job.kill(rank, signal);
+    if (rank < 0)
+      ::kill(job.process().pid(), signal);
+    else
+      job.kill(rank, signal);
     return job.process().wait();
   }
   Ran go_on(int ranks) const {
@@ -134,7 +136,9 @@ TEST_F(Resume, AFullDiskEndsWith74AndTheSameCommandGoesOnWhenThereIsRoom) {
   TrainingPlace unbroken(&place_);
   ASSERT_EQ(unbroken.penstock(training_flags, 2).code, 0);
   {
-    TrainingJob job(place_, 2, "export LD_PRELOAD='" PENSTOCK_BINARY_DIR "/libfault_injection.so' FAULT_BELOW=/.penstock/progress/ FAULT_AT=40 FAULT_DO=ENOSPC; ");
+    TrainingJob job(place_, 2,
+                    "export LD_PRELOAD='" PENSTOCK_BINARY_DIR
+                    "/libfault_injection.so' FAULT_BELOW=/.penstock/progress/ FAULT_AT=40 FAULT_DO=ENOSPC; ");
     const Ran full = job.process().wait();
     EXPECT_EQ(full.code, 74);
     EXPECT_THAT(full.error, testing::AllOf(HasSubstr("/progress/"), HasSubstr("No space left on device")));

@@ -35,9 +35,11 @@ TEST(ReadOnlyStore, ServesWhateverIsCachedAndRefusesTheRestWithItsPath) {
 
   for (const int ranks : {1, 2}) {
     for (const char* flag : {"", " --no-lease", " -j 2"}) {
-      const Ran ran = place.penstock(std::string("run pipeline.toml --set resize.width=48 ") + data_stages + flag, ranks);
+      const Ran ran =
+          place.penstock(std::string("run pipeline.toml --set resize.width=48 ") + data_stages + flag, ranks);
       EXPECT_EQ(ran.code, 73) << ranks << " ranks" << flag << "\n" << ran.error;
-      EXPECT_THAT(ran.error, AllOf(HasSubstr((place.path() / ".penstock/").string()), HasSubstr("Read-only file system")));
+      EXPECT_THAT(ran.error,
+                  AllOf(HasSubstr((place.path() / ".penstock/").string()), HasSubstr("Read-only file system")));
     }
   }
   EXPECT_EQ(place.penstock("cache gc --yes").code, 73);
@@ -54,7 +56,8 @@ TEST_P(FullDisk, EndsWith74AndThePathAndTheSameCommandGoesOnWhenThereIsRoom) {
   const std::string command = std::string("run pipeline.toml ") + data_stages;
   const Ran full = place.penstock(command);
   EXPECT_EQ(full.code, 74) << full.error;
-  EXPECT_THAT(full.error, AllOf(HasSubstr((place.path() / ".penstock/").string()), HasSubstr("No space left on device")));
+  EXPECT_THAT(full.error,
+              AllOf(HasSubstr((place.path() / ".penstock/").string()), HasSubstr("No space left on device")));
   EXPECT_EQ(place.entries(".penstock/staging"), 0u);
   EXPECT_EQ(place.entries(".penstock/leases"), 0u);
   EXPECT_EQ(place.penstock("cache verify").code, 0) << "what is there is whole";

@@ -25,8 +25,10 @@ std::string many_stages(const std::filesystem::path& folder, int stages, const s
   std::string text = "schema = 1\n[pipeline]\nname = \"many\"\n";
   for (int stage = 0; stage < stages; ++stage) {
     const bool takes = stage % 4 != 0;
-    text += fmt::format("[stage.s{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/s{0}; echo {0} {2} > {{out}}/x{3}\"]\noutputs = [\"out\"]\n", stage,
-                        folder.string(), says, takes ? "; cat {up}/x >> {out}/x" : "");
+    text += fmt::format(
+        "[stage.s{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/s{0}; echo {0} {2} > "
+        "{{out}}/x{3}\"]\noutputs = [\"out\"]\n",
+        stage, folder.string(), says, takes ? "; cat {up}/x >> {out}/x" : "");
     if (takes) text += fmt::format("inputs = {{ up = \"s{}.out\" }}\n", stage - 1);
   }
   return text;
@@ -41,7 +43,8 @@ class Stress : public testing::Test {
   // Eight at once; the exit codes.
   std::vector<int> run_eight(const std::string& flags) const {
     std::vector<std::unique_ptr<Process>> processes;
-    for (int i = 0; i < 8; ++i) processes.push_back(std::make_unique<Process>(place.program(1) + "run pipeline.toml -q " + flags, place.path()));
+    for (int i = 0; i < 8; ++i)
+      processes.push_back(std::make_unique<Process>(place.program(1) + "run pipeline.toml -q " + flags, place.path()));
     std::vector<int> codes;
     for (const auto& process : processes) codes.push_back(process->wait().code);
     return codes;
@@ -92,7 +95,8 @@ TEST_F(Stress, EightProcessesWithoutLeasesRecordWhatDiffers) {
   EXPECT_EQ(place.entries(".penstock/actions"), static_cast<size_t>(stages));
   int extra = 0;
   for (const auto& [stage, times] : executions()) extra += times - 1;
-  EXPECT_EQ(place.entries(".penstock/nondeterminism"), static_cast<size_t>(extra)) << "each stage has one output, and each further execution is recorded";
+  EXPECT_EQ(place.entries(".penstock/nondeterminism"), static_cast<size_t>(extra))
+      << "each stage has one output, and each further execution is recorded";
   expect_clean();
 }
 
@@ -114,11 +118,15 @@ PY
 )";
 
 std::string killed_pipeline(const std::filesystem::path& folder) {
-  std::string text = "schema = 1\n[pipeline]\nname = \"killed\"\n[stage.unzip]\ninputs = { archive = \"file:archive.zip\" }\n";
+  std::string text =
+      "schema = 1\n[pipeline]\nname = \"killed\"\n[stage.unzip]\ninputs = { archive = \"file:archive.zip\" }\n";
   std::string from = "unzip.images";
   for (const char* stage : {"a", "b", "c", "d"}) {
-    text += fmt::format("[stage.{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/{0}; (cat {{in}}/*.json; echo {0}) | sha256sum > {{out}}/x.json\"]\n"
-                        "inputs = {{ in = \"{2}\" }}\noutputs = [\"out\"]\n", stage, folder.string(), from);
+    text += fmt::format(
+        "[stage.{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/{0}; (cat {{in}}/*.json; "
+        "echo {0}) | sha256sum > {{out}}/x.json\"]\n"
+        "inputs = {{ in = \"{2}\" }}\noutputs = [\"out\"]\n",
+        stage, folder.string(), from);
     from = std::string(stage) + ".out";
   }
   return text;
@@ -130,7 +138,9 @@ class StressOfKills : public Stress {
     place.write("pipeline.toml", killed_pipeline(place.path()));
     EXPECT_EQ(run(make_archive, place.path()).code, 0);
   }
-  static std::string quietly(const std::string& program) { return "export OMP_NUM_THREADS=1; " + program + "run pipeline.toml -q --json"; }
+  static std::string quietly(const std::string& program) {
+    return "export OMP_NUM_THREADS=1; " + program + "run pipeline.toml -q --json";
+  }
   void start_anew() const {
     for (const char* name : {".penstock", "runs", "log"}) std::filesystem::remove_all(place.path() / name);
     std::filesystem::create_directories(place.path() / "log");
@@ -147,7 +157,9 @@ class StressOfKills : public Stress {
   int buckets_made() const {
     const std::string events = text_of(place.path() / "runs/killed/events.jsonl");
     int made = 0;
-    for (size_t at = events.find("\"event\":\"bucket\""); at != std::string::npos; at = events.find("\"event\":\"bucket\"", at + 1)) ++made;
+    for (size_t at = events.find("\"event\":\"bucket\""); at != std::string::npos;
+         at = events.find("\"event\":\"bucket\"", at + 1))
+      ++made;
     return made;
   }
 };
@@ -186,7 +198,8 @@ TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCo
       EXPECT_EQ(stage.at("state"), before.count(name) ? "hit" : "ran") << "kill " << kill << ", stage " << name;
     }
     if (!before.count("unzip")) {
-      EXPECT_EQ(buckets_made() - made, buckets - static_cast<int>(parts)) << "kill " << kill << ": a part that was there is not made again";
+      EXPECT_EQ(buckets_made() - made, buckets - static_cast<int>(parts))
+          << "kill " << kill << ": a part that was there is not made again";
     }
     int extra = 0;
     for (const auto& [stage, times] : executions()) extra += times - 1;
@@ -195,7 +208,8 @@ TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCo
     EXPECT_EQ(place.penstock("cache gc --yes -q").code, 0);
     expect_clean();
   }
-  std::cout << fmt::format("{} kills: {} among the parts of unzip, {} among the programs, {} programs ran again\n", kills, in_unzip, in_programs, repeated);
+  std::cout << fmt::format("{} kills: {} among the parts of unzip, {} among the programs, {} programs ran again\n",
+                           kills, in_unzip, in_programs, repeated);
   EXPECT_GT(in_unzip + in_programs, kills / 4) << "the kills came too early or too late to prove anything";
 }
 
@@ -210,8 +224,16 @@ TEST_F(Stress, ADeadHolderOnAnotherMachineIsReplacedWithin75Seconds) {
     std::filesystem::remove_all(store / table);
     std::filesystem::create_directory(store / table);
   }
-  place.write(".penstock/leases/" + action, json{{"token", "theirs"}, {"host", "far"}, {"boot", "of-another-machine"}, {"pid_namespace", "pid:[1]"}, {"pid", 7}, {"started", 7},
-                                                 {"stage", "s0"}, {"since", "2026-01-01T00:00:00Z"}, {"beat", "000000000042"}}.dump());
+  place.write(".penstock/leases/" + action, json{{"token", "theirs"},
+                                                 {"host", "far"},
+                                                 {"boot", "of-another-machine"},
+                                                 {"pid_namespace", "pid:[1]"},
+                                                 {"pid", 7},
+                                                 {"started", 7},
+                                                 {"stage", "s0"},
+                                                 {"since", "2026-01-01T00:00:00Z"},
+                                                 {"beat", "000000000042"}}
+                                                .dump());
   Process process(place.program(1) + "run pipeline.toml", place.path());
   const Ran ran = process.wait();
   EXPECT_EQ(ran.code, 0) << ran.error;

@@ -17,7 +17,8 @@ struct MisbehaveParameters {
   std::string how = "well";
   int64_t step_milliseconds = 5;
   void describe(pipeline::ParameterVisitor& visit) {
-    visit("how", how, {.help = "what rank 1 does in step 20", .choices = {"well", "throw", "extra", "compute", "leave"}});
+    visit("how", how,
+          {.help = "what rank 1 does in step 20", .choices = {"well", "throw", "extra", "compute", "leave"}});
     visit("step_milliseconds", step_milliseconds, {.help = "a step takes this long", .minimum = 1});
   }
 };

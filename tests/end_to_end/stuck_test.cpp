@@ -1,5 +1,5 @@
-// A rank that stops, dies, fails alone or does something else than the others: the job is gone soon, with the cause told once
-// and with its exit code.
+// A rank that stops, dies, fails alone or does something else than the others: the job is gone soon, with the cause
+// told once and with its exit code.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,13 +21,14 @@ class Stuck : public testing::Test {
   Stuck() { place_.write("stuck.toml", "schema = 1\n[pipeline]\nname = \"stuck\"\n[stage.misbehave]\n"); }
 
   std::string line(const std::string& arguments, int ranks, const std::string& program = "stuck_probe") const {
-    return "export XDG_CACHE_HOME='" + (place_.path() / "cache").string() + "'; exec mpirun --bind-to none -np " + std::to_string(ranks) + " '" PENSTOCK_BINARY_DIR "/" + program + "' run " +
-           arguments;
+    return "export XDG_CACHE_HOME='" + (place_.path() / "cache").string() + "'; exec mpirun --bind-to none -np " +
+           std::to_string(ranks) + " '" PENSTOCK_BINARY_DIR "/" + program + "' run " + arguments;
   }
   // Of a job that is in its steps.
   Process& start(const std::string& arguments, int ranks) {
     job_.emplace(line(arguments, ranks), place_.path());
-    while (!fs::exists(place_.path() / "ready") && job_->running()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    while (!fs::exists(place_.path() / "ready") && job_->running())
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return *job_;
   }
   struct End {
@@ -57,7 +58,8 @@ TEST_F(Stuck, AStoppedRankIsNamedWithItsStepAndTheJobEndsWith76) {
   Process& job = start("stuck.toml", 3);
   const End end = end_of(job, process_of_rank(job, 2), SIGSTOP);
   EXPECT_EQ(end.ran.code, 76);
-  EXPECT_THAT(end.ran.error, AllOf(HasSubstr("rank 2 of 3 has been silent"), HasSubstr("last heard misbehave, step "), HasSubstr("in all_reduce of 4 bytes 'the gradients of step ")));
+  EXPECT_THAT(end.ran.error, AllOf(HasSubstr("rank 2 of 3 has been silent"), HasSubstr("last heard misbehave, step "),
+                                   HasSubstr("in all_reduce of 4 bytes 'the gradients of step ")));
   EXPECT_EQ(times(end.ran.error, "has been silent"), 1u);
   EXPECT_LT(end.seconds, 12) << "10 s and what a busy machine adds";
 }
@@ -66,7 +68,8 @@ TEST_F(Stuck, TheAttemptOfAJobThatHadToBeEndedIsOnRecord) {
   setenv("PENSTOCK_WATCHDOG", "1", 1);
   EXPECT_EQ(run(line("stuck.toml --set misbehave.how='\"compute\"'", 2), place_.path()).code, 76);
   unsetenv("PENSTOCK_WATCHDOG");
-  const Ran ran = run("'" PENSTOCK_BINARY_DIR "/stuck_probe' status stuck.toml --set misbehave.how='\"compute\"'", place_.path());
+  const Ran ran =
+      run("'" PENSTOCK_BINARY_DIR "/stuck_probe' status stuck.toml --set misbehave.how='\"compute\"'", place_.path());
   EXPECT_THAT(ran.out, AllOf(HasSubstr("failed"), HasSubstr("Rank 1 does not come to all_reduce")));
 }
 
@@ -144,8 +147,10 @@ TEST(StuckTraining, AStoppedRankIsNamedAndTheSameCommandGoesOn) {
     ASSERT_TRUE(job.kill(rank, SIGSTOP));
     const Ran ran = job.process().wait();
     EXPECT_EQ(ran.code, 76);
-    EXPECT_THAT(ran.error, AllOf(HasSubstr("rank " + std::to_string(rank) + " of 3 has been silent"), HasSubstr("train, step ")));
-    EXPECT_LT(std::chrono::steady_clock::now() - fault, std::chrono::seconds(12)) << "10 s and what a busy machine adds";
+    EXPECT_THAT(ran.error,
+                AllOf(HasSubstr("rank " + std::to_string(rank) + " of 3 has been silent"), HasSubstr("train, step ")));
+    EXPECT_LT(std::chrono::steady_clock::now() - fault, std::chrono::seconds(12))
+        << "10 s and what a busy machine adds";
   }
   EXPECT_EQ(place.penstock(training_flags, 3).code, 0);
   EXPECT_EQ(results_of(place), results_of(unbroken));
@@ -153,7 +158,9 @@ TEST(StuckTraining, AStoppedRankIsNamedAndTheSameCommandGoesOn) {
 
 TEST_F(Stuck, RanksOfDifferentBuildsAreRefused) {
   const std::string program = " '" PENSTOCK_BINARY_DIR "/";
-  const Ran ran = run("export XDG_CACHE_HOME=cache; exec mpirun --bind-to none -np 1" + program + "penstock' run pipeline.toml : -np 1" + program + "stuck_probe' run pipeline.toml", place_.path());
+  const Ran ran = run("export XDG_CACHE_HOME=cache; exec mpirun --bind-to none -np 1" + program +
+                          "penstock' run pipeline.toml : -np 1" + program + "stuck_probe' run pipeline.toml",
+                      place_.path());
   EXPECT_EQ(ran.code, 69);
   EXPECT_EQ(times(ran.error, "another build"), 1u) << ran.error;
 }

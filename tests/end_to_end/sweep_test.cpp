@@ -12,9 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-const std::string twelve_runs = std::string(small_pipeline) +
-                                "[matrix.axes]\n\"train.lr\" = [1e-2, 3e-3, 1e-3]\n\"train.loss\" = [\"bce\", \"bce_dice\"]\n"
-                                "[matrix.seeds]\npath = \"train.seed\"\nvalues = [1, 2]\n";
+const std::string twelve_runs =
+    std::string(small_pipeline) +
+    "[matrix.axes]\n\"train.lr\" = [1e-2, 3e-3, 1e-3]\n\"train.loss\" = [\"bce\", \"bce_dice\"]\n"
+    "[matrix.seeds]\npath = \"train.seed\"\nvalues = [1, 2]\n";
 constexpr const char* small_runs = " --set train.epochs=3 --set train.base_channels=2 --set eval.shown=1";
 
 std::string on_one_rank_each(std::string config) {
@@ -25,7 +26,9 @@ std::string on_one_rank_each(std::string config) {
 size_t trained(const Workplace& place) {
   size_t count = 0;
   if (!std::filesystem::exists(place.path() / ".penstock/manifests/train")) return 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(place.path() / ".penstock/manifests/train")) ++count;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator(place.path() / ".penstock/manifests/train"))
+    ++count;
   return count;
 }
 
@@ -67,12 +70,14 @@ TEST(Sweep, KilledHalfWayItRunsExactlyWhatIsMissing) {
 }
 
 TEST(Sweep, DecisionsOfEarlyStoppingSurviveAKill) {
-  const Workplace place(on_one_rank_each(twelve_runs) + "[matrix.early_stop]\nmetric = \"val_loss\"\nmin = 1\neta = 2\n");
+  const Workplace place(on_one_rank_each(twelve_runs) +
+                        "[matrix.early_stop]\nmetric = \"val_loss\"\nmin = 1\neta = 2\n");
   const auto decisions = [&] {
     std::map<std::string, nlohmann::json> all;
     for (const auto& sweep : std::filesystem::directory_iterator(place.path() / ".penstock/sweeps")) {
       if (!std::filesystem::exists(sweep.path() / "decisions")) continue;
-      for (const auto& file : std::filesystem::directory_iterator(sweep.path() / "decisions")) all[file.path().filename()] = nlohmann::json::parse(text_of(file.path()));
+      for (const auto& file : std::filesystem::directory_iterator(sweep.path() / "decisions"))
+        all[file.path().filename()] = nlohmann::json::parse(text_of(file.path()));
     }
     return all;
   };
@@ -100,7 +105,9 @@ TEST(Sweep, DecisionsOfEarlyStoppingSurviveAKill) {
 }
 
 TEST(Sweep, GrowingASampleOnlyAddsRuns) {
-  const std::string sample = std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = { log_uniform = [1e-4, 1e-2] }\n[matrix.sample]\nseed = 7\nn = ";
+  const std::string sample =
+      std::string(small_pipeline) +
+      "[matrix.axes]\n\"train.lr\" = { log_uniform = [1e-4, 1e-2] }\n[matrix.sample]\nseed = 7\nn = ";
   const Workplace place(sample + "2\n");
   ASSERT_EQ(place.penstock(std::string("run pipeline.toml --until train") + small_runs).code, 0);
   place.write("pipeline.toml", sample + "5\n");
@@ -111,17 +118,21 @@ TEST(Sweep, GrowingASampleOnlyAddsRuns) {
 }
 
 TEST(Sweep, TheTableHasMeansOverSeedsAndTheDifferenceOfTwoRuns) {
-  const Workplace place(std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = [1e-2, 1e-3]\n[matrix.seeds]\npath = \"train.seed\"\nvalues = [1, 2]\n");
+  const Workplace place(
+      std::string(small_pipeline) +
+      "[matrix.axes]\n\"train.lr\" = [1e-2, 1e-3]\n[matrix.seeds]\npath = \"train.seed\"\nvalues = [1, 2]\n");
   ASSERT_EQ(place.penstock(std::string("run pipeline.toml") + small_runs).code, 0);
   const Ran table = place.penstock(std::string("runs pipeline.toml --sort validation.dice") + small_runs);
   EXPECT_EQ(table.code, 0) << table.error;
-  EXPECT_THAT(table.out, testing::AllOf(HasSubstr("train.lr"), HasSubstr("validation Dice"), HasSubstr(" ± "), HasSubstr("done")));
+  EXPECT_THAT(table.out,
+              testing::AllOf(HasSubstr("train.lr"), HasSubstr("validation Dice"), HasSubstr(" ± "), HasSubstr("done")));
   const auto said = nlohmann::json::parse(place.penstock(std::string("runs pipeline.toml --json") + small_runs).out);
   const auto& rows = said.at("rows");
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows.at(0).at("metrics").at("validation.grid.micro.dice").at("n"), 2);
   const std::string first = rows.at(0).at("runs").at(0), second = rows.at(1).at("runs").at(0);
-  const auto diff = nlohmann::json::parse(place.penstock("diff pipeline.toml " + first + " " + second.substr(0, 6) + " --json" + small_runs).out);
+  const auto diff = nlohmann::json::parse(
+      place.penstock("diff pipeline.toml " + first + " " + second.substr(0, 6) + " --json" + small_runs).out);
   EXPECT_EQ(diff.at("parameters"), (nlohmann::json{{"train.lr", {1e-2, 1e-3}}}));
   EXPECT_FALSE(diff.at("metrics").empty());
 }
@@ -134,12 +145,15 @@ TEST(Longer, TrainingLongerEndsWithTheWeightsOfTrainingSoFromTheStart) {
   ASSERT_EQ(longer.code, 0) << longer.error;
   EXPECT_THAT(longer.error, HasSubstr("going on from a shorter run at epoch 3"));
   ASSERT_EQ(fresh.penstock("run pipeline.toml --until train --set train.epochs=5").code, 0);
-  const auto model = [](const Workplace& place) { return text_of(place.path() / "runs/small/model/weights.safetensors"); };
+  const auto model = [](const Workplace& place) {
+    return text_of(place.path() / "runs/small/model/weights.safetensors");
+  };
   EXPECT_EQ(model(grown), model(fresh)) << "bit for bit, though on another number of ranks";
 }
 
 TEST(Rehearsal, GoesThroughEveryStageInSecondsAndLeavesTheStoreAlone) {
-  const Workplace place(std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = [1e-2, 1e-3]\n\"train.epochs\" = [500, 900]\n");
+  const Workplace place(std::string(small_pipeline) +
+                        "[matrix.axes]\n\"train.lr\" = [1e-2, 1e-3]\n\"train.epochs\" = [500, 900]\n");
   const Ran ran = place.penstock("run pipeline.toml --rehearse --json", 2);
   ASSERT_EQ(ran.code, 0) << ran.error;
   EXPECT_EQ(count(ran, "ran").size(), 9u);

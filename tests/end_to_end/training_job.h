@@ -1,5 +1,5 @@
-// A small training under mpirun that is watched and disturbed from outside: by signals to its ranks and by what is preloaded
-// into them.
+// A small training under mpirun that is watched and disturbed from outside: by signals to its ranks and by what is
+// preloaded into them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,7 +25,8 @@ inline pid_t process_of_rank(const Process& job, int rank) {
 }
 
 // Eight micro-shards a step, so that each of up to four ranks accumulates several; four steps an epoch.
-inline constexpr const char* training_flags = "run pipeline.toml --set train.global_batch=16 --set train.epochs=15 --set train.checkpoint_seconds=0.05";
+inline constexpr const char* training_flags =
+    "run pipeline.toml --set train.global_batch=16 --set train.epochs=15 --set train.checkpoint_seconds=0.05";
 inline constexpr int64_t micro_shards = 8, steps_of_training = 60;
 
 // A folder in which the stages before training are done.
@@ -33,14 +34,17 @@ class TrainingPlace : public Workplace {
  public:
   // Those of `ready`, which has run prepare().
   explicit TrainingPlace(const TrainingPlace* ready = nullptr) {
-    if (ready != nullptr) std::filesystem::copy(ready->path() / ".penstock", path() / ".penstock", std::filesystem::copy_options::recursive);
+    if (ready != nullptr)
+      std::filesystem::copy(ready->path() / ".penstock", path() / ".penstock",
+                            std::filesystem::copy_options::recursive);
   }
   void prepare() const {
     const Ran ran = penstock(std::string(training_flags) + " --until split", 2);
     ASSERT_EQ(ran.code, 0) << ran.error;
   }
 
-  // The numbers of the steps, or of those that checkpoints were made after, that all runs in this folder told of, in order.
+  // The numbers of the steps, or of those that checkpoints were made after, that all runs in this folder told of, in
+  // order.
   std::vector<int64_t> told(const std::string& event) const {
     std::vector<int64_t> numbers;
     std::istringstream lines(text_of(path() / "runs/small/events.jsonl"));
@@ -88,7 +92,9 @@ class TrainingJob {
  public:
   // `environment` stands before the program: "export NAME=value; ".
   TrainingJob(const TrainingPlace& place, int ranks, const std::string& environment = "", const std::string& flags = "")
-      : place_(place), known_(place.steps().size()), process_(environment + place.program(ranks) + training_flags + " " + flags, place.path()) {}
+      : place_(place),
+        known_(place.steps().size()),
+        process_(environment + place.program(ranks) + training_flags + " " + flags, place.path()) {}
 
   Process& process() { return process_; }
   // False: it ended before.

@@ -1,8 +1,8 @@
-// Ranks of a training killed with SIGKILL at any moment: between steps, among the micro-shards of a step, in the middle of
-// saving a checkpoint; once or three times in a run. It ends with what an unbroken run gives, to the last bit.
+// Ranks of a training killed with SIGKILL at any moment: between steps, among the micro-shards of a step, in the middle
+// of saving a checkpoint; once or three times in a run. It ends with what an unbroken run gives, to the last bit.
 //
-// A sample of what tests/benchmarks/training_kills does at length (PENSTOCK_KILLS=<runs>, PENSTOCK_KILLS_FIRST=<number of the
-// first>: each number is a run of its own random draws).
+// A sample of what tests/benchmarks/training_kills does at length (PENSTOCK_KILLS=<runs>, PENSTOCK_KILLS_FIRST=<number
+// of the first>: each number is a run of its own random draws).
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -29,7 +29,8 @@ constexpr Moment moments[] = {Moment::any, Moment::saving, Moment::accumulating,
 // One run: killed, started again, killed again ..., and ended.
 class KilledRun {
  public:
-  KilledRun(const TrainingPlace& ready, int number) : place_(&ready), number_(number), random_(static_cast<unsigned>(number) * 7919 + 1) {}
+  KilledRun(const TrainingPlace& ready, int number)
+      : place_(&ready), number_(number), random_(static_cast<unsigned>(number) * 7919 + 1) {}
 
   // Kills `count` times, at the moments that follow `first`; false: a run ended before its kill came.
   bool kill(int count, int first) {
@@ -75,7 +76,8 @@ class KilledRun {
   bool kill_accumulating(int ranks, int victim, int steps) {
     const int share = static_cast<int>(micro_shards) / ranks;  // or one more
     const int at = below(steps - 1) * share + 2 + below(share - 1);
-    TrainingJob job(place_, ranks, preload + fmt::format("kill_in_step.so'; export KILL_RANK={} KILL_AT={}; ", victim, at));
+    TrainingJob job(place_, ranks,
+                    preload + fmt::format("kill_in_step.so'; export KILL_RANK={} KILL_AT={}; ", victim, at));
     tell(ranks, fmt::format("rank {} at its micro-shard {}", victim, at));
     return died(job);
   }
@@ -83,7 +85,8 @@ class KilledRun {
     const int at = 1 + below(40);
     const char* how = below(2) == 0 ? "kill" : "half";
     TrainingJob job(place_, ranks, fault(at, how));
-    tell(ranks, fmt::format("rank 0 at call {} of its saves{}", at, std::string(how) == "half" ? ", half written" : ""));
+    tell(ranks,
+         fmt::format("rank 0 at call {} of its saves{}", at, std::string(how) == "half" ? ", half written" : ""));
     return died(job);
   }
   bool kill_while_another_saves(int ranks, int victim) {
@@ -96,10 +99,14 @@ class KilledRun {
     return came && job.kill(victim, SIGKILL) && died(job);
   }
   static std::string fault(int at, const char* what) {
-    return preload + fmt::format("fault_injection.so'; export FAULT_BELOW=/.penstock/progress/ FAULT_AT={} FAULT_DO={}; ", at, what);
+    return preload +
+           fmt::format("fault_injection.so'; export FAULT_BELOW=/.penstock/progress/ FAULT_AT={} FAULT_DO={}; ", at,
+                       what);
   }
   static bool died(TrainingJob& job) { return job.process().wait().code == 128 + SIGKILL; }
-  void tell(int ranks, const std::string& what) { story_ += fmt::format("{}{} of {}", story_.empty() ? "" : "; ", what, ranks); }
+  void tell(int ranks, const std::string& what) {
+    story_ += fmt::format("{}{} of {}", story_.empty() ? "" : "; ", what, ranks);
+  }
 
   TrainingPlace place_;
   int number_;
@@ -121,7 +128,8 @@ TEST(TrainingKills, EveryRunEndsWithTheUnbrokenRunsWeightsMetricsAndReport) {
   for (int number = first; number < first + runs; ++number) {
     const int count = number % 3 == 2 ? 3 : 1;
     KilledRun run(ready, number);
-    const bool killed = run.kill(count, number / 3 * 5 + number % 3);  // each moment alone, and in each place of a chain
+    const bool killed =
+        run.kill(count, number / 3 * 5 + number % 3);  // each moment alone, and in each place of a chain
     const Results results = run.end();
     kills += killed ? count : 0;
     missed += !killed;
@@ -130,9 +138,11 @@ TEST(TrainingKills, EveryRunEndsWithTheUnbrokenRunsWeightsMetricsAndReport) {
     EXPECT_EQ(results.published, expected.published) << "run " << number << ": " << run.story();
     EXPECT_EQ(results.metrics, expected.metrics) << "run " << number << ": " << run.story();
     EXPECT_TRUE(results.report == expected.report) << "run " << number << ": " << run.story();
-    std::cout << fmt::format("run {}: {}: {}\n", number, run.story(), results == expected ? "equal" : "DIFFERENT") << std::flush;
+    std::cout << fmt::format("run {}: {}: {}\n", number, run.story(), results == expected ? "equal" : "DIFFERENT")
+              << std::flush;
   }
-  std::cout << fmt::format("{} of {} runs end as the unbroken one; {} kills; {} runs ended before their kill\n", equal, runs, kills, missed);
+  std::cout << fmt::format("{} of {} runs end as the unbroken one; {} kills; {} runs ended before their kill\n", equal,
+                           runs, kills, missed);
 }
 
 }  // namespace

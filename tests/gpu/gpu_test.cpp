@@ -1,5 +1,5 @@
-// What only a GPU can show. `penstock doctor --gpu` holds the checks; these run it as a user would. Without a GPU each says "not
-// run", and ctest counts it as skipped.
+// What only a GPU can show. `penstock doctor --gpu` holds the checks; these run it as a user would. Without a GPU each
+// says "not run", and ctest counts it as skipped.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,8 @@ const std::string program = PENSTOCK_BINARY_DIR "/penstock";
 class Gpu : public testing::Test {
  protected:
   void SetUp() override {
-    if (!stages::gpus_are_likely() || stages::cuda_library().devices() == 0) GTEST_SKIP() << "not run: this machine has no GPU, or this build no libpenstock_cuda.so";
+    if (!stages::gpus_are_likely() || stages::cuda_library().devices() == 0)
+      GTEST_SKIP() << "not run: this machine has no GPU, or this build no libpenstock_cuda.so";
   }
   // Every check passes, but for those that are not run.
   void expect_fit(const std::string& command, size_t least_ok) {
@@ -33,12 +34,18 @@ TEST_F(Gpu, PassesEveryCheckOfTheDoctor) { expect_fit("'" + program + "' doctor 
 
 // NCCL takes ranks with host ids of their own for two machines, so that they may share a device.
 TEST_F(Gpu, TwoRanksOnOneDevicePassThoseOfSeveralRanks) {
-  expect_fit("mpirun -np 2 --oversubscribe --bind-to none sh -c 'NCCL_HOSTID=machine$OMPI_COMM_WORLD_RANK CUDA_VISIBLE_DEVICES=0 exec \"" + program + "\" doctor --gpu --json'", 20);
+  expect_fit(
+      "mpirun -np 2 --oversubscribe --bind-to none sh -c 'NCCL_HOSTID=machine$OMPI_COMM_WORLD_RANK "
+      "CUDA_VISIBLE_DEVICES=0 exec \"" +
+          program + "\" doctor --gpu --json'",
+      20);
 }
 
 TEST_F(Gpu, TwoRanksOnOneDeviceAreRefusedInUse) {
   const TemporaryFolder folder;
-  const Ran ran = run("mpirun -np 2 --oversubscribe --bind-to none sh -c 'CUDA_VISIBLE_DEVICES=0 exec \"" + program + "\" doctor --gpu'", folder.path());
+  const Ran ran = run("mpirun -np 2 --oversubscribe --bind-to none sh -c 'CUDA_VISIBLE_DEVICES=0 exec \"" + program +
+                          "\" doctor --gpu'",
+                      folder.path());
   EXPECT_EQ(ran.code, 69) << ran.out << ran.error;
   EXPECT_NE((ran.out + ran.error).find("share one GPU"), std::string::npos) << ran.out << ran.error;
 }

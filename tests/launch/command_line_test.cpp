@@ -47,12 +47,14 @@ TEST(CommandLine, AWrongWordIsAnsweredWithTheNearestRightOne) {
 TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }
 
 TEST(CommandLine, AnInputWithoutAPathIsRefusedWithAnExample) {
-  EXPECT_THAT(refusal({"plan", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--input", "unzip.archive"}), HasSubstr("stage.port=PATH"));
+  EXPECT_THAT(refusal({"plan", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--input", "unzip.archive"}),
+              HasSubstr("stage.port=PATH"));
 }
 
 TEST(CommandLine, ErrorsAsJsonHoldTheirPlacesAndNotes) {
   int code = 0;
-  const auto said_of = pipeline::Value::parse(said({"validate", PENSTOCK_SOURCE_DIR "/tests/pipeline/broken/121-circle-of-three.toml", "--json"}, &code));
+  const auto said_of = pipeline::Value::parse(
+      said({"validate", PENSTOCK_SOURCE_DIR "/tests/pipeline/broken/121-circle-of-three.toml", "--json"}, &code));
   EXPECT_EQ(code, 78);
   EXPECT_EQ(said_of.at("valid"), false);
   const auto& error = said_of.at("errors").at(0);
@@ -71,8 +73,10 @@ TEST(CommandLine, EveryKindIsDescribedWithItsPortsAndParameters) {
 }
 
 TEST(CommandLine, TheConfigurationShowsFinalValuesAndWhereTheyCameFrom) {
-  const std::string text = said({"config", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--origin", "--set", "train.lr=0.5"});
-  EXPECT_THAT(text, testing::AllOf(HasSubstr("train.lr = 0.5"), HasSubstr("--set"), HasSubstr("quickstart.toml:"), HasSubstr("default")));
+  const std::string text =
+      said({"config", PENSTOCK_SOURCE_DIR "/configs/quickstart.toml", "--origin", "--set", "train.lr=0.5"});
+  EXPECT_THAT(text, testing::AllOf(HasSubstr("train.lr = 0.5"), HasSubstr("--set"), HasSubstr("quickstart.toml:"),
+                                   HasSubstr("default")));
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ std::string script(const char* shell) {
 std::string offered(const std::string& words) {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "penstock.bash") << script("bash");
-  const Ran ran = run("bash -c 'source penstock.bash; COMP_WORDS=(" + words + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _penstock; echo \"${COMPREPLY[*]}\"'", folder.path());
+  const Ran ran = run("bash -c 'source penstock.bash; COMP_WORDS=(" + words +
+                          "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _penstock; echo \"${COMPREPLY[*]}\"'",
+                      folder.path());
   EXPECT_EQ(ran.error, "");
   return ran.out.substr(0, ran.out.size() - 1);
 }

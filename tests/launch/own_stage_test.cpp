@@ -41,7 +41,8 @@ class OwnProgram : public testing::Test {
     setenv("XDG_CACHE_HOME", (folder_.path() / "cache").c_str(), 1);
     std::filesystem::current_path(folder_.path());
     std::ofstream("data.bin") << "12345";
-    std::ofstream("p.toml") << "schema = 1\n[pipeline]\nname = \"own\"\n[stage.count]\ninputs = { file = \"file:data.bin\" }\n";
+    std::ofstream("p.toml")
+        << "schema = 1\n[pipeline]\nname = \"own\"\n[stage.count]\ninputs = { file = \"file:data.bin\" }\n";
     table_.push_back(count_kind());
   }
   ~OwnProgram() override { std::filesystem::current_path(before_); }
@@ -83,7 +84,8 @@ TEST_F(OwnProgram, ChecksItsParametersLikeAnyOther) {
 TEST_F(OwnProgram, DescribesItsOwnStage) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(command({"stages", "count"}), 0);
-  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::AllOf(testing::HasSubstr("counts the bytes"), testing::HasSubstr("start")));
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              testing::AllOf(testing::HasSubstr("counts the bytes"), testing::HasSubstr("start")));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The JSON Schema that editors read, held against the tables that it is made from and against the shipped configurations.
+// The JSON Schema that editors read, held against the tables that it is made from and against the shipped
+// configurations.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,12 +36,21 @@ Value property(const Value& table, const std::string& name) {
 
 std::string json_type(Type type) {
   switch (type) {
-    case Type::boolean: return "boolean";
-    case Type::integer: return "integer";
-    case Type::number: return "number";
-    case Type::word: return "string";
-    case Type::words: case Type::integers: case Type::numbers: return "array";
-    case Type::integer_or_word: case Type::number_or_word: return "";  // two of them
+    case Type::boolean:
+      return "boolean";
+    case Type::integer:
+      return "integer";
+    case Type::number:
+      return "number";
+    case Type::word:
+      return "string";
+    case Type::words:
+    case Type::integers:
+    case Type::numbers:
+      return "array";
+    case Type::integer_or_word:
+    case Type::number_or_word:
+      return "";  // two of them
   }
   return "";
 }
@@ -63,7 +73,9 @@ TEST(Schema, HoldsEveryParameterOfEveryKindWithTypeDefaultRangeAndDescription) {
       EXPECT_EQ(found.value("type", ""), json_type(one.type));
       EXPECT_EQ(found.at("default"), one.fallback);
       EXPECT_THAT(found.at("description").get<std::string>(), testing::StartsWith(one.about.help));
-      const Value& limited = found.contains("items") ? found.at("items") : found.contains("anyOf") ? found.at("anyOf").at(0) : found;
+      const Value& limited = found.contains("items")   ? found.at("items")
+                             : found.contains("anyOf") ? found.at("anyOf").at(0)
+                                                       : found;
       EXPECT_EQ(limited.value("minimum", Value()), one.about.minimum ? Value(*one.about.minimum) : Value());
       EXPECT_EQ(limited.value("maximum", Value()), one.about.maximum ? Value(*one.about.maximum) : Value());
       const Value& worded = found.contains("anyOf") ? found.at("anyOf").at(1) : limited;
@@ -76,8 +88,10 @@ TEST(Schema, HoldsEveryParameterOfEveryKindWithTypeDefaultRangeAndDescription) {
 TEST(Schema, HoldsEveryPortOfEveryKind) {
   for (const pipeline::StageKind& kind : stages::stage_table()) {
     const Value& inputs = schema().at("$defs").at("kind-" + kind.name).at("properties").at("inputs");
-    for (const pipeline::Port& port : kind.inputs) EXPECT_TRUE(inputs.at("properties").contains(port.name)) << kind.name << "." << port.name;
-    EXPECT_EQ(inputs.at("additionalProperties").is_boolean(), !kind.ports) << kind.name << ": only a stage that declares its ports takes others";
+    for (const pipeline::Port& port : kind.inputs)
+      EXPECT_TRUE(inputs.at("properties").contains(port.name)) << kind.name << "." << port.name;
+    EXPECT_EQ(inputs.at("additionalProperties").is_boolean(), !kind.ports)
+        << kind.name << ": only a stage that declares its ports takes others";
   }
 }
 
@@ -85,7 +99,8 @@ TEST(Schema, HoldsEveryKeyThatBelongsToNoKind) {
   const auto holds = [](const Value& table, const pipeline::Keys& keys) {
     for (const pipeline::Key& key : keys.keys) {
       ASSERT_TRUE(table.at("properties").contains(key.name)) << keys.where << " " << key.name;
-      EXPECT_THAT(table.at("properties").at(key.name).at("description").get<std::string>(), testing::StartsWith(key.about.help));
+      EXPECT_THAT(table.at("properties").at(key.name).at("description").get<std::string>(),
+                  testing::StartsWith(key.about.help));
     }
   };
   holds(schema(), pipeline::file_keys());
@@ -93,27 +108,31 @@ TEST(Schema, HoldsEveryKeyThatBelongsToNoKind) {
   holds(schema().at("properties").at("matrix"), pipeline::matrix_keys());
   holds(schema().at("properties").at("matrix").at("properties").at("seeds"), pipeline::seeds_keys());
   holds(schema().at("properties").at("matrix").at("properties").at("sample"), pipeline::sample_keys());
-  for (const pipeline::StageKind& kind : stages::stage_table()) holds(schema().at("$defs").at("kind-" + kind.name), pipeline::stage_keys());
+  for (const pipeline::StageKind& kind : stages::stage_table())
+    holds(schema().at("$defs").at("kind-" + kind.name), pipeline::stage_keys());
 }
 
 TEST(Schema, AStageIsLookedUpByItsNameOrByWhatItUses) {
   const Value& stages = schema().at("properties").at("stage");
   EXPECT_EQ(stages.at("properties").at("train").at("else").at("$ref"), "#/$defs/kind-train");
   EXPECT_EQ(stages.at("additionalProperties").at("$ref"), "#/$defs/stage-by-uses");
-  EXPECT_EQ(schema().at("$defs").at("stage-by-uses").at("allOf").size(), pipeline::StageTable(stages::stage_table()).size());
+  EXPECT_EQ(schema().at("$defs").at("stage-by-uses").at("allOf").size(),
+            pipeline::StageTable(stages::stage_table()).size());
 }
 
 // A second opinion, where Python has the module: the shipped configurations are valid, and slips are seen.
 class SchemaInPython : public testing::Test {
  protected:
   void SetUp() override {
-    if (run("python3 -c 'import jsonschema, tomllib'", folder_.path()).code != 0) GTEST_SKIP() << "python3 has no jsonschema module here, or no tomllib";
+    if (run("python3 -c 'import jsonschema, tomllib'", folder_.path()).code != 0)
+      GTEST_SKIP() << "python3 has no jsonschema module here, or no tomllib";
     std::ofstream(folder_.path() / "schema.json") << schema().dump();
-    std::ofstream(folder_.path() / "check.py") << "import json, sys, tomllib, jsonschema\n"
-                                                  "schema = json.load(open('schema.json'))\n"
-                                                  "jsonschema.Draft202012Validator.check_schema(schema)\n"
-                                                  "for error in jsonschema.Draft202012Validator(schema).iter_errors(tomllib.load(open(sys.argv[1], 'rb'))):\n"
-                                                  "    print(error.json_path, error.message)\n";
+    std::ofstream(folder_.path() / "check.py")
+        << "import json, sys, tomllib, jsonschema\n"
+           "schema = json.load(open('schema.json'))\n"
+           "jsonschema.Draft202012Validator.check_schema(schema)\n"
+           "for error in jsonschema.Draft202012Validator(schema).iter_errors(tomllib.load(open(sys.argv[1], 'rb'))):\n"
+           "    print(error.json_path, error.message)\n";
   }
   // What is wrong with a file; empty when nothing is.
   std::string told(const std::filesystem::path& file) {
@@ -161,7 +180,8 @@ n = 5
 [matrix.seeds]
 path = "train.seed"
 values = [1, 2]
-)"), "");
+)"),
+            "");
 }
 
 TEST_F(SchemaInPython, SeesSlips) {

@@ -53,7 +53,8 @@ TEST(Asha, SmallerMayBeBetter) {
 TEST(Asha, AScoreThatIsNoNumberNeverGoesOn) { EXPECT_FALSE(goes_on(asha(), 1, {{1, std::nan("")}}, {})); }
 
 TEST(Median, WhoIsWorseThanTheMedianOfRunningMeansIsGivenUp) {
-  const std::vector<Scores> others = {{{1, 0.2}, {2, 0.4}}, {{1, 0.4}, {2, 0.6}}, {{1, 0.6}, {2, 0.8}}};  // means 0.3, 0.5, 0.7
+  const std::vector<Scores> others = {
+      {{1, 0.2}, {2, 0.4}}, {{1, 0.4}, {2, 0.6}}, {{1, 0.6}, {2, 0.8}}};  // means 0.3, 0.5, 0.7
   EXPECT_FALSE(goes_on(median(), 2, {{1, 0.4}, {2, 0.45}}, others));
   EXPECT_TRUE(goes_on(median(), 2, {{1, 0.55}, {2, 0.1}}, others)) << "its best counts, not its last";
 }
@@ -107,7 +108,8 @@ TEST(Sweep, DecisionsReplayEqual) {
       mine.emplace(decision.at("unit").get<int64_t>(), decision.at("score").get<double>());
       std::vector<Scores> others;
       for (const auto& [name, pairs] : decision.at("others").items()) {
-        for (others.emplace_back(); const Value& pair : pairs) others.back().emplace(pair.at(0).get<int64_t>(), pair.at(1).get<double>());
+        for (others.emplace_back(); const Value& pair : pairs)
+          others.back().emplace(pair.at(0).get<int64_t>(), pair.at(1).get<double>());
       }
       EXPECT_EQ(goes_on(asha(1, 2), decision.at("unit"), mine, others), decision.at("goes_on").get<bool>());
       ++replayed;

@@ -36,7 +36,8 @@ struct WriteParameters {
   std::string fail;
   void describe(ParameterVisitor& visit) {
     visit("text", text, {.help = "what is written"});
-    visit("speed", version_of_nothing, {.help = "changes nothing", .minimum = 1, .maximum = 9, .affects_output = false});
+    visit("speed", version_of_nothing,
+          {.help = "changes nothing", .minimum = 1, .maximum = 9, .affects_output = false});
     visit("fail", fail, {.help = "message to fail with", .affects_output = false});
   }
 };
@@ -79,14 +80,16 @@ inline void learn(StageContext& context, Calls& calls) {
     if (context.ranks.rank() == 0) {
       write_file(context.progress / "units", std::to_string(unit));
       const double score = parameters.skill * static_cast<double>(unit);
-      given_up = context.scores != nullptr && !context.scores->report(unit, {{"skill", score}}, unit == parameters.units);
+      given_up =
+          context.scores != nullptr && !context.scores->report(unit, {{"skill", score}}, unit == parameters.units);
     }
     context.ranks.broadcast(distributed::buffer_of(&given_up, 1), 0, "whether to go on");
     if (given_up) return;
   }
   if (context.ranks.rank() == 0) {
     calls.add("learn");
-    write_file(context.output("model") / "model.txt", std::to_string(parameters.skill) + " " + std::to_string(parameters.units) + "\n");
+    write_file(context.output("model") / "model.txt",
+               std::to_string(parameters.skill) + " " + std::to_string(parameters.units) + "\n");
     write_file(context.output("ranks") / "ranks.txt", std::to_string(context.ranks.size()) + "\n");
   }
 }
@@ -132,7 +135,9 @@ class ReverseWork : public SharedWork {
 class ReverseBody final : public StageBody {
  public:
   explicit ReverseBody(Calls& calls) : calls_(calls) {}
-  std::unique_ptr<SharedWork> share(StageContext& context) override { return std::make_unique<ReverseWork>(context, calls_); }
+  std::unique_ptr<SharedWork> share(StageContext& context) override {
+    return std::make_unique<ReverseWork>(context, calls_);
+  }
 
  private:
   Calls& calls_;
@@ -212,7 +217,8 @@ inline StageTable fake_kinds(Calls& calls) {
   learning.summary = "works in units";
   learning.scope = Scope::all_ranks;
   learning.inputs = {{.name = "text", .help = "write.text"}};
-  learning.outputs = {{.name = "model", .help = "model.txt"}, {.name = "ranks", .help = "how many there were", .is_volatile = true}};
+  learning.outputs = {{.name = "model", .help = "model.txt"},
+                      {.name = "ranks", .help = "how many there were", .is_volatile = true}};
   learning.parameters = specifications_of<LearnParameters>();
   learning.body = [&calls] { return body_of([&calls](StageContext& context) { learn(context, calls); }); };
   learning.ends = [](const Values&) { return std::vector<std::string>{"units"}; };
@@ -220,8 +226,10 @@ inline StageTable fake_kinds(Calls& calls) {
     Adoption adoption;
     for (const auto& relative : relatives) {
       const int64_t units = number_in(relative / "units");
-      if (units > values.at("units").get<int64_t>()) adoption.refusal = "what is there is further";
-      else if (units > 0) adoption.from = "unit " + std::to_string(units);
+      if (units > values.at("units").get<int64_t>())
+        adoption.refusal = "what is there is further";
+      else if (units > 0)
+        adoption.from = "unit " + std::to_string(units);
     }
     return adoption;
   };
@@ -235,7 +243,8 @@ inline StageTable fake_kinds(Calls& calls) {
     return body_of([&calls](StageContext& context) {
       calls.add("gather");
       std::map<std::string, std::string> sorted;
-      for (const InputSource& source : context.inputs.at("models")) sorted[source.label] = read_file(source.path / "model.txt");
+      for (const InputSource& source : context.inputs.at("models"))
+        sorted[source.label] = read_file(source.path / "model.txt");
       std::string text;
       for (const auto& [label, model] : sorted) text += model;
       write_file(context.output("text") / "text.txt", text);
@@ -268,16 +277,18 @@ class Workshop {
     std::map<std::string, Ended> ended;
     std::map<std::string, std::string> reasons, messages;
     std::map<std::string, NodeResult> details;
-    std::map<std::string, std::string> digests;  // "stage.port"
+    std::map<std::string, std::string> digests;                // "stage.port"
     std::map<std::string, std::map<std::string, Ended>> runs;  // run id -> stage -> how it ended
   };
-  Outcome run(const std::vector<std::string>& sets = {}, int ranks = 1, Selection selection = {}, RunOptions options = {}) {
+  Outcome run(const std::vector<std::string>& sets = {}, int ranks = 1, Selection selection = {},
+              RunOptions options = {}) {
     const LoadedConfig loaded = load(sets);
     Outcome outcome;
     options.selection = selection;
     options.cache = path("cache");
     options.use_leases = use_leases;
-    options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results, const Store& store) {
+    options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results,
+                          const Store& store) {
       last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
         const std::string& stage = graph.nodes[result.node].stage();
@@ -287,12 +298,14 @@ class Workshop {
         outcome.details[stage] = result;
         outcome.messages[stage] = result.message;
         if (!result.published) continue;
-        for (const PublishedPort& port : result.published->ports) outcome.digests[(graph.has_matrix ? one.id + " " : "") + stage + "." + port.port] = port.digest.hex();
+        for (const PublishedPort& port : result.published->ports)
+          outcome.digests[(graph.has_matrix ? one.id + " " : "") + stage + "." + port.port] = port.digest.hex();
       }
     };
     std::mutex mutex;
     distributed::run_local_ranks(ranks, [&](distributed::Communicator& communicator) {
-      const ExitCode code = run_graph(communicator.rank() == 0 ? &loaded.graph : nullptr, kinds, options, communicator, interrupted);
+      const ExitCode code =
+          run_graph(communicator.rank() == 0 ? &loaded.graph : nullptr, kinds, options, communicator, interrupted);
       const std::lock_guard lock(mutex);
       outcome.code = code;
     });

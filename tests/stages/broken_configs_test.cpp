@@ -1,5 +1,5 @@
-// Broken configurations, each with the exact words that a person reads: tests/pipeline/broken/NNN-name.toml, and what is said
-// of it in NNN-name.expected. Comments that begin a file are its flags and environment:
+// Broken configurations, each with the exact words that a person reads: tests/pipeline/broken/NNN-name.toml, and what
+// is said of it in NNN-name.expected. Comments that begin a file are its flags and environment:
 //   # --set train.lr=fast      # --input unzip.archive=a.zip      # PENSTOCK_SET_train__lr=fast
 // A new case is a new .toml. To write what is said now, for all of them:
 //   PENSTOCK_WRITE_EXPECTED=1 build/release/stages_test --gtest_filter='BrokenConfigs.*'
@@ -47,7 +47,8 @@ class BrokenConfigs : public testing::Test {
       const std::string text = line.substr(2);
       if (text.starts_with("--set ")) request.sets.push_back(text.substr(6));
       const size_t equals = text.find('=');
-      if (text.starts_with("--input ")) request.inputs.emplace_back(text.substr(8, equals - 8), text.substr(equals + 1));
+      if (text.starts_with("--input "))
+        request.inputs.emplace_back(text.substr(8, equals - 8), text.substr(equals + 1));
       if (text.starts_with("PENSTOCK_SET_")) request.environment[text.substr(0, equals)] = text.substr(equals + 1);
     }
     return request;
@@ -84,7 +85,8 @@ TEST_F(BrokenConfigs, EachIsAnsweredInTheseWords) {
 
 TEST_F(BrokenConfigs, AreAtLeastAHundredAndEachIsRefused) {
   EXPECT_GE(files().size(), 100u);
-  for (const fs::path& file : files()) EXPECT_THAT(pipeline::read_file(expected_of(file)), testing::HasSubstr(": error[E")) << file;
+  for (const fs::path& file : files())
+    EXPECT_THAT(pipeline::read_file(expected_of(file)), testing::HasSubstr(": error[E")) << file;
 }
 
 TEST_F(BrokenConfigs, ShowEveryErrorCode) {

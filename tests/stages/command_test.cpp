@@ -28,12 +28,15 @@ std::string failure(const Words& command) {
 TEST(Command, FillsItsOutputsFromItsInputsWithoutAShell) {
   Bench bench;
   pipeline::write_file(bench.path() / "in/data.txt", "data");
-  const auto outputs = bench.run("command", {{"in", {bench.path() / "in"}}}, {{"command", Words{"cp", "{in}/data.txt", "{out}/copy; rm -rf {{x}}"}}, {"outputs", Words{"out"}}});
+  const auto outputs =
+      bench.run("command", {{"in", {bench.path() / "in"}}},
+                {{"command", Words{"cp", "{in}/data.txt", "{out}/copy; rm -rf {{x}}"}}, {"outputs", Words{"out"}}});
   EXPECT_EQ(pipeline::read_file(outputs.at("out") / "copy; rm -rf {x}"), "data");
 }
 
 TEST(Command, AFailureShowsTheEndOfTheProgramsOutput) {
-  EXPECT_THAT(failure({"sh", "-c", "echo first; echo sorry >&2; exit 3"}), testing::AllOf(HasSubstr("exit code 3"), HasSubstr("sorry")));
+  EXPECT_THAT(failure({"sh", "-c", "echo first; echo sorry >&2; exit 3"}),
+              testing::AllOf(HasSubstr("exit code 3"), HasSubstr("sorry")));
 }
 
 TEST(Command, AnUnknownWordInBracesAndAProgramThatIsNotThereAreNamed) {
@@ -41,7 +44,9 @@ TEST(Command, AnUnknownWordInBracesAndAProgramThatIsNotThereAreNamed) {
   EXPECT_THAT(failure({"no-such-program"}), HasSubstr("no-such-program"));
 }
 
-TEST(Command, AFileThatIsNoPortIsRefused) { EXPECT_THAT(failure({"cat", "/etc/passwd"}), HasSubstr("make it an input")); }
+TEST(Command, AFileThatIsNoPortIsRefused) {
+  EXPECT_THAT(failure({"cat", "/etc/passwd"}), HasSubstr("make it an input"));
+}
 
 TEST(Command, RunsBesideAnotherRunOfItselfAndRemovesWhatDeadOnesLeft) {
   Bench bench;
@@ -61,7 +66,10 @@ TEST(Command, SeesOnlyTheNamedVariables) {
   setenv("PENSTOCK_TEST_SECRET", "hidden", 1);
   setenv("PENSTOCK_TEST_NAMED", "shown", 1);
   Bench bench;
-  const auto outputs = bench.run("command", {}, {{"command", Words{"sh", "-c", "env > {out}/env"}}, {"outputs", Words{"out"}}, {"env", Words{"PENSTOCK_TEST_NAMED"}}});
+  const auto outputs = bench.run("command", {},
+                                 {{"command", Words{"sh", "-c", "env > {out}/env"}},
+                                  {"outputs", Words{"out"}},
+                                  {"env", Words{"PENSTOCK_TEST_NAMED"}}});
   const std::string env = pipeline::read_file(outputs.at("out") / "env");
   EXPECT_THAT(env, HasSubstr("shown"));
   EXPECT_THAT(env, testing::Not(HasSubstr("hidden")));
@@ -76,7 +84,11 @@ TEST(Command, AnInterruptionEndsTheProgramAndWhatItStarted) {
     bench.interrupt();
   });
   const auto run = [&] {
-    bench.run("command", {}, {{"command", Words{"sh", "-c", "sleep 600 & echo $$ $! > " + file.string() + ".new; mv " + file.string() + ".new " + file.string() + "; wait"}}, {"outputs", Words{"out"}}});
+    bench.run("command", {},
+              {{"command", Words{"sh", "-c",
+                                 "sleep 600 & echo $$ $! > " + file.string() + ".new; mv " + file.string() + ".new " +
+                                     file.string() + "; wait"}},
+               {"outputs", Words{"out"}}});
   };
   try {
     run();
@@ -88,8 +100,11 @@ TEST(Command, AnInterruptionEndsTheProgramAndWhatItStarted) {
   user.join();
   std::istringstream pids(pipeline::read_file(file));
   for (pid_t pid = 0; pids >> pid;) {
-    const std::string state = "/proc/" + std::to_string(pid) + "/stat";  // gone, or a zombie that nobody has fetched yet
-    for (int tries = 0; tries < 200 && std::filesystem::exists(state) && pipeline::read_file(state).find(") Z") == std::string::npos; ++tries) {
+    const std::string state =
+        "/proc/" + std::to_string(pid) + "/stat";  // gone, or a zombie that nobody has fetched yet
+    for (int tries = 0;
+         tries < 200 && std::filesystem::exists(state) && pipeline::read_file(state).find(") Z") == std::string::npos;
+         ++tries) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     EXPECT_TRUE(!std::filesystem::exists(state) || pipeline::read_file(state).find(") Z") != std::string::npos) << pid;

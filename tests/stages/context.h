@@ -20,7 +20,8 @@ using Outputs = std::map<std::string, std::filesystem::path>;
 class Bench {
  public:
   // Throws what the body throws. `values` override the kind's defaults.
-  Outputs run(const std::string& name, const std::map<std::string, std::vector<std::filesystem::path>>& inputs, const pipeline::Values& values = {}) {
+  Outputs run(const std::string& name, const std::map<std::string, std::vector<std::filesystem::path>>& inputs,
+              const pipeline::Values& values = {}) {
     const pipeline::StageKind& kind = *pipeline::find_kind(stage_table(), name);
     pipeline::Values all;
     for (const auto& parameter : kind.parameters) all[parameter.name] = parameter.fallback;
@@ -41,8 +42,17 @@ class Bench {
     std::filesystem::create_directories(place / "progress");
     const auto ranks = distributed::local_world(1);
     pipeline::Events events;
-    pipeline::StageContext context{.values = all, .ranks = *ranks[0], .threads = 2, .inputs = sources, .outputs = outputs, .progress = place / "progress", .relatives = {},
-                                   .events = events, .interrupted = interrupted_, .lineage = "", .stage = name};
+    pipeline::StageContext context{.values = all,
+                                   .ranks = *ranks[0],
+                                   .threads = 2,
+                                   .inputs = sources,
+                                   .outputs = outputs,
+                                   .progress = place / "progress",
+                                   .relatives = {},
+                                   .events = events,
+                                   .interrupted = interrupted_,
+                                   .lineage = "",
+                                   .stage = name};
     if (kind.scope == pipeline::Scope::shared) {
       const pipeline::ChunkKeys keys{all, {}, {{"inputs", pipeline::digest_of(std::to_string(count_))}}};
       const auto outcome = pipeline::run_shared(kind, context, store_, &keys);

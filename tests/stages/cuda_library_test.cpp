@@ -31,8 +31,10 @@ TEST(ChooseCuda, WithoutAGpuCudaIsRefusedOnEveryRankWithWhatIsMissing) {
       ADD_FAILURE() << "rank " << ranks.rank();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::environment);
-      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.device = \"cuda\""), HasSubstr("rank 0"), HasSubstr("device = \"auto\"")));
-      EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("no NVIDIA driver"), HasSubstr("no libpenstock_cuda.so"), HasSubstr("shows no GPU")));
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.device = \"cuda\""), HasSubstr("rank 0"),
+                                               HasSubstr("device = \"auto\"")));
+      EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("no NVIDIA driver"), HasSubstr("no libpenstock_cuda.so"),
+                                               HasSubstr("shows no GPU")));
     }
   });
 }

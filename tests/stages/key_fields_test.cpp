@@ -1,5 +1,5 @@
-// Every field of every real stage kind's key, flipped once: explain names exactly that field. What affects no output, flipped,
-// runs nothing. No body runs: what was published is pretended.
+// Every field of every real stage kind's key, flipped once: explain names exactly that field. What affects no output,
+// flipped, runs nothing. No body runs: what was published is pretended.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 
 #include "pipeline/config/config.h"
 #include "pipeline/config/diagnostic.h"
-#include "pipeline/plan/explain.h"
 #include "pipeline/files.h"
+#include "pipeline/plan/explain.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"
 
@@ -28,8 +28,11 @@ class Published {
       write(port, "bytes of " + port);
       inputs += (inputs.empty() ? "" : ", ") + port + " = \"file:" + port + "\"";
     }
-    if (kind == "command") parameters = "command = [\"cp\", \"{in}\", \"{out}\"]\noutputs = [\"out\"]\nenv = [\"PENSTOCK_TEST_VARIABLE\"]\n";
-    std::ofstream(folder_.path() / "pipeline.toml") << "schema = 1\n[pipeline]\nname = \"x\"\n[stage." << kind << "]\ninputs = { " << inputs << " }\n" << parameters;
+    if (kind == "command")
+      parameters = "command = [\"cp\", \"{in}\", \"{out}\"]\noutputs = [\"out\"]\nenv = [\"PENSTOCK_TEST_VARIABLE\"]\n";
+    std::ofstream(folder_.path() / "pipeline.toml")
+        << "schema = 1\n[pipeline]\nname = \"x\"\n[stage." << kind << "]\ninputs = { " << inputs << " }\n"
+        << parameters;
     publish();
   }
 
@@ -90,7 +93,9 @@ std::vector<Value> others(const Specification& parameter) {
   const Value& is = parameter.fallback;
   std::vector<Value> all;
   if (is.is_boolean()) all = {!is.get<bool>()};
-  if (is.is_number_integer()) all = {is.get<int64_t>() + 1, is.get<int64_t>() * 2, is.get<int64_t>() - 1, static_cast<int64_t>(parameter.about.minimum.value_or(0))};
+  if (is.is_number_integer())
+    all = {is.get<int64_t>() + 1, is.get<int64_t>() * 2, is.get<int64_t>() - 1,
+           static_cast<int64_t>(parameter.about.minimum.value_or(0))};
   if (is.is_number_float()) all = {is.get<double>() / 2, is.get<double>() + 0.25};
   if (is.is_string()) all = {is.get<std::string>() + "x", 0.5, 1};
   if (is.is_array()) all = {Value::array(), Value::array({"x"})};
@@ -123,7 +128,8 @@ TEST_P(KeyFieldsOf, EachParameterIsNamedWhenItChangesTheOutputAndRunsNothingWhen
     if (GetParam() == "command") continue;  // its parameters declare ports; see below
     const auto fields = flipped(stage, parameter);
     ASSERT_TRUE(fields) << parameter.name << ": no other value is legal";
-    EXPECT_EQ(*fields, parameter.about.affects_output ? Fields{"parameter " + parameter.name} : Fields{"hit"}) << parameter.name;
+    EXPECT_EQ(*fields, parameter.about.affects_output ? Fields{"parameter " + parameter.name} : Fields{"hit"})
+        << parameter.name;
   }
 }
 
@@ -162,7 +168,8 @@ TEST_P(KeyFieldsOf, AChangedDefaultIsNamed) {
     for (const Value& value : others(parameter)) {
       parameter.fallback = value;
       try {
-        EXPECT_EQ(stage.named(), parameter.about.affects_output ? Fields{"parameter " + parameter.name} : Fields{"hit"}) << parameter.name;
+        EXPECT_EQ(stage.named(), parameter.about.affects_output ? Fields{"parameter " + parameter.name} : Fields{"hit"})
+            << parameter.name;
         break;
       } catch (const ConfigError&) {
         // does not fit the others; the next
@@ -178,7 +185,8 @@ std::vector<std::string> kind_names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, KeyFieldsOf, testing::ValuesIn(kind_names()), [](const auto& kind) { return kind.param; });
+INSTANTIATE_TEST_SUITE_P(Kinds, KeyFieldsOf, testing::ValuesIn(kind_names()),
+                         [](const auto& kind) { return kind.param; });
 
 // ---- command ----
 
@@ -186,10 +194,14 @@ TEST(KeyFieldsOfCommand, ArgumentsOutputsVariablesAndProgramAreNamed) {
   unsetenv("PENSTOCK_TEST_VARIABLE");
   const Published stage("command");
   EXPECT_EQ(stage.named({R"(command.command=["cp", "-r", "{in}", "{out}"])"}), Fields{"parameter command"});
-  EXPECT_EQ(stage.named({R"(command.command=["cp", "{in}{out}"])"}), Fields{"parameter command"}) << "the same letters divided otherwise";
-  EXPECT_EQ(stage.named({R"(command.command=["mv", "{in}", "{out}"])"}), (Fields{"parameter command", "environment program"})) << "another program has other bytes";
+  EXPECT_EQ(stage.named({R"(command.command=["cp", "{in}{out}"])"}), Fields{"parameter command"})
+      << "the same letters divided otherwise";
+  EXPECT_EQ(stage.named({R"(command.command=["mv", "{in}", "{out}"])"}),
+            (Fields{"parameter command", "environment program"}))
+      << "another program has other bytes";
   EXPECT_EQ(stage.named({R"(command.outputs=["out", "more_out"])"}), Fields{"parameter outputs"});
-  EXPECT_EQ(stage.named({R"(command.env=[])"}), (Fields{"parameter env", "environment variable PENSTOCK_TEST_VARIABLE"}));
+  EXPECT_EQ(stage.named({R"(command.env=[])"}),
+            (Fields{"parameter env", "environment variable PENSTOCK_TEST_VARIABLE"}));
   setenv("PENSTOCK_TEST_VARIABLE", "", 1);
   EXPECT_EQ(stage.named(), Fields{"environment variable PENSTOCK_TEST_VARIABLE"}) << "empty is not unset";
   unsetenv("PENSTOCK_TEST_VARIABLE");

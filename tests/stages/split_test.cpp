@@ -11,10 +11,11 @@ namespace {
 
 using pipeline::Value;
 
-std::map<std::string, std::vector<std::string>> split(Bench& bench, int labelled, int unlabelled, const pipeline::Values& values,
-                                                      const std::string& list = "") {
+std::map<std::string, std::vector<std::string>> split(Bench& bench, int labelled, int unlabelled,
+                                                      const pipeline::Values& values, const std::string& list = "") {
   Value samples = Value::array();
-  for (int i = 0; i < labelled + unlabelled; ++i) samples.push_back({{"id", "s" + std::to_string(i)}, {"labelled", i < labelled}});
+  for (int i = 0; i < labelled + unlabelled; ++i)
+    samples.push_back({{"id", "s" + std::to_string(i)}, {"labelled", i < labelled}});
   const auto shards = bench.path() / ("shards" + std::to_string(labelled));
   pipeline::write_file(shards / "index.json", Value{{"samples", samples}}.dump());
   std::map<std::string, std::vector<std::filesystem::path>> inputs = {{"shards", {shards}}};
@@ -50,7 +51,8 @@ TEST(Split, AnAskedForSubsetIsNeverEmpty) {
   Bench bench;
   for (int64_t seed = 0; seed < 20; ++seed) {
     const auto subsets = split(bench, 3, 0, {{"validation", 0.01}, {"test", 0.01}, {"seed", seed}});
-    for (const char* subset : {"train", "validation", "test"}) EXPECT_EQ(subsets.at(subset).size(), 1u) << subset << ", seed " << seed;
+    for (const char* subset : {"train", "validation", "test"})
+      EXPECT_EQ(subsets.at(subset).size(), 1u) << subset << ", seed " << seed;
   }
 }
 

@@ -39,7 +39,8 @@ inline std::string without_comments_and_space(const std::string& text) {
       const size_t end = std::min(text.find(close, open), text.size() - close.size()) + close.size();
       put(text.substr(i, end - i));
       i = end;
-    } else if (text[i] == '"' || (text[i] == '\'' && (i == 0 || !is_word(text[i - 1])))) {  // a quote after a digit parts thousands
+    } else if (text[i] == '"' ||
+               (text[i] == '\'' && (i == 0 || !is_word(text[i - 1])))) {  // a quote after a digit parts thousands
       size_t end = i + 1;
       while (end < text.size() && text[end] != text[i]) end += text[end] == '\\' ? 2 : 1;
       put(text.substr(i, end + 1 - i));
@@ -51,29 +52,33 @@ inline std::string without_comments_and_space(const std::string& text) {
   return out;
 }
 
-// <kind>.cpp in stages/ or in the room of its name, its body in compute/, and what these include below stages/: headers with
-// the source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
+// <kind>.cpp in stages/ or in the room of its name, its body in compute/, and what these include below stages/: headers
+// with the source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
 inline std::set<std::string> sources_of(const std::string& kind, const std::filesystem::path& root) {
   static const std::regex include("#\\s*include\\s*\"(stages/[^\"]+)\"");
   std::set<std::string> found;
-  std::vector<std::string> open = {"stages/" + kind + ".cpp", "stages/" + kind + "/" + kind + ".cpp", "stages/compute/" + kind + "_body.cpp"};
+  std::vector<std::string> open = {"stages/" + kind + ".cpp", "stages/" + kind + "/" + kind + ".cpp",
+                                   "stages/compute/" + kind + "_body.cpp"};
   while (!open.empty()) {
     const std::string name = open.back();
     open.pop_back();
     if (!std::filesystem::exists(root / name) || !found.insert(name).second) continue;
     if (name.ends_with(".h")) open.push_back(name.substr(0, name.size() - 1) + "cpp");
     if (name == "stages/cuda_library.h") {
-      for (const auto& entry : std::filesystem::directory_iterator(root / "stages/cuda")) open.push_back("stages/cuda/" + entry.path().filename().string());
+      for (const auto& entry : std::filesystem::directory_iterator(root / "stages/cuda"))
+        open.push_back("stages/cuda/" + entry.path().filename().string());
     }
     const std::string text = pipeline::read_file(root / name);
-    for (std::sregex_iterator match(text.begin(), text.end(), include), none; match != none; ++match) open.push_back((*match)[1]);
+    for (std::sregex_iterator match(text.begin(), text.end(), include), none; match != none; ++match)
+      open.push_back((*match)[1]);
   }
   return found;
 }
 
 inline pipeline::Digest digest_of_sources(const std::string& kind, const std::filesystem::path& root) {
   pipeline::Hasher hasher;
-  for (const std::string& name : sources_of(kind, root)) hasher.field(name).field(without_comments_and_space(pipeline::read_file(root / name)));
+  for (const std::string& name : sources_of(kind, root))
+    hasher.field(name).field(without_comments_and_space(pipeline::read_file(root / name)));
   return hasher.finish();
 }
 

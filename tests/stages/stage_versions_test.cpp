@@ -42,15 +42,22 @@ std::map<std::string, Recorded> recorded() {
 
 void record() {
   const auto before = recorded();
-  std::string text = "# kind, version, digest of its sources (stages/<kind>.cpp and all below stages/ that it is made of, without comments and\n"
-                     "# white space). Written by tests/record_stage_versions; tests/stages/stage_versions_test.cpp compares.\n";
+  std::string text =
+      "# kind, version, digest of its sources (stages/<kind>.cpp and all below stages/ that it is made of, without "
+      "comments and\n"
+      "# white space). Written by tests/record_stage_versions; tests/stages/stage_versions_test.cpp compares.\n";
   for (const auto& kind : stage_table()) {
     const std::string digest = digest_of_sources(kind.name, root).hex();
     text += fmt::format("{} {} {}\n", kind.name, kind.version, digest);
     const auto row = before.find(kind.name);
-    if (row == before.end()) std::cout << fmt::format("{}: new, version {}\n", kind.name, kind.version);
-    else if (row->second.version != kind.version) std::cout << fmt::format("{}: version {} -> {}\n", kind.name, row->second.version, kind.version);
-    else if (row->second.digest != digest) std::cout << fmt::format("{}: sources changed, recorded as without effect on the bytes of its output (version stays {})\n", kind.name, kind.version);
+    if (row == before.end())
+      std::cout << fmt::format("{}: new, version {}\n", kind.name, kind.version);
+    else if (row->second.version != kind.version)
+      std::cout << fmt::format("{}: version {} -> {}\n", kind.name, row->second.version, kind.version);
+    else if (row->second.digest != digest)
+      std::cout << fmt::format(
+          "{}: sources changed, recorded as without effect on the bytes of its output (version stays {})\n", kind.name,
+          kind.version);
   }
   pipeline::write_file(table_file, text);
 }
@@ -63,18 +70,26 @@ TEST(StageVersions, SourcesThatChangedComeWithANewVersionOrARecordedNoEffect) {
     if (row.empty()) {
       ADD_FAILURE() << kind.name << " is not in tests/stage_versions.txt: run tests/record_stage_versions";
     } else if (row.mapped().version != kind.version) {
-      ADD_FAILURE() << kind.name << " has version " << kind.version << ", recorded is " << row.mapped().version << ": run tests/record_stage_versions";
+      ADD_FAILURE() << kind.name << " has version " << kind.version << ", recorded is " << row.mapped().version
+                    << ": run tests/record_stage_versions";
     } else if (row.mapped().digest != digest_of_sources(kind.name, root).hex()) {
-      ADD_FAILURE() << "the sources of " << kind.name << " changed, and its version did not. Can the bytes of its output differ from before? Then raise "
-                    << "StageKind::version in stages/" << kind.name << ".cpp, or old outputs are taken for new ones. Then, or when they cannot, run tests/record_stage_versions";
+      ADD_FAILURE()
+          << "the sources of " << kind.name
+          << " changed, and its version did not. Can the bytes of its output differ from before? Then raise "
+          << "StageKind::version in stages/" << kind.name
+          << ".cpp, or old outputs are taken for new ones. Then, or when they cannot, run tests/record_stage_versions";
     }
   }
-  for (const auto& [kind, row] : table) ADD_FAILURE() << kind << " is recorded and no kind: run tests/record_stage_versions";
+  for (const auto& [kind, row] : table)
+    ADD_FAILURE() << kind << " is recorded and no kind: run tests/record_stage_versions";
 }
 
 TEST(StageVersions, TheDigestCoversTheBodyAndWhatItIsMadeOf) {
-  EXPECT_THAT(sources_of("train", root), IsSupersetOf({"stages/train.cpp", "stages/training/train_parameters.h", "stages/compute/train_body.cpp", "stages/compute/model/unet.cpp", "stages/cuda/kernels.cu", "stages/draws.h"}));
-  EXPECT_THAT(sources_of("unzip", root), IsSupersetOf({"stages/unzip.cpp", "stages/images/pack.cpp", "stages/images/png_codec.cpp"}));
+  EXPECT_THAT(sources_of("train", root),
+              IsSupersetOf({"stages/train.cpp", "stages/training/train_parameters.h", "stages/compute/train_body.cpp",
+                            "stages/compute/model/unet.cpp", "stages/cuda/kernels.cu", "stages/draws.h"}));
+  EXPECT_THAT(sources_of("unzip", root),
+              IsSupersetOf({"stages/unzip.cpp", "stages/images/pack.cpp", "stages/images/png_codec.cpp"}));
   EXPECT_THAT(sources_of("split", root), testing::Not(testing::Contains(HasSubstr("compute/"))));
   EXPECT_NE(digest_of_sources("split", root), digest_of_sources("unzip", root));
 }
@@ -86,9 +101,11 @@ TEST(StageVersions, EverySourceIsSomeKindsButForThoseThatMakeNoOutput) {
     const std::string name = entry.path().lexically_relative(root).generic_string();
     if (name.ends_with(".cpp") && !covered.count(name)) rest.insert(name);
   }
-  EXPECT_EQ(rest, (std::set<std::string>{"stages/training/links.cpp", "stages/training/scaling.cpp", "stages/stage_table.cpp", "stages/report/sweep_page.cpp", "stages/report/sweep_table.cpp", "stages/compute/bench.cpp",
-                                         "stages/compute/device_checks.cpp", "stages/compute/kernel_checks.cpp", "stages/compute/library.cpp", "stages/compute/library_checks.cpp",
-                                         "stages/compute/predict.cpp"}))
+  EXPECT_EQ(rest, (std::set<std::string>{
+                      "stages/training/links.cpp", "stages/training/scaling.cpp", "stages/stage_table.cpp",
+                      "stages/report/sweep_page.cpp", "stages/report/sweep_table.cpp", "stages/compute/bench.cpp",
+                      "stages/compute/device_checks.cpp", "stages/compute/kernel_checks.cpp",
+                      "stages/compute/library.cpp", "stages/compute/library_checks.cpp", "stages/compute/predict.cpp"}))
       << "a source that no kind's digest covers may change outputs unseen";
 }
 

@@ -47,7 +47,9 @@ TEST(Synthesize, MayLeaveMasksOut) {
   Bench bench;
   const auto outputs = bench.run("synthesize", {}, {{"count", 20}, {"unlabelled", 0.5}});
   int without = 0;
-  for (const CataloguedSample& sample : make_catalogue(open_archives(outputs.at("archive") / "archive.zip", {})).samples) without += sample.masks.empty();
+  for (const CataloguedSample& sample :
+       make_catalogue(open_archives(outputs.at("archive") / "archive.zip", {})).samples)
+    without += sample.masks.empty();
   EXPECT_GT(without, 2);
   EXPECT_LT(without, 18);
 }

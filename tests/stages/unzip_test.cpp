@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "stages/images/archives.h"
 #include "context.h"
 #include "pipeline/files.h"
+#include "stages/images/archives.h"
 #include "stages/images/pack.h"
 
 namespace penstock::stages {
@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 const std::string image = grey_png(8, 6, 90), mask = grey_png(8, 6, 255);
 
-Value catalogue(const Outputs& outputs) { return Value::parse(pipeline::read_file(outputs.at("images") / "catalogue.json")); }
+Value catalogue(const Outputs& outputs) {
+  return Value::parse(pipeline::read_file(outputs.at("images") / "catalogue.json"));
+}
 
 // id -> number of masks
 std::map<std::string, int> samples(const Outputs& outputs) {
@@ -47,17 +49,25 @@ std::string refusal(const std::map<std::string, std::string>& files, const pipel
 using Samples = std::map<std::string, int>;
 
 TEST(Unzip, TakesTheDataScienceBowlsLayout) {
-  EXPECT_EQ(unzip({{"x/images/x.png", image}, {"x/masks/1.png", mask}, {"x/masks/2.png", mask}, {"y/images/y.png", image}}), (Samples{{"x", 2}, {"y", 0}}));
+  EXPECT_EQ(
+      unzip({{"x/images/x.png", image}, {"x/masks/1.png", mask}, {"x/masks/2.png", mask}, {"y/images/y.png", image}}),
+      (Samples{{"x", 2}, {"y", 0}}));
 }
 
 TEST(Unzip, TakesFolderEntriesAWrappingFolderAndWhatMacOsLeaves) {
-  EXPECT_EQ(unzip({{"stage1/", ""}, {"stage1/x/", ""}, {"stage1/x/images/x.png", image}, {"stage1/x/masks/1.png", mask},
-                   {"__MACOSX/stage1/x/images/._x.png", "junk"}, {"stage1/.DS_Store", "junk"}, {"stage1/x/masks/.DS_Store", "junk"}}),
+  EXPECT_EQ(unzip({{"stage1/", ""},
+                   {"stage1/x/", ""},
+                   {"stage1/x/images/x.png", image},
+                   {"stage1/x/masks/1.png", mask},
+                   {"__MACOSX/stage1/x/images/._x.png", "junk"},
+                   {"stage1/.DS_Store", "junk"},
+                   {"stage1/x/masks/.DS_Store", "junk"}}),
             (Samples{{"x", 1}}));
 }
 
 TEST(Unzip, TakesPairsOfFilesAndImagesAlone) {
-  EXPECT_EQ(unzip({{"images/p.png", image}, {"images/q.png", image}, {"masks/p.png", mask}}), (Samples{{"p", 1}, {"q", 0}}));
+  EXPECT_EQ(unzip({{"images/p.png", image}, {"images/q.png", image}, {"masks/p.png", mask}}),
+            (Samples{{"p", 1}, {"q", 0}}));
   EXPECT_EQ(unzip({{"p.png", image}, {"sub/q.png", image}, {"notes.txt", "x"}}), (Samples{{"p", 0}, {"q", 0}}));
 }
 
@@ -66,7 +76,8 @@ TEST(Unzip, TakesAnArchiveInsideAnArchiveSeveralArchivesAndAFolder) {
   write_zip(bench.path() / "inner.zip", {{"x/images/x.png", image}});
   write_zip(bench.path() / "outer.zip", {{"data/inner.zip", pipeline::read_file(bench.path() / "inner.zip")}});
   write_zip(bench.path() / "second.zip", {{"y/images/y.png", image}});
-  EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "outer.zip", bench.path() / "second.zip"}}})), (Samples{{"x", 0}, {"y", 0}}));
+  EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "outer.zip", bench.path() / "second.zip"}}})),
+            (Samples{{"x", 0}, {"y", 0}}));
   pipeline::write_file(bench.path() / "folder/z/images/z.png", image);
   EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "folder"}}})), (Samples{{"z", 0}}));
 }
@@ -81,7 +92,8 @@ TEST(Unzip, KeepsEveryFilesBytes) {
 }
 
 TEST(Unzip, RefusesTwoSamplesOfOneIdAndNamesBoth) {
-  EXPECT_THAT(refusal({{"a/x/images/x.png", image}, {"b/x/images/x.png", image}}), testing::AllOf(HasSubstr("a/x/images/x.png"), HasSubstr("b/x/images/x.png")));
+  EXPECT_THAT(refusal({{"a/x/images/x.png", image}, {"b/x/images/x.png", image}}),
+              testing::AllOf(HasSubstr("a/x/images/x.png"), HasSubstr("b/x/images/x.png")));
 }
 
 TEST(Unzip, RefusesANameThatLeadsOut) {
@@ -91,13 +103,16 @@ TEST(Unzip, RefusesANameThatLeadsOut) {
 
 TEST(Unzip, RefusesWhatExceedsItsLimitsAndNamesTheParameter) {
   EXPECT_THAT(refusal({{"p.png", image}, {"q.png", image}}, {{"max_entries", 1}}), HasSubstr("max_entries"));
-  EXPECT_THAT(refusal({{"p.png", image}, {"zeros.bin", std::string(1 << 20, '\0')}}, {{"max_ratio", 50.0}}), HasSubstr("max_ratio"));
-  EXPECT_THAT(refusal({{std::string(100, 'n') + ".png", image}}, {{"max_name_length", 50}}), HasSubstr("max_name_length"));
+  EXPECT_THAT(refusal({{"p.png", image}, {"zeros.bin", std::string(1 << 20, '\0')}}, {{"max_ratio", 50.0}}),
+              HasSubstr("max_ratio"));
+  EXPECT_THAT(refusal({{std::string(100, 'n') + ".png", image}}, {{"max_name_length", 50}}),
+              HasSubstr("max_name_length"));
 }
 
 TEST(Unzip, RefusesATextAmongTheMasksAndAMaskWithoutAnImage) {
   EXPECT_THAT(refusal({{"x/images/x.png", image}, {"x/masks/list.csv", "1,2"}}), HasSubstr("x/masks/list.csv"));
-  EXPECT_THAT(refusal({{"images/p.png", image}, {"images/q.png", image}, {"masks/r.png", mask}}), HasSubstr("a mask without an image"));
+  EXPECT_THAT(refusal({{"images/p.png", image}, {"images/q.png", image}, {"masks/r.png", mask}}),
+              HasSubstr("a mask without an image"));
 }
 
 TEST(Unzip, FindsADamagedEntryByItsChecksum) {

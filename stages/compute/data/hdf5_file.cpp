@@ -36,13 +36,20 @@ void silence() {
 
 hid_t type_of(Element element) {
   switch (element) {
-    case Element::u8: return H5T_STD_U8LE;
-    case Element::u16: return H5T_STD_U16LE;
-    case Element::i32: return H5T_STD_I32LE;
-    case Element::f32: return H5T_IEEE_F32LE;
-    case Element::f64: return H5T_IEEE_F64LE;
-    case Element::i64: return H5T_STD_I64LE;
-    case Element::u32: return H5T_STD_U32LE;
+    case Element::u8:
+      return H5T_STD_U8LE;
+    case Element::u16:
+      return H5T_STD_U16LE;
+    case Element::i32:
+      return H5T_STD_I32LE;
+    case Element::f32:
+      return H5T_IEEE_F32LE;
+    case Element::f64:
+      return H5T_IEEE_F64LE;
+    case Element::i64:
+      return H5T_STD_I64LE;
+    case Element::u32:
+      return H5T_STD_U32LE;
   }
   return -1;
 }
@@ -61,8 +68,8 @@ void set_text_attribute(hid_t object, const std::string& name, const std::string
   must(attribute >= 0 && H5Awrite(attribute, type, &characters) >= 0, "write an attribute");
 }
 
-// The core driver's buffer, followed through its allocations, so that it can be taken when the file closes: an image taken
-// from an open file has a wrong superblock checksum.
+// The core driver's buffer, followed through its allocations, so that it can be taken when the file closes: an image
+// taken from an open file has a wrong superblock checksum.
 struct Image {
   std::string bytes;  // what was there at the close
   size_t size = 0;
@@ -141,7 +148,9 @@ void Hdf5Writer::add(const Hdf5Array& about, const void* data) {
   const Handle plain(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(plain, false);
   const Handle properties = empty ? Handle(H5Pcopy(plain), H5Pclose) : chunked(shape, about.chunk_rows, about.deflated);
-  const Handle set(H5Dcreate2(state_->file, about.name.c_str(), type_of(about.element), space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose);
+  const Handle set(
+      H5Dcreate2(state_->file, about.name.c_str(), type_of(about.element), space, H5P_DEFAULT, properties, H5P_DEFAULT),
+      H5Dclose);
   must(set >= 0, "make a data set");
   must(empty || H5Dwrite(set, type_of(about.element), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, "write a data set");
   set_text_attribute(set, "axes", about.axes);
@@ -166,7 +175,9 @@ void Hdf5Writer::add_texts(const std::string& name, const std::vector<std::strin
   set_text_attribute(set, "meaning", meaning);
 }
 
-void Hdf5Writer::attribute(const std::string& name, const std::string& text) { set_text_attribute(state_->file, name, text); }
+void Hdf5Writer::attribute(const std::string& name, const std::string& text) {
+  set_text_attribute(state_->file, name, text);
+}
 
 std::string Hdf5Writer::finish() {
   const hid_t file = std::exchange(state_->file, -1);
@@ -227,7 +238,8 @@ std::vector<std::string> Hdf5Reader::read_texts(const std::string& name) const {
   const size_t width = H5Tget_size(type);
   const size_t count = shape(name).at(0);
   std::string fixed(count * width, '\0');
-  if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, fixed.data()) < 0) state_->damaged("data set '" + name + "' cannot be read");
+  if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, fixed.data()) < 0)
+    state_->damaged("data set '" + name + "' cannot be read");
   std::vector<std::string> texts;
   for (size_t i = 0; i < count; ++i) texts.emplace_back(fixed.substr(i * width, width).c_str());
   return texts;

@@ -42,7 +42,8 @@ std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, do
   return mask;
 }
 
-std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width, int height) {
+std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width,
+                                      int height) {
   one_thread();
   const cv::Mat from(grid_height, grid_width, CV_32FC1, const_cast<float*>(probability.data()));
   std::vector<float> native(static_cast<size_t>(width) * height);

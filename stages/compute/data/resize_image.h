@@ -12,10 +12,12 @@ namespace penstock::stages {
 // 8 bits, `channels` channels, width x height. Area averaging where the image shrinks, else bilinear.
 Image to_grid(const Image& decoded, int width, int height, int channels);
 
-// The grid mask of a native label map: 1 where at least `coverage` of the grid pixel's area is labelled. [H,W] of {0,1}.
+// The grid mask of a native label map: 1 where at least `coverage` of the grid pixel's area is labelled. [H,W] of
+// {0,1}.
 std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, double coverage);
 
 // A probability map [grid_height, grid_width] at another size, bilinear.
-std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width, int height);
+std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width,
+                                      int height);
 
 }  // namespace penstock::stages

@@ -26,8 +26,10 @@ void each_labelled(const Image& mask, const Visit& visit) {
   const size_t pixels = static_cast<size_t>(mask.width) * mask.height;
   if (mask.channels == 1) {
     for (size_t i = 0; i < pixels; ++i) {
-      if (i + 8 <= pixels && all_zero(&mask.bytes[i])) i += 7;
-      else if (mask.bytes[i] >= half_range) visit(i);
+      if (i + 8 <= pixels && all_zero(&mask.bytes[i]))
+        i += 7;
+      else if (mask.bytes[i] >= half_range)
+        visit(i);
     }
     return;
   }
@@ -48,7 +50,8 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
   for (const MaskFile& file : files) {
     const Image mask = to_8_bit(decode_image(file.bytes, file.name));
     if (mask.width != width || mask.height != height) {
-      throw Error(ExitCode::data, fmt::format("{}: the mask is {} x {} pixels, its image {} x {}", file.name, mask.width, mask.height, width, height));
+      throw Error(ExitCode::data, fmt::format("{}: the mask is {} x {} pixels, its image {} x {}", file.name,
+                                              mask.width, mask.height, width, height));
     }
     if (merged.objects == std::numeric_limits<uint16_t>::max()) {
       throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
@@ -58,11 +61,15 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
     each_labelled(mask, [&](size_t pixel) {
       uint16_t& label = merged.map.labels[pixel];
       any = true;
-      if (label == 0) label = number;
-      else ++merged.overlaps;
+      if (label == 0)
+        label = number;
+      else
+        ++merged.overlaps;
     });
-    if (any) ++merged.objects;
-    else ++merged.empty_masks;
+    if (any)
+      ++merged.objects;
+    else
+      ++merged.empty_masks;
   }
   return merged;
 }

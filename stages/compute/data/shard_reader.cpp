@@ -32,13 +32,15 @@ ShardIndex read_shard_index(const std::filesystem::path& shards) {
   return index;
 }
 
-std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index, const std::vector<std::string>& ids, bool with_labels) {
+std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
+                                     const std::vector<std::string>& ids, bool with_labels) {
   std::map<std::string, const Value*> by_id;
   for (const Value& sample : index.samples) by_id.emplace(sample.at("id"), &sample);
   std::map<std::string, std::vector<size_t>> by_file;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto found = by_id.find(ids[i]);
-    if (found == by_id.end()) throw Error(ExitCode::data, "the split names the sample '" + ids[i] + "', which the shards do not hold");
+    if (found == by_id.end())
+      throw Error(ExitCode::data, "the split names the sample '" + ids[i] + "', which the shards do not hold");
     by_file[found->second->at("file")].push_back(i);
   }
   const size_t pixels = static_cast<size_t>(index.width) * index.height;
@@ -49,7 +51,8 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
     const auto masks = file.read("masks", Element::u8);
     std::vector<uint16_t> labels;
     std::vector<int64_t> offset;
-    std::vector<int32_t> height = values<int32_t>(file, "height", Element::i32), width = values<int32_t>(file, "width", Element::i32);
+    std::vector<int32_t> height = values<int32_t>(file, "height", Element::i32),
+                         width = values<int32_t>(file, "width", Element::i32);
     if (with_labels) {
       labels = values<uint16_t>(file, "labels", Element::u16);
       offset = values<int64_t>(file, "offset", Element::i64);
@@ -64,7 +67,8 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       sample.labels.width = width.at(row);
       if (!record.at("labelled").get<bool>()) continue;
       sample.mask = part(masks, row, pixels);
-      if (with_labels) sample.labels.labels.assign(labels.begin() + offset.at(row), labels.begin() + offset.at(row + 1));
+      if (with_labels)
+        sample.labels.labels.assign(labels.begin() + offset.at(row), labels.begin() + offset.at(row + 1));
     }
   }
   return samples;

@@ -24,8 +24,9 @@ struct GridSample {
   LabelMap labels;             // native; without values when not labelled or not asked for
 };
 
-// In the order of `ids`; each file is read once. `with_labels`: native label maps too. Throws Error(data) for an id that is
-// not in the index or a file that cannot be read.
-std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index, const std::vector<std::string>& ids, bool with_labels);
+// In the order of `ids`; each file is read once. `with_labels`: native label maps too. Throws Error(data) for an id
+// that is not in the index or a file that cannot be read.
+std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
+                                     const std::vector<std::string>& ids, bool with_labels);
 
 }  // namespace penstock::stages

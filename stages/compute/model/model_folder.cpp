@@ -21,17 +21,21 @@ std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
 }
 
 Value to_json(const ModelDescription& model, const std::string& digest) {
-  Value json = {{"schema", 1},
-                {"architecture", to_json(model.architecture)},
-                {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
-                {"classes", {"background", "nucleus"}},
-                {"preprocessing", {{"width", model.width}, {"height", model.height}, {"channels", model.architecture.in_channels},
-                                   {"normalise", to_json(model.normaliser)}}},
-                {"threshold", model.threshold},
-                {"threshold_rule", model.threshold_rule},
-                {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
-                {"members", {weights_name}},
-                {"digests", {{weights_name, digest}}}};
+  Value json = {
+      {"schema", 1},
+      {"architecture", to_json(model.architecture)},
+      {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
+      {"classes", {"background", "nucleus"}},
+      {"preprocessing",
+       {{"width", model.width},
+        {"height", model.height},
+        {"channels", model.architecture.in_channels},
+        {"normalise", to_json(model.normaliser)}}},
+      {"threshold", model.threshold},
+      {"threshold_rule", model.threshold_rule},
+      {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
+      {"members", {weights_name}},
+      {"digests", {{weights_name, digest}}}};
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
   return json;
 }
@@ -40,10 +44,13 @@ void write_json(const fs::path& path, const Value& json) { pipeline::write_file(
 
 }  // namespace
 
-std::string write_model(const fs::path& folder, const ModelDescription& model, const FlatLayout& layout, const Weights& weights) {
+std::string write_model(const fs::path& folder, const ModelDescription& model, const FlatLayout& layout,
+                        const Weights& weights) {
   PackWriter pack("model");
-  for (const auto& slot : layout.parameters) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.parameters.data() + slot.offset, slot.count));
-  for (const auto& slot : layout.statistics) pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.statistics.data() + slot.offset, slot.count));
+  for (const auto& slot : layout.parameters)
+    pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.parameters.data() + slot.offset, slot.count));
+  for (const auto& slot : layout.statistics)
+    pack.add_view(slot.name, Element::f32, slot.shape, bytes_of(weights.statistics.data() + slot.offset, slot.count));
   const auto pieces = pack.pieces();
   const std::string digest = pipeline::digest_of(pieces).hex();
   pipeline::write_file(folder / weights_name, pieces);
@@ -82,7 +89,8 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
   const auto read = [&](const FlatLayout::Slot& slot, std::vector<float>& to) {
     const PackedArray array = pack.array(slot.name);
     if (array.element != Element::f32 || array.shape != slot.shape) {
-      throw Error(ExitCode::data, fmt::format("{}: tensor '{}' is not of the shape that the architecture asks for", file.string(), slot.name));
+      throw Error(ExitCode::data, fmt::format("{}: tensor '{}' is not of the shape that the architecture asks for",
+                                              file.string(), slot.name));
     }
     std::memcpy(to.data() + slot.offset, array.bytes.data(), array.bytes.size());
   };

@@ -1,13 +1,14 @@
-// A trained model on disk: weights.safetensors with PyTorch state-dict names, model.json, architecture.json (FORMATS.md).
+// A trained model on disk: weights.safetensors with PyTorch state-dict names, model.json, architecture.json
+// (FORMATS.md).
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "stages/compute/scores/instances.h"
 #include "stages/compute/model/normaliser.h"
 #include "stages/compute/model/unet.h"
+#include "stages/compute/scores/instances.h"
 
 namespace penstock::stages {
 
@@ -27,7 +28,8 @@ struct Weights {
 };
 
 // Returns the digest of the weights file.
-std::string write_model(const std::filesystem::path& folder, const ModelDescription& model, const FlatLayout& layout, const Weights& weights);
+std::string write_model(const std::filesystem::path& folder, const ModelDescription& model, const FlatLayout& layout,
+                        const Weights& weights);
 
 // Throws Error(data) naming what is missing or damaged: a file, a digest, a tensor's shape.
 ModelDescription read_model_description(const std::filesystem::path& folder);

@@ -15,10 +15,12 @@ constexpr int64_t rows_of_guess = 64;
 // The same source for each type of processor; the best is chosen when the library is opened.
 #define PENSTOCK_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
 
-// A tensor's memory as rows of `width` values: the channels of one pixel, or of so many that a row fills the processor's
-// registers; what belongs to a channel is then repeated along the row. The last row may be shorter, by whole pixels.
+// A tensor's memory as rows of `width` values: the channels of one pixel, or of so many that a row fills the
+// processor's registers; what belongs to a channel is then repeated along the row. The last row may be shorter, by
+// whole pixels.
 struct Rows {
-  explicit Rows(const torch::Tensor& x) : channels(x.size(1)), width(channels * std::max<int64_t>(1, 64 / channels)), count(x.numel()) {}
+  explicit Rows(const torch::Tensor& x)
+      : channels(x.size(1)), width(channels * std::max<int64_t>(1, 64 / channels)), count(x.numel()) {}
   double values() const { return static_cast<double>(count / channels); }  // a channel
 
   std::vector<float> repeated(const std::vector<float>& each) const {
@@ -36,7 +38,9 @@ struct Rows {
 };
 
 // Adds x - guess, and its square.
-PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const float* __restrict x, int64_t count, int64_t width, const float* __restrict guess, float* __restrict sums, float* __restrict squares) {
+PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const float* __restrict x, int64_t count, int64_t width,
+                                                const float* __restrict guess, float* __restrict sums,
+                                                float* __restrict squares) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
@@ -48,7 +52,9 @@ PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const float* __restrict x, int64
 }
 
 // y = max(0, scale * x + shift).
-PENSTOCK_FOR_EACH_PROCESSOR void write_relu(const float* __restrict x, float* __restrict y, int64_t count, int64_t width, const float* __restrict scale, const float* __restrict shift) {
+PENSTOCK_FOR_EACH_PROCESSOR void write_relu(const float* __restrict x, float* __restrict y, int64_t count,
+                                            int64_t width, const float* __restrict scale,
+                                            const float* __restrict shift) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
@@ -59,8 +65,10 @@ PENSTOCK_FOR_EACH_PROCESSOR void write_relu(const float* __restrict x, float* __
 }
 
 // Adds the gradient behind the ReLU, and it times (x - mean).
-PENSTOCK_FOR_EACH_PROCESSOR void add_gradients(const float* __restrict x, const float* __restrict dy, int64_t count, int64_t width, const float* __restrict scale,
-                                               const float* __restrict shift, const float* __restrict mean, float* __restrict sums, float* __restrict products) {
+PENSTOCK_FOR_EACH_PROCESSOR void add_gradients(const float* __restrict x, const float* __restrict dy, int64_t count,
+                                               int64_t width, const float* __restrict scale,
+                                               const float* __restrict shift, const float* __restrict mean,
+                                               float* __restrict sums, float* __restrict products) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
@@ -72,8 +80,11 @@ PENSTOCK_FOR_EACH_PROCESSOR void add_gradients(const float* __restrict x, const 
 }
 
 // dx = scale * (behind - mean_dy - (x - mean) * slope), where `behind` is the gradient behind the ReLU.
-PENSTOCK_FOR_EACH_PROCESSOR void write_gradient(const float* __restrict x, const float* __restrict dy, float* __restrict dx, int64_t count, int64_t width, const float* __restrict scale,
-                                                const float* __restrict shift, const float* __restrict mean, const float* __restrict mean_dy, const float* __restrict slope) {
+PENSTOCK_FOR_EACH_PROCESSOR void write_gradient(const float* __restrict x, const float* __restrict dy,
+                                                float* __restrict dx, int64_t count, int64_t width,
+                                                const float* __restrict scale, const float* __restrict shift,
+                                                const float* __restrict mean, const float* __restrict mean_dy,
+                                                const float* __restrict slope) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
@@ -93,16 +104,20 @@ std::pair<std::vector<double>, std::vector<double>> sums_of(const Rows& rows, Ad
     std::fill(part_first.begin(), part_first.end(), 0.0f);
     std::fill(part_second.begin(), part_second.end(), 0.0f);
     add(begin, std::min(rows_in_float * rows.width, rows.count - begin), part_first.data(), part_second.data());
-    for (size_t i = 0; i < width; ++i) first[i] += static_cast<double>(part_first[i]), second[i] += static_cast<double>(part_second[i]);
+    for (size_t i = 0; i < width; ++i)
+      first[i] += static_cast<double>(part_first[i]), second[i] += static_cast<double>(part_second[i]);
   }
   return {rows.folded(first), rows.folded(second)};
 }
 
-std::vector<float> values_of(const torch::Tensor& tensor) { return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + tensor.numel()}; }
+std::vector<float> values_of(const torch::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + tensor.numel()};
+}
 
 // batch_norm(x) = scale * x + shift.
 struct Lines {
-  Lines(const Rows& rows, const torch::Tensor& weight, const torch::Tensor& bias, const torch::Tensor& mean, const torch::Tensor& deviation)
+  Lines(const Rows& rows, const torch::Tensor& weight, const torch::Tensor& bias, const torch::Tensor& mean,
+        const torch::Tensor& deviation)
       : scale(values_of(weight)), shift(values_of(bias)) {
     const std::vector<float> means = values_of(mean), inverses = values_of(deviation);
     for (size_t c = 0; c < scale.size(); ++c) {
@@ -117,15 +132,19 @@ struct Lines {
 
 class NormRelu final : public torch::autograd::Function<NormRelu> {
  public:
-  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean,
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean,
                                torch::Tensor running_var) {
     const Rows rows(x);
     const float* from = x.data_ptr<float>();
     std::vector<float> guess(static_cast<size_t>(rows.channels));
     const int64_t guessed = std::min(rows_of_guess * rows.channels, rows.count);
-    for (int64_t i = 0; i < guessed; ++i) guess[i % rows.channels] += from[i] * static_cast<float>(rows.channels) / static_cast<float>(guessed);
+    for (int64_t i = 0; i < guessed; ++i)
+      guess[i % rows.channels] += from[i] * static_cast<float>(rows.channels) / static_cast<float>(guessed);
     const std::vector<float> along = rows.repeated(guess);
-    const auto [sums, squares] = sums_of(rows, [&](int64_t begin, int64_t count, float* first, float* second) { add_deviations(from + begin, count, rows.width, along.data(), first, second); });
+    const auto [sums, squares] = sums_of(rows, [&](int64_t begin, int64_t count, float* first, float* second) {
+      add_deviations(from + begin, count, rows.width, along.data(), first, second);
+    });
 
     auto inverse = torch::empty({rows.channels}), mean = torch::empty({rows.channels});
     for (int64_t c = 0; c < rows.channels; ++c) {
@@ -142,7 +161,8 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
     return y;
   }
 
-  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context, torch::autograd::tensor_list gradients) {
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               torch::autograd::tensor_list gradients) {
     const auto saved = context->get_saved_variables();
     const torch::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2], &mean = saved[3], &inverse = saved[4];
     const torch::Tensor dy = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
@@ -151,7 +171,8 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
     const std::vector<float> means = rows.repeated(values_of(mean));
     const float *from = x.data_ptr<float>(), *given = dy.data_ptr<float>();
     const auto [sums, products] = sums_of(rows, [&](int64_t begin, int64_t count, float* first, float* second) {
-      add_gradients(from + begin, given + begin, count, rows.width, lines.scale.data(), lines.shift.data(), means.data(), first, second);
+      add_gradients(from + begin, given + begin, count, rows.width, lines.scale.data(), lines.shift.data(),
+                    means.data(), first, second);
     });
 
     auto dx = torch::empty_like(x), d_weight = torch::empty({rows.channels}), d_bias = torch::empty({rows.channels});
@@ -163,15 +184,18 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
       mean_dy.push_back(static_cast<float>(sums[c] / rows.values()));
       slope.push_back(static_cast<float>(products[c] / rows.values() * deviation * deviation));
     }
-    write_gradient(from, given, dx.data_ptr<float>(), rows.count, rows.width, lines.scale.data(), lines.shift.data(), means.data(), rows.repeated(mean_dy).data(), rows.repeated(slope).data());
+    write_gradient(from, given, dx.data_ptr<float>(), rows.count, rows.width, lines.scale.data(), lines.shift.data(),
+                   means.data(), rows.repeated(mean_dy).data(), rows.repeated(slope).data());
     return {dx, d_weight, d_bias, torch::Tensor(), torch::Tensor()};
   }
 };
 
 }  // namespace
 
-torch::Tensor norm_relu(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean, torch::Tensor running_var) {
-  PENSTOCK_CHECK(x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast),
+torch::Tensor norm_relu(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                        torch::Tensor running_mean, torch::Tensor running_var) {
+  PENSTOCK_CHECK(x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.dim() == 4 &&
+                     x.is_contiguous(at::MemoryFormat::ChannelsLast),
                  "norm_relu takes [N, C, H, W] float32, channels last, on the CPU");
   PENSTOCK_CHECK(x.numel() / x.size(1) > 1, "a batch norm needs more than one value a channel");
   return NormRelu::apply(x, weight, bias, running_mean, running_var);

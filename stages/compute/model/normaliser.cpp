@@ -62,18 +62,22 @@ pipeline::Value to_json(const Normaliser& normaliser) {
 Normaliser normaliser_from_json(const pipeline::Value& json) {
   Normaliser normaliser;
   normaliser.kind = json.at("kind");
-  if (normaliser.kind == "zscore") normaliser.mean = json.at("mean").get<std::vector<double>>(), normaliser.sd = json.at("sd").get<std::vector<double>>();
+  if (normaliser.kind == "zscore")
+    normaliser.mean = json.at("mean").get<std::vector<double>>(),
+    normaliser.sd = json.at("sd").get<std::vector<double>>();
   return normaliser;
 }
 
-Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images, int channels) {
+Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images,
+                           int channels) {
   Normaliser normaliser;
   normaliser.kind = kind;
   if (kind != "zscore") return normaliser;
   for (int c = 0; c < channels; ++c) {
     uint64_t count = 0, sum = 0, squares = 0;  // integers: the order of the images does not matter
     for (const auto* image : images) {
-      for (size_t i = c; i < image->size(); i += channels) sum += (*image)[i], squares += uint64_t{(*image)[i]} * (*image)[i], ++count;
+      for (size_t i = c; i < image->size(); i += channels)
+        sum += (*image)[i], squares += uint64_t{(*image)[i]} * (*image)[i], ++count;
     }
     const double mean = static_cast<double>(sum) / static_cast<double>(count);
     const double variance = static_cast<double>(squares) / static_cast<double>(count) - mean * mean;

@@ -16,8 +16,8 @@ struct Normaliser {
   std::string kind = "unit";     // unit: value / 255; zscore: (value / 255 - mean) / sd by channel; percentile: below
   std::vector<double> mean, sd;  // zscore only, of the train subset
 
-  // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's 1st and 99th percentile over all channels become
-  // 0 and 1, values beyond are cut.
+  // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's 1st and 99th percentile over all channels
+  // become 0 and 1, values beyond are cut.
   void apply(std::span<const uint8_t> image, int channels, float* out) const;
   // The bytes that become 0 and 1 in `image`; the same for all images but with percentile.
   std::pair<double, double> range_of(std::span<const uint8_t> image) const;
@@ -29,6 +29,7 @@ pipeline::Value to_json(const Normaliser& normaliser);
 Normaliser normaliser_from_json(const pipeline::Value& json);
 
 // Measures mean and sd over these images when the kind needs them.
-Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images, int channels);
+Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images,
+                           int channels);
 
 }  // namespace penstock::stages

@@ -18,7 +18,8 @@ Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_des
 
 std::vector<float> Predictor::on_grid(std::span<const uint8_t> image) const {
   const int64_t channels = model_.architecture.in_channels;
-  PENSTOCK_CHECK(image.size() == static_cast<size_t>(channels * model_.width * model_.height), "an image lies on the model's grid");
+  PENSTOCK_CHECK(image.size() == static_cast<size_t>(channels * model_.width * model_.height),
+                 "an image lies on the model's grid");
   at::set_num_threads(1);  // of this thread: the last bits of a result hang on it
   const torch::NoGradGuard no_gradients;
   const auto input = torch::empty({1, channels, model_.height, model_.width});

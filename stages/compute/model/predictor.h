@@ -6,12 +6,13 @@
 #include <span>
 #include <vector>
 
-#include "stages/images/image_codec.h"
 #include "stages/compute/model/model_folder.h"
+#include "stages/images/image_codec.h"
 
 namespace penstock::stages {
 
-// Any thread may call; each call runs one image with one intra-op thread, so that results hang on nothing but the image.
+// Any thread may call; each call runs one image with one intra-op thread, so that results hang on nothing but the
+// image.
 class Predictor {
  public:
   explicit Predictor(const std::filesystem::path& model);

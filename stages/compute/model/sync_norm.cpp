@@ -13,7 +13,8 @@ namespace {
 std::vector<double> sums_of(const torch::Tensor& x, const torch::Tensor& y, const SumOverRanks& sum) {
   const int64_t channels = x.size(1);
   std::vector<double> sums(static_cast<size_t>(2 * channels + 1));
-  const auto first = x.sum({0, 2, 3}, false, torch::kFloat64).contiguous(), second = (x.to(torch::kFloat64) * y).sum({0, 2, 3}).contiguous();
+  const auto first = x.sum({0, 2, 3}, false, torch::kFloat64).contiguous(),
+             second = (x.to(torch::kFloat64) * y).sum({0, 2, 3}).contiguous();
   std::copy_n(first.data_ptr<double>(), channels, sums.begin());
   std::copy_n(second.data_ptr<double>(), channels, sums.begin() + channels);
   sums.back() = static_cast<double>(x.numel() / channels);
@@ -25,8 +26,9 @@ torch::Tensor per_channel(const torch::Tensor& values) { return values.view({1, 
 
 class SyncNorm final : public torch::autograd::Function<SyncNorm> {
  public:
-  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
-                               torch::Tensor running_mean, torch::Tensor running_var, int64_t sum_pointer) {
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean,
+                               torch::Tensor running_var, int64_t sum_pointer) {
     const auto& sum = *reinterpret_cast<const SumOverRanks*>(sum_pointer);
     const int64_t channels = x.size(1);
     const auto sums = sums_of(x, x, sum);
@@ -45,7 +47,8 @@ class SyncNorm final : public torch::autograd::Function<SyncNorm> {
     return normal * per_channel(weight) + per_channel(bias);
   }
 
-  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context, torch::autograd::tensor_list gradients) {
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               torch::autograd::tensor_list gradients) {
     const auto saved = context->get_saved_variables();
     const torch::Tensor &normal = saved[0], &weight = saved[1], &scale = saved[2], &dy = gradients[0];
     const auto& sum = *reinterpret_cast<const SumOverRanks*>(context->saved_data["sum"].toInt());
@@ -65,8 +68,8 @@ class SyncNorm final : public torch::autograd::Function<SyncNorm> {
 
 }  // namespace
 
-torch::Tensor sync_batch_norm(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean, torch::Tensor running_var,
-                              const SumOverRanks& sum) {
+torch::Tensor sync_batch_norm(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                              torch::Tensor running_mean, torch::Tensor running_var, const SumOverRanks& sum) {
   return SyncNorm::apply(x, weight, bias, running_mean, running_var, reinterpret_cast<int64_t>(&sum));
 }
 

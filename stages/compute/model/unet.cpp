@@ -23,7 +23,9 @@ nn::Conv2d convolution(int64_t in, int64_t out, bool bias) {
 // Momentum 1: after a forward in training the buffers hold that micro-batch's own mean and unbiased variance.
 nn::BatchNorm2d batch_norm(int64_t channels) { return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).momentum(1.0)); }
 
-bool has_batch_norm(const Architecture& architecture) { return architecture.norm == "batch" || architecture.norm == "sync"; }
+bool has_batch_norm(const Architecture& architecture) {
+  return architecture.norm == "batch" || architecture.norm == "sync";
+}
 
 nn::GroupNorm group_norm(int64_t channels) {
   return nn::GroupNorm(nn::GroupNormOptions(channels % group_size == 0 ? channels / group_size : 1, channels));
@@ -40,7 +42,8 @@ UNetImpl::UNetImpl(const Architecture& architecture) : architecture_(architectur
   }
   bottom_ = make_block("bottom", in, out);
   for (int64_t level = architecture.depth - 1; level >= 0; --level) {
-    up_.push_back(register_module(fmt::format("up{}", level), nn::ConvTranspose2d(nn::ConvTranspose2dOptions(out, out / 2, 2).stride(2))));
+    up_.push_back(register_module(fmt::format("up{}", level),
+                                  nn::ConvTranspose2d(nn::ConvTranspose2dOptions(out, out / 2, 2).stride(2))));
     joined_.push_back(make_block(fmt::format("joined{}", level), out, out / 2));
     out /= 2;
   }
@@ -65,7 +68,8 @@ torch::Tensor UNetImpl::normed_relu(nn::BatchNorm2d& batch, nn::GroupNorm& group
     return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_).relu_();
   }
   if (batch && is_training() && x.is_cpu() && x.scalar_type() == torch::kFloat32) {
-    return norm_relu(x.contiguous(at::MemoryFormat::ChannelsLast), batch->weight, batch->bias, batch->running_mean, batch->running_var);  // as it is, but for odd shapes
+    return norm_relu(x.contiguous(at::MemoryFormat::ChannelsLast), batch->weight, batch->bias, batch->running_mean,
+                     batch->running_var);  // as it is, but for odd shapes
   }
   return (batch ? batch(x) : group ? group(x) : x).relu_();
 }
@@ -82,7 +86,8 @@ torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Gen
 }
 
 torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
-  if (x.is_cpu()) x = x.contiguous(at::MemoryFormat::ChannelsLast);  // else oneDNN goes there and back around every convolution
+  if (x.is_cpu())
+    x = x.contiguous(at::MemoryFormat::ChannelsLast);  // else oneDNN goes there and back around every convolution
   std::vector<torch::Tensor> skips;
   for (Block& block : down_) {
     x = run(block, x, dropout);
@@ -100,12 +105,14 @@ torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dr
 FlatLayout layout_of(const UNet& model) {
   FlatLayout layout;
   for (const auto& parameter : model->named_parameters()) {
-    layout.parameters.push_back({parameter.key(), parameter.value().sizes().vec(), layout.parameter_count, parameter.value().numel()});
+    layout.parameters.push_back(
+        {parameter.key(), parameter.value().sizes().vec(), layout.parameter_count, parameter.value().numel()});
     layout.parameter_count += parameter.value().numel();
   }
   for (const auto& buffer : model->named_buffers()) {
     if (buffer.value().scalar_type() != torch::kFloat32) continue;
-    layout.statistics.push_back({buffer.key(), buffer.value().sizes().vec(), layout.statistic_count, buffer.value().numel()});
+    layout.statistics.push_back(
+        {buffer.key(), buffer.value().sizes().vec(), layout.statistic_count, buffer.value().numel()});
     layout.statistic_count += buffer.value().numel();
   }
   return layout;
@@ -117,10 +124,12 @@ void alias(UNet& model, const FlatLayout& layout, float* parameters, float* stat
     own[slot.name].set_data(torch::from_blob(parameters + slot.offset, slot.shape));
   }
   auto buffers = model->named_buffers();
-  for (const auto& slot : layout.statistics) buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));
+  for (const auto& slot : layout.statistics)
+    buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));
 }
 
-void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters, std::vector<float>& statistics) {
+void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters,
+                std::vector<float>& statistics) {
   parameters.assign(static_cast<size_t>(layout.parameter_count), 0.0f);
   statistics.assign(static_cast<size_t>(layout.statistic_count), 0.0f);
   for (size_t index = 0; index < layout.parameters.size(); ++index) {
@@ -132,7 +141,8 @@ void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& para
       const auto fan_in = static_cast<double>(up ? slot.shape[0] : slot.shape[1] * slot.shape[2] * slot.shape[3]);
       const double deviation = std::sqrt(2.0 / fan_in);
       const Draws draws(seed, "weights", {static_cast<int64_t>(index)});
-      for (int64_t i = 0; i < slot.count; ++i) values[i] = static_cast<float>(deviation * draws.normal(static_cast<uint64_t>(i)));
+      for (int64_t i = 0; i < slot.count; ++i)
+        values[i] = static_cast<float>(deviation * draws.normal(static_cast<uint64_t>(i)));
     } else if (slot.name.find("_norm") != std::string::npos && slot.name.ends_with(".weight")) {
       std::fill_n(values, slot.count, 1.0f);
     }

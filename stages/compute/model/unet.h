@@ -1,5 +1,5 @@
-// The U-Net (Ronneberger et al. 2015, arXiv:1505.04597) as used in this field: two 3x3 convolutions with norm and ReLU a
-// block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output.
+// The U-Net (Ronneberger et al. 2015, arXiv:1505.04597) as used in this field: two 3x3 convolutions with norm and ReLU
+// a block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output.
 #pragma once
 
 #include <torch/torch.h>
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "stages/training/architecture.h"
 #include "stages/compute/model/sync_norm.h"
+#include "stages/training/architecture.h"
 
 namespace penstock::stages {
 
@@ -64,8 +64,8 @@ FlatLayout layout_of(const UNet& model);
 // Makes the model's parameters and running statistics views of flat buffers, which must outlive it.
 void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics);
 
-// He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running means 0,
-// variances 1. Draws hang on the seed and the parameter's place alone.
+// He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running
+// means 0, variances 1. Draws hang on the seed and the parameter's place alone.
 void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters, std::vector<float>& statistics);
 
 }  // namespace penstock::stages

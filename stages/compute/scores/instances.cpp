@@ -39,7 +39,8 @@ std::vector<int64_t> areas(const LabelMap& map) {
 
 }  // namespace
 
-LabelMap components(std::span<const float> probability, int width, int height, double threshold, const InstanceRules& rules) {
+LabelMap components(std::span<const float> probability, int width, int height, double threshold,
+                    const InstanceRules& rules) {
   const auto limit = static_cast<float>(threshold);
   std::vector<uint32_t> provisional(probability.size(), background);
   Forest forest;
@@ -49,8 +50,10 @@ LabelMap components(std::span<const float> probability, int width, int height, d
       if (!(probability[i] > limit)) continue;
       const auto meet = [&](size_t neighbour) {
         if (provisional[neighbour] == background) return;
-        if (provisional[i] == background) provisional[i] = provisional[neighbour];
-        else forest.join(provisional[i], provisional[neighbour]);
+        if (provisional[i] == background)
+          provisional[i] = provisional[neighbour];
+        else
+          forest.join(provisional[i], provisional[neighbour]);
       };
       if (x > 0) meet(i - 1);
       if (y > 0) meet(i - width);
@@ -78,15 +81,18 @@ LabelMap components(std::span<const float> probability, int width, int height, d
 ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
   const auto true_areas = areas(truth), predicted_areas = areas(predicted);
   ObjectScores scores;
-  scores.objects_true = static_cast<int>(std::count_if(true_areas.begin() + 1, true_areas.end(), [](int64_t a) { return a > 0; }));
-  scores.objects_predicted = static_cast<int>(std::count_if(predicted_areas.begin() + 1, predicted_areas.end(), [](int64_t a) { return a > 0; }));
+  scores.objects_true =
+      static_cast<int>(std::count_if(true_areas.begin() + 1, true_areas.end(), [](int64_t a) { return a > 0; }));
+  scores.objects_predicted = static_cast<int>(
+      std::count_if(predicted_areas.begin() + 1, predicted_areas.end(), [](int64_t a) { return a > 0; }));
   if (scores.objects_true == 0 && scores.objects_predicted == 0) {
     scores.map = scores.ap50 = scores.f1_50 = scores.panoptic_quality = 1;
     return scores;
   }
   std::unordered_map<uint32_t, int64_t> overlaps;
   for (size_t i = 0; i < truth.labels.size(); ++i) {
-    if (truth.labels[i] != 0 && predicted.labels[i] != 0) ++overlaps[uint32_t{truth.labels[i]} << 16 | predicted.labels[i]];
+    if (truth.labels[i] != 0 && predicted.labels[i] != 0)
+      ++overlaps[uint32_t{truth.labels[i]} << 16 | predicted.labels[i]];
   }
   // Above 0.5 a pair's IoU is the only one of either: no assignment problem is left.
   std::vector<double> matched;

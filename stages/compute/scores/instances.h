@@ -16,12 +16,14 @@ struct InstanceRules {
 
 // Connected components of probability > threshold, numbered 1..n in the order of their first pixels. More than 65,535:
 // the smallest numbers are kept.
-LabelMap components(std::span<const float> probability, int width, int height, double threshold, const InstanceRules& rules);
+LabelMap components(std::span<const float> probability, int width, int height, double threshold,
+                    const InstanceRules& rules);
 
 // How predicted objects meet true ones in one image.
 struct ObjectScores {
   int objects_true = 0, objects_predicted = 0;
-  double map = 0;   // mean over t = 0.50, 0.55 .. 0.95 of TP / (TP + FP + FN), matched when IoU > t: the score of DSB2018
+  double map =
+      0;  // mean over t = 0.50, 0.55 .. 0.95 of TP / (TP + FP + FN), matched when IoU > t: the score of DSB2018
   double ap50 = 0;  // at t = 0.50
   double f1_50 = 0;
   double panoptic_quality = 0;  // sum of IoU over matches at 0.5, over TP + (FP + FN) / 2 (Kirillov et al. 2019)

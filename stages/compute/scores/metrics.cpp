@@ -37,8 +37,9 @@ PixelCounts count_pixels(std::span<const float> probability, std::span<const uin
 }
 
 pipeline::Value figures_of(const PixelCounts& counts) {
-  return {{"accuracy", counts.accuracy()}, {"precision", counts.precision()}, {"recall", counts.recall()},
-          {"dice", counts.dice()},         {"iou", counts.iou()},             {"specificity", counts.specificity()}};
+  return {{"accuracy", counts.accuracy()}, {"precision", counts.precision()},
+          {"recall", counts.recall()},     {"dice", counts.dice()},
+          {"iou", counts.iou()},           {"specificity", counts.specificity()}};
 }
 
 pipeline::Value mean_figures(const std::vector<PixelCounts>& images) {

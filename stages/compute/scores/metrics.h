@@ -15,9 +15,9 @@ struct PixelCounts {
 
   PixelCounts& operator+=(const PixelCounts& other);
   double accuracy() const;
-  double precision() const;    // 1 when nothing was predicted and nothing is there, 0 when only one of them
+  double precision() const;  // 1 when nothing was predicted and nothing is there, 0 when only one of them
   double recall() const;
-  double dice() const;         // = F1; 1 when truth and prediction are both empty
+  double dice() const;  // = F1; 1 when truth and prediction are both empty
   double iou() const;
   double specificity() const;
 };

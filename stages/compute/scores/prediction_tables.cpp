@@ -14,8 +14,9 @@ Value PredictionTables::rows_of(const NativePrediction& prediction) {
 
 void PredictionTables::add(const std::string& id, const Value& rows) {
   for (const Value& row : rows.at("objects")) {
-    objects_ += fmt::format("{},{},{},{:.3f},{:.3f},{:.4f}\n", id, row.at("object").get<int>(), row.at("area").get<int64_t>(),
-                            row.at("x").get<double>(), row.at("y").get<double>(), row.at("probability").get<double>());
+    objects_ +=
+        fmt::format("{},{},{},{:.3f},{:.3f},{:.4f}\n", id, row.at("object").get<int>(), row.at("area").get<int64_t>(),
+                    row.at("x").get<double>(), row.at("y").get<double>(), row.at("probability").get<double>());
   }
   for (const Value& runs : rows.at("runs")) submission_ += id + "," + runs.get<std::string>() + "\n";
   if (rows.at("runs").empty()) submission_ += id + ",\n";  // Kaggle wants a line for an image without objects

@@ -13,21 +13,25 @@ namespace {
 
 using pipeline::Value;
 
-Value counts_json(const PixelCounts& c) { return {{"tp", c.tp}, {"fp", c.fp}, {"fn", c.fn}, {"tn", c.tn}, {"dice", c.dice()}, {"iou", c.iou()}}; }
+Value counts_json(const PixelCounts& c) {
+  return {{"tp", c.tp}, {"fp", c.fp}, {"fn", c.fn}, {"tn", c.tn}, {"dice", c.dice()}, {"iou", c.iou()}};
+}
 PixelCounts counts_from(const Value& json) { return {json.at("tp"), json.at("fp"), json.at("fn"), json.at("tn")}; }
 
 // A pixel of an object whose right or lower neighbour, or left or upper, belongs to something else.
 bool on_edge(const LabelMap& map, int x, int y) {
   const auto at = [&](int u, int v) { return map.labels[static_cast<size_t>(v) * map.width + u]; };
   const uint16_t own = at(x, y);
-  return own != 0 && (x == 0 || y == 0 || x + 1 == map.width || y + 1 == map.height || at(x - 1, y) != own || at(x + 1, y) != own ||
-                      at(x, y - 1) != own || at(x, y + 1) != own);
+  return own != 0 && (x == 0 || y == 0 || x + 1 == map.width || y + 1 == map.height || at(x - 1, y) != own ||
+                      at(x + 1, y) != own || at(x, y - 1) != own || at(x, y + 1) != own);
 }
 
 Image overlay_of(const NativePrediction& prediction, const Image* shown) {
   Image overlay{prediction.width, prediction.height, 3, 8, {}};
-  if (shown != nullptr) overlay.bytes = to_channels(to_8_bit(*shown), 3).bytes;
-  else overlay.bytes.resize(overlay.values());
+  if (shown != nullptr)
+    overlay.bytes = to_channels(to_8_bit(*shown), 3).bytes;
+  else
+    overlay.bytes.resize(overlay.values());
   for (int y = 0; y < overlay.height; ++y) {
     for (int x = 0; x < overlay.width; ++x) {
       if (!on_edge(prediction.objects, x, y)) continue;
@@ -49,15 +53,23 @@ double mean(const std::vector<SampleScores>& rows, double (*figure)(const Object
 Value to_json(const SampleScores& scores) {
   const ObjectScores& o = scores.objects;
   Value native = counts_json(scores.native);
-  native.update({{"map", o.map}, {"ap50", o.ap50}, {"f1_50", o.f1_50}, {"panoptic_quality", o.panoptic_quality},
-                 {"objects_true", o.objects_true}, {"objects_predicted", o.objects_predicted}, {"missed", o.missed}, {"extra", o.extra}});
+  native.update({{"map", o.map},
+                 {"ap50", o.ap50},
+                 {"f1_50", o.f1_50},
+                 {"panoptic_quality", o.panoptic_quality},
+                 {"objects_true", o.objects_true},
+                 {"objects_predicted", o.objects_predicted},
+                 {"missed", o.missed},
+                 {"extra", o.extra}});
   return {{"grid", counts_json(scores.grid)}, {"native", std::move(native)}};
 }
 
 SampleScores sample_scores_from_json(const Value& json) {
   const Value& n = json.at("native");
-  return {counts_from(json.at("grid")), counts_from(n),
-          {n.at("objects_true"), n.at("objects_predicted"), n.at("map"), n.at("ap50"), n.at("f1_50"), n.at("panoptic_quality"), n.at("missed"), n.at("extra")}};
+  return {counts_from(json.at("grid")),
+          counts_from(n),
+          {n.at("objects_true"), n.at("objects_predicted"), n.at("map"), n.at("ap50"), n.at("f1_50"),
+           n.at("panoptic_quality"), n.at("missed"), n.at("extra")}};
 }
 
 PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& truth, double threshold) {
@@ -66,7 +78,8 @@ PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& tr
   return count_pixels(prediction.probability, mask, threshold);
 }
 
-void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction, const Image* shown) {
+void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction,
+                      const Image* shown) {
   const std::string name = id + ".png";
   Image labels{prediction.width, prediction.height, 1, 16, std::vector<uint8_t>(prediction.objects.labels.size() * 2)};
   std::memcpy(labels.bytes.data(), prediction.objects.labels.data(), labels.bytes.size());
@@ -98,8 +111,11 @@ Value object_rows(const NativePrediction& prediction) {
   Value rows = Value::array();
   for (size_t i = 0; i < sums.size(); ++i) {
     const auto area = static_cast<double>(sums[i].area);
-    rows.push_back({{"object", i + 1}, {"area", sums[i].area}, {"x", static_cast<double>(sums[i].x) / area},
-                    {"y", static_cast<double>(sums[i].y) / area}, {"probability", sums[i].probability / area}});
+    rows.push_back({{"object", i + 1},
+                    {"area", sums[i].area},
+                    {"x", static_cast<double>(sums[i].x) / area},
+                    {"y", static_cast<double>(sums[i].y) / area},
+                    {"probability", sums[i].probability / area}});
   }
   return rows;
 }
@@ -115,8 +131,10 @@ std::vector<std::string> run_lengths(const LabelMap& objects) {
       if (label == 0) continue;
       const int64_t place = int64_t{x} * objects.height + y + 1;
       auto& own = runs[label - 1];
-      if (!own.empty() && own.back().start + own.back().length == place) ++own.back().length;
-      else own.push_back({place, 1});
+      if (!own.empty() && own.back().start + own.back().length == place)
+        ++own.back().length;
+      else
+        own.push_back({place, 1});
     }
   }
   std::vector<std::string> texts;
@@ -139,12 +157,17 @@ Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid) {
     truth += row.objects.objects_true, predicted += row.objects.objects_predicted;
   }
   Value summary = {{"images", rows.size()},
-                   {"native", {{"micro", figures_of(native)}, {"macro", mean_figures(natives)},
-                               {"map", mean(rows, [](const ObjectScores& o) { return o.map; })},
-                               {"ap50", mean(rows, [](const ObjectScores& o) { return o.ap50; })},
-                               {"f1_50", mean(rows, [](const ObjectScores& o) { return o.f1_50; })},
-                               {"panoptic_quality", mean(rows, [](const ObjectScores& o) { return o.panoptic_quality; })},
-                               {"objects_true", truth}, {"objects_predicted", predicted}, {"missed", missed}, {"extra", extra}}}};
+                   {"native",
+                    {{"micro", figures_of(native)},
+                     {"macro", mean_figures(natives)},
+                     {"map", mean(rows, [](const ObjectScores& o) { return o.map; })},
+                     {"ap50", mean(rows, [](const ObjectScores& o) { return o.ap50; })},
+                     {"f1_50", mean(rows, [](const ObjectScores& o) { return o.f1_50; })},
+                     {"panoptic_quality", mean(rows, [](const ObjectScores& o) { return o.panoptic_quality; })},
+                     {"objects_true", truth},
+                     {"objects_predicted", predicted},
+                     {"missed", missed},
+                     {"extra", extra}}}};
   if (with_grid) summary["grid"] = {{"micro", figures_of(grid)}, {"macro", mean_figures(grids)}};
   return summary;
 }

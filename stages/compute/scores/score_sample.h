@@ -30,7 +30,8 @@ PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& tr
 
 // labels/<id>.png (16-bit), probability/<id>.png (8-bit), overlays/<id>.png below `folder`. `shown` is the image at the
 // prediction's size, or null: the overlay is then drawn on black.
-void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction, const Image* shown);
+void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction,
+                      const Image* shown);
 
 // One row per object: [{"object", "area", "x", "y", "probability"}], centroids in native pixels.
 pipeline::Value object_rows(const NativePrediction& prediction);

@@ -31,8 +31,15 @@ pipeline::Value sweep_points(const std::vector<PixelCounts>& sums) {
   pipeline::Value points = pipeline::Value::array();
   for (size_t i = 0; i < all.size(); ++i) {
     const PixelCounts& c = sums[i];
-    points.push_back({{"threshold", all[i]}, {"tp", c.tp}, {"fp", c.fp}, {"fn", c.fn}, {"tn", c.tn}, {"precision", c.precision()},
-                      {"recall", c.recall()}, {"dice", c.dice()}, {"false_positive_rate", 1 - c.specificity()}});
+    points.push_back({{"threshold", all[i]},
+                      {"tp", c.tp},
+                      {"fp", c.fp},
+                      {"fn", c.fn},
+                      {"tn", c.tn},
+                      {"precision", c.precision()},
+                      {"recall", c.recall()},
+                      {"dice", c.dice()},
+                      {"false_positive_rate", 1 - c.specificity()}});
   }
   return points;
 }

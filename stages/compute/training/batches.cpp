@@ -3,21 +3,23 @@
 #include <algorithm>
 
 #include "distributed/check.h"
-#include "stages/training/device_arithmetic.h"
 #include "stages/draws.h"
+#include "stages/training/device_arithmetic.h"
 
 namespace penstock::stages {
 
 std::vector<int> epoch_order(const std::vector<std::string>& ids, int64_t seed, int64_t epoch) {
   std::vector<std::pair<uint64_t, int>> keyed;
-  for (size_t i = 0; i < ids.size(); ++i) keyed.emplace_back(Draws(seed, "order", {epoch}, ids[i]).bits(0), static_cast<int>(i));
+  for (size_t i = 0; i < ids.size(); ++i)
+    keyed.emplace_back(Draws(seed, "order", {epoch}, ids[i]).bits(0), static_cast<int>(i));
   std::sort(keyed.begin(), keyed.end());
   std::vector<int> order;
   for (const auto& [key, index] : keyed) order.push_back(index);
   return order;
 }
 
-std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch, int64_t micro_batch) {
+std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch,
+                             int64_t micro_batch) {
   std::vector<int> chosen;
   for (int64_t i = 0; i < micro_batch; ++i) {
     chosen.push_back(order[static_cast<size_t>(step * global_batch + shard * micro_batch + i) % order.size()]);
@@ -26,10 +28,12 @@ std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_
 }
 
 uint8_t to_byte(const Orientation& o) {
-  return static_cast<uint8_t>((o.flip_x ? flip_x_bit : 0) | (o.flip_y ? flip_y_bit : 0) | (o.transpose ? transpose_bit : 0));
+  return static_cast<uint8_t>((o.flip_x ? flip_x_bit : 0) | (o.flip_y ? flip_y_bit : 0) |
+                              (o.transpose ? transpose_bit : 0));
 }
 
-Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id, int height, int width) {
+Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id,
+                             int height, int width) {
   const Draws draws(seed, "augment", {epoch}, id);
   Orientation orientation;
   if (augmentation.flip) {
@@ -47,11 +51,12 @@ Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int
 }
 
 Batch make_batch(int64_t count, const ShardIndex& grid) {
-  return {torch::empty({count, grid.channels, grid.height, grid.width}), torch::empty({count, 1, grid.height, grid.width})};
+  return {torch::empty({count, grid.channels, grid.height, grid.width}),
+          torch::empty({count, 1, grid.height, grid.width})};
 }
 
-void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                const Normaliser& normaliser, const ShardIndex& grid) {
+void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples,
+                const std::vector<Orientation>& orientations, const Normaliser& normaliser, const ShardIndex& grid) {
   const int height = grid.height, width = grid.width, channels = grid.channels;
   const size_t pixels = static_cast<size_t>(height) * width;
   std::vector<float> image(pixels * channels);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "stages/compute/model/normaliser.h"
 #include "stages/compute/data/shard_reader.h"
+#include "stages/compute/model/normaliser.h"
 
 namespace penstock::stages {
 
@@ -16,7 +16,8 @@ namespace penstock::stages {
 std::vector<int> epoch_order(const std::vector<std::string>& ids, int64_t seed, int64_t epoch);
 
 // The samples of one micro-shard: places [step * global + shard * micro, + micro) of the epoch's order, cyclic.
-std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch, int64_t micro_batch);
+std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch,
+                             int64_t micro_batch);
 
 struct Augmentation {
   bool flip = false;
@@ -28,14 +29,15 @@ struct Orientation {
   bool flip_x = false, flip_y = false, transpose = false;
 };
 uint8_t to_byte(const Orientation& orientation);  // device_arithmetic.h
-Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id, int height, int width);
+Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id,
+                             int height, int width);
 
 // images [N,C,H,W] float32 and masks [N,1,H,W] float32 {0,1}, into storage that the caller keeps.
 struct Batch {
   torch::Tensor images, masks;
 };
 Batch make_batch(int64_t count, const ShardIndex& grid);
-void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                const Normaliser& normaliser, const ShardIndex& grid);
+void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples,
+                const std::vector<Orientation>& orientations, const Normaliser& normaliser, const ShardIndex& grid);
 
 }  // namespace penstock::stages

@@ -46,7 +46,8 @@ Checkpoint read(const fs::path& path) {
 
 pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics) {
   pipeline::Hasher hasher;
-  hasher.bytes(parameters.data(), parameters.size() * sizeof(float)).bytes(statistics.data(), statistics.size() * sizeof(float));
+  hasher.bytes(parameters.data(), parameters.size() * sizeof(float))
+      .bytes(statistics.data(), statistics.size() * sizeof(float));
   return hasher.finish();
 }
 
@@ -64,11 +65,12 @@ uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest
   pipeline::write_file(manifest_file(folder_, manifest.step), manifest.to_text());
   pipeline::sync_folder(folder_);  // what was there before goes only once the new one would survive a power cut
   remove_others(manifest.step);
-  return std::transform_reduce(pieces.begin(), pieces.end(), uint64_t{0}, std::plus(), [](std::string_view piece) { return piece.size(); });
+  return std::transform_reduce(pieces.begin(), pieces.end(), uint64_t{0}, std::plus(),
+                               [](std::string_view piece) { return piece.size(); });
 }
 
-// Leaves the last few up to `newest`. What is further was passed over as damaged when training went on from before it; what
-// has no manifest was left by a writer that was killed.
+// Leaves the last few up to `newest`. What is further was passed over as damaged when training went on from before it;
+// what has no manifest was left by a writer that was killed.
 void CheckpointFolder::remove_others(int64_t newest) const {
   std::set<fs::path> kept;
   size_t count = 0;

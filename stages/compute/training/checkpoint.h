@@ -21,9 +21,9 @@ class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path folder, size_t kept = 2) : folder_(std::move(folder)), kept_(kept) {}
 
-  // Writes checkpoint-<step>-<digest>.safetensors, then its manifest with the digests, then removes all but the last few and what
-  // killed writers left. Whenever it ends, an earlier checkpoint or this one is whole. Throws Error(io) when this one could
-  // not be written. Returns the bytes written.
+  // Writes checkpoint-<step>-<digest>.safetensors, then its manifest with the digests, then removes all but the last
+  // few and what killed writers left. Whenever it ends, an earlier checkpoint or this one is whole. Throws Error(io)
+  // when this one could not be written. Returns the bytes written.
   uint64_t save(const Checkpoint& checkpoint, CheckpointManifest manifest) const;
 
  private:

@@ -19,7 +19,8 @@ void for_each_element(const FlatLayout& layout, const DeviceLayout& device, Move
     for (int64_t o = 0; o < from.shape[0]; ++o) {
       for (int64_t i = 0; i < from.shape[1]; ++i) {
         for (int64_t y = 0; y < from.shape[2]; ++y) {
-          for (int64_t x = 0; x < from.shape[3]; ++x) move(place++, to.offset + o * to.strides[0] + i * to.strides[1] + y * to.strides[2] + x * to.strides[3]);
+          for (int64_t x = 0; x < from.shape[3]; ++x)
+            move(place++, to.offset + o * to.strides[0] + i * to.strides[1] + y * to.strides[2] + x * to.strides[3]);
         }
       }
     }

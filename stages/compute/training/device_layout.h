@@ -1,5 +1,5 @@
-// How a network's flat weights lie on a device: convolutions with channels last, and every parameter at a multiple of 128 bytes,
-// so that views of the flat buffers are what the fast convolutions want.
+// How a network's flat weights lie on a device: convolutions with channels last, and every parameter at a multiple of
+// 128 bytes, so that views of the flat buffers are what the fast convolutions want.
 #pragma once
 
 #include <vector>

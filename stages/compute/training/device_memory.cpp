@@ -16,7 +16,8 @@ bool fits(const TrainingShape& shape, int64_t micro, const OpenAlone& open) {
   std::vector<int> order;
   for (size_t i = 0; i < shape.samples.size(); ++i) order.push_back(static_cast<int>(i));
   try {
-    DeviceStep step(parameters, shape.architecture, shape.grid, shape.normaliser, *alone[0], open(*alone[0]), {distributed::Reproducible::run, true, parameters.graph != "off"});
+    DeviceStep step(parameters, shape.architecture, shape.grid, shape.normaliser, *alone[0], open(*alone[0]),
+                    {distributed::Reproducible::run, true, parameters.graph != "off"});
     for (int i = 0; i < steps; ++i) step.step(shape.samples, order, 0, 0, 0, false);
   } catch (const DeviceMemoryError&) {
     return false;
@@ -28,7 +29,8 @@ std::string what_fits_instead(const TrainingShape& shape, int ranks, const OpenA
   auto smaller = micro_batch_candidates(shape.parameters.global_batch, ranks);
   std::erase_if(smaller, [&](int64_t micro) { return micro >= shape.parameters.micro_batch; });
   const auto found = largest_fitting(smaller, [&](int64_t micro) { return fits(shape, micro, open); });
-  return found ? fmt::format("; micro_batch = {} fits", *found) : "; no smaller micro_batch fits: take a smaller network, or smaller images";
+  return found ? fmt::format("; micro_batch = {} fits", *found)
+               : "; no smaller micro_batch fits: take a smaller network, or smaller images";
 }
 
 }  // namespace penstock::stages

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "distributed/communicator.h"
-#include "stages/compute/model/normaliser.h"
 #include "stages/compute/data/shard_reader.h"
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/model/normaliser.h"
 #include "stages/compute/model/unet.h"
+#include "stages/compute/training/step_device.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {

@@ -31,15 +31,28 @@ torch::Tensor to_tensor(const std::vector<float>& values) {
 
 }  // namespace
 
-DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
-                       distributed::Communicator& ranks, std::unique_ptr<StepDevice> device, const StepOptions& options)
-    : parameters_(parameters), grid_(grid), normaliser_(std::move(normaliser)), ranks_(ranks), device_(std::move(device)), options_(options), kind_(kind_of(parameters)),
-      model_(architecture), layout_(layout_of(model_)), padded_(device_layout_of(layout_)), low_(parameters.precision == "bf16"),
+DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+                       Normaliser normaliser, distributed::Communicator& ranks, std::unique_ptr<StepDevice> device,
+                       const StepOptions& options)
+    : parameters_(parameters),
+      grid_(grid),
+      normaliser_(std::move(normaliser)),
+      ranks_(ranks),
+      device_(std::move(device)),
+      options_(options),
+      kind_(kind_of(parameters)),
+      model_(architecture),
+      layout_(layout_of(model_)),
+      padded_(device_layout_of(layout_)),
+      low_(parameters.precision == "bf16"),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))) {
   if (architecture.norm == "sync") {
-    throw Error(ExitCode::config, "norm = \"sync\" is made for the CPU and float32; on a GPU, norm = \"group\", or \"batch\" with a larger micro_batch, is near it");
+    throw Error(ExitCode::config,
+                "norm = \"sync\" is made for the CPU and float32; on a GPU, norm = \"group\", or \"batch\" with a "
+                "larger micro_batch, is near it");
   }
-  for (const std::string& change : parameters.augment) (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
+  for (const std::string& change : parameters.augment)
+    (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
   std::vector<size_t> slots;
   for (size_t i = 0; i < layout_.parameters.size(); ++i) {
     const int64_t end = i + 1 < layout_.parameters.size() ? padded_.parameters[i + 1].offset : padded_.parameter_count;
@@ -55,7 +68,9 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
   taken_.resize(buckets_.size());
   targets_.resize(buckets_.size());
   if (options_.reproducible == Reproducible::world) {
-    tree_ = std::make_unique<distributed::GradientReducer>(ranks, buckets_, distributed::ReducerOptions{static_cast<int>(parameters.micro_shards()), Reproducible::world, false});
+    tree_ = std::make_unique<distributed::GradientReducer>(
+        ranks, buckets_,
+        distributed::ReducerOptions{static_cast<int>(parameters.micro_shards()), Reproducible::world, false});
   }
   device_->run([this] {
     make_buffers();
@@ -82,7 +97,9 @@ void DeviceStep::make_buffers() {
   counts_ = torch::zeros({4}, real.dtype(torch::kInt32));
   partials_ = torch::zeros({norm_width}, real.dtype(torch::kFloat64));
   verdict_ = bytes_for<StepVerdict>(1, place);
-  batch_images_ = torch::zeros({micro, grid_.height, grid_.width, grid_.channels}, real.dtype(low_ ? torch::kBFloat16 : torch::kFloat32)).permute({0, 3, 1, 2});
+  batch_images_ = torch::zeros({micro, grid_.height, grid_.width, grid_.channels},
+                               real.dtype(low_ ? torch::kBFloat16 : torch::kFloat32))
+                      .permute({0, 3, 1, 2});
   batch_masks_ = torch::zeros({micro, 1, grid_.height, grid_.width}, real);
   const auto samples = static_cast<size_t>(std::max<int64_t>(mine_.second - mine_.first, 1) * micro);
   const size_t told = sizeof(StepOrders) + samples * (sizeof(int32_t) + 1);
@@ -91,8 +108,8 @@ void DeviceStep::make_buffers() {
   judged_ = static_cast<StepVerdict*>(device_->exchange_memory(sizeof(StepVerdict)));
 }
 
-// The network's parameters and running statistics become views of the flat buffers. Batch norms keep float32 weights: that is
-// what the kernels for bfloat16 take, and the others do not.
+// The network's parameters and running statistics become views of the flat buffers. Batch norms keep float32 weights:
+// that is what the kernels for bfloat16 take, and the others do not.
 void DeviceStep::view_weights() {
   const bool full_norms = parameters_.norm == "batch";
   auto named = model_->named_parameters();
@@ -107,7 +124,8 @@ void DeviceStep::view_weights() {
     take_gradients(parameter, [this, i](const torch::Tensor& gradient) { take(i, gradient); });
   }
   auto buffers = model_->named_buffers();
-  for (const auto& slot : layout_.statistics) buffers[slot.name].set_data(own_statistics_.narrow(0, slot.offset, slot.count).view(slot.shape));
+  for (const auto& slot : layout_.statistics)
+    buffers[slot.name].set_data(own_statistics_.narrow(0, slot.offset, slot.count).view(slot.shape));
 }
 
 // ---- the data set ----
@@ -118,7 +136,8 @@ const ResidentSamples& DeviceStep::resident(const std::vector<GridSample>& sampl
   return resident_.emplace(&samples, put_on_device(samples, grid_, normaliser_, *device_)).first->second;
 }
 
-void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
+void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
+                              int64_t step, double lr, bool interrupted) {
   StepOrders orders;
   orders.factors = factors_of(kind_, lr, parameters_.weight_decay, parameters_.momentum, updates_ + 1);
   orders.interrupted = interrupted ? 1.0f : 0.0f;
@@ -129,10 +148,12 @@ void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std:
   for (int shard = mine_.first; shard < mine_.second; ++shard) {
     for (const int index : micro_shard(order, step, shard, parameters_.global_batch, micro)) {
       *chosen++ = index;
-      *orientations++ = to_byte(draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
+      *orientations++ = to_byte(
+          draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
     }
   }
-  if (parameters_.dropout > 0) dropout_ = device_->generator(Draws(parameters_.seed, "dropout", {epoch, step, mine_.first}).bits(0));
+  if (parameters_.dropout > 0)
+    dropout_ = device_->generator(Draws(parameters_.seed, "dropout", {epoch, step, mine_.first}).bits(0));
 }
 
 // A batch of those samples that are listed from `first` on.
@@ -165,7 +186,8 @@ void DeviceStep::shard(const ResidentSamples& data, int index) {
   gather(data, index * parameters_.micro_batch);
   own_statistics_.zero_();
   const auto logits = model_(batch_images_, dropout_).to(torch::kFloat32).contiguous();
-  const auto loss = loss_of(parameters_.loss, logits, batch_masks_).sum() / static_cast<double>(parameters_.global_batch);
+  const auto loss =
+      loss_of(parameters_.loss, logits, batch_masks_).sum() / static_cast<double>(parameters_.global_batch);
   // The tail is known before backward begins: it rides in the first bucket.
   auto rest = tail();
   rest.narrow(0, 0, layout_.statistic_count).add_(own_statistics_, 1 / shards);
@@ -175,7 +197,8 @@ void DeviceStep::shard(const ResidentSamples& data, int index) {
   device_->tally({drawn.data_ptr<float>(), batch_masks_.data_ptr<float>(), drawn.numel(), counts});
   if (last_shard_ || tree_) {
     const double pixels = static_cast<double>(parameters_.global_batch) * grid_.height * grid_.width;
-    device_->figures({counts, pixels, reinterpret_cast<const StepOrders*>(orders_.data_ptr<uint8_t>()), rest.data_ptr<float>() + layout_.statistic_count});
+    device_->figures({counts, pixels, reinterpret_cast<const StepOrders*>(orders_.data_ptr<uint8_t>()),
+                      rest.data_ptr<float>() + layout_.statistic_count});
   }
   missing_.assign(buckets_.size(), 0);
   for (const size_t bucket : bucket_of_) ++missing_[bucket];
@@ -194,13 +217,16 @@ void DeviceStep::take(size_t slot, const torch::Tensor& gradient) {
 
 // All gradients of a bucket into the vector at once.
 void DeviceStep::flush(size_t bucket) {
-  if (first_shard_ || tree_) at::_foreach_copy_(targets_[bucket], taken_[bucket]);
-  else at::_foreach_add_(targets_[bucket], taken_[bucket]);
+  if (first_shard_ || tree_)
+    at::_foreach_copy_(targets_[bucket], taken_[bucket]);
+  else
+    at::_foreach_add_(targets_[bucket], taken_[bucket]);
   taken_[bucket].clear();
   targets_[bucket].clear();
   if (!last_shard_ || tree_ || !options_.overlap || ranks_.size() == 1) return;
   const auto& [begin, end] = buckets_[bucket];
-  device_->all_reduce(vector_at(static_cast<int64_t>(begin)), end - begin, "bucket " + std::to_string(bucket) + " of " + what_);
+  device_->all_reduce(vector_at(static_cast<int64_t>(begin)), end - begin,
+                      "bucket " + std::to_string(bucket) + " of " + what_);
 }
 
 void DeviceStep::update() {
@@ -231,17 +257,22 @@ void DeviceStep::whole_step(const ResidentSamples& data) {
   const int shards = mine_.second - mine_.first;
   device_->copy_in(orders_.data_ptr(), told_, static_cast<size_t>(orders_.numel()));
   counts_.zero_();
-  if (shards == 0) vector_.zero_();
-  else tail().zero_();
+  if (shards == 0)
+    vector_.zero_();
+  else
+    tail().zero_();
   for (int index = 0; index < shards; ++index) shard(data, index);
   if (shards == 0) {
     // Its wish to stop counts all the same.
     const auto* orders = reinterpret_cast<const StepOrders*>(orders_.data_ptr<uint8_t>());
-    device_->figures({reinterpret_cast<const uint32_t*>(counts_.data_ptr<int32_t>()), 1, orders, vector_at(padded_.parameter_count + layout_.statistic_count)});
+    device_->figures({reinterpret_cast<const uint32_t*>(counts_.data_ptr<int32_t>()), 1, orders,
+                      vector_at(padded_.parameter_count + layout_.statistic_count)});
   }
   if (ranks_.size() > 1 && (!options_.overlap || shards == 0)) {
     for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-      device_->all_reduce(vector_at(static_cast<int64_t>(buckets_[bucket].begin)), buckets_[bucket].end - buckets_[bucket].begin, "bucket " + std::to_string(bucket) + " of " + what_);
+      device_->all_reduce(vector_at(static_cast<int64_t>(buckets_[bucket].begin)),
+                          buckets_[bucket].end - buckets_[bucket].begin,
+                          "bucket " + std::to_string(bucket) + " of " + what_);
     }
   }
   device_->join();
@@ -285,13 +316,16 @@ void DeviceStep::enqueue(const std::vector<GridSample>& samples) {
   }
   PENSTOCK_CHECK(!recorded_ || recorded_samples_ == &samples, "a recorded step reads the samples it was recorded with");
   device_->run([&] {
-    if (recorded_) device_->replay();
-    else whole_step(data);
+    if (recorded_)
+      device_->replay();
+    else
+      whole_step(data);
   });
   ++eager_steps_;
 }
 
-StepResult DeviceStep::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
+StepResult DeviceStep::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
+                            int64_t step, double lr, bool interrupted) {
   what_ = "step " + std::to_string(updates_ + 1);
   write_orders(samples, order, epoch, step, lr, interrupted);
   try {
@@ -299,13 +333,17 @@ StepResult DeviceStep::step(const std::vector<GridSample>& samples, const std::v
   } catch (const c10::OutOfMemoryError&) {
     const auto [peak, limit] = device_->memory();
     const auto gib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
-    throw DeviceMemoryError(fmt::format("the memory of {} is not enough for micro_batch = {}: it held {:.1f} GiB at most, of {:.1f}", device_->name(), parameters_.micro_batch, gib(peak), gib(limit)));
+    throw DeviceMemoryError(
+        fmt::format("the memory of {} is not enough for micro_batch = {}: it held {:.1f} GiB at most, of {:.1f}",
+                    device_->name(), parameters_.micro_batch, gib(peak), gib(limit)));
   }
   device_->wait(what_);
   const float* f = judged_->figures;
   StepResult result{{f[0], f[1], f[2], f[3], f[4]}, judged_->norm, f[5] > 0, ""};
-  if (judged_->good != 0) ++updates_;
-  else result.fault = fault();
+  if (judged_->good != 0)
+    ++updates_;
+  else
+    result.fault = fault();
   return result;
 }
 
@@ -314,7 +352,8 @@ std::string DeviceStep::fault() const {
   const auto values = fetch(vector_);
   for (size_t i = 0; i < layout_.parameters.size(); ++i) {
     const auto begin = values.begin() + padded_.parameters[i].offset;
-    if (std::any_of(begin, begin + padded_.parameters[i].count, [](float value) { return !std::isfinite(value); })) return "the gradient of " + layout_.parameters[i].name;
+    if (std::any_of(begin, begin + padded_.parameters[i].count, [](float value) { return !std::isfinite(value); }))
+      return "the gradient of " + layout_.parameters[i].name;
   }
   return "the loss";
 }
@@ -330,21 +369,27 @@ Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
       for (int item = 0; item < items; ++item) body(0, item);
     });
   };
-  return validation_figures(ranks_, static_cast<int64_t>(samples.size()), micro, run, [&](int, int64_t first, int64_t real, double* row) {
-    auto* chosen = reinterpret_cast<int32_t*>(told_ + sizeof(StepOrders));
-    for (int64_t i = 0; i < micro; ++i) chosen[i] = static_cast<int32_t>(first + std::min(i, real - 1));  // padded to the fixed shape
-    std::memset(told_ + sizeof(StepOrders) + listed * static_cast<int64_t>(sizeof(int32_t)), 0, static_cast<size_t>(micro));
-    device_->copy_in(orders_.data_ptr(), told_, static_cast<size_t>(orders_.numel()));
-    gather(data, 0);
-    counts_.zero_();
-    const auto logits = model_(batch_images_).to(torch::kFloat32).contiguous();
-    const auto losses = loss_of(parameters_.loss, logits, batch_masks_).narrow(0, 0, real).to(torch::kFloat64).sum();
-    const int64_t pixels = int64_t{grid_.height} * grid_.width;
-    device_->tally({logits.data_ptr<float>(), batch_masks_.data_ptr<float>(), real * pixels, reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
-    row[0] = losses.item<double>();  // waits
-    const auto counts = counts_.to(torch::kCPU);
-    for (int i = 0; i < 4; ++i) row[i + 1] = static_cast<double>(counts.data_ptr<int32_t>()[i]) / static_cast<double>(pixels);
-  });
+  return validation_figures(
+      ranks_, static_cast<int64_t>(samples.size()), micro, run, [&](int, int64_t first, int64_t real, double* row) {
+        auto* chosen = reinterpret_cast<int32_t*>(told_ + sizeof(StepOrders));
+        for (int64_t i = 0; i < micro; ++i)
+          chosen[i] = static_cast<int32_t>(first + std::min(i, real - 1));  // padded to the fixed shape
+        std::memset(told_ + sizeof(StepOrders) + listed * static_cast<int64_t>(sizeof(int32_t)), 0,
+                    static_cast<size_t>(micro));
+        device_->copy_in(orders_.data_ptr(), told_, static_cast<size_t>(orders_.numel()));
+        gather(data, 0);
+        counts_.zero_();
+        const auto logits = model_(batch_images_).to(torch::kFloat32).contiguous();
+        const auto losses =
+            loss_of(parameters_.loss, logits, batch_masks_).narrow(0, 0, real).to(torch::kFloat64).sum();
+        const int64_t pixels = int64_t{grid_.height} * grid_.width;
+        device_->tally({logits.data_ptr<float>(), batch_masks_.data_ptr<float>(), real * pixels,
+                        reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
+        row[0] = losses.item<double>();  // waits
+        const auto counts = counts_.to(torch::kCPU);
+        for (int i = 0; i < 4; ++i)
+          row[i + 1] = static_cast<double>(counts.data_ptr<int32_t>()[i]) / static_cast<double>(pixels);
+      });
 }
 
 // ---- what a checkpoint carries ----

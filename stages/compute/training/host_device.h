@@ -1,5 +1,5 @@
-// The host as a StepDevice: what a GPU does, in plain loops in the same order of additions. It is the reference that kernels are
-// compared with, and trains in bfloat16 where there is no GPU.
+// The host as a StepDevice: what a GPU does, in plain loops in the same order of additions. It is the reference that
+// kernels are compared with, and trains in bfloat16 where there is no GPU.
 #pragma once
 
 #include <memory>

@@ -12,10 +12,12 @@ bool trains_on_gpus(const TrainParameters& parameters, distributed::Communicator
   return choose_cuda(parameters.norm == "sync" && parameters.device == "auto" ? "cpu" : parameters.device, ranks);
 }
 
-std::unique_ptr<TrainingStep> make_step(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, const Normaliser& normaliser,
+std::unique_ptr<TrainingStep> make_step(const TrainParameters& parameters, const Architecture& architecture,
+                                        const ShardIndex& grid, const Normaliser& normaliser,
                                         distributed::Communicator& ranks, int threads, StepOptions options) {
   const bool cuda = trains_on_gpus(parameters, ranks);
-  if (!cuda && parameters.precision == "fp32") return std::make_unique<TrainingState>(parameters, architecture, grid, normaliser, ranks, threads, options);
+  if (!cuda && parameters.precision == "fp32")
+    return std::make_unique<TrainingState>(parameters, architecture, grid, normaliser, ranks, threads, options);
   const bool world = parameters.reproducible == "world";
   options.reproducible = world ? distributed::Reproducible::world : distributed::Reproducible::run;
   options.overlap = parameters.overlap != "off";

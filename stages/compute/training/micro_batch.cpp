@@ -31,7 +31,8 @@ std::vector<int64_t> micro_batch_candidates(int64_t global_batch, int ranks) {
   return even.empty() ? some : even;
 }
 
-std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates, const std::function<bool(int64_t)>& fits) {
+std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates,
+                                       const std::function<bool(int64_t)>& fits) {
   // The largest first: usually it fits.
   if (candidates.empty()) return std::nullopt;
   if (fits(candidates.back())) return candidates.back();
@@ -40,20 +41,24 @@ std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates, c
   return *(beyond - 1);
 }
 
-int64_t fixed_micro_batch(distributed::Communicator& ranks, const fs::path& progress, std::vector<fs::path>& relatives, const std::function<int64_t()>& choose) {
+int64_t fixed_micro_batch(distributed::Communicator& ranks, const fs::path& progress, std::vector<fs::path>& relatives,
+                          const std::function<int64_t()>& choose) {
   int64_t fixed = 0;
   if (ranks.rank() == 0) {
     fixed = kept_in(progress);
-    for (auto relative = relatives.begin(); fixed == 0 && relative != relatives.end(); ++relative) fixed = kept_in(*relative);
+    for (auto relative = relatives.begin(); fixed == 0 && relative != relatives.end(); ++relative)
+      fixed = kept_in(*relative);
   }
   ranks.broadcast(distributed::buffer_of(&fixed, 1), 0, "the micro-batch of earlier attempts");
   if (fixed == 0) {
     std::vector<int64_t> all(ranks.size());
     int64_t mine = choose();
-    ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()), "the largest micro-batches");
+    ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()),
+                     "the largest micro-batches");
     fixed = *std::min_element(all.begin(), all.end());
   }
-  if (ranks.rank() == 0 && kept_in(progress) == 0) pipeline::write_file(progress / file_name, Value{{"micro_batch", fixed}}.dump() + "\n");
+  if (ranks.rank() == 0 && kept_in(progress) == 0)
+    pipeline::write_file(progress / file_name, Value{{"micro_batch", fixed}}.dump() + "\n");
   std::erase_if(relatives, [&](const fs::path& relative) { return kept_in(relative) != fixed; });
   return fixed;
 }

@@ -1,5 +1,5 @@
-// micro_batch = "auto": the value that a training works with. It is fixed at the first attempt and kept in the progress folder,
-// since other micro-batches mean other batch norms.
+// micro_batch = "auto": the value that a training works with. It is fixed at the first attempt and kept in the progress
+// folder, since other micro-batches mean other batch norms.
 #pragma once
 
 #include <filesystem>
@@ -11,16 +11,18 @@
 
 namespace penstock::stages {
 
-// What divides `global_batch` and gives each of `ranks` the same number of micro-shards, or at least one where that cannot be;
-// the smallest first.
+// What divides `global_batch` and gives each of `ranks` the same number of micro-shards, or at least one where that
+// cannot be; the smallest first.
 std::vector<int64_t> micro_batch_candidates(int64_t global_batch, int ranks);
 
 // The largest for which `fits` is true, when it is true up to some value and false beyond; nullopt: not even the first.
-std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates, const std::function<bool(int64_t)>& fits);
+std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates,
+                                       const std::function<bool(int64_t)>& fits);
 
-// Collective. The value that `progress` holds, else that of the first of `relatives` that holds one, else the smallest that any
-// rank's `choose` returns, which rank 0 then writes. Relatives that went with another are taken out of the list.
-int64_t fixed_micro_batch(distributed::Communicator& ranks, const std::filesystem::path& progress, std::vector<std::filesystem::path>& relatives,
-                          const std::function<int64_t()>& choose);
+// Collective. The value that `progress` holds, else that of the first of `relatives` that holds one, else the smallest
+// that any rank's `choose` returns, which rank 0 then writes. Relatives that went with another are taken out of the
+// list.
+int64_t fixed_micro_batch(distributed::Communicator& ranks, const std::filesystem::path& progress,
+                          std::vector<std::filesystem::path>& relatives, const std::function<int64_t()>& choose);
 
 }  // namespace penstock::stages

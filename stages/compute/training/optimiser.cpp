@@ -13,12 +13,19 @@ size_t blocks_of(size_t count) { return (count + block - 1) / block; }
 }  // namespace
 
 OptimiserKind kind_of(const TrainParameters& parameters) {
-  return parameters.optimizer == "sgd" ? OptimiserKind::sgd : parameters.optimizer == "adam" ? OptimiserKind::adam : OptimiserKind::adamw;
+  return parameters.optimizer == "sgd"    ? OptimiserKind::sgd
+         : parameters.optimizer == "adam" ? OptimiserKind::adam
+                                          : OptimiserKind::adamw;
 }
 
 Optimiser::Optimiser(const TrainParameters& parameters, size_t count)
-    : first(count), kind_(kind_of(parameters)),
-      weight_decay_(parameters.weight_decay), momentum_(parameters.momentum), clip_norm_(parameters.clip_norm), count_(count), squares_(blocks_of(count)) {
+    : first(count),
+      kind_(kind_of(parameters)),
+      weight_decay_(parameters.weight_decay),
+      momentum_(parameters.momentum),
+      clip_norm_(parameters.clip_norm),
+      count_(count),
+      squares_(blocks_of(count)) {
   if (kind_ != OptimiserKind::sgd) second.resize(count);
 }
 
@@ -34,7 +41,8 @@ double Optimiser::norm_of(const float* gradient, WorkerPool& pool) {
   return std::sqrt(sum);
 }
 
-void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step, WorkerPool& pool) {
+void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
+                       WorkerPool& pool) {
   const float scale = clip_scale(norm, clip_norm_);
   pool.run(static_cast<int>(blocks_of(count_)), [&](int, int index) {
     const size_t begin = static_cast<size_t>(index) * block;
@@ -42,7 +50,8 @@ void Optimiser::update(std::vector<float>& weights, const float* gradient, doubl
   });
 }
 
-void Optimiser::update_block(float* w, const float* gradient, size_t begin, size_t end, double lr, int64_t step, float scale) {
+void Optimiser::update_block(float* w, const float* gradient, size_t begin, size_t end, double lr, int64_t step,
+                             float scale) {
   float* m = first.data();
   float* v = second.data();
   const UpdateFactors factors = factors_of(kind_, lr, weight_decay_, momentum_, step);

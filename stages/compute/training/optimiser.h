@@ -13,24 +13,26 @@ namespace penstock::stages {
 
 OptimiserKind kind_of(const TrainParameters& parameters);
 
-// SGD with momentum (Sutskever et al. 2013, in PyTorch's form: v = momentum * v + g, w -= lr * v), Adam (Kingma and Ba 2015,
-// arXiv:1412.6980; decay added to the gradient) or AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101; decay of the
-// weights themselves). Each element depends on itself alone, and the norm is summed in blocks of a fixed size, so the result
-// hangs on no thread count.
+// SGD with momentum (Sutskever et al. 2013, in PyTorch's form: v = momentum * v + g, w -= lr * v), Adam (Kingma and Ba
+// 2015, arXiv:1412.6980; decay added to the gradient) or AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101; decay of
+// the weights themselves). Each element depends on itself alone, and the norm is summed in blocks of a fixed size, so
+// the result hangs on no thread count.
 class Optimiser {
  public:
   Optimiser(const TrainParameters& parameters, size_t count);
 
   // The Euclidean norm of a gradient; no number when one of its elements is none.
   double norm_of(const float* gradient, WorkerPool& pool);
-  // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the first
-  // update.
-  void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step, WorkerPool& pool);
+  // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the
+  // first update.
+  void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
+              WorkerPool& pool);
 
   std::vector<float> first, second;  // moments; SGD keeps its velocity in `first`, and `second` is empty
 
  private:
-  void update_block(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step, float scale);
+  void update_block(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step,
+                    float scale);
 
   OptimiserKind kind_;
   double weight_decay_, momentum_, clip_norm_;

@@ -3,20 +3,21 @@
 
 #include <vector>
 
-#include "stages/compute/model/normaliser.h"
 #include "stages/compute/data/shard_reader.h"
+#include "stages/compute/model/normaliser.h"
 #include "stages/compute/training/step_device.h"
 
 namespace penstock::stages {
 
-// images [S,H,W,C] and masks [S,H,W] of uint8; tables as GatherWork reads them (device_work.h): one for all, one a channel
-// (zscore) or one a sample (percentile).
+// images [S,H,W,C] and masks [S,H,W] of uint8; tables as GatherWork reads them (device_work.h): one for all, one a
+// channel (zscore) or one a sample (percentile).
 struct ResidentSamples {
   torch::Tensor images, masks, tables;
   int64_t sample_stride = 0, channel_stride = 0;
 };
 
 // Returns when they are there.
-ResidentSamples put_on_device(const std::vector<GridSample>& samples, const ShardIndex& grid, const Normaliser& normaliser, StepDevice& device);
+ResidentSamples put_on_device(const std::vector<GridSample>& samples, const ShardIndex& grid,
+                              const Normaliser& normaliser, StepDevice& device);
 
 }  // namespace penstock::stages

@@ -23,8 +23,8 @@ class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
 
 }  // namespace
 
-// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for the
-// first, and other arenas than the first give whole heaps back whatever the third says.
+// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for
+// the first, and other arenas than the first give whole heaps back whatever the third says.
 void keep_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_ARENA_MAX, 1);
@@ -43,7 +43,8 @@ Figures validation_figures(distributed::Communicator& ranks, int64_t count, int6
                            const std::function<void(int, const std::function<void(int, int)>&)>& run,
                            const std::function<void(int, int64_t, int64_t, double*)>& batch) {
   const auto batches = static_cast<int>((count + micro_batch - 1) / micro_batch);
-  // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank count.
+  // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank
+  // count.
   std::vector<double> rows(static_cast<size_t>(batches) * 5);
   const auto [first, last] = distributed::micro_shards_of(ranks.rank(), ranks.size(), batches);
   run(last - first, [&, first = first](int worker, int item) {
@@ -56,7 +57,8 @@ Figures validation_figures(distributed::Communicator& ranks, int64_t count, int6
   for (int index = 0; index < batches; ++index) {
     const double* row = &rows[static_cast<size_t>(index) * 5];
     figures.loss += row[0] / samples;
-    figures.tp += row[1] / samples, figures.fp += row[2] / samples, figures.fn += row[3] / samples, figures.tn += row[4] / samples;
+    figures.tp += row[1] / samples, figures.fp += row[2] / samples, figures.fn += row[3] / samples,
+        figures.tn += row[4] / samples;
   }
   return figures;
 }

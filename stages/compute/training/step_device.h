@@ -1,7 +1,9 @@
-// Where a DeviceStep runs: a GPU (cuda/cuda_device.h, in libpenstock_cuda.so), or the host as its reference (host_device.h).
+// Where a DeviceStep runs: a GPU (cuda/cuda_device.h, in libpenstock_cuda.so), or the host as its reference
+// (host_device.h).
 //
-// Work is done in the order of the calls, perhaps after they return; wait() is when the host may look. Called by one thread, but
-// for all_reduce(), which backward's threads call too. The collectives meet the same calls of the other ranks.
+// Work is done in the order of the calls, perhaps after they return; wait() is when the host may look. Called by one
+// thread, but for all_reduce(), which backward's threads call too. The collectives meet the same calls of the other
+// ranks.
 #pragma once
 
 #include <torch/torch.h>
@@ -37,14 +39,15 @@ class StepDevice {
   virtual void judge(const JudgeWork& work) = 0;
   virtual void update(const UpdateWork& work) = 0;
 
-  // Collective. Sums over all ranks, in place, beside the work that is enqueued after it; join() makes what follows wait for it.
+  // Collective. Sums over all ranks, in place, beside the work that is enqueued after it; join() makes what follows
+  // wait for it.
   virtual void all_reduce(float* values, size_t count, std::string_view what) = 0;
   virtual void join() = 0;
 
   // Makes the device and its order of work current while `work` runs. Everything above is called inside.
   virtual void run(const std::function<void()>& work) = 0;
-  // As run(), but records what is enqueued instead of doing it; replay() does it. False, and nothing was done, where there is
-  // no recording. `work` must not wait, and must have run before, so that nothing is made for the first time.
+  // As run(), but records what is enqueued instead of doing it; replay() does it. False, and nothing was done, where
+  // there is no recording. `work` must not wait, and must have run before, so that nothing is made for the first time.
   virtual bool record(const std::function<void()>& work) = 0;
   virtual void replay() = 0;
   // Blocks until all is done. `what` names it in the watchdog's report, the same on every rank.

@@ -44,11 +44,18 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context)
-    : parameters_(parameters), data_(data), context_(context), ranks_(context.ranks),
-      architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-      step_(make_step(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads, {reproducible_of(parameters), parameters.overlap == "on"})),
-      rules_(parameters), fingerprint_(fingerprint(ranks_.size(), context.threads, name_of(step_->reproducible()), step_->device_name())) {
+Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser,
+                 pipeline::StageContext& context)
+    : parameters_(parameters),
+      data_(data),
+      context_(context),
+      ranks_(context.ranks),
+      architecture_{data.grid.channels, parameters.base_channels, parameters.depth, parameters.norm,
+                    parameters.dropout},
+      step_(make_step(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads,
+                      {reproducible_of(parameters), parameters.overlap == "on"})),
+      rules_(parameters),
+      fingerprint_(fingerprint(ranks_.size(), context.threads, name_of(step_->reproducible()), step_->device_name())) {
   if (ranks_.rank() == 0) writer_.emplace(context.progress, static_cast<size_t>(parameters.keep));
   for (const GridSample& sample : data.train) ids_.push_back(sample.id);
   steps_per_epoch_ = steps_per_epoch(static_cast<int64_t>(data.train.size()), parameters.global_batch);
@@ -57,7 +64,9 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
 bool Trainer::train() {
   if (auto found = find(context_.relatives)) {
     restore(*found);
-    spdlog::info("{}: {} epoch {}, step {}", context_.stage, found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1, position());
+    spdlog::info("{}: {} epoch {}, step {}", context_.stage,
+                 found->folder == context_.progress ? "resuming at" : "going on from a shorter run at", epoch_ + 1,
+                 position());
   }
   if (context_.watch.has_end()) require_time();
   while (!is_over()) {
@@ -92,8 +101,9 @@ std::optional<FoundCheckpoint> Trainer::find(const std::vector<std::filesystem::
 // Cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts; by step, so that epochs have no edges.
 double Trainer::learning_rate() const {
   if (parameters_.schedule == "constant") return parameters_.lr;
-  const double done = (static_cast<double>(epoch_) + static_cast<double>(step_in_epoch_) / static_cast<double>(steps_per_epoch_)) /
-                      static_cast<double>(parameters_.epochs);
+  const double done =
+      (static_cast<double>(epoch_) + static_cast<double>(step_in_epoch_) / static_cast<double>(steps_per_epoch_)) /
+      static_cast<double>(parameters_.epochs);
   return parameters_.lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 
@@ -137,9 +147,11 @@ bool Trainer::run_epoch() {
 bool Trainer::survive(const std::string& fault) {
   const std::string what = fmt::format("at step {} {} is no number", position() + 1, fault);
   if (parameters_.on_nan == "stop") {
-    throw Error(ExitCode::data, fmt::format("{}; a smaller lr than {}, clip_norm, or on_nan = \"skip\" may help", what, parameters_.lr));
+    throw Error(ExitCode::data, fmt::format("{}; a smaller lr than {}, clip_norm, or on_nan = \"skip\" may help", what,
+                                            parameters_.lr));
   }
-  if (++faults_ > most_faults) throw Error(ExitCode::data, fmt::format("{}, and so it was {} times in a row", what, most_faults));
+  if (++faults_ > most_faults)
+    throw Error(ExitCode::data, fmt::format("{}, and so it was {} times in a row", what, most_faults));
   passed_over_.insert(position());
   context_.events.emit("fault", {{"step", position() + 1}, {"what", fault}, {"policy", parameters_.on_nan}});
   if (parameters_.on_nan == "skip") {
@@ -159,7 +171,8 @@ bool Trainer::survive(const std::string& fault) {
 
 // With "auto", the first steps go by turns with and without; the bits are the same either way.
 void Trainer::choose_overlap() {
-  if (parameters_.overlap != "auto" || !step_->may_choose_overlap() || ranks_.size() == 1 || tried_ > 2 * overlap_tries) return;
+  if (parameters_.overlap != "auto" || !step_->may_choose_overlap() || ranks_.size() == 1 || tried_ > 2 * overlap_tries)
+    return;
   if (tried_ == 2 * overlap_tries) {
     uint8_t better = median_of(tried_seconds_[1]) < median_of(tried_seconds_[0]);
     ranks_.broadcast(distributed::buffer_of(&better, 1), 0, "whether overlap pays");
@@ -178,10 +191,12 @@ void Trainer::check_agreement() const {
   const uint64_t mine = digest_of_weights(reached.parameters, reached.statistics).leading_bits();
   std::vector<uint64_t> all(ranks_.size());
   uint64_t sent = mine;
-  ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()), "comparing weights");
+  ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()),
+                    "comparing weights");
   for (size_t rank = 1; rank < all.size(); ++rank) {
     if (all[rank] == all[0]) continue;
-    throw Error(ExitCode::ranks, fmt::format("after step {} the weights of rank {} differ from those of rank 0 ({:016x}, {:016x}); is a memory or processor faulty?",
+    throw Error(ExitCode::ranks, fmt::format("after step {} the weights of rank {} differ from those of rank 0 "
+                                             "({:016x}, {:016x}); is a memory or processor faulty?",
                                              position(), rank, all[rank], all[0]));
   }
 }
@@ -193,7 +208,10 @@ void Trainer::record_step(const StepResult& result, double seconds) {
   images_seen_ += parameters_.global_batch;
   training_seconds_ += seconds;
   if (tried_ >= 1 && tried_ <= 2 * overlap_tries) tried_seconds_[(tried_ - 1) % 2].push_back(seconds);
-  context_.events.emit("step", {{"step", position()}, {"epoch", epoch_ + 1}, {"loss", f.loss}, {"gradient_norm", result.gradient_norm},
+  context_.events.emit("step", {{"step", position()},
+                                {"epoch", epoch_ + 1},
+                                {"loss", f.loss},
+                                {"gradient_norm", result.gradient_norm},
                                 {"images_per_second", static_cast<double>(parameters_.global_batch) / seconds}});
 }
 
@@ -231,10 +249,12 @@ void Trainer::end_epoch() {
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
   const Value& shown = row.at("validation").is_null() ? row.at("train") : row.at("validation");
-  spdlog::info("{}: epoch {}/{}: loss {:.4f}, validation loss {:.4f}, F1 {:.4f}{}, {:.1f} images/s", context_.stage, epoch_, parameters_.epochs,
-               row.at("train").at("loss").get<double>(), shown.at("loss").get<double>(), shown.at("f1").get<double>(), decision[0] ? " (best)" : "", rate);
+  spdlog::info("{}: epoch {}/{}: loss {:.4f}, validation loss {:.4f}, F1 {:.4f}{}, {:.1f} images/s", context_.stage,
+               epoch_, parameters_.epochs, row.at("train").at("loss").get<double>(), shown.at("loss").get<double>(),
+               shown.at("f1").get<double>(), decision[0] ? " (best)" : "", rate);
   if (stopped_early_) {
-    spdlog::info("{}: stops early: {} has not improved by {} for {} epochs", context_.stage, parameters_.stop_monitor, parameters_.stop_min_delta, parameters_.stop_patience);
+    spdlog::info("{}: stops early: {} has not improved by {} for {} epochs", context_.stage, parameters_.stop_monitor,
+                 parameters_.stop_min_delta, parameters_.stop_patience);
   }
   Value event = row;
   event["best"] = decision[0] != 0;
@@ -242,7 +262,8 @@ void Trainer::end_epoch() {
   epoch_times_.push_back({{"epoch", epoch_}, {"seconds", seconds}, {"images_per_second", rate}});
   epochs_.push_back(std::move(row));
   // The best epoch's weights are worth an early checkpoint, as far as that costs little.
-  if (decision[0] && writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2) save();
+  if (decision[0] && writer_ && seconds_since(last_save_) >= checkpoint_interval(parameters_, writer_->cost()) / 2)
+    save();
 }
 
 // Rank 0: a snapshot, which a thread writes while training goes on.
@@ -251,11 +272,20 @@ void Trainer::save() {
   const auto since = Clock::now();
   const auto doing = context_.watch.saving(fmt::format("step {} in {}", position(), context_.progress.string()));
   StepState state = step_->state();
-  Checkpoint checkpoint{{{"sums", sums_}, {"updates", state.updates}, {"passed_over", passed_over_}, {"resumed_at", resumed_at_}, {"epoch_times", epoch_times_},
+  Checkpoint checkpoint{{{"sums", sums_},
+                         {"updates", state.updates},
+                         {"passed_over", passed_over_},
+                         {"resumed_at", resumed_at_},
+                         {"epoch_times", epoch_times_},
                          {"fingerprint", fingerprint_}},
-                        std::move(state.weights.parameters), std::move(state.weights.statistics), std::move(state.first), std::move(state.second),
-                        best_weights_.parameters, best_weights_.statistics};
-  writer_->save(std::move(checkpoint), {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}}, since);
+                        std::move(state.weights.parameters),
+                        std::move(state.weights.statistics),
+                        std::move(state.first),
+                        std::move(state.second),
+                        best_weights_.parameters,
+                        best_weights_.statistics};
+  writer_->save(std::move(checkpoint), {position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}},
+                since);
   last_save_ = Clock::now();
   context_.events.emit("checkpoint", {{"step", position()}});
 }
@@ -269,8 +299,10 @@ void Trainer::require_time() {
   uint8_t fits = context_.watch.seconds_left() > context_.watch.seconds_to_stop();
   ranks_.broadcast(distributed::buffer_of(&fits, 1), 0, "whether the time is enough");
   if (fits) return;
-  throw Error(ExitCode::environment, fmt::format("saving takes {:.1f} s, and the {:.1f} s that are left leave no time to train and to save in time; give it more (--time-budget, the job's limit)",
-                                                 seconds, std::max(0.0, context_.watch.seconds_left())));
+  throw Error(ExitCode::environment,
+              fmt::format("saving takes {:.1f} s, and the {:.1f} s that are left leave no time to train and to save in "
+                          "time; give it more (--time-budget, the job's limit)",
+                          seconds, std::max(0.0, context_.watch.seconds_left())));
 }
 
 // Once, when it is known how long saving takes here, unless the job knows its end anyway.
@@ -279,7 +311,8 @@ void Trainer::advise_on_stopping() {
   const CheckpointCost cost = writer_->cost();
   advised_ = cost.count > 0;
   const auto steps = static_cast<double>(images_seen_ / parameters_.global_batch);
-  if (const std::string advice = stopping_advice(ranks_.size(), training_seconds_ / steps, cost); !advice.empty()) spdlog::info("{}: {}", context_.stage, advice);
+  if (const std::string advice = stopping_advice(ranks_.size(), training_seconds_ / steps, cost); !advice.empty())
+    spdlog::info("{}: {}", context_.stage, advice);
 }
 
 // Whatever was begun is on disk after it.
@@ -299,7 +332,10 @@ void Trainer::restore(const FoundCheckpoint& found) {
   passed_over_ = state.at("passed_over").get<std::set<int64_t>>();
   resumed_at_ = state.at("resumed_at");
   epoch_times_ = state.at("epoch_times");
-  step_->load({{checkpoint.parameters, checkpoint.statistics}, checkpoint.first_moment, checkpoint.second_moment, state.at("updates")});
+  step_->load({{checkpoint.parameters, checkpoint.statistics},
+               checkpoint.first_moment,
+               checkpoint.second_moment,
+               state.at("updates")});
   best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
   resumed_at_.push_back(manifest.step);
 
@@ -309,20 +345,25 @@ void Trainer::restore(const FoundCheckpoint& found) {
   stopped_early_ = rules_.replay(epochs_, &stopped_before).stop && epoch_ < parameters_.epochs;
   uint8_t gives_up = 0;
   if (ranks_.rank() == 0) {
-    const auto last = [&](const Value& row) { return row.at("epoch") == epoch_ && (stopped_early_ || epoch_ == parameters_.epochs); };
+    const auto last = [&](const Value& row) {
+      return row.at("epoch") == epoch_ && (stopped_early_ || epoch_ == parameters_.epochs);
+    };
     for (const Value& row : epochs_) gives_up = !goes_on(row, last(row)) || gives_up;
   }
   ranks_.broadcast(distributed::buffer_of(&gives_up, 1), 0, "early stopping of the sweep");
   given_up_ = gives_up != 0;
 
   const std::string different = differences_of(state.at("fingerprint"), fingerprint_);
-  if (!different.empty()) spdlog::warn("{}: the checkpoint was made with other circumstances ({}): it goes on, but perhaps not bit for bit", context_.stage, different);
+  if (!different.empty())
+    spdlog::warn("{}: the checkpoint was made with other circumstances ({}): it goes on, but perhaps not bit for bit",
+                 context_.stage, different);
 }
 
 void Trainer::start_from(const Weights& weights) { step_->load_weights(weights); }
 
 Weights Trainer::final_weights() const {
-  return parameters_.final_weights == "best" && !best_weights_.parameters.empty() ? best_weights_ : step_->current_weights();
+  return parameters_.final_weights == "best" && !best_weights_.parameters.empty() ? best_weights_
+                                                                                  : step_->current_weights();
 }
 
 Value Trainer::curves() const {
@@ -357,8 +398,12 @@ Value Trainer::telemetry() const {
           {"resumed_at_steps", resumed_at_},
           {"overlap", overlaps_},
           {"passed_over", passed_over_},
-          {"checkpoints", {{"count", cost.count}, {"blocked_seconds", cost.blocked_seconds}, {"writer_seconds", cost.writer_seconds},
-                           {"write_seconds", cost.write_seconds}, {"bytes", cost.bytes}}}};
+          {"checkpoints",
+           {{"count", cost.count},
+            {"blocked_seconds", cost.blocked_seconds},
+            {"writer_seconds", cost.writer_seconds},
+            {"write_seconds", cost.write_seconds},
+            {"bytes", cost.bytes}}}};
 }
 
 }  // namespace penstock::stages

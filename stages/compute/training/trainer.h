@@ -23,17 +23,18 @@ struct TrainData {
 
 class Trainer {
  public:
-  Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser, pipeline::StageContext& context);
+  Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser,
+          pipeline::StageContext& context);
 
   // Collective. Starts from these weights instead of random ones, unless a checkpoint is there.
   void start_from(const Weights& weights);
-  // Collective. Trains to the end, from the newest checkpoint when there is one, else from what a shorter run of the family
-  // kept. False on every rank: given up by the sweep, with its state saved. Throws Error(interrupted) on every rank after
-  // saving, when any rank was asked to stop; Error(data) when the loss is no number.
+  // Collective. Trains to the end, from the newest checkpoint when there is one, else from what a shorter run of the
+  // family kept. False on every rank: given up by the sweep, with its state saved. Throws Error(interrupted) on every
+  // rank after saving, when any rank was asked to stop; Error(data) when the loss is no number.
   bool train();
 
-  // Collective. The same steps again, from the checkpoint to `until` finished steps, saving nothing. Returns the digest of
-  // weights and running statistics.
+  // Collective. The same steps again, from the checkpoint to `until` finished steps, saving nothing. Returns the digest
+  // of weights and running statistics.
   std::string replay(int64_t until);
 
   Weights final_weights() const;
@@ -72,8 +73,8 @@ class Trainer {
   int64_t steps_per_epoch_;
 
   // What a checkpoint carries, beside the arrays.
-  int64_t epoch_ = 0;          // finished epochs
-  int64_t step_in_epoch_ = 0;  // finished steps of the next one
+  int64_t epoch_ = 0;                                  // finished epochs
+  int64_t step_in_epoch_ = 0;                          // finished steps of the next one
   std::vector<double> sums_ = std::vector<double>(6);  // of the epoch's figures so far, and their number
   std::set<int64_t> passed_over_;                      // steps (from 0) without a number
   pipeline::Value epochs_ = pipeline::Value::array();

@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using pipeline::Value;
 
-constexpr double share_for_saving = 0.006;             // of the time; twice that while each epoch is the best so far
-constexpr double mpirun_grace = 1;                     // seconds between SIGTERM and SIGKILL; Open MPI 4.1
-constexpr double first_interval = 10;                  // seconds, before it is known what saving costs
+constexpr double share_for_saving = 0.006;  // of the time; twice that while each epoch is the best so far
+constexpr double mpirun_grace = 1;          // seconds between SIGTERM and SIGKILL; Open MPI 4.1
+constexpr double first_interval = 10;       // seconds, before it is known what saving costs
 constexpr double shortest_interval = 2, longest_interval = 600;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -32,7 +32,8 @@ double thread_cpu_seconds() {
 
 std::optional<FoundCheckpoint> load_first(const std::vector<Adoptable>& candidates) {
   for (const Adoptable& one : candidates) {
-    if (auto checkpoint = load_checkpoint(one.folder, one.manifest)) return FoundCheckpoint{one.folder, one.manifest, std::move(*checkpoint)};
+    if (auto checkpoint = load_checkpoint(one.folder, one.manifest))
+      return FoundCheckpoint{one.folder, one.manifest, std::move(*checkpoint)};
   }
   return std::nullopt;
 }
@@ -48,7 +49,8 @@ std::vector<Adoptable> in_folder(const fs::path& folder) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(fs::path folder, size_t kept) : folder_(std::move(folder), kept), thread_([this] { work(); }) {}
+CheckpointWriter::CheckpointWriter(fs::path folder, size_t kept)
+    : folder_(std::move(folder), kept), thread_([this] { work(); }) {}
 
 CheckpointWriter::~CheckpointWriter() {
   {
@@ -122,11 +124,14 @@ std::string stopping_advice(int ranks, double step_seconds, const CheckpointCost
   if (ranks == 1 || cost.count == 0) return "";
   const double seconds = step_seconds + cost.write_seconds / static_cast<double>(cost.count);
   if (seconds < mpirun_grace) return "";
-  return fmt::format("a step and a save take {:.1f} s, and mpirun leaves its ranks {:.0f} s after SIGTERM: send it SIGUSR1 to stop without losing steps, or give --time-budget", seconds,
-                     mpirun_grace);
+  return fmt::format(
+      "a step and a save take {:.1f} s, and mpirun leaves its ranks {:.0f} s after SIGTERM: send it SIGUSR1 to stop "
+      "without losing steps, or give --time-budget",
+      seconds, mpirun_grace);
 }
 
-std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks, const fs::path& folder, const std::vector<fs::path>& relatives,
+std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks, const fs::path& folder,
+                                               const std::vector<fs::path>& relatives,
                                                const TrainParameters& parameters) {
   std::optional<FoundCheckpoint> found;
   if (ranks.rank() == 0) {
@@ -135,7 +140,8 @@ std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks,
     if (!found) found = load_first(adoptable_checkpoints(parameters, relatives, &refusal));
   }
   const std::string chosen = distributed::broadcast_text(
-      ranks, found ? Value{{"folder", found->folder.string()}, {"step", found->manifest.step}}.dump() : "", 0, "the checkpoint to resume from");
+      ranks, found ? Value{{"folder", found->folder.string()}, {"step", found->manifest.step}}.dump() : "", 0,
+      "the checkpoint to resume from");
   if (chosen.empty()) return std::nullopt;
   const Value place = Value::parse(chosen);
   if (ranks.rank() != 0) {
@@ -145,25 +151,34 @@ std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks,
   }
   distributed::Outcome mine;
   if (!found) {
-    mine = {ExitCode::ranks, fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system that all ranks share",
-                                         ranks.rank(), place.at("step").get<int64_t>(), place.at("folder").get<std::string>())};
+    mine = {ExitCode::ranks,
+            fmt::format("rank {} does not see the checkpoint of step {} in {}; the store must lie on a file system "
+                        "that all ranks share",
+                        ranks.rank(), place.at("step").get<int64_t>(), place.at("folder").get<std::string>())};
   }
   // Also keeps rank 0 from writing the next checkpoint while others still read this one.
-  if (const auto all = distributed::agree(ranks, mine, "reading the checkpoint"); all.rank >= 0) throw Error(all.outcome.code, all.outcome.message);
+  if (const auto all = distributed::agree(ranks, mine, "reading the checkpoint"); all.rank >= 0)
+    throw Error(all.outcome.code, all.outcome.message);
   return found;
 }
 
 Value fingerprint(int ranks, int threads, const std::string& reproducible, const std::string& device) {
-  return {{"penstock", PENSTOCK_VERSION}, {"LibTorch", TORCH_VERSION}, {"instructions", at::get_cpu_capability()},
-          {"compiler", __VERSION__},      {"ranks", ranks},            {"threads", threads},
-          {"reproducible", reproducible}, {"device", device}};
+  return {{"penstock", PENSTOCK_VERSION},
+          {"LibTorch", TORCH_VERSION},
+          {"instructions", at::get_cpu_capability()},
+          {"compiler", __VERSION__},
+          {"ranks", ranks},
+          {"threads", threads},
+          {"reproducible", reproducible},
+          {"device", device}};
 }
 
 std::string differences_of(const Value& before, const Value& now) {
   const bool any_ranks = before.value("reproducible", "") == "world" && now.value("reproducible", "") == "world";
   std::string text;
   for (const auto& [name, value] : now.items()) {
-    const Value old = before.value(name, name == "device" ? Value("cpu") : Value(nullptr));  // older checkpoints do not name it
+    const Value old =
+        before.value(name, name == "device" ? Value("cpu") : Value(nullptr));  // older checkpoints do not name it
     if (old == value || (any_ranks && (name == "ranks" || name == "threads"))) continue;
     const auto shown = [](const Value& one) { return one.is_string() ? one.get<std::string>() : one.dump(); };
     text += fmt::format("{}{} {} -> {}", text.empty() ? "" : ", ", name, shown(old), shown(value));

@@ -22,7 +22,8 @@ std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor&
   std::array<int64_t, 4> counts = {};
   for (int64_t i = 0; i < pixels; ++i) ++counts[z[i] > 0 ? (t[i] > 0 ? 0 : 1) : (t[i] > 0 ? 2 : 3)];
   std::array<float, 4> shares;
-  for (int i = 0; i < 4; ++i) shares[i] = static_cast<float>(static_cast<double>(counts[i]) / static_cast<double>(pixels));
+  for (int i = 0; i < 4; ++i)
+    shares[i] = static_cast<float>(static_cast<double>(counts[i]) / static_cast<double>(pixels));
   return shares;
 }
 
@@ -43,8 +44,9 @@ namespace {
 
 void require_share(const TrainParameters& parameters, const distributed::Communicator& ranks) {
   if (ranks.size() <= parameters.micro_shards()) return;
-  throw Error(ExitCode::config, "norm = \"sync\" needs every rank to have samples: " + std::to_string(ranks.size()) + " ranks share " +
-                                    std::to_string(parameters.micro_shards()) + " micro-shards; a larger global_batch or smaller micro_batch gives each one");
+  throw Error(ExitCode::config, "norm = \"sync\" needs every rank to have samples: " + std::to_string(ranks.size()) +
+                                    " ranks share " + std::to_string(parameters.micro_shards()) +
+                                    " micro-shards; a larger global_batch or smaller micro_batch gives each one");
 }
 
 }  // namespace
@@ -55,12 +57,21 @@ std::vector<distributed::Bucket> TrainingState::buckets() const {
   return gradient_buckets(slots, layout_.statistic_count);
 }
 
-TrainingState::TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
-                             distributed::Communicator& ranks, int threads, const StepOptions& options)
-    : optimiser(parameters, static_cast<size_t>(layout_of(UNet(architecture)).parameter_count)), parameters_(parameters), grid_(grid),
-      normaliser_(std::move(normaliser)), ranks_(ranks), layout_(layout_of(UNet(architecture))), together_(architecture.norm == "sync"),
-      reproducible_(together_ ? distributed::Reproducible::run : options.reproducible), items_(items_of(parameters, ranks.size())), pool_(threads) {
-  for (const std::string& change : parameters.augment) (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
+TrainingState::TrainingState(const TrainParameters& parameters, const Architecture& architecture,
+                             const ShardIndex& grid, Normaliser normaliser, distributed::Communicator& ranks,
+                             int threads, const StepOptions& options)
+    : optimiser(parameters, static_cast<size_t>(layout_of(UNet(architecture)).parameter_count)),
+      parameters_(parameters),
+      grid_(grid),
+      normaliser_(std::move(normaliser)),
+      ranks_(ranks),
+      layout_(layout_of(UNet(architecture))),
+      together_(architecture.norm == "sync"),
+      reproducible_(together_ ? distributed::Reproducible::run : options.reproducible),
+      items_(items_of(parameters, ranks.size())),
+      pool_(threads) {
+  for (const std::string& change : parameters.augment)
+    (change == "flip" ? augmentation_.flip : augmentation_.rotate) = true;
   initialise(layout_, parameters.seed, weights.parameters, weights.statistics);
   if (together_) require_share(parameters, ranks);
   const distributed::ReducerOptions how{items_, reproducible_, options.overlap};
@@ -68,7 +79,8 @@ TrainingState::TrainingState(const TrainParameters& parameters, const Architectu
   slots_in_bucket_.resize(reducer_->buckets().size());
   for (const auto& slot : layout_.parameters) ++slots_in_bucket_[bucket_of(slot)];
   for (int worker = 0; worker < threads; ++worker) {
-    replicas_.push_back(std::make_unique<Replica>(Replica{UNet(architecture), weights.statistics, make_batch(parameters.micro_batch, grid), {}, 0, {}}));
+    replicas_.push_back(std::make_unique<Replica>(
+        Replica{UNet(architecture), weights.statistics, make_batch(parameters.micro_batch, grid), {}, 0, {}}));
     watch(*replicas_.back());
   }
   if (!together_) return;
@@ -76,7 +88,9 @@ TrainingState::TrainingState(const TrainParameters& parameters, const Architectu
   const auto [first, last] = shards_of_item(ranks.rank());
   replicas_.front()->share = make_batch((last - first) * parameters.micro_batch, grid);
   norm_ranks_ = ranks.duplicate("the norms' own ranks");
-  replicas_.front()->model->sum_over_ranks([this](double* values, size_t count) { norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums"); });
+  replicas_.front()->model->sum_over_ranks([this](double* values, size_t count) {
+    norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums");
+  });
 }
 
 // The micro-shards that are worked on at once: one, or with synchronised norms all of a rank's.
@@ -91,14 +105,16 @@ size_t TrainingState::bucket_of(const FlatLayout::Slot& slot) const {
   return bucket;
 }
 
-// Makes the replica's parameters views of the common weights, and has each gradient copied to its place when it is there.
+// Makes the replica's parameters views of the common weights, and has each gradient copied to its place when it is
+// there.
 void TrainingState::watch(Replica& replica) {
   alias(replica.model, layout_, weights.parameters.data(), replica.statistics.data());
   auto named = replica.model->named_parameters();
   for (const auto& slot : layout_.parameters) {
     const size_t bucket = bucket_of(slot);
     take_gradients(named[slot.name], [this, &replica, &slot, bucket](const torch::Tensor& gradient) {
-      torch::from_blob(reducer_->input(replica.item) + slot.offset, slot.shape).copy_(gradient);  // whatever its strides
+      torch::from_blob(reducer_->input(replica.item) + slot.offset, slot.shape)
+          .copy_(gradient);  // whatever its strides
       if (--replica.missing[bucket] == 0) reducer_->ready(replica.item, bucket);
     });
   }
@@ -125,7 +141,8 @@ void TrainingState::load(const StepState& state) {
   updates = state.updates;
 }
 
-StepResult TrainingState::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) {
+StepResult TrainingState::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
+                               int64_t step, double lr, bool interrupted) {
   reducer_->begin("step " + std::to_string(updates + 1));
   const auto [first, last] = reducer_->mine();
   pool_.run(last - first, [&, first = first](int worker, int item) {
@@ -135,17 +152,21 @@ StepResult TrainingState::step(const std::vector<GridSample>& samples, const std
     for (int shard = first_shard; shard < last_shard; ++shard) {
       for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
         chosen.push_back(&samples[index]);
-        orientations.push_back(draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
+        orientations.push_back(
+            draw_orientation(augmentation_, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width));
       }
     }
-    run_item(*replicas_[together_ ? 0 : worker], chosen, orientations, epoch, step, first + item, interrupted && item == 0);
+    run_item(*replicas_[together_ ? 0 : worker], chosen, orientations, epoch, step, first + item,
+             interrupted && item == 0);
   });
   const float* sum = reducer_->finish();
   const float* statistics = sum + layout_.parameter_count;
   const float* figures = statistics + layout_.statistic_count;
   const auto items = static_cast<double>(items_);
   StepResult result{{figures[0], figures[1] / items, figures[2] / items, figures[3] / items, figures[4] / items},
-                    optimiser.norm_of(sum, pool_), figures[5] > 0, ""};
+                    optimiser.norm_of(sum, pool_),
+                    figures[5] > 0,
+                    ""};
   // Every rank has the same sum, so all find the same fault.
   if (!std::isfinite(result.figures.loss) || !std::isfinite(result.gradient_norm)) {
     result.fault = fault_in(sum);
@@ -161,13 +182,15 @@ StepResult TrainingState::step(const std::vector<GridSample>& samples, const std
 std::string TrainingState::fault_in(const float* sum) const {
   for (const auto& slot : layout_.parameters) {
     const float* values = sum + slot.offset;
-    if (std::any_of(values, values + slot.count, [](float value) { return !std::isfinite(value); })) return "the gradient of " + slot.name;
+    if (std::any_of(values, values + slot.count, [](float value) { return !std::isfinite(value); }))
+      return "the gradient of " + slot.name;
   }
   return "the loss";
 }
 
-void TrainingState::run_item(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations,
-                             int64_t epoch, int64_t step, int item, bool interrupted) {
+void TrainingState::run_item(Replica& replica, const std::vector<const GridSample*>& samples,
+                             const std::vector<Orientation>& orientations, int64_t epoch, int64_t step, int item,
+                             bool interrupted) {
   replica.item = item;
   replica.missing = slots_in_bucket_;
   Batch& batch = together_ ? replica.share : replica.batch;
@@ -179,7 +202,8 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
     dropout = at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item}).bits(0));
   }
   const auto logits = replica.model(batch.images, dropout);
-  const auto loss = loss_of(parameters_.loss, logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
+  const auto loss =
+      loss_of(parameters_.loss, logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
 
   // The tail is known before backward begins: it rides in the first bucket.
   const auto items = static_cast<float>(items_);
@@ -190,7 +214,8 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
   const auto count = static_cast<int64_t>(samples.size());
   const auto shares = shares_of(logits.detach().contiguous(), batch.masks, count);
   // Ranks' shares of a batch may differ by a micro-shard; micro-shards do not.
-  const float weight = together_ ? static_cast<float>(count) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
+  const float weight =
+      together_ ? static_cast<float>(count) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
   for (size_t i = 0; i < shares.size(); ++i) figures[1 + i] = shares[i] * weight;
   figures[5] = interrupted;
   loss.backward();
@@ -200,20 +225,23 @@ void TrainingState::run_item(Replica& replica, const std::vector<const GridSampl
 Figures TrainingState::validate(const std::vector<GridSample>& samples) {
   const int64_t micro = parameters_.micro_batch;
   const auto run = [this](int items, const std::function<void(int, int)>& body) { pool_.run(items, body); };
-  return validation_figures(ranks_, static_cast<int64_t>(samples.size()), micro, run, [&](int worker, int64_t first, int64_t real, double* row) {
-    const torch::NoGradGuard no_gradients;
-    Replica& replica = *replicas_[worker];
-    std::vector<const GridSample*> chosen;
-    for (int64_t i = 0; i < micro; ++i) chosen.push_back(&samples[first + std::min(i, real - 1)]);  // padded to the fixed shape
-    fill_batch(replica.batch, chosen, {}, normaliser_, grid_);
-    replica.statistics = weights.statistics;
-    replica.model->eval();
-    const auto logits = replica.model(replica.batch.images).contiguous();
-    const auto losses = loss_of(parameters_.loss, logits, replica.batch.masks);
-    for (int64_t i = 0; i < real; ++i) row[0] += losses.data_ptr<float>()[i];
-    const auto shares = shares_of(logits, replica.batch.masks, real);
-    for (int i = 0; i < 4; ++i) row[i + 1] = static_cast<double>(shares[i]) * static_cast<double>(real);
-  });
+  return validation_figures(ranks_, static_cast<int64_t>(samples.size()), micro, run,
+                            [&](int worker, int64_t first, int64_t real, double* row) {
+                              const torch::NoGradGuard no_gradients;
+                              Replica& replica = *replicas_[worker];
+                              std::vector<const GridSample*> chosen;
+                              for (int64_t i = 0; i < micro; ++i)
+                                chosen.push_back(&samples[first + std::min(i, real - 1)]);  // padded to the fixed shape
+                              fill_batch(replica.batch, chosen, {}, normaliser_, grid_);
+                              replica.statistics = weights.statistics;
+                              replica.model->eval();
+                              const auto logits = replica.model(replica.batch.images).contiguous();
+                              const auto losses = loss_of(parameters_.loss, logits, replica.batch.masks);
+                              for (int64_t i = 0; i < real; ++i) row[0] += losses.data_ptr<float>()[i];
+                              const auto shares = shares_of(logits, replica.batch.masks, real);
+                              for (int i = 0; i < 4; ++i)
+                                row[i + 1] = static_cast<double>(shares[i]) * static_cast<double>(real);
+                            });
 }
 
 }  // namespace penstock::stages

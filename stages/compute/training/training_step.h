@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "stages/compute/training/batches.h"
 #include "stages/compute/scores/metrics.h"
+#include "stages/compute/training/batches.h"
 #include "stages/compute/training/optimiser.h"
 #include "stages/compute/training/step.h"
 #include "stages/compute/training/worker_pool.h"
@@ -15,11 +15,12 @@ namespace penstock::stages {
 // Flat weights, their optimiser's state, and per worker a replica that aliases them.
 class TrainingState final : public TrainingStep {
  public:
-  TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid, Normaliser normaliser,
-                distributed::Communicator& ranks, int threads, const StepOptions& options);
+  TrainingState(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+                Normaliser normaliser, distributed::Communicator& ranks, int threads, const StepOptions& options);
   ~TrainingState() override;
 
-  StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step, double lr, bool interrupted) override;
+  StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step,
+                  double lr, bool interrupted) override;
 
   Figures validate(const std::vector<GridSample>& samples) override;
   void set_overlap(bool overlap) override { reducer_->set_overlap(overlap); }
@@ -39,8 +40,8 @@ class TrainingState final : public TrainingStep {
 
  private:
   struct Replica;
-  void run_item(Replica& replica, const std::vector<const GridSample*>& samples, const std::vector<Orientation>& orientations, int64_t epoch, int64_t step,
-                int item, bool interrupted);
+  void run_item(Replica& replica, const std::vector<const GridSample*>& samples,
+                const std::vector<Orientation>& orientations, int64_t epoch, int64_t step, int item, bool interrupted);
   std::pair<int, int> shards_of_item(int item) const;
   std::vector<distributed::Bucket> buckets() const;
   std::string fault_in(const float* sum) const;
@@ -55,7 +56,7 @@ class TrainingState final : public TrainingStep {
   const FlatLayout layout_;
   const bool together_;  // a rank's micro-shards at once: norms over the whole batch
   distributed::Reproducible reproducible_;
-  const int items_;      // what the reducer adds up: micro-shards, or ranks' shares
+  const int items_;  // what the reducer adds up: micro-shards, or ranks' shares
   std::unique_ptr<distributed::Communicator> norm_ranks_;
   std::unique_ptr<distributed::GradientReducer> reducer_;
   std::vector<size_t> slots_in_bucket_;

@@ -18,8 +18,8 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()); }
-  // Calls body(worker, item) for each item in [0, items), items shared out as workers get free. Blocks; rethrows the first
-  // exception.
+  // Calls body(worker, item) for each item in [0, items), items shared out as workers get free. Blocks; rethrows the
+  // first exception.
   void run(int items, const std::function<void(int worker, int item)>& body);
 
  private:

@@ -8,8 +8,8 @@
 #include <random>
 #include <thread>
 
-#include "distributed/reducer/gradient_reducer.h"
 #include "distributed/local_communicator.h"
+#include "distributed/reducer/gradient_reducer.h"
 
 namespace penstock::distributed {
 namespace {
@@ -27,11 +27,13 @@ std::vector<std::vector<float>> random_shards(int count) {
 }
 
 // What every rank returned, which must be one vector. Buckets of a third or so of the vector, from its end.
-std::vector<float> reduce(const std::vector<std::vector<float>>& shards, int ranks, Reproducible mode, bool overlap = false) {
+std::vector<float> reduce(const std::vector<std::vector<float>>& shards, int ranks, Reproducible mode,
+                          bool overlap = false) {
   std::mutex mutex;
   std::vector<float> first;
   run_local_ranks(ranks, [&](Communicator& communicator) {
-    GradientReducer reducer(communicator, bucket_layout({50, 60, 70, 70}, 7, 130, 55), {static_cast<int>(shards.size()), mode, overlap});
+    GradientReducer reducer(communicator, bucket_layout({50, 60, 70, 70}, 7, 130, 55),
+                            {static_cast<int>(shards.size()), mode, overlap});
     EXPECT_EQ(reducer.length(), length);
     for (int step = 0; step < 2; ++step) {  // the second must not see the first
       reducer.begin("step " + std::to_string(step));
@@ -72,7 +74,8 @@ TEST(GradientReducer, OverlapChangesNoBit) {
     for (const auto mode : {Reproducible::run, Reproducible::world}) {
       for (const int ranks : {2, 3, 8}) {
         const auto expected = reduce(shards, ranks, mode), sum = reduce(shards, ranks, mode, true);
-        EXPECT_EQ(std::memcmp(expected.data(), sum.data(), length * sizeof(float)), 0) << micro_shards << " on " << ranks;
+        EXPECT_EQ(std::memcmp(expected.data(), sum.data(), length * sizeof(float)), 0)
+            << micro_shards << " on " << ranks;
       }
     }
   }
@@ -114,7 +117,8 @@ TEST(BucketLayout, OfTrainingIsOneBucketForASmallNetwork) {
 }
 
 TEST(BucketLayout, OfTrainingIsAtMostFourMebibytesABucket) {
-  for (const Bucket& bucket : standard_buckets(std::vector<size_t>(1'000, 100'000), 0)) EXPECT_LE((bucket.end - bucket.begin) * sizeof(float), size_t{4} << 20);
+  for (const Bucket& bucket : standard_buckets(std::vector<size_t>(1'000, 100'000), 0))
+    EXPECT_LE((bucket.end - bucket.begin) * sizeof(float), size_t{4} << 20);
 }
 
 TEST(BucketLayout, JoinsBucketsUpToACapAndLosesNone) {
@@ -127,7 +131,9 @@ TEST(BucketLayout, JoinsBucketsUpToACapAndLosesNone) {
 // More than goes at once, in three exchanges: integers, whose sums are exact.
 TEST(GradientReducer, ALongVectorIsExchangedInPartsAndEachElementOnce) {
   const std::vector<size_t> slots(9, 1'000'000);
-  const auto value = [](int shard, size_t i) { return static_cast<float>((i * 7 + static_cast<size_t>(shard) * 13) % 1000); };
+  const auto value = [](int shard, size_t i) {
+    return static_cast<float>((i * 7 + static_cast<size_t>(shard) * 13) % 1000);
+  };
   const auto buckets = bucket_layout(slots, 5, 1'000'000, 1'000'000);
   ASSERT_EQ(exchanged_at_once(buckets, Reproducible::world, false).size(), 3u);
   run_local_ranks(3, [&](Communicator& communicator) {
@@ -139,7 +145,8 @@ TEST(GradientReducer, ALongVectorIsExchangedInPartsAndEachElementOnce) {
     }
     const float* sum = reducer.finish();
     size_t wrong = 0;
-    for (size_t i = 0; i < reducer.length(); ++i) wrong += sum[i] != value(0, i) + value(1, i) + value(2, i) + value(3, i);
+    for (size_t i = 0; i < reducer.length(); ++i)
+      wrong += sum[i] != value(0, i) + value(1, i) + value(2, i) + value(3, i);
     EXPECT_EQ(wrong, 0u) << "rank " << communicator.rank();
   });
 }

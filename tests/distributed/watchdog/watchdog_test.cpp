@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "distributed/collectives.h"
-#include "distributed/watchdog/settle.h"
-#include "distributed/watchdog/judgement.h"
 #include "distributed/local_communicator.h"
+#include "distributed/watchdog/judgement.h"
+#include "distributed/watchdog/settle.h"
 #include "distributed/watchdog/watched_communicator.h"
 
 namespace penstock::distributed {
@@ -33,7 +33,8 @@ TEST(Beat, ArrivesAsItWasSentHoweverManyMessagesItTakes) {
   sent.still_seconds = 0.25;
   sent.inside = {{1, 40, 0.5}};
   sent.joined = {{1, 3, "the job"}};
-  for (uint64_t number = 1; number <= 40; ++number) sent.entered.push_back({1, number, {Operation::all_reduce, DataType::f32, 0, 4096, "bucket 3 of step 812"}});
+  for (uint64_t number = 1; number <= 40; ++number)
+    sent.entered.push_back({1, number, {Operation::all_reduce, DataType::f32, 0, 4096, "bucket 3 of step 812"}});
   sent.dropped = {7};
   const auto messages = to_messages(sent);
   ASSERT_GT(messages.size(), 1u);
@@ -118,7 +119,9 @@ class Judgement : public testing::Test {
       tell(rank, 0);
     }
   }
-  Time at(double seconds) const { return start_ + std::chrono::duration_cast<Time::duration>(std::chrono::duration<double>(seconds)); }
+  Time at(double seconds) const {
+    return start_ + std::chrono::duration_cast<Time::duration>(std::chrono::duration<double>(seconds));
+  }
   void tell(int rank, double seconds) {
     table_.hear(rank, now_[rank], at(seconds));
     now_[rank].joined.clear();
@@ -141,8 +144,10 @@ TEST_F(Judgement, ASilentRankIsNamedWithWhereItWas) {
   tell(1, 0.5);
   tell(0, 1.4);
   EXPECT_EQ(judged(1.4), "");
-  EXPECT_THAT(judged(1.6), AllOf(HasSubstr("rank 1 of 2 has been silent for 1.1 s"), HasSubstr("rank 1 (node7, process 4711): silent; last heard train, step 7"),
-                                 HasSubstr("rank 0: train, step 7, in all_reduce of 64 bytes 'bucket 0 of step 7'"), HasSubstr("not there: rank 1")));
+  EXPECT_THAT(judged(1.6), AllOf(HasSubstr("rank 1 of 2 has been silent for 1.1 s"),
+                                 HasSubstr("rank 1 (node7, process 4711): silent; last heard train, step 7"),
+                                 HasSubstr("rank 0: train, step 7, in all_reduce of 64 bytes 'bucket 0 of step 7'"),
+                                 HasSubstr("not there: rank 1")));
 }
 
 TEST_F(Judgement, WhoHasLeftIsNotSilent) {
@@ -159,7 +164,8 @@ TEST_F(Judgement, WhoWaitsForOneThatHasLeftIsTold) {
   enter(0, 1, "a sum");
   tell(0, 0.2);
   EXPECT_EQ(judged(0.3), "");
-  EXPECT_THAT(judged(0.9), HasSubstr("Rank 1 has ended its work, and rank 0 waits for it in all_reduce of 64 bytes 'a sum'"));
+  EXPECT_THAT(judged(0.9),
+              HasSubstr("Rank 1 has ended its work, and rank 0 waits for it in all_reduce of 64 bytes 'a sum'"));
 }
 
 TEST_F(Judgement, OtherBytesInTheSameCollectiveAreADisagreementAtOnce) {
@@ -178,7 +184,9 @@ TEST_F(Judgement, OneThatComputesForLongerThanItsLimitIsNamed) {
     if (rank == 0) now_[rank].inside[0].seconds = 2.9;
     tell(rank, 2.9);
   }
-  EXPECT_THAT(judged(3), AllOf(HasSubstr("Rank 1 does not come to all_reduce of 64 bytes 'bucket 0 of step 7', where rank 0 waits for it since 3.0 s"), HasSubstr("1.0 s is the limit")));
+  EXPECT_THAT(judged(3), AllOf(HasSubstr("Rank 1 does not come to all_reduce of 64 bytes 'bucket 0 of step 7', where "
+                                         "rank 0 waits for it since 3.0 s"),
+                               HasSubstr("1.0 s is the limit")));
 }
 
 // Its last beat came a moment after the others had begun to wait: what is wrong with it is that nothing is heard of it.
@@ -223,10 +231,14 @@ Ended run_watched(int size, const std::function<void(Communicator&, Watch&)>& bo
     run_local_ranks(size, [&](Communicator& plain) {
       auto ranks = plain.duplicate("the job");
       Watch watch(milliseconds(200));
-      const Watchdog watchdog(ranks, watch, {.patience = milliseconds(200), .interval = milliseconds(5), .stops = nullptr, .tell = [&](const std::string& report, bool mine) {
-                                               const std::lock_guard lock(mutex);
-                                               if (mine) ended.reports.push_back(report);
-                                             }});
+      const Watchdog watchdog(ranks, watch,
+                              {.patience = milliseconds(200),
+                               .interval = milliseconds(5),
+                               .stops = nullptr,
+                               .tell = [&](const std::string& report, bool mine) {
+                                 const std::lock_guard lock(mutex);
+                                 if (mine) ended.reports.push_back(report);
+                               }});
       body(*ranks, watch);
       ranks->barrier("the end");
     });
@@ -265,7 +277,9 @@ TEST(Watchdog, NamesTheRankThatDoesNotComeItsStepAndItsFile) {
   });
   EXPECT_EQ(ended.code, ExitCode::ranks);
   ASSERT_THAT(ended.reports, SizeIs(1));
-  EXPECT_THAT(ended.reports[0], AllOf(HasSubstr("Rank 1 does not come to barrier 'step 5', where ranks 0, 2 wait for it"), HasSubstr("exit code 76"), HasSubstr("train, step 5, since")));
+  EXPECT_THAT(ended.reports[0],
+              AllOf(HasSubstr("Rank 1 does not come to barrier 'step 5', where ranks 0, 2 wait for it"),
+                    HasSubstr("exit code 76"), HasSubstr("train, step 5, since")));
 }
 
 TEST(Watchdog, SeesACollectiveTooManyBeforeAnyPatienceIsSpent) {
@@ -286,7 +300,8 @@ TEST(Watchdog, SeesRanksThatWaitForEachOtherInDifferentPlaces) {
   });
   EXPECT_EQ(ended.code, ExitCode::ranks);
   ASSERT_THAT(ended.reports, SizeIs(1));
-  EXPECT_THAT(ended.reports[0], AllOf(HasSubstr("wait for each other"), HasSubstr("'in the first'"), HasSubstr("'in the second'")));
+  EXPECT_THAT(ended.reports[0],
+              AllOf(HasSubstr("wait for each other"), HasSubstr("'in the first'"), HasSubstr("'in the second'")));
 }
 
 TEST(Watchdog, CarriesTheWishToStopToEveryRank) {
@@ -294,7 +309,8 @@ TEST(Watchdog, CarriesTheWishToStopToEveryRank) {
   run_local_ranks(4, [&](Communicator& plain) {
     auto ranks = plain.duplicate("the job");
     Watch watch;
-    const Watchdog watchdog(ranks, watch, {.interval = milliseconds(5), .stops = &stops[plain.rank()], .tell = nullptr});
+    const Watchdog watchdog(ranks, watch,
+                            {.interval = milliseconds(5), .stops = &stops[plain.rank()], .tell = nullptr});
     if (plain.rank() == 3) stops[3].store(true);
     while (!stops[plain.rank()].load()) std::this_thread::sleep_for(milliseconds(1));
   });

@@ -19,8 +19,12 @@ using testing::HasSubstr;
 const std::string program = PENSTOCK_BINARY_DIR "/penstock";
 
 TEST(Doctor, ALineAFindingAndACount) {
-  const std::vector<Finding> findings = {{Finding::State::ok, "cores", "2"}, {Finding::State::failed, "disk", "full"}, {Finding::State::not_run, "GPU", "none"}};
-  EXPECT_THAT(as_text(findings), testing::MatchesRegex("ok +cores +2\nFAILED +disk +full\nnot run +GPU +none\n1 ok, 1 FAILED, 1 not run\n"));
+  const std::vector<Finding> findings = {{Finding::State::ok, "cores", "2"},
+                                         {Finding::State::failed, "disk", "full"},
+                                         {Finding::State::not_run, "GPU", "none"}};
+  EXPECT_THAT(
+      as_text(findings),
+      testing::MatchesRegex("ok +cores +2\nFAILED +disk +full\nnot run +GPU +none\n1 ok, 1 FAILED, 1 not run\n"));
   EXPECT_EQ(nlohmann::json::parse(as_json(findings)).at("failed"), 1);
 }
 
@@ -36,7 +40,8 @@ TEST(Doctor, AProcessAloneHasAGoodLaunchLine) {
 TEST(Doctor, AFolderThatCannotBeWrittenFailsAndNothingIsLeftOfOneThatCan) {
   const TemporaryFolder folder;
   EXPECT_EQ(check_disk("/proc/1").front().state, Finding::State::failed);
-  for (const Finding& finding : check_disk(folder.path())) EXPECT_EQ(finding.state, Finding::State::ok) << finding.name << ": " << finding.text;
+  for (const Finding& finding : check_disk(folder.path()))
+    EXPECT_EQ(finding.state, Finding::State::ok) << finding.name << ": " << finding.text;
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 

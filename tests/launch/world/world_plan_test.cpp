@@ -32,8 +32,10 @@ class WorldPlan : public testing::Test {
     setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1);
   }
   void TearDown() override {
-    if (had_cache_) setenv("XDG_CACHE_HOME", cache_.c_str(), 1);
-    else unsetenv("XDG_CACHE_HOME");
+    if (had_cache_)
+      setenv("XDG_CACHE_HOME", cache_.c_str(), 1);
+    else
+      unsetenv("XDG_CACHE_HOME");
   }
 
   std::string said(std::vector<std::string> words) const {
@@ -64,7 +66,9 @@ class WorldPlan : public testing::Test {
 
 TEST_F(WorldPlan, InventsNoSpeedAndSaysHowToMeasureIt) {
   const std::string text = said({quickstart, "--world", "4"});
-  EXPECT_THAT(text, AllOf(HasSubstr("penstock bench train --base-channels 8 --depth 3 --size 128 --batch 8 --micro-batch 4"), HasSubstr("--link NAME")));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("penstock bench train --base-channels 8 --depth 3 --size 128 --batch 8 --micro-batch 4"),
+                    HasSubstr("--link NAME")));
   const Value plan = json({quickstart, "--world", "4"}).at("trainings").at(0);
   EXPECT_TRUE(plan.at("pace").is_null());
   EXPECT_TRUE(plan.at("plans").at(0).at("times").is_null());
@@ -85,9 +89,14 @@ TEST_F(WorldPlan, TellsWhoDoesWhatAndWhatItHolds) {
 }
 
 TEST_F(WorldPlan, SeveralRankCountsGiveATableWithOneRowEach) {
-  const std::string text = said({quickstart, "--world", "8,1,2", "--images-per-second", "50", "--link", "infiniband-hdr"});
-  EXPECT_THAT(text, AllOf(HasSubstr("efficiency"), HasSubstr("ConnectX-6"), HasSubstr("6 of 8 ranks train nothing: a step has 2 micro-shards")));
-  const Value plans = json({quickstart, "--world", "8,1,2", "--images-per-second", "50", "--link", "infiniband-hdr"}).at("trainings").at(0).at("plans");
+  const std::string text =
+      said({quickstart, "--world", "8,1,2", "--images-per-second", "50", "--link", "infiniband-hdr"});
+  EXPECT_THAT(text, AllOf(HasSubstr("efficiency"), HasSubstr("ConnectX-6"),
+                          HasSubstr("6 of 8 ranks train nothing: a step has 2 micro-shards")));
+  const Value plans = json({quickstart, "--world", "8,1,2", "--images-per-second", "50", "--link", "infiniband-hdr"})
+                          .at("trainings")
+                          .at(0)
+                          .at("plans");
   ASSERT_EQ(plans.size(), 3u);
   EXPECT_EQ(plans.at(0).at("world"), 1);
   EXPECT_NEAR(plans.at(0).at("times").at("images_per_second"), 50, 1e-9);
@@ -98,7 +107,14 @@ TEST_F(WorldPlan, SeveralRankCountsGiveATableWithOneRowEach) {
 
 TEST_F(WorldPlan, ASlowerLinkExposesMore) {
   const auto exposed = [&](const char* link) {
-    return json({quickstart, "--world", "2", "--images-per-second", "5000", "--link", link}).at("trainings").at(0).at("plans").at(0).at("times").at("exposed_seconds").get<double>();
+    return json({quickstart, "--world", "2", "--images-per-second", "5000", "--link", link})
+        .at("trainings")
+        .at(0)
+        .at("plans")
+        .at(0)
+        .at("times")
+        .at("exposed_seconds")
+        .get<double>();
   };
   EXPECT_GT(exposed("ethernet-10g"), exposed("infiniband-hdr"));
   EXPECT_GT(exposed("1ms,1GB/s"), exposed("ethernet-10g"));
@@ -106,7 +122,15 @@ TEST_F(WorldPlan, ASlowerLinkExposesMore) {
 
 TEST_F(WorldPlan, NodesAreJoinedByTheLinkAndRanksOfANodeByTheirOwn) {
   const auto step = [&](const char* ranks_per_node) {
-    return json({quickstart, "--world", "2", "--images-per-second", "5000", "--link", "ethernet-10g", "--node-link", "nvlink4", "--ranks-per-node", ranks_per_node}).at("trainings").at(0).at("plans").at(0).at("times").at("step_seconds").get<double>();
+    return json({quickstart, "--world", "2", "--images-per-second", "5000", "--link", "ethernet-10g", "--node-link",
+                 "nvlink4", "--ranks-per-node", ranks_per_node})
+        .at("trainings")
+        .at(0)
+        .at("plans")
+        .at(0)
+        .at("times")
+        .at("step_seconds")
+        .get<double>();
   };
   EXPECT_LT(step("2"), step("1"));
 }
@@ -114,15 +138,25 @@ TEST_F(WorldPlan, NodesAreJoinedByTheLinkAndRanksOfANodeByTheirOwn) {
 TEST_F(WorldPlan, UsesWhatWasMeasuredHere) {
   stages::BenchRequest request;
   request.what = "train", request.base_channels = 8, request.depth = 3, request.global_batch = 8;
-  keep_measurement(request, {{"what", "train"}, {"ranks", 1}, {"threads", 2}, {"images_per_second", 40.0}, {"step_seconds", {{"median", 0.2}}}, {"update_seconds", 0.01}});
-  keep_measurement({.what = "reduce"}, {{"what", "reduce"}, {"ranks", 2}, {"threads", 1}, {"link", {{"latency_seconds", 1e-5}, {"bytes_per_second", 2e9}}}});
+  keep_measurement(request, {{"what", "train"},
+                             {"ranks", 1},
+                             {"threads", 2},
+                             {"images_per_second", 40.0},
+                             {"step_seconds", {{"median", 0.2}}},
+                             {"update_seconds", 0.01}});
+  keep_measurement({.what = "reduce"}, {{"what", "reduce"},
+                                        {"ranks", 2},
+                                        {"threads", 1},
+                                        {"link", {{"latency_seconds", 1e-5}, {"bytes_per_second", 2e9}}}});
   const Value world = json({quickstart, "--world", "1,2", "--link", "measured"});
   const Value& training = world.at("trainings").at(0);
   EXPECT_NEAR(training.at("pace").at("micro_shard_seconds"), 0.19, 1e-12);  // two side by side
   EXPECT_THAT(training.at("pace_from").get<std::string>(), HasSubstr("bench train here"));
   EXPECT_THAT(world.at("link").get<std::string>(), HasSubstr("10 us, 2 GB/s"));
   EXPECT_EQ(training.at("plans").at(1).at("threads"), 2);
-  EXPECT_TRUE(json({quickstart, "--world", "1", "--set", "train.base_channels=16"}).at("trainings").at(0).at("pace").is_null()) << "another network";
+  EXPECT_TRUE(
+      json({quickstart, "--world", "1", "--set", "train.base_channels=16"}).at("trainings").at(0).at("pace").is_null())
+      << "another network";
 }
 
 TEST_F(WorldPlan, OfASweepTrainingsThatRanksSeeAlikeAreToldOnce) {
@@ -134,12 +168,15 @@ TEST_F(WorldPlan, OfASweepTrainingsThatRanksSeeAlikeAreToldOnce) {
 
 TEST_F(WorldPlan, OfASweepOverWidthsEachIsToldApart) {
   const auto config = folder_.path() / "widths.toml";
-  std::ofstream(config) << "schema = 1\nextends = \"" << PENSTOCK_SOURCE_DIR << "/configs/quickstart.toml\"\n[pipeline]\nname = \"widths\"\n[matrix.axes]\n\"train.base_channels\" = [4, 8]\n";
+  std::ofstream(config)
+      << "schema = 1\nextends = \"" << PENSTOCK_SOURCE_DIR
+      << "/configs/quickstart.toml\"\n[pipeline]\nname = \"widths\"\n[matrix.axes]\n\"train.base_channels\" = [4, 8]\n";
   EXPECT_EQ(json({config.string(), "--world", "2"}).at("trainings").size(), 2u);
 }
 
 TEST_F(WorldPlan, SuggestsRankCountsThatDivide) {
-  EXPECT_THAT(said({quickstart, "--world", "5", "--set", "train.global_batch=48"}), HasSubstr("12 micro-shards do not divide evenly; 4 or 6 ranks do"));
+  EXPECT_THAT(said({quickstart, "--world", "5", "--set", "train.global_batch=48"}),
+              HasSubstr("12 micro-shards do not divide evenly; 4 or 6 ranks do"));
   EXPECT_THAT(said({quickstart, "--world", "4", "--set", "train.global_batch=48"}), Not(HasSubstr("note:")));
   EXPECT_THAT(said({quickstart, "--world", "4", "--set", "train.global_batch=96"}), HasSubstr("some several times"));
 }
@@ -147,9 +184,12 @@ TEST_F(WorldPlan, SuggestsRankCountsThatDivide) {
 TEST_F(WorldPlan, MistakesAreAnsweredWithOneSentence) {
   EXPECT_THAT(said({quickstart, "--world", "0"}), testing::StartsWith("refused 64: plan --world: '0'"));
   EXPECT_THAT(said({quickstart, "--world", "2,x"}), testing::StartsWith("refused 64: plan --world: 'x'"));
-  EXPECT_THAT(said({quickstart, "--world", "2", "--link", "nvlink"}), AllOf(testing::StartsWith("refused 64"), HasSubstr("did you mean 'nvlink4'?")));
-  EXPECT_THAT(said({quickstart, "--world", "2", "--link", "measured"}), AllOf(testing::StartsWith("refused 64"), HasSubstr("bench reduce")));
-  EXPECT_THAT(said({quickstart, "resize", "--world", "2"}), AllOf(testing::StartsWith("refused 64"), HasSubstr("train")));
+  EXPECT_THAT(said({quickstart, "--world", "2", "--link", "nvlink"}),
+              AllOf(testing::StartsWith("refused 64"), HasSubstr("did you mean 'nvlink4'?")));
+  EXPECT_THAT(said({quickstart, "--world", "2", "--link", "measured"}),
+              AllOf(testing::StartsWith("refused 64"), HasSubstr("bench reduce")));
+  EXPECT_THAT(said({quickstart, "resize", "--world", "2"}),
+              AllOf(testing::StartsWith("refused 64"), HasSubstr("train")));
   EXPECT_THAT(said({quickstart, "--link", "nvlink4"}), testing::StartsWith("refused 64"));
   EXPECT_THAT(said({quickstart, "--world", "2", "--wolrd", "3"}), HasSubstr("did you mean '--world'?"));
 }

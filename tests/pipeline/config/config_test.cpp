@@ -24,7 +24,9 @@ std::string refusal(const std::string& config, const std::vector<std::string>& s
 const std::string head = "schema = 1\n[pipeline]\nname = \"x\"\n";
 
 TEST(Config, SaysEveryErrorAtOnceWithPlaceAndNearestName) {
-  const std::string text = refusal(head + "[stage.write]\ntxet = \"a\"\nspeed = 12\n[stage.uper]\n[stage.upper]\ninputs = { text = \"write.tex\" }\n");
+  const std::string text = refusal(
+      head +
+      "[stage.write]\ntxet = \"a\"\nspeed = 12\n[stage.uper]\n[stage.upper]\ninputs = { text = \"write.tex\" }\n");
   EXPECT_THAT(text, AllOf(HasSubstr("pipeline.toml:5:1: error[E"), HasSubstr("did you mean 'text'?")));
   EXPECT_THAT(text, AllOf(HasSubstr("pipeline.toml:6:"), HasSubstr("at most 9")));
   EXPECT_THAT(text, AllOf(HasSubstr("pipeline.toml:7:"), HasSubstr("did you mean 'upper'?")));
@@ -36,7 +38,8 @@ TEST(Config, ShowsTheLineWithACaret) {
 }
 
 TEST(Config, ACycleIsPrintedAsALoop) {
-  EXPECT_THAT(refusal(head + "[stage.a]\nuses = \"upper\"\ninputs = { text = \"b.text\" }\n[stage.b]\nuses = \"upper\"\ninputs = { text = \"a.text\" }\n"),
+  EXPECT_THAT(refusal(head + "[stage.a]\nuses = \"upper\"\ninputs = { text = \"b.text\" }\n[stage.b]\nuses = "
+                             "\"upper\"\ninputs = { text = \"a.text\" }\n"),
               AllOf(HasSubstr("a -> b -> a")));
 }
 
@@ -44,7 +47,9 @@ TEST(Config, AMissingInputIsAnError) { EXPECT_THAT(refusal(head + "[stage.upper]
 
 TEST(Config, AWrongTypeSaysWhatWasRead) { EXPECT_THAT(refusal(head + "[stage.write]\ntext = 3\n"), HasSubstr("3")); }
 
-TEST(Config, AnIntegerIsNotAWordAndASyntaxErrorHasALine) { EXPECT_THAT(refusal(head + "[stage.write\n"), HasSubstr("pipeline.toml:4")); }
+TEST(Config, AnIntegerIsNotAWordAndASyntaxErrorHasALine) {
+  EXPECT_THAT(refusal(head + "[stage.write\n"), HasSubstr("pipeline.toml:4"));
+}
 
 TEST(Config, AFlagBeatsTheFile) {
   const Workshop shop(head + "[stage.write]\ntext = \"file\"\n");
@@ -71,31 +76,39 @@ TEST(Config, EverySettingSaysWhereItCameFrom) {
 }
 
 TEST(Config, ACycleShowsWhereEachStageTakesTheOther) {
-  EXPECT_THAT(refusal(head + "[stage.a]\nuses = \"upper\"\ninputs = { text = \"b.text\" }\n[stage.b]\nuses = \"upper\"\ninputs = { text = \"a.text\" }\n"),
-              AllOf(HasSubstr("pipeline.toml:6:19: note: 'a' takes b.text"), HasSubstr("pipeline.toml:9:19: note: 'b' takes a.text")));
+  EXPECT_THAT(refusal(head + "[stage.a]\nuses = \"upper\"\ninputs = { text = \"b.text\" }\n[stage.b]\nuses = "
+                             "\"upper\"\ninputs = { text = \"a.text\" }\n"),
+              AllOf(HasSubstr("pipeline.toml:6:19: note: 'a' takes b.text"),
+                    HasSubstr("pipeline.toml:9:19: note: 'b' takes a.text")));
 }
 
 TEST(Config, APinMayBeInCapitals) {
   const std::string digits = "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF";
   const Workshop shop(head + "[stage.upper]\ninputs = { text = { file = \"x.txt\", sha256 = \"" + digits + "\" } }\n");
-  EXPECT_THAT(shop.load().graph.stages.at(0)->inputs.at(0).sources.at(0).sha256, testing::StartsWith("0123456789abcdef"));
+  EXPECT_THAT(shop.load().graph.stages.at(0)->inputs.at(0).sources.at(0).sha256,
+              testing::StartsWith("0123456789abcdef"));
 }
 
 TEST(Config, AnUnknownKindIsToldOnceAndNotAgainByAllThatHangsOnIt) {
-  const std::string text = refusal(head + "[stage.wirte]\n[stage.upper]\ninputs = { text = \"wirte.text\" }\nneeds = [\"wirte\"]\n[matrix.axes]\n\"wirte.text\" = [\"a\", \"b\"]\n");
+  const std::string text = refusal(head +
+                                   "[stage.wirte]\n[stage.upper]\ninputs = { text = \"wirte.text\" }\nneeds = "
+                                   "[\"wirte\"]\n[matrix.axes]\n\"wirte.text\" = [\"a\", \"b\"]\n");
   EXPECT_THAT(text, HasSubstr("there is no stage kind 'wirte'; did you mean 'write'?"));
   EXPECT_THAT(text, testing::Not(HasSubstr(" errors")));
 }
 
 TEST(Matrix, AxesMultiplyAndSharedStagesAppearOnce) {
-  const Workshop shop(head + "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[matrix.axes]\n\"upper.repeat\" = [1, 2, 3]\n");
+  const Workshop shop(head +
+                      "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" "
+                      "}\n[matrix.axes]\n\"upper.repeat\" = [1, 2, 3]\n");
   const Graph graph = shop.load().graph;
   EXPECT_EQ(graph.runs.size(), 3u);
   EXPECT_EQ(graph.nodes.size(), 1u + 3u);
 }
 
 TEST(Matrix, AnExcludeThatRemovesNothingIsAnError) {
-  EXPECT_THAT(refusal(head + "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[matrix.axes]\n\"upper.repeat\" = [1, 2]\n[[matrix.exclude]]\n\"upper.repeat\" = 4\n"),
+  EXPECT_THAT(refusal(head + "[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" "
+                             "}\n[matrix.axes]\n\"upper.repeat\" = [1, 2]\n[[matrix.exclude]]\n\"upper.repeat\" = 4\n"),
               HasSubstr("exclude"));
 }
 

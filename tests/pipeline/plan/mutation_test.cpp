@@ -43,7 +43,9 @@ class Mutation : public testing::Test {
     StageKind join;
     join.name = "join";
     join.summary = "joins";
-    join.inputs = {{.name = "folder", .help = "a folder"}, {.name = "left", .help = "a file"}, {.name = "right", .help = "a file"}};
+    join.inputs = {{.name = "folder", .help = "a folder"},
+                   {.name = "left", .help = "a file"},
+                   {.name = "right", .help = "a file"}};
     join.outputs = {{.name = "out", .help = "out.txt"}};
     join.parameters = specifications_of<JoinParameters>();
     join.environment = [](const Values&) {
@@ -60,7 +62,8 @@ class Mutation : public testing::Test {
   void run_join(StageContext& context) {
     ++runs;
     const auto parameters = read_parameters<JoinParameters>(context.values);
-    const std::string text = tree_text(context.input("folder")) + read_file(context.input("left")) + "|" + read_file(context.input("right")) + parameters.first + "/" + parameters.second;
+    const std::string text = tree_text(context.input("folder")) + read_file(context.input("left")) + "|" +
+                             read_file(context.input("right")) + parameters.first + "/" + parameters.second;
     if (while_it_runs) while_it_runs();
     write_file(context.output("out") / "out.txt", text);
   }
@@ -91,7 +94,9 @@ class Mutation : public testing::Test {
     EXPECT_EQ(runs, before);
   }
 
-  const std::string config = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:folder\", left = \"file:left.txt\", right = \"file:right.txt\" }\n";
+  const std::string config =
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:folder\", left = "
+      "\"file:left.txt\", right = \"file:right.txt\" }\n";
   Workshop shop{config};
   int runs = 0;
   std::function<void()> while_it_runs;
@@ -115,7 +120,8 @@ TEST_F(Mutation, AFileAddedOrRenamedDeepInAFolder) {
 }
 
 TEST_F(Mutation, ASameSizeRewriteInPlaceWithItsTimePutBack) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(2100));  // older than the grain of times, so that its digest is remembered
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(2100));  // older than the grain of times, so that its digest is remembered
   expect_reused();
   struct stat status = {};
   ASSERT_EQ(stat(path("left.txt").c_str(), &status), 0);
@@ -128,7 +134,9 @@ TEST_F(Mutation, ASameSizeRewriteInPlaceWithItsTimePutBack) {
 }
 
 TEST_F(Mutation, TheInputsOfTwoPortsSwapped) {
-  shop.write("pipeline.toml", "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:folder\", left = \"file:right.txt\", right = \"file:left.txt\" }\n");
+  shop.write("pipeline.toml",
+             "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:folder\", left = "
+             "\"file:right.txt\", right = \"file:left.txt\" }\n");
   expect_remade({"input left", "input right"});
 }
 
@@ -191,7 +199,8 @@ TEST_F(Mutation, AnInputEditedWithItsTimePutBackWhileTheStageReadsIt) {
 // ---- what must not ----
 
 TEST_F(Mutation, ATouchRunsNothing) {
-  for (const char* name : {"left.txt", "folder/deep/er.txt"}) fs::last_write_time(path(name), fs::file_time_type::clock::now());
+  for (const char* name : {"left.txt", "folder/deep/er.txt"})
+    fs::last_write_time(path(name), fs::file_time_type::clock::now());
   expect_reused();
 }
 
@@ -199,17 +208,24 @@ TEST_F(Mutation, CopiesAtOtherPathsRunNothing) {
   fs::create_directory(path("elsewhere"));
   fs::copy(path("folder"), path("elsewhere/folder copied"), fs::copy_options::recursive);
   fs::copy_file(path("left.txt"), path("elsewhere/l"));
-  shop.write("pipeline.toml", "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:elsewhere/folder copied\", left = \"file:elsewhere/l\", right = \"file:right.txt\" }\n");
+  shop.write("pipeline.toml",
+             "schema = 1\n[pipeline]\nname = \"x\"\n[stage.join]\ninputs = { folder = \"file:elsewhere/folder "
+             "copied\", left = \"file:elsewhere/l\", right = \"file:right.txt\" }\n");
   expect_reused();
 }
 
 TEST_F(Mutation, CommentsAndTheOrderOfKeysRunNothing) {
-  shop.write("pipeline.toml", "# a comment\nschema = 1\n[stage.join] # more\ninputs = { right = \"file:right.txt\", left = \"file:left.txt\", folder = \"file:folder\" }\nsecond = \"c\"\nfirst = 'ab'\n\n[pipeline]\nname = \"x\"\n");
+  shop.write(
+      "pipeline.toml",
+      "# a comment\nschema = 1\n[stage.join] # more\ninputs = { right = \"file:right.txt\", left = \"file:left.txt\", "
+      "folder = \"file:folder\" }\nsecond = \"c\"\nfirst = 'ab'\n\n[pipeline]\nname = \"x\"\n");
   expect_reused();
 }
 
 TEST_F(Mutation, ANewNameOfStageAndPipelineRunsNothing) {
-  shop.write("pipeline.toml", "schema = 1\n[pipeline]\nname = \"another\"\n[stage.renamed]\nuses = \"join\"\ninputs = { folder = \"file:folder\", left = \"file:left.txt\", right = \"file:right.txt\" }\n");
+  shop.write("pipeline.toml",
+             "schema = 1\n[pipeline]\nname = \"another\"\n[stage.renamed]\nuses = \"join\"\ninputs = { folder = "
+             "\"file:folder\", left = \"file:left.txt\", right = \"file:right.txt\" }\n");
   expect_reused();
 }
 
@@ -219,7 +235,10 @@ TEST_F(Mutation, OtherRanksAndWhatAffectsNoOutputRunNothing) {
 }
 
 TEST_F(Mutation, WhatAStageNeedsAndHowItIsRunIsInNoKey) {
-  shop.write("pipeline.toml", config + "retries = 2\nresume = false\ngate = false\nresources = { ranks = 2 }\nneeds = [\"write\"]\n[stage.write]\n");
+  shop.write(
+      "pipeline.toml",
+      config +
+          "retries = 2\nresume = false\ngate = false\nresources = { ranks = 2 }\nneeds = [\"write\"]\n[stage.write]\n");
   const int before = runs;
   EXPECT_EQ(shop.run().ended.at("join"), Ended::hit);
   EXPECT_EQ(runs, before);

@@ -10,7 +10,8 @@ namespace {
 using testing::HasSubstr;
 
 // Stage -> reason, of those that would run.
-std::map<std::string, std::string> running(const Workshop& shop, const std::vector<std::string>& sets = {}, const Selection& selection = {}) {
+std::map<std::string, std::string> running(const Workshop& shop, const std::vector<std::string>& sets = {},
+                                           const Selection& selection = {}) {
   const Graph graph = shop.load(sets).graph;
   const Store store(graph.store, Store::Mode::read_only);
   StatCache inputs(shop.path("cache"));
@@ -108,7 +109,9 @@ TEST(Plan, AMissingOutsideFileIsNamedWithItsPlaceInTheConfiguration) {
 }
 
 TEST(Plan, APinnedDigestThatDiffersIsRefused) {
-  const Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ninputs = { extra = { file = \"extra.txt\", sha256 = \"" + std::string(64, 'a') + "\" } }\n");
+  const Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ninputs = { extra = { file = \"extra.txt\", sha256 = \"" +
+      std::string(64, 'a') + "\" } }\n");
   shop.write("extra.txt", "one");
   EXPECT_THROW(running(shop), Error);
 }

@@ -9,7 +9,8 @@ namespace {
 
 // write -> upper -> sum, write -> reverse.
 constexpr const char* diamond =
-    "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[stage.reverse]\ninputs = { text = \"write.text\" }\n"
+    "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" "
+    "}\n[stage.reverse]\ninputs = { text = \"write.text\" }\n"
     "[stage.sum]\ninputs = { text = \"upper.text\" }\n";
 
 struct Planned {

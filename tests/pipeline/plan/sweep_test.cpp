@@ -9,7 +9,8 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string base = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.learn]\ninputs = { text = \"write.text\" }\n";
+const std::string base =
+    "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.learn]\ninputs = { text = \"write.text\" }\n";
 
 std::string sweep_of(const std::string& skills, const std::string& more = "") {
   return base + more + "[matrix.axes]\n\"learn.skill\" = [" + skills + "]\n";
@@ -42,12 +43,14 @@ TEST(Groups, RunsOfASweepWorkSideBySideOnTheRanksTheyAskFor) {
 
 TEST(Groups, AnyShareOfTheRanksPublishesTheSame) {
   std::map<std::string, std::string> expected;
-  for (const auto& [ranks, jobs] : {std::pair(1, 1), std::pair(4, 1), std::pair(4, 2), std::pair(4, 4), std::pair(3, 2)}) {
+  for (const auto& [ranks, jobs] :
+       {std::pair(1, 1), std::pair(4, 1), std::pair(4, 2), std::pair(4, 4), std::pair(3, 2)}) {
     Workshop shop(sweep_of("1, 2, 3"));
     RunOptions options;
     options.jobs = jobs;
     auto digests = shop.run({}, ranks, {}, options).digests;
-    std::erase_if(digests, [](const auto& one) { return one.first.ends_with(".note") || one.first.ends_with(".ranks"); });
+    std::erase_if(digests,
+                  [](const auto& one) { return one.first.ends_with(".note") || one.first.ends_with(".ranks"); });
     if (expected.empty()) expected = digests;
     EXPECT_EQ(digests, expected) << ranks << " ranks, -j " << jobs;
     EXPECT_EQ(shop.calls.count["learn"], 3);
@@ -62,12 +65,15 @@ TEST(Groups, IndependentStagesOfOneRunShareTheRanksToo) {
   EXPECT_EQ(outcome.code, ExitCode::done);
   for (const char* stage : {"learn", "other"}) {
     const auto& ranks = outcome.details.at(stage).published->port("ranks")->digest;
-    EXPECT_EQ(read_file(Store(shop.path("store"), Store::Mode::read_only).object_files(ranks) / "ranks.txt"), "1\n") << stage;
+    EXPECT_EQ(read_file(Store(shop.path("store"), Store::Mode::read_only).object_files(ranks) / "ranks.txt"), "1\n")
+        << stage;
   }
 }
 
 TEST(KeepGoing, AFailureStopsOnlyWhatDependsOnIt) {
-  const std::string config = sweep_of("1, 2, 3") + "[[matrix.set]]\nwhen = { \"learn.skill\" = 2 }\nset = { \"learn.fail_at\" = 2, \"learn.failures\" = 9 }\n";
+  const std::string config =
+      sweep_of("1, 2, 3") +
+      "[[matrix.set]]\nwhen = { \"learn.skill\" = 2 }\nset = { \"learn.fail_at\" = 2, \"learn.failures\" = 9 }\n";
   for (const int ranks : {1, 3}) {
     Workshop shop(config);
     RunOptions options;
@@ -81,7 +87,9 @@ TEST(KeepGoing, AFailureStopsOnlyWhatDependsOnIt) {
 }
 
 TEST(KeepGoing, WithoutItNothingNewStarts) {
-  Workshop shop(sweep_of("1, 2, 3") + "[[matrix.set]]\nwhen = { \"learn.skill\" = 1 }\nset = { \"learn.fail_at\" = 2, \"learn.failures\" = 9 }\n");
+  Workshop shop(
+      sweep_of("1, 2, 3") +
+      "[[matrix.set]]\nwhen = { \"learn.skill\" = 1 }\nset = { \"learn.fail_at\" = 2, \"learn.failures\" = 9 }\n");
   EXPECT_EQ(shop.run().code, ExitCode::data);
   EXPECT_EQ(shop.calls.count["learn"], 0);
 }
@@ -107,8 +115,10 @@ TEST(Retries, AFailureIsTriedAgainFromItsProgress) {
 }
 
 TEST(Gate, OneThatIsOpenLetsARefusalPass) {
-  const std::string config = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"bad\"\n[stage.check]\ngate = false\ninputs = { text = \"write.text\" }\n"
-                             "[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
+  const std::string config =
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"bad\"\n[stage.check]\ngate = false\ninputs = { "
+      "text = \"write.text\" }\n"
+      "[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
   Workshop shop(config);
   const auto outcome = shop.run();
   EXPECT_EQ(outcome.code, ExitCode::done);
@@ -161,7 +171,9 @@ TEST(FanIn, TakesEveryRunAndRunsOnce) {
 }
 
 TEST(FanIn, ARunWithoutOutputIsLeftOutAndTakenInLater) {
-  Workshop shop(sweep_of("1, 2, 3") + "[stage.gather]\ninputs = { models = \"learn.model[*]\" }\n[[matrix.set]]\nwhen = { \"learn.skill\" = 2 }\nset = { \"learn.fail_at\" = 1 }\n");
+  Workshop shop(sweep_of("1, 2, 3") +
+                "[stage.gather]\ninputs = { models = \"learn.model[*]\" }\n[[matrix.set]]\nwhen = { \"learn.skill\" = "
+                "2 }\nset = { \"learn.fail_at\" = 1 }\n");
   RunOptions options;
   options.keep_going = true;
   const auto first = shop.run({}, 1, {}, options);
@@ -169,7 +181,8 @@ TEST(FanIn, ARunWithoutOutputIsLeftOutAndTakenInLater) {
   EXPECT_EQ(first.ended.at("gather"), Ended::ran);
   const auto second = shop.run({}, 1, {}, options);  // its one failure is behind it
   EXPECT_EQ(second.code, ExitCode::done);
-  EXPECT_NE(first.details.at("gather").published->port("text")->digest, second.details.at("gather").published->port("text")->digest);
+  EXPECT_NE(first.details.at("gather").published->port("text")->digest,
+            second.details.at("gather").published->port("text")->digest);
   EXPECT_EQ(shop.calls.count["gather"], 2);
 }
 
@@ -194,7 +207,8 @@ TEST(EarlyStop, AGivenUpRunGoesOnFromItsStateWhenAskedForAlone) {
 }
 
 TEST(EarlyStop, GroupsObeyItToo) {
-  Workshop shop(sweep_of("9, 8, 7, 6, 5, 4", "units = 9\nresources = { ranks = 2 }\n") + "[matrix.early_stop]\nmin = 3\n");
+  Workshop shop(sweep_of("9, 8, 7, 6, 5, 4", "units = 9\nresources = { ranks = 2 }\n") +
+                "[matrix.early_stop]\nmin = 3\n");
   const auto outcome = shop.run({}, 4);
   EXPECT_EQ(outcome.code, ExitCode::done);
   EXPECT_EQ(count(outcome, Ended::pruned) + count(outcome, Ended::ran), 6);
@@ -202,7 +216,9 @@ TEST(EarlyStop, GroupsObeyItToo) {
 }
 
 TEST(EarlyStop, AStageThatReportsNothingCannotBeWatched) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[matrix]\nearly_stop = \"asha\"\n[matrix.axes]\n\"write.text\" = [\"a\", \"b\"]\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[matrix]\nearly_stop = "
+      "\"asha\"\n[matrix.axes]\n\"write.text\" = [\"a\", \"b\"]\n");
   try {
     shop.load();
     FAIL();
@@ -231,7 +247,8 @@ TEST(Longer, WhatDiffersInMoreBeginsAnew) {
 TEST(Longer, AShorterRunSaysWhyItBeginsAnew) {
   Workshop shop(base);
   shop.run();
-  EXPECT_THAT(shop.run({"learn.units=2"}).reasons.at("learn"), HasSubstr("from the beginning, since what is there is further"));
+  EXPECT_THAT(shop.run({"learn.units=2"}).reasons.at("learn"),
+              HasSubstr("from the beginning, since what is there is further"));
 }
 
 }  // namespace

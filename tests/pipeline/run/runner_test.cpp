@@ -9,7 +9,10 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string lines = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\ntheta\"\n[stage.reverse]\ninputs = { text = \"write.text\" }\n";
+const std::string lines =
+    "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = "
+    "\"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\ntheta\"\n[stage.reverse]\ninputs = { text = "
+    "\"write.text\" }\n";
 
 TEST(Runner, ASecondRunRunsNoBody) {
   Workshop shop(chain);
@@ -43,7 +46,9 @@ TEST(Runner, OneChangedSampleRedoesOneBucket) {
 }
 
 TEST(Runner, AStageThatGivesTheSameBytesStopsTheRipple) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n[stage.sum]\ninputs = { text = \"upper.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" "
+      "}\n[stage.sum]\ninputs = { text = \"upper.text\" }\n");
   shop.run();
   const auto outcome = shop.run({"write.text=\"HELLO\""});  // upper case of it is the same
   EXPECT_EQ(outcome.ended.at("upper"), Ended::ran);
@@ -61,13 +66,17 @@ TEST(Runner, AFailureHasItsCodeItsMessageAndARecordAndStopsWhatFollows) {
   EXPECT_THAT(outcome.messages.at("write"), HasSubstr("no such luck"));
   EXPECT_TRUE(std::filesystem::is_empty(shop.path("store/staging")));
   size_t records = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::recursive_directory_iterator(shop.path("store/attempts"))) ++records;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::recursive_directory_iterator(shop.path("store/attempts")))
+    ++records;
   EXPECT_EQ(records, 2u) << "a folder and the record in it";
   EXPECT_EQ(shop.run({}, 2).code, ExitCode::done) << "and the next run goes on";
 }
 
 TEST(Runner, AFailedBucketNamesItsSampleAndTheOthersAreKept) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\npoison\"\n[stage.reverse]\ninputs = { text = \"write.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = "
+      "\"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\npoison\"\n[stage.reverse]\ninputs = { text = "
+      "\"write.text\" }\n");
   for (const int ranks : {1, 3}) {
     const auto outcome = shop.run({}, ranks);
     EXPECT_EQ(outcome.code, ExitCode::data);
@@ -77,7 +86,9 @@ TEST(Runner, AFailedBucketNamesItsSampleAndTheOthersAreKept) {
 }
 
 TEST(Runner, TwoSamplesOfOneIdAreRefused) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"same\\nsame\"\n[stage.reverse]\ninputs = { text = \"write.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"same\\nsame\"\n[stage.reverse]\ninputs = { text = "
+      "\"write.text\" }\n");
   const auto outcome = shop.run({}, 2);
   EXPECT_EQ(outcome.code, ExitCode::data);
   EXPECT_THAT(outcome.messages.at("reverse"), HasSubstr("'same'"));
@@ -112,7 +123,9 @@ StageKind vandal(std::function<void()> harm) {
 }
 
 TEST(Runner, AHitWhoseObjectVanishesBetweenPlanAndUseIsMadeAgain) {
-  Workshop shop(std::string(chain) + "[stage.vandal]\nneeds = [\"upper\"]\n[stage.late]\nuses = \"upper\"\nrepeat = 3\ninputs = { text = \"write.text\" }\nneeds = [\"vandal\"]\n");
+  Workshop shop(std::string(chain) +
+                "[stage.vandal]\nneeds = [\"upper\"]\n[stage.late]\nuses = \"upper\"\nrepeat = 3\ninputs = { text = "
+                "\"write.text\" }\nneeds = [\"vandal\"]\n");
   std::string object;
   shop.kinds.push_back(vandal([&] { std::filesystem::remove_all(shop.path("store/objects") / object); }));
   Selection first;
@@ -126,7 +139,8 @@ TEST(Runner, AHitWhoseObjectVanishesBetweenPlanAndUseIsMadeAgain) {
 }
 
 TEST(Runner, APartThatCannotBeStagedFailsTheStageAndNotTheProgram) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.hinder]\ninputs = { text = \"write.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.hinder]\ninputs = { text = \"write.text\" }\n");
   StageKind hinder = shop.kinds.at(2);  // reverse, in a store that loses its staging folder while the stage runs
   hinder.name = "hinder";
   hinder.body = [&shop] {
@@ -151,10 +165,13 @@ TEST(Runner, AStoreThatCannotBeClaimedFailsTheStageWithThePath) {
 }
 
 TEST(Runner, ARunTouchesAllThatItsTargetsAreMadeOf) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\ntargets = [\"upper\"]\n[stage.write]\n[stage.upper]\ninputs = { text = \"write.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\ntargets = [\"upper\"]\n[stage.write]\n[stage.upper]\ninputs = { text = "
+      "\"write.text\" }\n");
   shop.run();
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
-  for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions"))) std::filesystem::last_write_time(key.path(), old);
+  for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions")))
+    std::filesystem::last_write_time(key.path(), old);
   EXPECT_EQ(shop.run().ended.at("upper"), Ended::hit);
   for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions"))) {
     EXPECT_GT(std::filesystem::last_write_time(key.path()), old) << "the upstream of a hit is in use as well";
@@ -191,7 +208,9 @@ TEST(Runner, AnOutputThatDiffersFromWhatWasPublishedMeanwhileIsRecorded) {
 }
 
 TEST(Runner, ARefusingVerdictStopsWhatWaitsForItOnEveryRun) {
-  const std::string config = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.check]\ninputs = { text = \"write.text\" }\n[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
+  const std::string config =
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.check]\ninputs = { text = \"write.text\" "
+      "}\n[stage.upper]\ninputs = { text = \"write.text\" }\nneeds = [\"check\"]\n";
   Workshop shop(config);
   for (int time = 0; time < 2; ++time) {
     const auto outcome = shop.run({"write.text=\"a bad one\""});
@@ -215,7 +234,8 @@ TEST(Runner, ForcingMakesTheSameObjectsAndLeavesTheRestCached) {
 }
 
 TEST(Runner, EveryRankTakesPartInAStageOfAllRanks) {
-  Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.sum]\ninputs = { text = \"write.text\" }\n");
+  Workshop shop(
+      "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\n[stage.sum]\ninputs = { text = \"write.text\" }\n");
   EXPECT_EQ(shop.run({}, 3).code, ExitCode::done);
   EXPECT_EQ(shop.calls.count["sum"], 3);
 }

@@ -9,8 +9,8 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "pipeline/store/lease.h"
 #include "pipeline/process_mark.h"
+#include "pipeline/store/lease.h"
 #include "pipeline/value.h"
 #include "temporary_folder.h"
 
@@ -30,8 +30,15 @@ class LeaseTest : public testing::Test {
 
   // A lease as a process of another machine would have written it.
   void write_foreign(const std::string& token, int64_t beat) const {
-    const Value lease = {{"token", token}, {"host", "far"}, {"boot", "another-boot"}, {"pid_namespace", "pid:[1]"}, {"pid", 1}, {"started", 1},
-                         {"stage", "train"}, {"since", "2026-01-01T00:00:00Z"}, {"beat", std::to_string(beat)}};
+    const Value lease = {{"token", token},
+                         {"host", "far"},
+                         {"boot", "another-boot"},
+                         {"pid_namespace", "pid:[1]"},
+                         {"pid", 1},
+                         {"started", 1},
+                         {"stage", "train"},
+                         {"since", "2026-01-01T00:00:00Z"},
+                         {"beat", std::to_string(beat)}};
     write_file(file(), lease.dump());
   }
 
@@ -116,7 +123,8 @@ TEST_F(LeaseTest, AStoppedHolderOfThisMachineKeepsItsLease) {
   const pid_t child = fork_holder();
   kill(child, SIGSTOP);
   Leases leases(folder(), quick);
-  for (const auto end = std::chrono::steady_clock::now() + 2 * quick.dead_after; std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(20ms)) {
+  for (const auto end = std::chrono::steady_clock::now() + 2 * quick.dead_after; std::chrono::steady_clock::now() < end;
+       std::this_thread::sleep_for(20ms)) {
     EXPECT_FALSE(taken_by(leases));
   }
   kill(child, SIGKILL);

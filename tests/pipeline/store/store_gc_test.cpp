@@ -18,8 +18,10 @@ using testing::Each;
 using testing::IsEmpty;
 using testing::Not;
 
-const std::string lines = "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = \"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\ntheta\"\n"
-                          "[stage.upper]\ninputs = { text = \"write.text\" }\n[stage.reverse]\ninputs = { text = \"write.text\" }\n";
+const std::string lines =
+    "schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ntext = "
+    "\"alpha\\nbeta\\ngamma\\ndelta\\nepsilon\\nzeta\\neta\\ntheta\"\n"
+    "[stage.upper]\ninputs = { text = \"write.text\" }\n[stage.reverse]\ninputs = { text = \"write.text\" }\n";
 
 // A workshop whose store can be made old and cleaned.
 class GcTest : public testing::Test {
@@ -32,7 +34,9 @@ class GcTest : public testing::Test {
     const auto then = fs::file_time_type::clock::now() - hours;
     for (const auto& entry : fs::recursive_directory_iterator(store.root())) fs::last_write_time(entry.path(), then);
   }
-  Collection plan(const CollectionRequest& request = {}) const { return plan_collection(store, take_inventory(store, 2), request); }
+  Collection plan(const CollectionRequest& request = {}) const {
+    return plan_collection(store, take_inventory(store, 2), request);
+  }
   Collection clean(const CollectionRequest& request = {}) const { return collect(store, plan(request)); }
   CollectionRequest unused(int days) const {
     CollectionRequest request;
@@ -45,7 +49,9 @@ class GcTest : public testing::Test {
     }
     return {};
   }
-  size_t count(const std::string& table) const { return static_cast<size_t>(std::distance(fs::directory_iterator(store.root() / table), fs::directory_iterator())); }
+  size_t count(const std::string& table) const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(store.root() / table), fs::directory_iterator()));
+  }
   // No key names what is not there.
   bool is_consistent() const {
     for (const char* table : {"actions", "recipes"}) {
@@ -104,7 +110,9 @@ TEST_F(GcTest, AnObjectThatNoKeyNamesGoes) {
 
 TEST_F(GcTest, WhatAForcedRunReplacedGoes) {
   shop.kinds.at(1).body = [this] {
-    return body_of([this](StageContext& context) { write_file(context.output("text") / "text.txt", std::to_string(++shop.calls.count["other"])); });
+    return body_of([this](StageContext& context) {
+      write_file(context.output("text") / "text.txt", std::to_string(++shop.calls.count["other"]));
+    });
   };
   shop.run();
   Selection forced;
@@ -178,7 +186,8 @@ TEST_F(GcTest, TheLeastRecentlyUsedGoUntilTheStoreFits) {
   shop.run();
   age(std::chrono::hours(24 * 40));
   const auto recently = fs::file_time_type::clock::now() - std::chrono::hours(30);
-  for (const char* stage : {"write", "reverse"}) fs::last_write_time(store.root() / "actions" / action_of(stage).hex(), recently);
+  for (const char* stage : {"write", "reverse"})
+    fs::last_write_time(store.root() / "actions" / action_of(stage).hex(), recently);
   CollectionRequest request;
   request.max_bytes = Room(take_inventory(store, 1)).bytes() - 1;
   const auto gone = clean(request);
@@ -247,7 +256,9 @@ class UnclosedWork final : public ReverseWork {
 class UnclosedBody final : public StageBody {
  public:
   explicit UnclosedBody(Calls& calls) : calls_(calls) {}
-  std::unique_ptr<SharedWork> share(StageContext& context) override { return std::make_unique<UnclosedWork>(context, calls_); }
+  std::unique_ptr<SharedWork> share(StageContext& context) override {
+    return std::make_unique<UnclosedWork>(context, calls_);
+  }
 
  private:
   Calls& calls_;

@@ -18,7 +18,8 @@ Digest key(const std::string& text) { return digest_of(text); }
 const KeyFields fields = {{{"kind", "write"}}};
 const Digest action = fields.key();
 
-Publication publish(Store& store, const std::string& content, Committed* outcome = nullptr, bool replace = false, const std::string& note = "") {
+Publication publish(Store& store, const std::string& content, Committed* outcome = nullptr, bool replace = false,
+                    const std::string& note = "") {
   const auto staging = store.make_staging(action, {"out", "note"});
   write_file(staging / "out" / "file.txt", content);
   write_file(staging / "note" / "note.txt", note);

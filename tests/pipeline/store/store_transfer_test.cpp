@@ -23,7 +23,9 @@ class TransferTest : public testing::Test {
   Store to{there.path("store"), Store::Mode::read_write};
 
   Transferred send() { return transfer(from, to, all_parcels(from)); }
-  void damage(const std::string& port) const { write_file(from.object_files(Digest::from_hex(digests.at(port))) / "text.txt", "damaged"); }
+  void damage(const std::string& port) const {
+    write_file(from.object_files(Digest::from_hex(digests.at(port))) / "text.txt", "damaged");
+  }
 };
 
 TEST_F(TransferTest, WhatArrivesIsFoundAndNothingIsMadeAgain) {
@@ -77,7 +79,8 @@ TEST_F(TransferTest, ADamagedOutputAtTheOtherEndIsReplaced) {
 
 TEST_F(TransferTest, WhatWasPublishedThereFirstStays) {
   there.kinds.at(1).body = [] {
-    return body_of([](StageContext& context) { write_file(context.output("text") / "text.txt", "of another machine"); });
+    return body_of(
+        [](StageContext& context) { write_file(context.output("text") / "text.txt", "of another machine"); });
   };
   const auto first = there.run().digests;
   EXPECT_EQ(send().kept, 1u);

@@ -19,7 +19,9 @@ class VerifyTest : public testing::Test {
   std::map<std::string, std::string> digests = shop.run().digests;
   Store store{shop.path("store"), Store::Mode::read_write};
 
-  fs::path file_of(const std::string& port) const { return store.object_files(Digest::from_hex(digests.at(port))) / "text.txt"; }
+  fs::path file_of(const std::string& port) const {
+    return store.object_files(Digest::from_hex(digests.at(port))) / "text.txt";
+  }
   Verification verify(bool repair = false) const { return verify_store(store, repair, 3); }
 };
 

@@ -43,11 +43,14 @@ TEST_P(Comparisons, TakeEveryStepBothWays) {
   const pipeline::Value result = said(small(GetParam().compare), GetParam().ranks);
   EXPECT_EQ(result.at("a"), GetParam().compare);
   EXPECT_EQ(result.at("b"), GetParam().b);
-  for (const char* way : {GetParam().compare, GetParam().b}) EXPECT_EQ(result.at(way).at("step_seconds").at("n"), 23) << way;
+  for (const char* way : {GetParam().compare, GetParam().b})
+    EXPECT_EQ(result.at(way).at("step_seconds").at("n"), 23) << way;
   EXPECT_EQ(result.at("ratio").at("n"), 23);
 }
 
-INSTANTIATE_TEST_SUITE_P(Bench, Comparisons, testing::Values(Case{"reducer", "none", 1}, Case{"world", "run", 3}, Case{"overlap", "after", 2}, Case{"graph", "eager", 2}),
+INSTANTIATE_TEST_SUITE_P(Bench, Comparisons,
+                         testing::Values(Case{"reducer", "none", 1}, Case{"world", "run", 3},
+                                         Case{"overlap", "after", 2}, Case{"graph", "eager", 2}),
                          [](const auto& one) { return std::string(one.param.compare); });
 
 TEST(Bench, RefusesToCompareWaysThatSynchronisedNormsDoNotHave) {

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "distributed/local_communicator.h"
-#include "stages/compute/training/host_device_with.h"
 #include "stages/compute/device_checks.h"
+#include "stages/compute/training/host_device_with.h"
 
 namespace penstock::stages {
 namespace {
@@ -76,7 +76,8 @@ TEST(DeviceChecks, TheHostPassesAndSaysWhatWasNotRun) {
     if (finding.state == Finding::State::not_run) not_run.push_back(finding.name);
   }
   EXPECT_EQ(names, device_check_names());
-  EXPECT_THAT(not_run, testing::ElementsAre("sum over ranks", "training, recorded graph", "dropout, clipping, AdamW", "overlap", "agreement of ranks"));
+  EXPECT_THAT(not_run, testing::ElementsAre("sum over ranks", "training, recorded graph", "dropout, clipping, AdamW",
+                                            "overlap", "agreement of ranks"));
 }
 
 TEST(DeviceChecks, SeveralRanksPassWhatOneCannotTry) {
@@ -99,7 +100,8 @@ TEST(DeviceChecks, AKernelThatErrsIsFoundOut) {
 
 TEST(DeviceChecks, ADeviceThatRecordsIsComparedWithItsEagerSteps) {
   const auto ranks = distributed::local_world(1);
-  const auto findings = check_device(*ranks[0], [](Communicator& among) { return std::make_unique<Faulty>(among, "none"); });
+  const auto findings =
+      check_device(*ranks[0], [](Communicator& among) { return std::make_unique<Faulty>(among, "none"); });
   EXPECT_THAT(failed(findings), testing::IsEmpty());
   for (const Finding& finding : findings) {
     if (finding.name == "training, recorded graph" || finding.name == "dropout, clipping, AdamW") {
@@ -109,11 +111,14 @@ TEST(DeviceChecks, ADeviceThatRecordsIsComparedWithItsEagerSteps) {
   EXPECT_THAT(failed_with("replay"), testing::IsSupersetOf({"training, recorded graph", "dropout, clipping, AdamW"}));
 }
 
-TEST(DeviceChecks, ChanceInTheBitsIsFoundOut) { EXPECT_THAT(failed_with("chance"), testing::IsSupersetOf({"the same again", "going on from a checkpoint"})); }
+TEST(DeviceChecks, ChanceInTheBitsIsFoundOut) {
+  EXPECT_THAT(failed_with("chance"), testing::IsSupersetOf({"the same again", "going on from a checkpoint"}));
+}
 
 TEST(DeviceChecks, AWrongSumOverRanksIsFoundOut) {
   distributed::run_local_ranks(2, [](Communicator& ranks) {
-    EXPECT_THAT(failed(check_device(ranks, [](Communicator& among) { return std::make_unique<Faulty>(among, "sum"); })), testing::Contains("sum over ranks"));
+    EXPECT_THAT(failed(check_device(ranks, [](Communicator& among) { return std::make_unique<Faulty>(among, "sum"); })),
+                testing::Contains("sum over ranks"));
   });
 }
 

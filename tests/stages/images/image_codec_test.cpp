@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "stages/images/archives.h"
 #include "distributed/error.h"
 #include "stages/draws.h"
+#include "stages/images/archives.h"
 #include "stages/images/png_codec.h"
 
 namespace penstock::stages {
@@ -14,11 +14,14 @@ Image noise(int width, int height, int channels, int bits, int64_t seed) {
   image.bytes.resize(image.values() * (bits / 8));
   const Draws draws(seed, "test image");
   // Half noise, half gradient, so that encoders choose every filter.
-  for (size_t i = 0; i < image.bytes.size(); ++i) image.bytes[i] = static_cast<uint8_t>(i / 40 % 2 ? draws.bits(i) : i / channels);
+  for (size_t i = 0; i < image.bytes.size(); ++i)
+    image.bytes[i] = static_cast<uint8_t>(i / 40 % 2 ? draws.bits(i) : i / channels);
   return image;
 }
 
-std::span<const uint8_t> span_of(const std::string& bytes) { return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}; }
+std::span<const uint8_t> span_of(const std::string& bytes) {
+  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+}
 
 TEST(ImageCodec, PngGivesBackWhatItWasGiven) {
   for (const int channels : {1, 2, 3, 4}) {
@@ -35,7 +38,8 @@ TEST(ImageCodec, PngGivesBackWhatItWasGiven) {
 TEST(ImageCodec, TheShortWayAndLibpngGiveTheSamePixels) {
   for (int64_t seed = 0; seed < 20; ++seed) {
     const int channels = static_cast<int>(seed % 4) + 1;
-    const std::string png = encode_png(noise(static_cast<int>(20 + seed * 7), static_cast<int>(60 - seed), channels, 8, seed));
+    const std::string png =
+        encode_png(noise(static_cast<int>(20 + seed * 7), static_cast<int>(60 - seed), channels, 8, seed));
     const auto fast = decode_simple_png(span_of(png), "test");
     ASSERT_TRUE(fast);
     EXPECT_EQ(fast->bytes, decode_any_png(span_of(png), "test").bytes);
@@ -57,7 +61,8 @@ TEST(ImageCodec, ADamagedPngIsRefusedOrReadTheSameByBothWays) {
     }
   }
   EXPECT_GT(refused, static_cast<int>(good.size()) - 20) << "checksums cover all but lengths and the end";
-  for (size_t cut = 0; cut < good.size(); ++cut) EXPECT_THROW(decode_image(span_of(good.substr(0, cut)), "test"), Error);
+  for (size_t cut = 0; cut < good.size(); ++cut)
+    EXPECT_THROW(decode_image(span_of(good.substr(0, cut)), "test"), Error);
 }
 
 TEST(ImageCodec, SaysWhatItReadInsteadOfAnImage) {
@@ -65,7 +70,8 @@ TEST(ImageCodec, SaysWhatItReadInsteadOfAnImage) {
     decode_image(span_of("Column1,Column2"), "a/masks/list.png");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("a/masks/list.png"), testing::HasSubstr("Column1,Colu")));
+    EXPECT_THAT(error.what(),
+                testing::AllOf(testing::HasSubstr("a/masks/list.png"), testing::HasSubstr("Column1,Colu")));
   }
 }
 

@@ -34,7 +34,8 @@ TEST(Pack, ASamplesDigestIsOfItsBytes) {
   TemporaryFolder folder;
   pipeline::write_file(folder.path() / "one", some_pack(7));
   pipeline::write_file(folder.path() / "two", some_pack(8));
-  EXPECT_NE(Pack(folder.path() / "one").samples().at(0).at("digest"), Pack(folder.path() / "two").samples().at(0).at("digest"));
+  EXPECT_NE(Pack(folder.path() / "one").samples().at(0).at("digest"),
+            Pack(folder.path() / "two").samples().at(0).at("digest"));
 }
 
 // Cut anywhere, or any byte of the header changed: refused or still whole, never read out of bounds.

@@ -50,14 +50,16 @@ std::vector<Seen> steps_of(const Workload& workload, int ranks, bool overlap) {
     Tally tally;
     CountingCommunicator counted(bare, tally);
     const auto mode = reproducible_of(workload.parameters);
-    distributed::GradientReducer reducer(counted, gradient_buckets(parameter_slots(layers), statistic_count(layers)), {items_of(workload.parameters, ranks), mode, overlap});
+    distributed::GradientReducer reducer(counted, gradient_buckets(parameter_slots(layers), statistic_count(layers)),
+                                         {items_of(workload.parameters, ranks), mode, overlap});
     reducer.begin("a step");
     for (int shard = reducer.mine().first; shard < reducer.mine().second; ++shard) {
       std::fill_n(reducer.input(shard), reducer.length(), 1.0f);
       for (size_t bucket = 0; bucket < reducer.buckets().size(); ++bucket) reducer.ready(shard, bucket);
     }
     EXPECT_EQ(reducer.finish()[0], static_cast<float>(workload.parameters.micro_shards()));
-    seen[bare.rank()] = {reducer.mine().second - reducer.mine().first, tally.calls, tally.reduced_bytes, tally.scattered_bytes, tally.gathered_bytes};
+    seen[bare.rank()] = {reducer.mine().second - reducer.mine().first, tally.calls, tally.reduced_bytes,
+                         tally.scattered_bytes, tally.gathered_bytes};
   });
   return seen;
 }
@@ -68,13 +70,15 @@ void expect_as_planned(Workload workload, int ranks, bool overlap) {
   Seen promised;
   for (const auto& exchange : plan.exchanges) {
     promised.calls += (exchange.reduced_bytes > 0) + (exchange.scattered_bytes > 0) + (exchange.gathered_bytes > 0);
-    promised.reduced_bytes += exchange.reduced_bytes, promised.scattered_bytes += exchange.scattered_bytes, promised.gathered_bytes += exchange.gathered_bytes;
+    promised.reduced_bytes += exchange.reduced_bytes, promised.scattered_bytes += exchange.scattered_bytes,
+        promised.gathered_bytes += exchange.gathered_bytes;
   }
   int fewest = INT_MAX, most = 0, idle = 0;
   for (const Seen& one : steps_of(workload, ranks, overlap)) {
     fewest = std::min(fewest, one.micro_shards), most = std::max(most, one.micro_shards), idle += one.micro_shards == 0;
     EXPECT_EQ((std::array{one.calls, one.reduced_bytes, one.scattered_bytes, one.gathered_bytes}),
-              (std::array{promised.calls, promised.reduced_bytes, promised.scattered_bytes, promised.gathered_bytes})) << ranks << " ranks";
+              (std::array{promised.calls, promised.reduced_bytes, promised.scattered_bytes, promised.gathered_bytes}))
+        << ranks << " ranks";
   }
   EXPECT_EQ((std::array{fewest, most, idle}), (std::array{plan.fewest, plan.most, plan.idle})) << ranks << " ranks";
 }
@@ -109,7 +113,8 @@ TEST(Scaling, AutoSumsAlongTheTreeUnlessNormsAreSynchronised) {
 
 TEST(Scaling, RanksBeyondTheMicroShardsAreIdleAndBuyNothing) {
   const Workload workload = small(16, 4);
-  const RanksPlan four = plan_ranks(workload, 4, 1, second_each, Fabric{{0, 1e30}, {0, 1e30}, 0}), six = plan_ranks(workload, 6, 1, second_each, Fabric{{0, 1e30}, {0, 1e30}, 0});
+  const RanksPlan four = plan_ranks(workload, 4, 1, second_each, Fabric{{0, 1e30}, {0, 1e30}, 0}),
+                  six = plan_ranks(workload, 6, 1, second_each, Fabric{{0, 1e30}, {0, 1e30}, 0});
   EXPECT_EQ(six.idle, 2);
   EXPECT_DOUBLE_EQ(six.times->compute, four.times->compute);
 }
@@ -158,7 +163,8 @@ TEST(Scaling, WithOverlapASlowLinkExposesAllButWhatBackwardHides) {
   workload.parameters.depth = 3;
   const Fabric slow{{0, 1e5}, {0, 1e5}, 0};
   const RanksPlan plan = plan_ranks(workload, 2, 1, second_each, slow);
-  EXPECT_GT(plan.times->exposed, plan.times->exchange - 2.0 / 3) << "backward of a micro-shard is two thirds of its second";
+  EXPECT_GT(plan.times->exposed, plan.times->exchange - 2.0 / 3)
+      << "backward of a micro-shard is two thirds of its second";
   EXPECT_LT(plan.times->exposed, plan.times->exchange);
 }
 

@@ -49,8 +49,12 @@ TEST(Hdf5, AFlippedByteOfDataIsNoticed) {
 TEST(Hdf5, OpensInH5py) {
   TemporaryFolder folder;
   pipeline::write_file(folder.path() / "x.h5", some_file());
-  if (run("/usr/bin/python3 -c 'import h5py'", folder.path()).code != 0) GTEST_SKIP() << "not run: no h5py on this machine (launch/setup --tests)";
-  const Ran ran = run("/usr/bin/python3 -c \"import h5py; f = h5py.File('x.h5'); print(f['images'][5, 49], f['ids'][1].decode(), f['images'].attrs['axes'])\"", folder.path());
+  if (run("/usr/bin/python3 -c 'import h5py'", folder.path()).code != 0)
+    GTEST_SKIP() << "not run: no h5py on this machine (launch/setup --tests)";
+  const Ran ran =
+      run("/usr/bin/python3 -c \"import h5py; f = h5py.File('x.h5'); print(f['images'][5, 49], f['ids'][1].decode(), "
+          "f['images'].attrs['axes'])\"",
+          folder.path());
   EXPECT_EQ(ran.out, "43 longer id row, x\n") << ran.error;
 }
 

@@ -16,14 +16,17 @@ std::string mask_png(int width, int height, int x0, int y0, int x1, int y1, uint
   Image image{width, height, channels, 8, {}};
   image.bytes.resize(image.values());
   for (int y = y0; y < y1; ++y) {
-    for (int x = x0; x < x1; ++x) image.bytes[(static_cast<size_t>(y) * width + x) * channels + (channels > 2 ? 1 : 0)] = value;
+    for (int x = x0; x < x1; ++x)
+      image.bytes[(static_cast<size_t>(y) * width + x) * channels + (channels > 2 ? 1 : 0)] = value;
   }
   return encode_png(image);
 }
 
 MergedMasks merge(const std::vector<std::string>& files, int width = 20, int height = 10) {
   std::vector<MaskFile> masks;
-  for (size_t i = 0; i < files.size(); ++i) masks.push_back({"s/masks/" + std::to_string(i) + ".png", {reinterpret_cast<const uint8_t*>(files[i].data()), files[i].size()}});
+  for (size_t i = 0; i < files.size(); ++i)
+    masks.push_back({"s/masks/" + std::to_string(i) + ".png",
+                     {reinterpret_cast<const uint8_t*>(files[i].data()), files[i].size()}});
   return merge_masks(masks, width, height);
 }
 
@@ -58,7 +61,8 @@ TEST(Masks, OfAnotherSizeNameTheFileAndBothSizes) {
     merge({mask_png(21, 10, 0, 0, 1, 1)});
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("s/masks/0.png"), testing::HasSubstr("21 x 10"), testing::HasSubstr("20 x 10")));
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("s/masks/0.png"), testing::HasSubstr("21 x 10"),
+                                             testing::HasSubstr("20 x 10")));
   }
 }
 

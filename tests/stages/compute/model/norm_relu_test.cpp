@@ -12,9 +12,13 @@ struct Results {
 };
 
 template <typename Layer>
-Results run(const torch::Tensor& x0, const torch::Tensor& weight0, const torch::Tensor& bias0, const torch::Tensor& dy, torch::ScalarType type, Layer&& layer) {
+Results run(const torch::Tensor& x0, const torch::Tensor& weight0, const torch::Tensor& bias0, const torch::Tensor& dy,
+            torch::ScalarType type, Layer&& layer) {
   const auto leaf = [type](const torch::Tensor& tensor) {
-    return tensor.to(type).detach().clone(tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous).requires_grad_();
+    return tensor.to(type)
+        .detach()
+        .clone(tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous)
+        .requires_grad_();
   };
   auto x = leaf(x0), weight = leaf(weight0), bias = leaf(bias0);
   auto mean = torch::zeros({x.size(1)}, type), variance = torch::ones({x.size(1)}, type);
@@ -24,7 +28,8 @@ Results run(const torch::Tensor& x0, const torch::Tensor& weight0, const torch::
 }
 
 void expect_near(const torch::Tensor& one, const torch::Tensor& other, const char* what) {
-  const double apart = (one.to(torch::kFloat64) - other).abs().max().item<double>(), scale = other.abs().max().item<double>();
+  const double apart = (one.to(torch::kFloat64) - other).abs().max().item<double>(),
+               scale = other.abs().max().item<double>();
   EXPECT_LE(apart, 2e-6 * scale + 1e-9) << what;
 }
 
@@ -35,9 +40,13 @@ TEST_P(NormReluOf, EqualsBatchNormAndReluToRounding) {
   const auto& shape = GetParam();
   const auto x = torch::randn(shape) * 3 + 1, dy = torch::randn(shape);
   const auto weight = torch::randn({shape[1]}) + 1, bias = torch::randn({shape[1]});
-  const Results ours = run(x, weight, bias, dy, torch::kFloat32, [](auto& input, auto& w, auto& b, auto& mean, auto& variance) { return norm_relu(input, w, b, mean, variance); });
-  const Results exact = run(x, weight, bias, dy, torch::kFloat64,
-                            [](auto& input, auto& w, auto& b, auto& mean, auto& variance) { return torch::batch_norm(input, w, b, mean, variance, true, 1.0, 1e-5, false).relu(); });
+  const Results ours = run(
+      x, weight, bias, dy, torch::kFloat32,
+      [](auto& input, auto& w, auto& b, auto& mean, auto& variance) { return norm_relu(input, w, b, mean, variance); });
+  const Results exact =
+      run(x, weight, bias, dy, torch::kFloat64, [](auto& input, auto& w, auto& b, auto& mean, auto& variance) {
+        return torch::batch_norm(input, w, b, mean, variance, true, 1.0, 1e-5, false).relu();
+      });
   expect_near(ours.y, exact.y, "y");
   expect_near(ours.d_weight, exact.d_weight, "the weight's gradient");
   expect_near(ours.d_bias, exact.d_bias, "the bias's gradient");
@@ -49,7 +58,9 @@ TEST_P(NormReluOf, EqualsBatchNormAndReluToRounding) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, NormReluOf,
-                         testing::Values(std::vector<int64_t>{4, 16, 64, 64}, std::vector<int64_t>{1, 3, 5, 7}, std::vector<int64_t>{2, 8, 1, 1}, std::vector<int64_t>{3, 2, 128, 72}, std::vector<int64_t>{2, 96, 9, 5}, std::vector<int64_t>{5, 24, 17, 3}));
+                         testing::Values(std::vector<int64_t>{4, 16, 64, 64}, std::vector<int64_t>{1, 3, 5, 7},
+                                         std::vector<int64_t>{2, 8, 1, 1}, std::vector<int64_t>{3, 2, 128, 72},
+                                         std::vector<int64_t>{2, 96, 9, 5}, std::vector<int64_t>{5, 24, 17, 3}));
 
 // Values far from zero: a sum of squares alone would lose the variance.
 TEST(NormRelu, KeepsItsDigitsFarFromZero) {
@@ -62,14 +73,22 @@ TEST(NormRelu, KeepsItsDigitsFarFromZero) {
 
 TEST(NormRelu, GivesTheSameBitsAgain) {
   torch::manual_seed(7);
-  const auto x = torch::randn({2, 4, 33, 31}), dy = torch::randn({2, 4, 33, 31}), weight = torch::ones({4}), bias = torch::zeros({4});
-  const auto once = [&] { return run(x, weight, bias, dy, torch::kFloat32, [](auto& input, auto& w, auto& b, auto& mean, auto& variance) { return norm_relu(input, w, b, mean, variance); }); };
+  const auto x = torch::randn({2, 4, 33, 31}), dy = torch::randn({2, 4, 33, 31}), weight = torch::ones({4}),
+             bias = torch::zeros({4});
+  const auto once = [&] {
+    return run(x, weight, bias, dy, torch::kFloat32, [](auto& input, auto& w, auto& b, auto& mean, auto& variance) {
+      return norm_relu(input, w, b, mean, variance);
+    });
+  };
   const Results first = once(), second = once();
   EXPECT_TRUE(first.y.equal(second.y));
   EXPECT_TRUE(first.dx.equal(second.dx));
 }
 
-TEST(NormRelu, RefusesASingleValueAChannel) { EXPECT_ANY_THROW(norm_relu(torch::zeros({1, 4, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast), torch::ones({4}), torch::zeros({4}), torch::zeros({4}), torch::ones({4}))); }
+TEST(NormRelu, RefusesASingleValueAChannel) {
+  EXPECT_ANY_THROW(norm_relu(torch::zeros({1, 4, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast), torch::ones({4}),
+                             torch::zeros({4}), torch::zeros({4}), torch::ones({4})));
+}
 
 }  // namespace
 }  // namespace penstock::stages

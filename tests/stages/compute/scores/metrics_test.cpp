@@ -43,7 +43,9 @@ TEST(Thresholds, TheBestOneSeparatesAndOfEqualsTheOneNearestToAHalfIsTaken) {
   EXPECT_LT(chosen, 0.15);
 }
 
-LabelMap labels(int width, std::vector<uint16_t> values) { return {static_cast<int>(values.size()) / width, width, std::move(values)}; }
+LabelMap labels(int width, std::vector<uint16_t> values) {
+  return {static_cast<int>(values.size()) / width, width, std::move(values)};
+}
 
 TEST(Components, TouchAtEdgesWithFourNeighboursAndAtCornersWithEight) {
   const std::vector<float> p = {1, 0, 0, 1};

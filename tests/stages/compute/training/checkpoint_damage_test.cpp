@@ -8,8 +8,8 @@
 #include <random>
 #include <sstream>
 
-#include "stages/compute/training/checkpoints.h"
 #include "pipeline/files.h"
+#include "stages/compute/training/checkpoints.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -35,12 +35,14 @@ class CheckpointDamage : public testing::Test {
   const fs::path& data() const { return data_; }
   fs::path manifest() const { return manifest_file(folder(), 17); }
 
-  // Gone on from step 15 and no other, with its numbers, and a warning that names the file; `found` keeps the last warning.
+  // Gone on from step 15 and no other, with its numbers, and a warning that names the file; `found` keeps the last
+  // warning.
   bool previous_serves(const fs::path& damaged) {
     log_.str("");
     const auto found = find_in(folder());
     const std::string said = log_.str();
-    return found && same(found->manifest, manifest_of(15)) && same(found->checkpoint, before_) && said.find(damaged.string()) != std::string::npos &&
+    return found && same(found->manifest, manifest_of(15)) && same(found->checkpoint, before_) &&
+           said.find(damaged.string()) != std::string::npos &&
            said.find("the checkpoint before it is taken") != std::string::npos;
   }
   bool newest_serves() {
@@ -48,7 +50,9 @@ class CheckpointDamage : public testing::Test {
     return found && same(found->manifest, manifest_of(17)) && same(found->checkpoint, newest_);
   }
   // Every fsync would make the thousands of files below a matter of minutes.
-  static void put(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes; }
+  static void put(const fs::path& file, const std::string& bytes) {
+    std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+  }
 
   std::ostringstream log_;
 

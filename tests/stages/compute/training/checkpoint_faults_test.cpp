@@ -6,10 +6,10 @@
 
 #include <fstream>
 
-#include "stages/compute/training/checkpoints.h"
 #include "distributed/error.h"
 #include "fault_injection.h"
 #include "pipeline/files.h"
+#include "stages/compute/training/checkpoints.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -74,8 +74,10 @@ void make_ready(const fs::path& folder, const Save& save) {
 std::string what_loads(const fs::path& folder, const Save& save) {
   const auto found = find_in(folder);
   if (!found) return "neither";
-  if (found->manifest.step == save.step && same(found->checkpoint, checkpoint_of(save.step, save.variant))) return "new";
-  if (found->manifest.step == save.before.back() && same(found->checkpoint, checkpoint_of(save.before.back()))) return "old";
+  if (found->manifest.step == save.step && same(found->checkpoint, checkpoint_of(save.step, save.variant)))
+    return "new";
+  if (found->manifest.step == save.before.back() && same(found->checkpoint, checkpoint_of(save.before.back())))
+    return "old";
   return "something else";
 }
 
@@ -125,10 +127,14 @@ TEST_P(CheckpointFaults, ADiskThatFailsAtAnyCallIsToldAndTheOldOrTheNewOneLoads)
       const std::string loads = what_loads(folder(), GetParam());
       EXPECT_THAT(loads, testing::AnyOf("old", "new")) << how << " at call " << at << " of " << calls;
       if (ended.code == 0) {
-        EXPECT_EQ(loads, "new") << how << " at call " << at << ": what went wrong is that an old one could not be removed";
+        EXPECT_EQ(loads, "new") << how << " at call " << at
+                                << ": what went wrong is that an old one could not be removed";
       } else {
         EXPECT_EQ(ended.code, static_cast<int>(ExitCode::io)) << how << " at call " << at << ": " << ended.said;
-        EXPECT_THAT(ended.said, testing::AllOf(testing::HasSubstr(folder().string()), testing::HasSubstr(std::string(how) == "EIO" ? "Input/output error" : "No space left"))) << at;
+        EXPECT_THAT(ended.said, testing::AllOf(testing::HasSubstr(folder().string()),
+                                               testing::HasSubstr(std::string(how) == "EIO" ? "Input/output error"
+                                                                                            : "No space left")))
+            << at;
       }
       expect_recovery();
     }
@@ -143,8 +149,9 @@ TEST_P(CheckpointFaults, AWriteThatTakesHalfGoesOnWithTheRest) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Saves, CheckpointFaults, testing::Values(usual, second, again),
-                         [](const auto& saves) { return std::string(saves.index == 0 ? "Usual" : saves.index == 1 ? "Second" : "OfTheSameStepAgain"); });
+INSTANTIATE_TEST_SUITE_P(Saves, CheckpointFaults, testing::Values(usual, second, again), [](const auto& saves) {
+  return std::string(saves.index == 0 ? "Usual" : saves.index == 1 ? "Second" : "OfTheSameStepAgain");
+});
 
 }  // namespace
 }  // namespace penstock::stages

@@ -8,10 +8,10 @@
 #include <limits>
 #include <mutex>
 
-#include "stages/compute/training/small_training.h"
 #include "distributed/local_communicator.h"
 #include "stages/compute/training/device_step.h"
 #include "stages/compute/training/host_device.h"
+#include "stages/compute/training/small_training.h"
 #include "stages/compute/training/training_step.h"
 #include "stages/draws.h"
 
@@ -28,14 +28,19 @@ TrainParameters plain() {
   return parameters;
 }
 
-Architecture network(const TrainParameters& parameters) { return {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}; }
+Architecture network(const TrainParameters& parameters) {
+  return {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+}
 
-std::unique_ptr<DeviceStep> device_step(const TrainParameters& parameters, Communicator& ranks, StepOptions options = {Reproducible::run, true, true}) {
-  return std::make_unique<DeviceStep>(parameters, network(parameters), grid, Normaliser{}, ranks, host_device(ranks, 1), options);
+std::unique_ptr<DeviceStep> device_step(const TrainParameters& parameters, Communicator& ranks,
+                                        StepOptions options = {Reproducible::run, true, true}) {
+  return std::make_unique<DeviceStep>(parameters, network(parameters), grid, Normaliser{}, ranks, host_device(ranks, 1),
+                                      options);
 }
 
 // Weights and statistics after some steps; `on_device` or by the host's own step.
-std::vector<float> train(const TrainParameters& parameters, bool on_device, int ranks = 1, int steps = 2, StepOptions options = {Reproducible::run, true, true}) {
+std::vector<float> train(const TrainParameters& parameters, bool on_device, int ranks = 1, int steps = 2,
+                         StepOptions options = {Reproducible::run, true, true}) {
   const auto samples = some_samples(12);
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
@@ -43,8 +48,11 @@ std::vector<float> train(const TrainParameters& parameters, bool on_device, int 
   std::mutex mutex;
   distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
     std::unique_ptr<TrainingStep> step;
-    if (on_device) step = device_step(parameters, communicator, options);
-    else step = std::make_unique<TrainingState>(parameters, network(parameters), grid, Normaliser{}, communicator, 1, StepOptions{Reproducible::run, false});
+    if (on_device)
+      step = device_step(parameters, communicator, options);
+    else
+      step = std::make_unique<TrainingState>(parameters, network(parameters), grid, Normaliser{}, communicator, 1,
+                                             StepOptions{Reproducible::run, false});
     for (int i = 0; i < steps; ++i) step->step(samples, epoch_order(ids, parameters.seed, 0), 0, i, 1e-2, false);
     Weights weights = step->current_weights();
     weights.parameters.insert(weights.parameters.end(), weights.statistics.begin(), weights.statistics.end());
@@ -57,7 +65,8 @@ std::vector<float> train(const TrainParameters& parameters, bool on_device, int 
 
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
   double difference = 0, length = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+  for (size_t i = 0; i < a.size(); ++i)
+    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
   return std::sqrt(difference / length);
 }
 
@@ -68,7 +77,8 @@ TEST(DeviceArithmetic, RoundsToBfloat16AsLibTorchDoes) {
     const auto bits = static_cast<uint32_t>(draws.bits(i));
     std::memcpy(&value, &bits, sizeof value);
     const c10::BFloat16 rounded(bfloat16_of(value), c10::BFloat16::from_bits());
-    EXPECT_TRUE(std::isnan(value) ? std::isnan(static_cast<float>(rounded)) : rounded.x == c10::BFloat16(value).x) << value;
+    EXPECT_TRUE(std::isnan(value) ? std::isnan(static_cast<float>(rounded)) : rounded.x == c10::BFloat16(value).x)
+        << value;
   }
 }
 
@@ -79,7 +89,8 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
     for (const GridSample& sample : samples) images.push_back(&sample.image);
     const Normaliser normaliser = make_normaliser(kind, images, 3);
     for (uint8_t turned = 0; turned < 8; ++turned) {
-      const Orientation orientation{(turned & flip_x_bit) != 0, (turned & flip_y_bit) != 0, (turned & transpose_bit) != 0};
+      const Orientation orientation{(turned & flip_x_bit) != 0, (turned & flip_y_bit) != 0,
+                                    (turned & transpose_bit) != 0};
       Batch expected = make_batch(1, grid);
       fill_batch(expected, {&samples[1]}, {orientation}, normaliser, grid);
       std::vector<float> tables;
@@ -88,7 +99,8 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
       }
       const int32_t first = 0;
       auto images_made = torch::empty({1, side, side, 3}), masks_made = torch::empty({1, 1, side, side});
-      host_gather({samples[1].image.data(), samples[1].mask.data(), tables.data(), 0, 256, &first, &turned, 1, side, side, 3, images_made.data_ptr(), masks_made.data_ptr<float>(), false});
+      host_gather({samples[1].image.data(), samples[1].mask.data(), tables.data(), 0, 256, &first, &turned, 1, side,
+                   side, 3, images_made.data_ptr(), masks_made.data_ptr<float>(), false});
       EXPECT_TRUE(torch::equal(images_made.permute({0, 3, 1, 2}), expected.images)) << kind << " " << int{turned};
       EXPECT_TRUE(torch::equal(masks_made, expected.masks));
     }
@@ -104,7 +116,8 @@ TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
     Optimiser optimiser(parameters, count);
     WorkerPool pool(2);
     std::vector<float> gradient(count), expected(count);
-    for (size_t i = 0; i < count; ++i) gradient[i] = static_cast<float>(draws.normal(i)), expected[i] = static_cast<float>(draws.normal(count + i));
+    for (size_t i = 0; i < count; ++i)
+      gradient[i] = static_cast<float>(draws.normal(i)), expected[i] = static_cast<float>(draws.normal(count + i));
     auto weights = expected, first = optimiser.first, second = optimiser.second;
     StepVerdict verdict;
     StepOrders orders;
@@ -114,7 +127,8 @@ TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
       optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool);
       host_judge({gradient.data(), count, figures.data(), parameters.clip_norm, partials.data(), &verdict});
       orders.factors = factors_of(kind_of(parameters), 1e-3, parameters.weight_decay, parameters.momentum, step);
-      host_update({gradient.data(), weights.data(), first.data(), second.data(), nullptr, count, &orders, &verdict, nullptr, nullptr, 0, 0});
+      host_update({gradient.data(), weights.data(), first.data(), second.data(), nullptr, count, &orders, &verdict,
+                   nullptr, nullptr, 0, 0});
     }
     EXPECT_NEAR(verdict.norm, optimiser.norm_of(gradient.data(), pool), 1e-9);
     EXPECT_EQ(weights, expected) << name;
@@ -144,10 +158,13 @@ TEST(DeviceStep, IsTheHostsStepToRounding) {
 
 TEST(DeviceStep, SumsOverRanksWhateverTheirShare) {
   const auto alone = train(plain(), true);
-  for (const int ranks : {2, 3, 5}) EXPECT_LT(distance(alone, train(plain(), true, ranks)), 1e-5) << ranks << " ranks, 4 micro-shards";
+  for (const int ranks : {2, 3, 5})
+    EXPECT_LT(distance(alone, train(plain(), true, ranks)), 1e-5) << ranks << " ranks, 4 micro-shards";
 }
 
-TEST(DeviceStep, OverlapChangesNoBit) { EXPECT_EQ(train(plain(), true, 3), train(plain(), true, 3, 2, {Reproducible::run, false, true})); }
+TEST(DeviceStep, OverlapChangesNoBit) {
+  EXPECT_EQ(train(plain(), true, 3), train(plain(), true, 3, 2, {Reproducible::run, false, true}));
+}
 
 TEST(DeviceStep, WorldGivesTheSameBitsForAnyRankCount) {
   TrainParameters parameters = plain();
@@ -176,7 +193,8 @@ TEST(DeviceStep, GoesOnFromItsStateAsIfUnbroken) {
     const auto samples = some_samples(12);
     const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     const auto ranks = distributed::local_world(1);
-    const auto whole = device_step(parameters, *ranks[0]), begun = device_step(parameters, *ranks[0]), rest = device_step(parameters, *ranks[0]);
+    const auto whole = device_step(parameters, *ranks[0]), begun = device_step(parameters, *ranks[0]),
+               rest = device_step(parameters, *ranks[0]);
     for (int i = 0; i < 4; ++i) whole->step(samples, order, 0, i, 1e-2, false);
     for (int i = 0; i < 2; ++i) begun->step(samples, order, 0, i, 1e-2, false);
     rest->load(begun->state());

@@ -23,7 +23,9 @@ class HostDeviceWith : public StepDevice {
   void figures(const FiguresWork& work) override { host_->figures(work); }
   void judge(const JudgeWork& work) override { host_->judge(work); }
   void update(const UpdateWork& work) override { host_->update(work); }
-  void all_reduce(float* values, size_t count, std::string_view what) override { host_->all_reduce(values, count, what); }
+  void all_reduce(float* values, size_t count, std::string_view what) override {
+    host_->all_reduce(values, count, what);
+  }
   void join() override {}
   void run(const std::function<void()>& work) override { host_->run(work); }
   bool record(const std::function<void()>& work) override { return host_->record(work); }

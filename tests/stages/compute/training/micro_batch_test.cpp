@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "distributed/local_communicator.h"
-#include "stages/compute/training/host_device_with.h"
 #include "pipeline/files.h"
 #include "stages/compute/training/device_memory.h"
 #include "stages/compute/training/device_step.h"
+#include "stages/compute/training/host_device_with.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -42,7 +42,8 @@ TEST(MicroBatch, TheLargestThatFitsIsFoundInFewTries) {
 
 TEST(MicroBatch, AutoIsTheLargestUpToFourWithoutAGpu) {
   for (const auto& [batch, micro] : {std::pair(16, 4), std::pair(6, 3), std::pair(10, 2), std::pair(7, 1)}) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>({{"global_batch", batch}, {"micro_batch", "auto"}});
+    const auto parameters =
+        pipeline::read_parameters<TrainParameters>({{"global_batch", batch}, {"micro_batch", "auto"}});
     EXPECT_EQ(parameters.micro_batch, micro) << batch;
   }
   EXPECT_EQ(pipeline::read_parameters<TrainParameters>({{"micro_batch", 8}}).micro_batch, 8);
@@ -56,7 +57,9 @@ TEST(MicroBatch, OnceFixedItStaysAndIsTheSmallestOfAllRanks) {
   });
   distributed::run_local_ranks(1, [&](Communicator& ranks) {
     std::vector<std::filesystem::path> none;
-    EXPECT_EQ(fixed_micro_batch(ranks, progress.path(), none, []() -> int64_t { throw std::logic_error("not asked again"); }), 4);
+    EXPECT_EQ(
+        fixed_micro_batch(ranks, progress.path(), none, []() -> int64_t { throw std::logic_error("not asked again"); }),
+        4);
   });
 }
 
@@ -90,17 +93,22 @@ TEST(DeviceMemory, RunningOutNamesPeakLimitAndAValueThatWasTried) {
   parameters.base_channels = 2, parameters.depth = 1, parameters.global_batch = parameters.micro_batch = 16;
   const Architecture architecture{1, 2, 1, "batch", 0};
   const TrainingShape shape{parameters, architecture, grid, Normaliser{}, samples};
-  const OpenAlone open = [](Communicator& alone) -> std::unique_ptr<StepDevice> { return std::make_unique<SmallDevice>(alone); };
+  const OpenAlone open = [](Communicator& alone) -> std::unique_ptr<StepDevice> {
+    return std::make_unique<SmallDevice>(alone);
+  };
   EXPECT_TRUE(fits(shape, 4, open));
   EXPECT_FALSE(fits(shape, 8, open));
   const auto ranks = distributed::local_world(1);
-  DeviceStep step(parameters, architecture, grid, Normaliser{}, *ranks[0], open(*ranks[0]), {distributed::Reproducible::run});
+  DeviceStep step(parameters, architecture, grid, Normaliser{}, *ranks[0], open(*ranks[0]),
+                  {distributed::Reproducible::run});
   try {
     step.step(samples, {0}, 0, 0, 1e-3, false);
     FAIL();
   } catch (const DeviceMemoryError& error) {
     EXPECT_EQ(error.code(), ExitCode::environment);
-    EXPECT_THAT(error.what() + what_fits_instead(shape, 1, open), HasSubstr("the memory of a small GPU is not enough for micro_batch = 16: it held 1.5 GiB at most, of 2.0; micro_batch = 4 fits"));
+    EXPECT_THAT(error.what() + what_fits_instead(shape, 1, open),
+                HasSubstr("the memory of a small GPU is not enough for micro_batch = 16: it held 1.5 GiB at most, of "
+                          "2.0; micro_batch = 4 fits"));
   }
 }
 

@@ -26,7 +26,8 @@ TEST_P(Networks, HaveTheLayoutThatArithmeticSays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Scaling, Networks,
-                         testing::Values(Architecture{3, 16, 4, "batch", 0}, Architecture{1, 4, 1, "batch", 0.2}, Architecture{3, 8, 3, "sync", 0}, Architecture{3, 12, 2, "group", 0},
+                         testing::Values(Architecture{3, 16, 4, "batch", 0}, Architecture{1, 4, 1, "batch", 0.2},
+                                         Architecture{3, 8, 3, "sync", 0}, Architecture{3, 12, 2, "group", 0},
                                          Architecture{1, 32, 2, "none", 0}, Architecture{3, 64, 4, "batch", 0}));
 
 constexpr int side = 8;
@@ -47,14 +48,19 @@ void expect_bytes_as_planned(TrainParameters parameters, int ranks, int steps, b
   const RanksPlan plan = plan_ranks(workload, ranks, 1, std::nullopt, std::nullopt);
   std::array<size_t, 3> promised = {};
   for (const auto* exchanges : {&plan.exchanges, &plan.norm_exchanges}) {
-    for (const auto& exchange : *exchanges) promised[0] += steps * exchange.reduced_bytes, promised[1] += steps * exchange.scattered_bytes, promised[2] += steps * exchange.gathered_bytes;
+    for (const auto& exchange : *exchanges)
+      promised[0] += steps * exchange.reduced_bytes, promised[1] += steps * exchange.scattered_bytes,
+          promised[2] += steps * exchange.gathered_bytes;
   }
   distributed::run_local_ranks(ranks, [&](Communicator& bare) {
     Tally tally;
     CountingCommunicator counted(bare, tally);
-    TrainingState state(parameters, workload.architecture(), grid, Normaliser{}, counted, 1, {plan.reproducible, overlap});
+    TrainingState state(parameters, workload.architecture(), grid, Normaliser{}, counted, 1,
+                        {plan.reproducible, overlap});
     for (int step = 0; step < steps; ++step) state.step(samples, order, 0, step, 1e-3, false);
-    EXPECT_EQ((std::array{tally.reduced_bytes.load(), tally.scattered_bytes.load(), tally.gathered_bytes.load()}), promised) << ranks << " ranks";
+    EXPECT_EQ((std::array{tally.reduced_bytes.load(), tally.scattered_bytes.load(), tally.gathered_bytes.load()}),
+              promised)
+        << ranks << " ranks";
   });
 }
 
@@ -100,7 +106,8 @@ TEST(Scaling, RanksTakeTheSamplesOfThePlan) {
       const auto [first, last] = distributed::micro_shards_of(rank, ranks, 12);
       for (int64_t step = 0; step < *plan.steps_per_epoch; ++step) {
         for (int shard = first; shard < last; ++shard) {
-          for (const int index : micro_shard(order, step, shard, parameters.global_batch, parameters.micro_batch)) taken.insert(index), ++mine;
+          for (const int index : micro_shard(order, step, shard, parameters.global_batch, parameters.micro_batch))
+            taken.insert(index), ++mine;
         }
       }
       fewest = std::min(fewest, mine), most = std::max(most, mine);

@@ -21,7 +21,9 @@ inline std::vector<GridSample> some_samples(int count) {
     const Draws draws(i, "test sample");
     for (int p = 0; p < side * side; ++p) {
       sample.mask.push_back(draws.uniform(static_cast<uint64_t>(p) / 5) < 0.3);
-      for (int c = 0; c < 3; ++c) sample.image.push_back(static_cast<uint8_t>(sample.mask.back() * 120 + draws.below(static_cast<uint64_t>(1000 + p * 3 + c), 60)));
+      for (int c = 0; c < 3; ++c)
+        sample.image.push_back(
+            static_cast<uint8_t>(sample.mask.back() * 120 + draws.below(static_cast<uint64_t>(1000 + p * 3 + c), 60)));
     }
     samples.push_back(std::move(sample));
   }

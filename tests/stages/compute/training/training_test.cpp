@@ -8,10 +8,10 @@
 #include <mutex>
 #include <set>
 
-#include "stages/compute/training/small_training.h"
 #include "distributed/local_communicator.h"
 #include "pipeline/files.h"
 #include "stages/compute/training/checkpoint.h"
+#include "stages/compute/training/small_training.h"
 #include "stages/compute/training/training_checkpoints.h"
 #include "stages/compute/training/training_step.h"
 #include "stages/draws.h"
@@ -24,15 +24,19 @@ using distributed::Communicator;
 using distributed::Reproducible;
 
 // Weights and running statistics after a few steps, which every rank must hold alike.
-std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3, bool overlap = false) {
+std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3,
+                         bool overlap = false) {
   const auto samples = some_samples(12);
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   std::vector<float> weights;
   std::mutex mutex;
   distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
-    TrainingState state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid, Normaliser{}, communicator, threads, {mode, overlap});
-    for (int step = 0; step < steps; ++step) state.step(samples, epoch_order(ids, parameters.seed, 0), 0, step, 1e-2, false);
+    TrainingState state(parameters,
+                        {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout}, grid,
+                        Normaliser{}, communicator, threads, {mode, overlap});
+    for (int step = 0; step < steps; ++step)
+      state.step(samples, epoch_order(ids, parameters.seed, 0), 0, step, 1e-2, false);
     const std::lock_guard lock(mutex);
     std::vector<float> mine = state.weights.parameters;
     mine.insert(mine.end(), state.weights.statistics.begin(), state.weights.statistics.end());
@@ -45,7 +49,8 @@ std::vector<float> train(const TrainParameters& parameters, int ranks, int threa
 TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
   for (const char* norm : {"batch", "group", "none"}) {
     const Architecture architecture{3, 8, 3, norm, 0};
-    EXPECT_EQ(describe_layers(architecture, 64, 64).at("parameters"), layout_of(UNet(architecture)).parameter_count) << norm;
+    EXPECT_EQ(describe_layers(architecture, 64, 64).at("parameters"), layout_of(UNet(architecture)).parameter_count)
+        << norm;
   }
 }
 
@@ -72,21 +77,25 @@ TEST(UNet, InitialWeightsHaveHesVariance) {
   for (const auto& slot : layout.parameters) {
     if (slot.name != "bottom_conv2.weight") continue;
     double squares = 0;
-    for (int64_t i = 0; i < slot.count; ++i) squares += double{parameters[slot.offset + i]} * parameters[slot.offset + i];
+    for (int64_t i = 0; i < slot.count; ++i)
+      squares += double{parameters[slot.offset + i]} * parameters[slot.offset + i];
     EXPECT_NEAR(squares / static_cast<double>(slot.count) * static_cast<double>(slot.shape[1] * 9) / 2, 1, 0.02);
   }
 }
 
 TEST(TrainingStep, WorldGivesTheSameBitsForAnyRanksAndThreads) {
   const auto expected = train(tiny(), 1, 1, Reproducible::world);
-  for (const auto& [ranks, threads] : {std::pair(1, 2), std::pair(2, 1), std::pair(3, 1), std::pair(4, 1), std::pair(6, 1)}) {
-    EXPECT_EQ(train(tiny(), ranks, threads, Reproducible::world), expected) << ranks << " ranks, " << threads << " threads";
+  for (const auto& [ranks, threads] :
+       {std::pair(1, 2), std::pair(2, 1), std::pair(3, 1), std::pair(4, 1), std::pair(6, 1)}) {
+    EXPECT_EQ(train(tiny(), ranks, threads, Reproducible::world), expected)
+        << ranks << " ranks, " << threads << " threads";
   }
 }
 
 TEST(TrainingStep, OverlapChangesNoBit) {
   for (const auto mode : {Reproducible::run, Reproducible::world}) {
-    for (const int ranks : {2, 3}) EXPECT_EQ(train(tiny(), ranks, 2, mode, 3, true), train(tiny(), ranks, 2, mode, 3, false)) << ranks;
+    for (const int ranks : {2, 3})
+      EXPECT_EQ(train(tiny(), ranks, 2, mode, 3, true), train(tiny(), ranks, 2, mode, 3, false)) << ranks;
   }
 }
 
@@ -95,7 +104,8 @@ TEST(TrainingStep, AClippedStepIsAsLongAsTheLearningRateTimesTheNorm) {
   parameters.optimizer = "sgd";
   parameters.norm = "none";  // no running statistics among the values
   parameters.clip_norm = 1e-3;
-  const auto before = train(parameters, 1, 1, Reproducible::world, 0), after = train(parameters, 2, 2, Reproducible::world, 1);
+  const auto before = train(parameters, 1, 1, Reproducible::world, 0),
+             after = train(parameters, 2, 2, Reproducible::world, 1);
   double squares = 0;
   for (size_t i = 0; i < after.size(); ++i) squares += std::pow(double{after[i]} - before[i], 2);
   EXPECT_NEAR(std::sqrt(squares), 1e-2 * 1e-3, 1e-7);
@@ -136,14 +146,16 @@ TEST(TrainingStep, RunAgreesToRoundingAtOneTwoAndFourRanks) {
 TEST(TrainingStep, SynchronisedNormsDoNotHangOnTheRankCount) {
   const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
     double difference = 0, length = 0;
-    for (size_t i = 0; i < a.size(); ++i) difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+    for (size_t i = 0; i < a.size(); ++i)
+      difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
     return std::sqrt(difference / length);
   };
   TrainParameters parameters = tiny();
   parameters.optimizer = "sgd";  // Adam's first step is the gradient's sign
   parameters.norm = "sync";
   const auto alone = train(parameters, 1, 2, Reproducible::run);
-  for (const int ranks : {2, 3, 4}) EXPECT_LT(distance(alone, train(parameters, ranks, 1, Reproducible::run)), 1e-5) << ranks;
+  for (const int ranks : {2, 3, 4})
+    EXPECT_LT(distance(alone, train(parameters, ranks, 1, Reproducible::run)), 1e-5) << ranks;
   TrainParameters whole = parameters;  // one micro-batch is the whole batch
   whole.norm = "batch";
   whole.micro_batch = whole.global_batch;
@@ -167,7 +179,8 @@ TEST(TrainingStep, LowersTheLoss) {
   TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, *ranks[0], 2, {});
   const double before = state.step(samples, epoch_order(ids, 5, 0), 0, 0, 1e-2, false).figures.loss;
   double after = before;
-  for (int64_t epoch = 1; epoch < 30; ++epoch) after = state.step(samples, epoch_order(ids, 5, epoch), epoch, 0, 1e-2, false).figures.loss;
+  for (int64_t epoch = 1; epoch < 30; ++epoch)
+    after = state.step(samples, epoch_order(ids, 5, epoch), epoch, 0, 1e-2, false).figures.loss;
   EXPECT_LT(after, 0.6 * before);
 }
 
@@ -203,7 +216,8 @@ TEST(Validation, GivesTheSameFiguresForAnyRankCountAndIgnoresPadding) {
     distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
       TrainingState state(tiny(), {3, 4, 2, "batch", 0}, grid, Normaliser{}, communicator, 1, {});
       const Figures figures = state.validate(samples);
-      if (communicator.rank() == 0) losses.push_back(figures.loss), shares.push_back(figures.tp + figures.fp + figures.fn + figures.tn);
+      if (communicator.rank() == 0)
+        losses.push_back(figures.loss), shares.push_back(figures.tp + figures.fp + figures.fn + figures.tn);
     });
   }
   EXPECT_EQ(losses[0], losses[1]);
@@ -218,7 +232,8 @@ TEST(Batches, AnEpochVisitsEverySampleOnceAndOrdersDiffer) {
   EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), 20u);
   EXPECT_NE(order, epoch_order(ids, 1, 1));
   EXPECT_EQ(order, epoch_order(ids, 1, 0));
-  EXPECT_EQ(micro_shard(order, 2, 1, 8, 4), (std::vector<int>{order[0], order[1], order[2], order[3]})) << "the last step is filled from the start";
+  EXPECT_EQ(micro_shard(order, 2, 1, 8, 4), (std::vector<int>{order[0], order[1], order[2], order[3]}))
+      << "the last step is filled from the start";
 }
 
 TEST(Batches, ImageAndMaskTurnTogether) {
@@ -267,7 +282,9 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   TemporaryFolder folder;
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
-  for (int64_t step : {1, 2, 3}) checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}}, CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
+  for (int64_t step : {1, 2, 3})
+    checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}},
+                     CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   const auto manifests = read_manifests(folder.path());
   ASSERT_EQ(manifests.size(), 2u);
