@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "distributed/check.h"
+#include "distributed/watchdog/settle.h"
 #include "pipeline/run/shared_pass.h"
 
 namespace penstock::pipeline {
