@@ -29,7 +29,7 @@ std::vector<fs::path> sources(const std::string& folder) {
   std::vector<fs::path> found;
   for (const auto& entry : fs::recursive_directory_iterator(source_dir / folder)) {
     const auto extension = entry.path().extension();
-    if (extension == ".h" || extension == ".cpp") found.push_back(entry.path());
+    if (extension == ".h" || extension == ".cpp" || extension == ".cu") found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -164,6 +164,173 @@ TEST_P(Folder, EveryHeaderCompilesAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Rules, Folder, testing::ValuesIn(layers), [](const auto& folder) { return folder.param; });
 
+// ---- rooms ----
+
+// A floor is a folder of which each sub-folder with sources is a room; stages/compute is a room of stages/ with rooms
+// of its own.
+const std::vector<std::string> floors = {"distributed", "pipeline", "stages", "stages/compute", "launch"};
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// The rooms of a floor, by name; "." is what lies in the floor itself.
+std::set<std::string> rooms_of(const std::string& floor) {
+  std::set<std::string> rooms = {"."};
+  for (const fs::path& file : sources(floor)) {
+    const auto inside = file.parent_path().lexically_relative(source_dir / floor);
+    rooms.insert(inside.begin()->generic_string());
+  }
+  return rooms;
+}
+
+// The room that a file, named from the project's folder, lies in; empty: not on this floor.
+std::string room_of(const std::string& floor, const std::string& file) {
+  if (!file.starts_with(floor + "/")) return "";
+  const std::string inside = file.substr(floor.size() + 1);
+  const size_t slash = inside.find('/');
+  return slash == std::string::npos ? "." : inside.substr(0, slash);
+}
+
+// The lines "1. `store/` ..." of a floor's README, from the bottom to the top.
+std::vector<std::string> written_order(const std::string& floor) {
+  static const std::regex entry(R"(^\d+\. `([a-z_.]+)/?`)");
+  std::vector<std::string> order;
+  std::istringstream lines(text_of(source_dir / floor / "README.md"));
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, entry)) order.push_back(match[1]);
+  }
+  return order;
+}
+
+class Floor : public testing::TestWithParam<std::string> {};
+
+TEST_P(Floor, ItsReadmeOrdersAllOfItsRooms) {
+  const auto order = written_order(GetParam());
+  EXPECT_EQ(std::set<std::string>(order.begin(), order.end()), rooms_of(GetParam()));
+  EXPECT_EQ(order.size(), rooms_of(GetParam()).size()) << "a room is listed twice";
+}
+
+TEST_P(Floor, NoRoomIncludesOneThatStandsAboveItInThatOrder) {
+  const auto order = written_order(GetParam());
+  const auto level = [&](const std::string& room) {
+    return std::find(order.begin(), order.end(), room) - order.begin();
+  };
+  size_t seen = 0;
+  for (const fs::path& file : sources(GetParam())) {
+    const std::string name = file.lexically_relative(source_dir).generic_string();
+    for (const std::string& include : includes(file)) {
+      const std::string room = room_of(GetParam(), include);
+      if (room.empty()) continue;
+      ++seen;
+      EXPECT_LE(level(room), level(room_of(GetParam(), name))) << name << " includes " << include;
+    }
+  }
+  EXPECT_GT(seen, 10u) << "the rule saw no includes: it would pass on anything";
+}
+
+TEST_P(Floor, EachRoomHasAReadmeOfAtMostFortyLinesWhoseFilesExist) {
+  static const std::regex named(R"(`([A-Za-z0-9_./-]+\.(?:cpp|h|cu|md|toml|py))`)");
+  for (const std::string& room : rooms_of(GetParam())) {
+    const fs::path folder = (source_dir / GetParam() / room).lexically_normal();
+    const std::string text = text_of(folder / "README.md");
+    EXPECT_FALSE(text.empty()) << folder << " has no README.md";
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 40) << folder;
+    size_t files = 0;
+    for (std::sregex_iterator match(text.begin(), text.end(), named), none; match != none; ++match, ++files) {
+      const std::string file = (*match)[1];
+      EXPECT_TRUE(fs::exists(folder / file) || fs::exists(source_dir / file)) << folder << "/README.md names " << file;
+    }
+    EXPECT_GT(files, 0u) << folder << "/README.md names no file to start reading in";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, Floor, testing::ValuesIn(floors),
+                         [](const auto& floor) { return std::regex_replace(floor.param, std::regex("/"), "_"); });
+
+TEST(Rules, StagesIncludeOfTheEngineItsRootAlone) {
+  size_t seen = 0;
+  for (const fs::path& file : sources("stages")) {
+    for (const std::string& include : includes(file)) {
+      if (!include.starts_with("pipeline/")) continue;
+      ++seen;
+      EXPECT_EQ(room_of("pipeline", include), ".") << file << " includes " << include;
+    }
+  }
+  EXPECT_GT(seen, 20u);
+}
+
+// ---- sizes and format ----
+
+struct Function {
+  std::string head;  // its first line
+  size_t lines = 0;
+};
+
+// Those that stand at the left margin or in a class there, in a file that clang-format has formatted.
+std::vector<Function> functions_of(const fs::path& file) {
+  static const std::regex no_function(
+      R"(^\s*(namespace|struct|class|enum|extern|union|public|private|protected)\b|^\s*#|^\s*//|^$)");
+  std::vector<Function> found;
+  std::ifstream in(file);
+  std::string head, close;  // of the function that is open, or of the declaration that may become one
+  bool literal = false;
+  size_t lines = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (literal || line.find("R\"(") != std::string::npos) literal = line.find(")\"") == std::string::npos;
+    ++lines;
+    const size_t margin = std::min(line.find_first_not_of(' '), line.size());
+    if (!close.empty()) {
+      if (!literal && line.starts_with(close)) found.push_back({head, lines}), head = close = "";
+      continue;
+    }
+    if (margin <= 2) head = std::regex_search(line, no_function) ? "" : line, lines = 1;
+    if (!head.empty() && line.ends_with('{')) close = std::string(head.find_first_not_of(' '), ' ') + "}";
+    if (line.ends_with(';') || line.ends_with('}')) head = "";
+  }
+  return found;
+}
+
+TEST(Rules, NoFunctionIsLongerThanSixtyLines) {
+  // Lists that are read from top to bottom, one entry after the other.
+  const std::set<std::string> lists = {
+      "void TrainParameters::describe(pipeline::ParameterVisitor& visit) {",  // train's parameters
+      "const std::vector<Rule>& rules() {",                                   // the errors of configurations
+  };
+  size_t seen = 0;
+  for (const std::string& layer : layers) {
+    for (const fs::path& file : sources(layer)) {
+      for (const Function& function : functions_of(file)) {
+        ++seen;
+        if (lists.count(function.head)) continue;
+        EXPECT_LE(function.lines, 60u) << file << ": " << function.head;
+      }
+    }
+  }
+  EXPECT_GT(seen, 1000u) << "the rule saw too few functions: it would pass on anything";
+}
+
+TEST(Rules, EverySourceIsFormatted) {
+  const std::string version = output_of("clang-format --version");
+  if (version.find("version 14.") == std::string::npos) {
+    GTEST_SKIP() << "not run: the tree is formatted by clang-format 14 (launch/setup --tests installs it on Debian "
+                    "12), here is: "
+                 << version;
+  }
+  std::string files;
+  for (const std::string& layer : layers) {
+    for (const fs::path& file : sources(layer)) files += " '" + file.string() + "'";
+  }
+  for (const fs::path& file : sources("tests")) files += " '" + file.string() + "'";
+  int code = 0;
+  const std::string text = output_of("clang-format --dry-run -Werror" + files, &code);
+  EXPECT_EQ(code, 0) << text << "\nFormat them: git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format -i";
+}
+
 std::set<std::string> needed_libraries(const fs::path& binary) {
   std::set<std::string> needed;
   std::istringstream lines(output_of("readelf -d '" + binary.string() + "'"));
@@ -224,10 +391,7 @@ TEST(Rules, TheStageTableHoldsEveryKindOnceWithABody) {
 
 TEST(Rules, TheReferenceSaysWhatTheTablesSay) {
   const std::string page = output_of("'" + (binary_dir / "penstock").string() + "' stages --markdown");
-  std::ifstream in(source_dir / "configs/REFERENCE.md");
-  std::ostringstream committed;
-  committed << in.rdbuf();
-  EXPECT_TRUE(committed.str() == page)
+  EXPECT_TRUE(text_of(source_dir / "configs/REFERENCE.md") == page)
       << "configs/REFERENCE.md differs from the tables of keys, kinds and errors. Make it anew:\n"
       << "    build/release/penstock stages --markdown > configs/REFERENCE.md";
 }
