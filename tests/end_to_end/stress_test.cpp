@@ -181,7 +181,10 @@ class StressOfKills : public Stress {
 // Each kill is certain to come: at a call that changes the store, at one that makes a part of unzip (counted in
 // unbroken runs), or while a program runs.
 TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCostOneBucketAtMost) {
-  const int calls = calls_below("/.penstock/"), calls_for_parts = calls_below("/.penstock/chunks/");
+  const std::string folders[] = {"/.penstock/", "/.penstock/actions/", "/.penstock/manifests/", "/.penstock/objects/"};
+  std::map<std::string, int> calls;
+  for (const std::string& folder : folders) calls[folder] = calls_below(folder);
+  const int calls_for_parts = calls_below("/.penstock/chunks/");
   const auto expected = place.published();
   const int buckets = buckets_made();
   ASSERT_EQ(buckets, 8);
@@ -194,7 +197,8 @@ TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCo
   for (int kill = 0; kill < kills; ++kill) {
     start_anew();
     if (kill % 3 == 0) {
-      run_and_die(at_call("/.penstock/", 1 + below(calls * 9 / 10)));
+      const std::string& folder = folders[kill / 3 % 4];
+      run_and_die(at_call(folder, 1 + below(calls[folder] - calls[folder] / 10)));
     } else if (kill % 3 == 1) {
       run_and_die(at_call("/.penstock/chunks/", 1 + calls_for_parts * (kill + 1) / (kills + 2)));
     } else {
