@@ -13,6 +13,7 @@
 //   ENOSPC  fails, and so do all later calls that need space
 //   EIO     fails, once
 //   hold    the process makes the file `held` in its working directory and waits in the call to be killed
-// An `at` of 0 only counts.
+// An `at` of 0 only counts; with `count` the process writes the number into the file `counted` in its working directory
+// when it ends.
 extern "C" void arm_fault(const char* below, int at, const char* what);
 extern "C" int counted_calls();  // since arm_fault()

@@ -6,12 +6,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace penstock {
 
@@ -27,6 +30,36 @@ inline std::string text_of(const std::filesystem::path& file) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
+}
+
+// A limit against hangs: no machine is as slow as that.
+inline constexpr std::chrono::seconds long_enough{300};
+
+// False: it was not there within `limit`.
+template <typename Condition>
+bool wait_until(Condition&& there, std::chrono::seconds limit = long_enough) {
+  for (const auto end = std::chrono::steady_clock::now() + limit; !there();
+       std::this_thread::sleep_for(std::chrono::milliseconds(2))) {
+    if (std::chrono::steady_clock::now() > end) return false;
+  }
+  return true;
+}
+
+// What a process has started; for mpirun, its ranks on this machine.
+inline std::vector<pid_t> children_of(pid_t process) {
+  const std::string number = std::to_string(process);
+  std::istringstream children(text_of("/proc/" + number + "/task/" + number + "/children"));
+  return {std::istream_iterator<pid_t>(children), std::istream_iterator<pid_t>()};
+}
+
+// False also for one that has ended and that nobody has waited for.
+inline bool is_running(pid_t process) {
+  const std::string status = text_of("/proc/" + std::to_string(process) + "/stat");
+  return !status.empty() && status.find(") Z") == std::string::npos;
+}
+
+inline bool wait_until_gone(const std::vector<pid_t>& processes) {
+  return wait_until([&] { return std::none_of(processes.begin(), processes.end(), is_running); });
 }
 
 // A shell command in a process group of its own. The destructor kills what is left of it.

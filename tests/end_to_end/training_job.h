@@ -15,19 +15,25 @@ namespace penstock {
 
 // The process of a rank of a job whose process is mpirun; 0: there is none.
 inline pid_t process_of_rank(const Process& job, int rank) {
-  const std::string mpirun = std::to_string(job.pid());
-  std::istringstream children(text_of("/proc/" + mpirun + "/task/" + mpirun + "/children"));
   const std::string wanted = std::string(1, '\0') + "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0';
-  for (pid_t child = 0; children >> child;) {
+  for (const pid_t child : children_of(job.pid())) {
     if ((text_of("/proc/" + std::to_string(child) + "/environ") + '\0').find(wanted) != std::string::npos) return child;
   }
   return 0;
 }
 
-// Eight micro-shards a step, so that each of up to four ranks accumulates several; four steps an epoch.
+// Eight micro-shards a step, so that each of up to four ranks accumulates several; four steps an epoch; a checkpoint
+// after each.
 inline constexpr const char* training_flags =
-    "run pipeline.toml --set train.global_batch=16 --set train.epochs=15 --set train.checkpoint_seconds=0.05";
+    "run pipeline.toml --set train.global_batch=16 --set train.epochs=15 --set train.checkpoint_seconds=0";
 inline constexpr int64_t micro_shards = 8, steps_of_training = 60;
+// Where most tests meet it: in the middle of an epoch.
+inline constexpr int64_t disturbed_step = 23;
+
+// What is put before a program so that the ranks of its job stay in a step: see step_gate.cpp.
+inline std::string gate_at(int64_t step, const std::string& more = "") {
+  return preloaded("step_gate", "GATE_STEP=" + std::to_string(step) + " " + more);
+}
 
 // A folder in which the stages before training are done.
 class TrainingPlace : public Workplace {
@@ -43,7 +49,7 @@ class TrainingPlace : public Workplace {
     ASSERT_EQ(ran.code, 0) << ran.error;
   }
 
-  // The numbers of the steps, or of those that checkpoints were made after, that all runs in this folder told of, in
+  // The numbers of the steps, or of those that checkpoints were made after, that all runs in this folder recorded, in
   // order.
   std::vector<int64_t> told(const std::string& event) const {
     std::vector<int64_t> numbers;
@@ -61,11 +67,11 @@ class TrainingPlace : public Workplace {
   }
 };
 
-// What a finished run leaves that must not hang on how it came about.
+// What a finished run leaves that must not depend on how it came about.
 struct Results {
   std::map<std::string, std::string> published;  // weights, curves, metrics, predictions: digests by stage and port
   std::string metrics;                           // metrics.json
-  std::string report;                            // report.html without what tells of times and attempts
+  std::string report;                            // report.html without times and attempts
   bool operator==(const Results&) const = default;
 };
 
@@ -90,35 +96,53 @@ inline Results results_of(const TrainingPlace& place) {
 // A started training. Ended, by force if need be, with this object.
 class TrainingJob {
  public:
-  // `environment` stands before the program: "export NAME=value; ".
-  TrainingJob(const TrainingPlace& place, int ranks, const std::string& environment = "", const std::string& flags = "")
+  // `before` is put before the program: gate_at(...), or "export NAME=value; ". The watchdog leaves a slow machine
+  // alone unless `before` sets another patience.
+  TrainingJob(const TrainingPlace& place, int ranks, const std::string& before = "", const std::string& flags = "")
       : place_(place),
+        ranks_(ranks),
         known_(place.steps().size()),
-        process_(environment + place.program(ranks) + training_flags + " " + flags, place.path()) {}
+        process_("export PENSTOCK_WATCHDOG=600; " + before + without_marks(place, ranks) + training_flags + " " + flags,
+                 place.path()) {}
 
   Process& process() { return process_; }
-  // False: it ended before.
-  bool wait_until(const std::function<bool()>& there) {
-    while (!there()) {
-      if (!process_.running()) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return true;
+  // False: it ended before, or hangs.
+  bool wait_for(const std::function<bool()>& there) {
+    return wait_until([&] { return there() || !process_.running(); }) && there();
   }
-  // Until this run has told of a step at or after `step`.
+  // Until this run has recorded a step at or after `step`.
   bool wait_for_step(int64_t step) {
-    return wait_until([&] {
+    return wait_for([&] {
       const auto all = place_.steps();
       return all.size() > known_ && all.back() >= step;
     });
   }
+  // Until all ranks stand in the step of gate_at().
+  bool wait_at_gate() {
+    return wait_for([&] {
+      for (int rank = 0; rank < ranks_; ++rank) {
+        if (!std::filesystem::exists(place_.path() / ("at-gate-" + std::to_string(rank)))) return false;
+      }
+      return true;
+    });
+  }
+  void open_gate() const { place_.write("gate-open", ""); }
   bool kill(int rank, int signal) {
     const pid_t victim = process_of_rank(process_, rank);
     return victim > 0 && ::kill(victim, signal) == 0;
   }
 
  private:
+  // The words before the flags, once the marks of an earlier job are gone.
+  static std::string without_marks(const TrainingPlace& place, int ranks) {
+    for (int rank = 0; rank < ranks; ++rank)
+      std::filesystem::remove(place.path() / ("at-gate-" + std::to_string(rank)));
+    std::filesystem::remove(place.path() / "gate-open");
+    return place.program(ranks);
+  }
+
   const TrainingPlace& place_;
+  const int ranks_;
   size_t known_;
   Process process_;
 };

@@ -53,6 +53,12 @@ inputs = { model = "train.model", shards = "shard.shards", split = "split.index"
 inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery" }
 )";
 
+// What is put before a program so that a library of the tests is preloaded into the whole job; its file says which
+// variables set what it does.
+inline std::string preloaded(const std::string& library, const std::string& variables) {
+  return "export LD_PRELOAD='" PENSTOCK_BINARY_DIR "/lib" + library + ".so' " + variables + "; ";
+}
+
 class Workplace {
  public:
   explicit Workplace(const std::string& config = small_pipeline) { write("pipeline.toml", config); }
@@ -61,7 +67,7 @@ class Workplace {
 
   void write(const std::string& name, const std::string& text) const { std::ofstream(path() / name) << text; }
 
-  // The words before "run pipeline.toml ...", with an environment in which nothing is remembered from elsewhere.
+  // The words before "run pipeline.toml ...", with a cache of its own.
   std::string program(int ranks) const {
     std::string line = "export XDG_CACHE_HOME='" + (path() / "cache").string() + "'; exec ";
     if (ranks > 1) line += "mpirun --bind-to none -np " + std::to_string(ranks) + " ";
@@ -69,7 +75,7 @@ class Workplace {
   }
   Ran penstock(const std::string& arguments, int ranks = 1) const { return run(program(ranks) + arguments, path()); }
 
-  // What `run --json` says of each stage: name -> "hit", "ran", ...
+  // What `run --json` reports for each stage: name -> "hit", "ran", ...
   std::map<std::string, std::string> states(const std::string& flags = "", int ranks = 1) const {
     const Ran ran = penstock("run pipeline.toml --json " + flags, ranks);
     std::map<std::string, std::string> found;
@@ -83,7 +89,7 @@ class Workplace {
   std::map<std::string, std::string> published(const std::string& store = ".penstock") const {
     std::map<std::string, std::string> found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path() / store / "manifests")) {
-      if (!entry.is_regular_file() || entry.path().has_extension()) continue;  // half-written by who was killed
+      if (!entry.is_regular_file() || entry.path().has_extension()) continue;  // half-written by a killed process
       const auto manifest = nlohmann::json::parse(text_of(entry.path()));
       for (const auto& port : manifest.at("ports")) {
         if (port.value("volatile", false)) continue;

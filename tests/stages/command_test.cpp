@@ -7,6 +7,7 @@
 #include "context.h"
 #include "pipeline/files.h"
 #include "pipeline/process_mark.h"
+#include "process.h"
 
 namespace penstock::stages {
 namespace {
@@ -80,7 +81,7 @@ TEST(Command, AnInterruptionEndsTheProgramAndWhatItStarted) {
   Bench bench;
   const auto file = bench.path() / "pids";
   std::thread user([&] {
-    while (!std::filesystem::exists(file)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(wait_until([&] { return std::filesystem::exists(file); }));
     bench.interrupt();
   });
   const auto run = [&] {
@@ -99,16 +100,7 @@ TEST(Command, AnInterruptionEndsTheProgramAndWhatItStarted) {
   }
   user.join();
   std::istringstream pids(pipeline::read_file(file));
-  for (pid_t pid = 0; pids >> pid;) {
-    const std::string state =
-        "/proc/" + std::to_string(pid) + "/stat";  // gone, or a zombie that nobody has fetched yet
-    for (int tries = 0;
-         tries < 200 && std::filesystem::exists(state) && pipeline::read_file(state).find(") Z") == std::string::npos;
-         ++tries) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    EXPECT_TRUE(!std::filesystem::exists(state) || pipeline::read_file(state).find(") Z") != std::string::npos) << pid;
-  }
+  for (pid_t pid = 0; pids >> pid;) EXPECT_TRUE(wait_until_gone({pid})) << pid;
 }
 
 std::vector<std::string> problems_with(const Words& command, const Words& outputs) {
