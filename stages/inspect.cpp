@@ -12,6 +12,7 @@
 #include "stages/images/image_codec.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/png_codec.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {

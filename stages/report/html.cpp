@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "stages/images/png_codec.h"
+
 namespace penstock::stages {
 
 std::string escaped(std::string_view text) {
