@@ -3,15 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <map>
-#include <set>
 
 #include "pipeline/files.h"
 #include "stages/draws.h"
+#include "stages/images/appearance.h"
+#include "stages/images/data_summary.h"
 #include "stages/images/image_codec.h"
+#include "stages/images/json_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/png_codec.h"
+#include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -30,49 +32,6 @@ struct InspectParameters {
 };
 
 constexpr const char* chunk_file = "rows.json";
-constexpr int intensity_bins = 256;
-
-// Mean over pixels of max(R,G,B) - min(R,G,B), above which a picture counts as stained.
-constexpr double stained_colourfulness = 6;
-
-struct Brightness {
-  double mean = 0;
-  double colourfulness = 0;
-  std::array<std::vector<int64_t>, 3> histogram;
-};
-
-Brightness brightness_of(const Image& rgb) {
-  Brightness found;
-  for (auto& counts : found.histogram) counts.assign(intensity_bins, 0);
-  const size_t pixels = static_cast<size_t>(rgb.width) * rgb.height;
-  for (size_t i = 0; i < pixels; ++i) {
-    const uint8_t* p = &rgb.bytes[i * 3];
-    for (int c = 0; c < 3; ++c) ++found.histogram[c][p[c]];
-    found.mean += (p[0] + p[1] + p[2]) / 3.0;
-    found.colourfulness += std::max({p[0], p[1], p[2]}) - std::min({p[0], p[1], p[2]});
-  }
-  found.mean /= static_cast<double>(pixels);
-  found.colourfulness /= static_cast<double>(pixels);
-  return found;
-}
-
-// Stained by colour; else dark objects on light are brightfield, light ones on dark fluorescence. Without labels the
-// picture's own brightness decides.
-std::string look_of(const Image& rgb, const Brightness& brightness, const LabelMap* labels) {
-  if (brightness.colourfulness > stained_colourfulness) return "stained";
-  if (labels == nullptr || labels->labels.size() * 3 != rgb.bytes.size())
-    return brightness.mean > 127 ? "brightfield" : "fluorescence";
-  double inside = 0, outside = 0, count = 0;
-  for (size_t i = 0; i < labels->labels.size(); ++i) {
-    if (labels->labels[i] != 0)
-      inside += rgb.bytes[i * 3], ++count;
-    else
-      outside += rgb.bytes[i * 3];
-  }
-  const double rest = static_cast<double>(labels->labels.size()) - count;
-  if (count == 0 || rest == 0) return brightness.mean > 127 ? "brightfield" : "fluorescence";
-  return inside / count < outside / rest ? "brightfield" : "fluorescence";
-}
 
 std::vector<int64_t> areas_of(const LabelMap& map) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()));
@@ -81,13 +40,6 @@ std::vector<int64_t> areas_of(const LabelMap& map) {
   }
   std::erase(areas, 0);
   return areas;
-}
-
-template <typename Number>
-Number median_of(std::vector<Number> values) {
-  if (values.empty()) return 0;
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
 }
 
 std::vector<uint8_t> copy_of(const PackedArray& array) { return {array.bytes.begin(), array.bytes.end()}; }
@@ -115,73 +67,64 @@ class InspectWork final : public pipeline::SharedWork {
 
   void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
     Value rows = Value::array();
-    for (const std::string& id : members) rows.push_back(look_at(id));
+    for (const std::string& id : members) rows.push_back(to_json(look_at(id)));
     pipeline::write_file(folder / chunk_file, rows.dump());
   }
 
   std::string finish(int, const std::vector<Chunk>& chunks) override {
-    std::vector<Value> rows;
+    std::vector<ImageRow> rows;
     for (const Chunk& chunk : chunks) {
-      for (Value row : Value::parse(pipeline::read_file(chunk.folder / chunk_file))) rows.push_back(std::move(row));
+      for (const Value& row : read_json(chunk.folder / chunk_file)) rows.push_back(image_row_from(row));
     }
-    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
-    write_json(summary_ / "summary.json", summarise(rows));
-    write_json(summary_ / "verdict.json", judge(rows));
+    std::sort(rows.begin(), rows.end(), [](const ImageRow& a, const ImageRow& b) { return a.id() < b.id(); });
+    write_json(summary_ / "summary.json", summary_of(rows, samples_.index()));
+    write_json(summary_ / "verdict.json", verdict_on(rows));
     pipeline::write_file(summary_ / "structure.txt", structure());
-    write_metadata(rows);
+    write_json(metadata_ / "metadata.json", metadata_json(rows));
+    pipeline::write_file(metadata_ / "metadata.csv", metadata_csv(rows));
     write_gallery(rows);
     return "";
   }
 
  private:
-  static void write_json(const std::filesystem::path& path, const Value& json) {
-    pipeline::write_file(path, json.dump(1) + "\n");
-  }
-
-  // One row: the columns of the metadata, and under "_" what only the summary needs.
-  Value look_at(const std::string& id) const {
+  ImageRow look_at(const std::string& id) const {
     const Value& record = samples_.record(id);
     const Value& source = images_.record(id);
     const std::string entry = source.at("entry");
-    const PackedArray file = images_.pack_of(id).array(id + "/images/" + source.at("image").get<std::string>());
+    const PackedArray file = images_.pack_of(id).array(pack_entry::image_file(id, source.at("image")));
     const Image rgb = to_channels(to_8_bit(decode_image(file.bytes, entry)), 3);
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
     LabelMap map;
-    if (labelled)
-      map =
-          decode_labels(samples_.pack_of(id).array(id + "/labels").bytes, record.at("height"), record.at("width"), id);
+    if (labelled) {
+      map = decode_labels(samples_.pack_of(id).array(pack_entry::labels(id)).bytes, record.at("height"),
+                          record.at("width"), id);
+    }
     const auto areas = areas_of(map);
-    Value histogram = Value::array();
-    for (const auto& counts : brightness.histogram) histogram.push_back(counts);
-    return {{"id", id},
-            {"entry", entry},
-            {"width", record.at("width")},
-            {"height", record.at("height")},
-            {"channels", record.at("channels")},
-            {"bits", record.at("bits")},
-            {"labelled", labelled},
-            {"objects", labelled ? Value(areas.size()) : Value(nullptr)},
-            {"foreground", record.at("foreground")},
-            {"mean_intensity", brightness.mean},
-            {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
-            {"area_median", labelled ? Value(median_of(areas)) : Value(nullptr)},
-            {"_",
-             {{"histogram", histogram},
-              {"areas", areas},
-              {"problems", problems_of(id, record, rgb)},
-              {"warnings", warnings_of(record)}}}};
+    Value metadata = {{"id", id},
+                      {"entry", entry},
+                      {"width", record.at("width")},
+                      {"height", record.at("height")},
+                      {"channels", record.at("channels")},
+                      {"bits", record.at("bits")},
+                      {"labelled", labelled},
+                      {"objects", labelled ? Value(areas.size()) : Value(nullptr)},
+                      {"foreground", record.at("foreground")},
+                      {"mean_intensity", brightness.mean},
+                      {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
+                      {"area_median", labelled ? Value(median_of(areas)) : Value(nullptr)}};
+    return {std::move(metadata), brightness.histogram, areas, problems_of(id, record, rgb), warnings_of(record)};
   }
 
-  Value problems_of(const std::string& id, const Value& record, const Image& rgb) const {
-    Value problems = Value::array();
+  std::vector<std::string> problems_of(const std::string& id, const Value& record, const Image& rgb) const {
+    std::vector<std::string> problems;
     const Pack& pack = samples_.pack_of(id);
     const Value& grid = samples_.index();
     const std::vector<int64_t> expected = {grid.at("height"), grid.at("width"), grid.at("channels")};
-    if (pack.array(id + "/image").shape != expected)
+    if (pack.array(pack_entry::image(id)).shape != expected)
       problems.push_back(fmt::format("its image is not of the grid's size {} x {}", expected[1], expected[0]));
     if (record.at("labelled").get<bool>() &&
-        pack.array(id + "/mask").shape != std::vector<int64_t>{expected[0], expected[1]}) {
+        pack.array(pack_entry::mask(id)).shape != std::vector<int64_t>{expected[0], expected[1]}) {
       problems.push_back("its mask is not of the grid's size");
     }
     if (rgb.width != record.at("width").get<int>() || rgb.height != record.at("height").get<int>()) {
@@ -190,8 +133,8 @@ class InspectWork final : public pipeline::SharedWork {
     return problems;
   }
 
-  static Value warnings_of(const Value& record) {
-    Value warnings = Value::array();
+  static std::vector<std::string> warnings_of(const Value& record) {
+    std::vector<std::string> warnings;
     if (!record.at("labelled").get<bool>()) return warnings;
     if (record.at("objects").get<int>() == 0) warnings.push_back("labelled, but without any object");
     if (const int empty = record.at("empty_masks"); empty > 0) warnings.push_back(fmt::format("{} empty masks", empty));
@@ -201,84 +144,6 @@ class InspectWork final : public pipeline::SharedWork {
     if (foreground > 0 && foreground < 0.001)
       warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
     return warnings;
-  }
-
-  Value summarise(const std::vector<Value>& rows) const {
-    std::map<std::pair<int, int>, int> sizes, channels;
-    std::map<std::string, int> looks;
-    std::vector<int64_t> objects, areas;
-    std::vector<double> foregrounds;
-    std::array<std::vector<int64_t>, 3> intensity;
-    for (auto& counts : intensity) counts.assign(intensity_bins, 0);
-    for (const Value& row : rows) {
-      ++sizes[{row.at("width"), row.at("height")}];
-      ++channels[{row.at("channels"), row.at("bits")}];
-      ++looks[row.at("look")];
-      for (int c = 0; c < 3; ++c) {
-        for (int bin = 0; bin < intensity_bins; ++bin)
-          intensity[c][bin] += row.at("_").at("histogram")[c][bin].get<int64_t>();
-      }
-      if (!row.at("labelled").get<bool>()) continue;
-      objects.push_back(row.at("objects"));
-      foregrounds.push_back(row.at("foreground"));
-      for (const Value& area : row.at("_").at("areas")) areas.push_back(area);
-    }
-    const bool grey = intensity[0] == intensity[1] && intensity[1] == intensity[2];
-    Value summary = {{"schema", 1},
-                     {"samples", rows.size()},
-                     {"labelled", objects.size()},
-                     {"unlabelled", rows.size() - objects.size()}};
-    int64_t total = 0;
-    for (const int64_t count : objects) total += count;
-    summary["objects"] = {
-        {"total", total}, {"minimum", least(objects)}, {"median", median_of(objects)}, {"maximum", most(objects)}};
-    for (const auto& [size, count] : sizes)
-      summary["sizes"].push_back({{"width", size.first}, {"height", size.second}, {"samples", count}});
-    for (const auto& [kind, count] : channels)
-      summary["channels"].push_back({{"channels", kind.first}, {"bits", kind.second}, {"samples", count}});
-    for (const auto& [look, count] : looks) summary["looks"].push_back({{"look", look}, {"samples", count}});
-    double mean = 0;
-    for (const double share : foregrounds) mean += share / static_cast<double>(foregrounds.size());
-    summary["foreground"] = {{"mean", mean}, {"minimum", least(foregrounds)}, {"maximum", most(foregrounds)}};
-    Value counts = Value::array();
-    for (int c = 0; c < (grey ? 1 : 3); ++c) counts.push_back(intensity[c]);
-    summary["histograms"] = {{"intensity", {{"bins", intensity_bins}, {"counts", counts}}},
-                             {"foreground", histogram_of(foregrounds, 20)},
-                             {"objects", histogram_of(std::vector<double>(objects.begin(), objects.end()), 20)},
-                             {"object_area", histogram_of(std::vector<double>(areas.begin(), areas.end()), 30)}};
-    const Value& grid = samples_.index();
-    summary["grid"] = {{"width", grid.at("width")}, {"height", grid.at("height")}, {"channels", grid.at("channels")}};
-    return summary;
-  }
-
-  template <typename Number>
-  static Number least(const std::vector<Number>& values) {
-    return values.empty() ? Number{0} : *std::min_element(values.begin(), values.end());
-  }
-  template <typename Number>
-  static Number most(const std::vector<Number>& values) {
-    return values.empty() ? Number{0} : *std::max_element(values.begin(), values.end());
-  }
-
-  static Value histogram_of(const std::vector<double>& values, int bins) {
-    const double low = 0, high = std::max(most(values), 1e-9);
-    std::vector<int64_t> counts(static_cast<size_t>(bins));
-    std::vector<double> edges;
-    for (int i = 0; i <= bins; ++i) edges.push_back(low + (high - low) * i / bins);
-    for (const double value : values)
-      ++counts[std::min(bins - 1, static_cast<int>((value - low) / (high - low) * bins))];
-    return {{"edges", edges}, {"counts", counts}};
-  }
-
-  static Value judge(const std::vector<Value>& rows) {
-    Value problems = Value::array(), warnings = Value::array();
-    for (const Value& row : rows) {
-      for (const Value& text : row.at("_").at("problems"))
-        problems.push_back({{"sample", row.at("id")}, {"problem", text}});
-      for (const Value& text : row.at("_").at("warnings"))
-        warnings.push_back({{"sample", row.at("id")}, {"warning", text}});
-    }
-    return {{"passed", problems.empty()}, {"problems", problems}, {"warnings", warnings}};
   }
 
   // The first folders in full, the rest as a count.
@@ -296,55 +161,29 @@ class InspectWork final : public pipeline::SharedWork {
     return text;
   }
 
-  void write_metadata(const std::vector<Value>& rows) const {
-    static constexpr std::array columns = {"id",         "entry",          "width",    "height",
-                                           "channels",   "bits",           "labelled", "objects",
-                                           "foreground", "mean_intensity", "look",     "area_median"};
-    std::string csv;
-    Value images = Value::array();
-    for (const char* column : columns) csv += std::string(csv.empty() ? "" : ",") + column;
-    csv += "\n";
-    for (Value row : rows) {
-      row.erase("_");
-      std::string line;
-      for (const char* column : columns) {
-        const Value& value = row.at(column);
-        line += (column == columns.front() ? "" : ",") + (value.is_string() ? quoted(value)
-                                                          : value.is_null() ? ""
-                                                                            : value.dump());
-      }
-      csv += line + "\n";
-      images.push_back(std::move(row));
-    }
-    write_json(metadata_ / "metadata.json", {{"schema", 1}, {"images", images}});
-    pipeline::write_file(metadata_ / "metadata.csv", csv);
-  }
-
-  static std::string quoted(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string out = "\"";
-    for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + "\"";
-  }
-
-  void write_gallery(const std::vector<Value>& rows) const {
+  // The ids with the smallest draws: a larger gallery shows the same images and some more.
+  std::vector<std::string> drawn_from(const std::vector<ImageRow>& rows) const {
     std::vector<std::pair<uint64_t, std::string>> order;
-    for (const Value& row : rows) {
-      const std::string id = row.at("id");
-      order.emplace_back(Draws(parameters_.seed, "gallery", {}, id).bits(0), id);
-    }
+    for (const ImageRow& row : rows)
+      order.emplace_back(Draws(parameters_.seed, "gallery", {}, row.id()).bits(0), row.id());
     std::sort(order.begin(), order.end());
     order.resize(std::min(order.size(), static_cast<size_t>(parameters_.gallery)));
+    std::vector<std::string> ids;
+    for (auto& [draw, id] : order) ids.push_back(std::move(id));
+    return ids;
+  }
+
+  void write_gallery(const std::vector<ImageRow>& rows) const {
     Value pairs = Value::array();
-    for (const auto& [draw, id] : order) {
+    for (const std::string& id : drawn_from(rows)) {
       const Pack& pack = samples_.pack_of(id);
-      const PackedArray image = pack.array(id + "/image");
+      const PackedArray image = pack.array(pack_entry::image(id));
       Value pair = {{"id", id}, {"image", id + "-image.png"}};
-      const int height = static_cast<int>(image.shape[0]), width = static_cast<int>(image.shape[1]);
+      const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
       pipeline::write_file(gallery_ / (id + "-image.png"),
-                           encode_png({width, height, static_cast<int>(image.shape[2]), 8, copy_of(image)}));
-      if (pack.has(id + "/mask")) {
-        Image mask{width, height, 1, 8, copy_of(pack.array(id + "/mask"))};
+                           encode_png({width, height, static_cast<int>(image.shape.at(2)), 8, copy_of(image)}));
+      if (pack.has(pack_entry::mask(id))) {
+        Image mask{width, height, 1, 8, copy_of(pack.array(pack_entry::mask(id)))};
         for (uint8_t& value : mask.bytes) value = value ? 255 : 0;
         pipeline::write_file(gallery_ / (id + "-mask.png"), encode_png(mask));
         pair["mask"] = id + "-mask.png";

@@ -9,6 +9,7 @@
 
 #include "pipeline/files.h"
 #include "stages/draws.h"
+#include "stages/images/json_file.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -108,7 +109,7 @@ void split(pipeline::StageContext& context) {
                    {"validation", Value::array()},
                    {"test", Value::array()},
                    {"unlabelled", Value::array()}};
-  const Value index = Value::parse(pipeline::read_file(context.input("shards") / "index.json"));
+  const Value index = read_json(context.input("shards") / "index.json");
   for (const Value& sample : index.at("samples")) {
     if (sample.at("labelled").get<bool>())
       labelled.push_back(sample.at("id"));
@@ -128,8 +129,7 @@ void split(pipeline::StageContext& context) {
     std::sort(ids.begin(), ids.end());
     subsets[subset] = ids;
   }
-  pipeline::write_file(context.output("index") / "split.json",
-                       Value{{"schema", 1}, {"seed", parameters.seed}, {"subsets", subsets}}.dump(1) + "\n");
+  write_json(context.output("index") / "split.json", {{"schema", 1}, {"seed", parameters.seed}, {"subsets", subsets}});
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 #include "distributed/error.h"
 #include "stages/draws.h"
-#include "stages/images/image_codec.h"
+#include "stages/images/png_codec.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 

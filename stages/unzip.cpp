@@ -6,7 +6,9 @@
 
 #include "pipeline/files.h"
 #include "stages/images/catalogue.h"
+#include "stages/images/json_file.h"
 #include "stages/images/pack.h"
+#include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 
@@ -79,9 +81,9 @@ class UnzipWork final : public pipeline::SharedWork {
     PackWriter pack("images");
     for (const std::string& id : members) {
       const CataloguedSample& sample = *by_id_.at(id);
-      store(pack, id + "/images/", sample.image);
-      for (const FileReference& mask : sample.masks) store(pack, id + "/masks/", mask);
-      pack.close_sample(id, {{"image", file_name(entry(sample.image).name)},
+      store(pack, pack_entry::image_file(id, file_name_of(sample.image)), sample.image);
+      for (const FileReference& mask : sample.masks) store(pack, pack_entry::mask_file(id, file_name_of(mask)), mask);
+      pack.close_sample(id, {{"image", file_name_of(sample.image)},
                              {"masks", sample.masks.size()},
                              {"labelled", !sample.masks.empty()},
                              {"entry", entry(sample.image).name}});
@@ -105,9 +107,8 @@ class UnzipWork final : public pipeline::SharedWork {
     Value ignored = Value::array();
     for (const auto& [name, reason] : catalogue_.ignored) ignored.push_back({{"entry", name}, {"reason", reason}});
     // The sources' own names say nothing of their content, and would make equal archives differ.
-    pipeline::write_file(
-        output_ / "catalogue.json",
-        Value{{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}}.dump(1) + "\n");
+    write_json(output_ / "catalogue.json",
+               {{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}});
     return "";
   }
 
@@ -127,9 +128,11 @@ class UnzipWork final : public pipeline::SharedWork {
     hasher.field(entry(file).name).field(archives_[file.archive]->digest(file.entry));
   }
 
-  void store(PackWriter& pack, const std::string& prefix, const FileReference& file) const {
+  std::string file_name_of(const FileReference& file) const { return file_name(entry(file).name); }
+
+  void store(PackWriter& pack, const std::string& name, const FileReference& file) const {
     const auto bytes = archives_[file.archive]->read(file.entry);
-    pack.add(prefix + file_name(entry(file).name), Element::u8, {static_cast<int64_t>(bytes.size())}, bytes);
+    pack.add(name, Element::u8, {static_cast<int64_t>(bytes.size())}, bytes);
   }
 
   std::filesystem::path output_;

@@ -15,6 +15,7 @@
 #include "stages/draws.h"
 #include "stages/eval.h"
 #include "stages/images/pack.h"
+#include "stages/images/sample_pack.h"
 
 namespace penstock::stages {
 namespace {
@@ -158,9 +159,10 @@ class EvalWork final : public pipeline::SharedWork {
   void add_shown(PackWriter& pack, const GridSample& sample, const std::vector<float>& probability) const {
     std::vector<uint8_t> bytes(probability.size());
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(std::lround(probability[i] * 255));
-    pack.add(sample.id + "/image", Element::u8, {index_.height, index_.width, index_.channels}, sample.image);
-    if (!sample.mask.empty()) pack.add(sample.id + "/truth", Element::u8, {index_.height, index_.width}, sample.mask);
-    pack.add(sample.id + "/probability", Element::u8, {index_.height, index_.width}, bytes);
+    pack.add(pack_entry::image(sample.id), Element::u8, {index_.height, index_.width, index_.channels}, sample.image);
+    if (!sample.mask.empty())
+      pack.add(pack_entry::truth(sample.id), Element::u8, {index_.height, index_.width}, sample.mask);
+    pack.add(pack_entry::probability(sample.id), Element::u8, {index_.height, index_.width}, bytes);
   }
 
   std::string publish(const std::vector<Chunk>& chunks) {

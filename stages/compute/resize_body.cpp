@@ -6,6 +6,7 @@
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/sample_pack.h"
 #include "stages/resize.h"
 
 namespace penstock::stages {
@@ -74,21 +75,21 @@ class ResizeWork final : public pipeline::SharedWork {
   void add(PackWriter& pack, const std::string& id) const {
     const Value& record = images_.record(id);
     const Pack& source = images_.pack_of(id);
-    const std::string name = id + "/images/" + record.at("image").get<std::string>();
+    const std::string name = pack_entry::image_file(id, record.at("image"));
     const Image native = decode_image(source.array(name).bytes, name);
     const int width = static_cast<int>(parameters_.width), height = static_cast<int>(parameters_.height);
     const Image grid = to_grid(native, width, height, static_cast<int>(parameters_.channels));
-    pack.add(id + "/image", Element::u8, {height, width, grid.channels}, grid.bytes);
+    pack.add(pack_entry::image(id), Element::u8, {height, width, grid.channels}, grid.bytes);
 
     const bool labelled = record.at("labelled");
     MergedMasks masks;
     Value foreground = nullptr;
     if (labelled) {
       masks = merge_masks(mask_files(source, id), native.width, native.height);
-      pack.add(id + "/mask", Element::u8, {height, width},
+      pack.add(pack_entry::mask(id), Element::u8, {height, width},
                mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
       const auto stream = encode_labels(masks.map);
-      pack.add(id + "/labels", Element::u8, {static_cast<int64_t>(stream.size())}, stream);
+      pack.add(pack_entry::labels(id), Element::u8, {static_cast<int64_t>(stream.size())}, stream);
       const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
       foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
     }
@@ -104,7 +105,7 @@ class ResizeWork final : public pipeline::SharedWork {
   }
 
   static std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
-    const std::string prefix = id + "/masks/";
+    const std::string prefix = pack_entry::mask_files(id);
     std::vector<MaskFile> files;
     const auto names = pack.names();
     for (auto name = std::lower_bound(names.begin(), names.end(), prefix);

@@ -7,6 +7,7 @@
 #include "stages/compute/data/hdf5_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/sample_pack.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {
@@ -51,7 +52,7 @@ class Columns {
   uint32_t count() const { return static_cast<uint32_t>(ids_.size()); }
 
   void add(const std::string& id, const Value& record, const Pack& pack) {
-    const auto image = pack.array(id + "/image").bytes;
+    const auto image = pack.array(pack_entry::image(id)).bytes;
     images_.insert(images_.end(), image.begin(), image.end());
     sample_.push_back(count());
     origin_.insert(origin_.end(), {0, 0});
@@ -60,9 +61,10 @@ class Columns {
     width_native_.push_back(record.at("width"));
     labelled_.push_back(record.at("labelled").get<bool>());
     if (labelled_.back()) {
-      const auto mask = pack.array(id + "/mask").bytes;
+      const auto mask = pack.array(pack_entry::mask(id)).bytes;
       masks_.insert(masks_.end(), mask.begin(), mask.end());
-      const LabelMap map = decode_labels(pack.array(id + "/labels").bytes, record.at("height"), record.at("width"), id);
+      const LabelMap map =
+          decode_labels(pack.array(pack_entry::labels(id)).bytes, record.at("height"), record.at("width"), id);
       labels_.insert(labels_.end(), map.labels.begin(), map.labels.end());
     } else {
       masks_.resize(images_.size() / channels_);

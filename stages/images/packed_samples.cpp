@@ -1,14 +1,14 @@
 #include "stages/images/packed_samples.h"
 
 #include "distributed/check.h"
-#include "pipeline/files.h"
+#include "stages/images/json_file.h"
 
 namespace penstock::stages {
 
 using pipeline::Value;
 
 PackedSamples::PackedSamples(std::filesystem::path folder, const std::string& index)
-    : folder_(std::move(folder)), index_(Value::parse(pipeline::read_file(folder_ / index))) {
+    : folder_(std::move(folder)), index_(read_json(folder_ / index)) {
   for (const Value& record : index_.at("samples")) {
     by_id_.emplace(record.at("id"), records_.size());
     records_.push_back(record);

@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "distributed/error.h"
-#include "stages/images/image_limits.h"
 
 namespace penstock::stages {
 namespace {
@@ -103,10 +102,6 @@ struct Decompressor {
 };
 
 }  // namespace
-
-bool is_png(std::span<const uint8_t> bytes) {
-  return bytes.size() >= sizeof signature && std::equal(std::begin(signature), std::end(signature), bytes.begin());
-}
 
 std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what) {
   const Chunks chunks = walk(bytes, what);
@@ -202,24 +197,23 @@ class PngReader {
 
 Image decode_any_png(std::span<const uint8_t> bytes, std::string_view what) { return PngReader(bytes, what).decode(); }
 
+namespace {
+
+bool is_png(std::span<const uint8_t> bytes) {
+  return bytes.size() >= sizeof signature && std::equal(std::begin(signature), std::end(signature), bytes.begin());
+}
+
 Image decode_png(std::span<const uint8_t> bytes, std::string_view what) {
   if (auto image = decode_simple_png(bytes, what)) return std::move(*image);
   return decode_any_png(bytes, what);
 }
 
-Image read_png_header(std::span<const uint8_t> bytes, std::string_view what) {
-  if (bytes.size() < 33) refuse(what, "truncated PNG");
-  const int color = bytes[25];
-  Image image{static_cast<int>(big_endian(&bytes[16])),
-              static_cast<int>(big_endian(&bytes[20])),
-              color == 3 ? 3 : channels_of(color),
-              bytes[24] == 16 ? 16 : 8,
-              {}};
-  check_size(image.width, image.height, image.channels, what);
-  return image;
-}
+}  // namespace
+
+const ImageFormat png_format = {"PNG", {".png"}, is_png, decode_png};
 
 std::string encode_png(const Image& image) {
+  check_whole(image);
   std::string file;
   png_structp png = png_create_write_struct(
       PNG_LIBPNG_VER_STRING, nullptr,

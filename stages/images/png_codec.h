@@ -2,19 +2,21 @@
 // libdeflate, unfilter), several times faster than zlib; libpng does the rest. Both give the same pixels.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "stages/images/image_codec.h"
+#include "stages/images/image_format.h"
 
 namespace penstock::stages {
 
-bool is_png(std::span<const uint8_t> bytes);
-Image decode_png(std::span<const uint8_t> bytes, std::string_view what);
-Image read_png_header(std::span<const uint8_t> bytes, std::string_view what);
+extern const ImageFormat png_format;
 
-// The two ways, for the test that compares them. nullopt: not of the simple kind.
+// 8- or 16-bit PNG, deterministic bytes.
+std::string encode_png(const Image& image);
+
+// The two ways of decoding, for the test that compares them. nullopt: not of the simple kind.
 std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what);
 Image decode_any_png(std::span<const uint8_t> bytes, std::string_view what);
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "stages/images/png_codec.h"
+
 namespace penstock::stages {
 
 std::string escaped(std::string_view text) {
@@ -30,6 +32,10 @@ std::string escaped(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string text_of(const pipeline::Value& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 std::string base64(std::string_view bytes) {
@@ -64,6 +70,14 @@ std::string duration(double seconds) {
   const auto whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string figure(const pipeline::Value& number) {
+  return number.is_number() ? fmt::format("{:.4f}", number.get<double>()) : "–";
+}
+
+std::string tile(const std::string& value, std::string_view name) {
+  return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", value, escaped(name));
 }
 
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {

@@ -6,11 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "stages/images/image_codec.h"
+#include "pipeline/value.h"
+#include "stages/images/image.h"
 
 namespace penstock::stages {
 
-std::string escaped(std::string_view text);  // & < > " '
+std::string escaped(std::string_view text);         // & < > " '
+std::string text_of(const pipeline::Value& value);  // a text without quotes, anything else as JSON; not escaped
 std::string base64(std::string_view bytes);
 // <img> with the picture inside; `caption` becomes its alternative text.
 std::string picture(const Image& image, std::string_view caption);
@@ -20,6 +22,12 @@ std::string picture_of_png(std::string_view png, std::string_view caption);
 std::string grouped(int64_t number);
 // 83.2 -> "1 min 23 s"; 0.314 -> "0.31 s".
 std::string duration(double seconds);
+
+// 0.98765 -> "0.9877"; null -> "–".
+std::string figure(const pipeline::Value& number);
+
+// A number with its name below. `value` is HTML already.
+std::string tile(const std::string& value, std::string_view name);
 
 // A table whose first column is text and whose others are numbers. Cells are HTML already.
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);

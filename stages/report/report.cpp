@@ -5,27 +5,32 @@
 
 #include "pipeline/files.h"
 #include "stages/kinds.h"
-#include "stages/report/html.h"
+#include "stages/report/data_section.h"
+#include "stages/report/network_section.h"
 #include "stages/report/page.h"
-#include "stages/report/report_pictures.h"
-#include "stages/report/report_sections.h"
+#include "stages/report/pictures_section.h"
+#include "stages/report/report_section.h"
+#include "stages/report/run_sections.h"
+#include "stages/report/score_sections.h"
+#include "stages/report/training_section.h"
 
 namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
 
-std::string navigation(const std::string& body) {
-  std::string links;
-  for (const auto& [id, title] :
-       {std::pair("pipeline", "Pipeline"), std::pair("runs", "Runs"), std::pair("data", "Data"),
-        std::pair("network", "Network"), std::pair("training", "Training"), std::pair("threshold", "Threshold"),
-        std::pair("scores", "Scores"), std::pair("pictures", "Predictions"), std::pair("settings", "Settings")}) {
-    if (body.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos)
-      links += fmt::format("<a href=\"#{}\">{}</a>", id, title);
-  }
-  return "<nav>" + links + "</nav>";
-}
+// In the order of the page.
+constexpr ReportSection sections[] = {
+    {"pipeline", "Pipeline", pipeline_section},
+    {"runs", "Runs", runs_section},
+    {"data", "Data", data_section},
+    {"network", "Network", network_section},
+    {"training", "Training", training_section},
+    {"threshold", "Threshold", threshold_section},
+    {"scores", "Scores", scores_section},
+    {"pictures", "Predictions", pictures_section},
+    {"settings", "Settings and environment", settings_section},
+};
 
 void report(pipeline::StageContext& context) {
   ReportSources sources;
@@ -37,32 +42,19 @@ void report(pipeline::StageContext& context) {
 
 }  // namespace
 
-const std::filesystem::path* ReportSources::folder(const std::string& port) const {
-  const auto found = sources_.find(port);
-  return found == sources_.end() ? nullptr : &found->second.front().folder;
-}
-
-const std::vector<ReportSources::Source>& ReportSources::all(const std::string& port) const {
-  static const std::vector<Source> none;
-  const auto found = sources_.find(port);
-  return found == sources_.end() ? none : found->second;
-}
-
-Value ReportSources::json(const std::string& port, const std::string& file) const {
-  const auto* place = folder(port);
-  if (place == nullptr || !std::filesystem::exists(*place / file)) return nullptr;
-  return Value::parse(pipeline::read_file(*place / file));
-}
-
 std::string render_report(const ReportSources& sources, const std::string& lineage_text) {
   const Value lineage = Value::parse(lineage_text);
   const std::string name = lineage.at("pipeline");
   const std::string label = lineage.at("label");
-  const std::string body = pipeline_section(lineage) + runs_section(sources) + data_section(sources) +
-                           network_section(sources) + training_section(sources) + threshold_section(sources) +
-                           scores_section(sources) + pictures_section(sources) + settings_section(sources, lineage);
+  std::string links, body;
+  for (const ReportSection& one : sections) {
+    const std::string content = one.content(sources, lineage);
+    if (content.empty()) continue;
+    links += fmt::format("<a href=\"#{}\">{}</a>", one.id, one.title);
+    body += section(one.id, one.title, content);
+  }
   return page(name + ": report", name, label.empty() ? lineage.at("config").get<std::string>() : label,
-              navigation(body) + verdict_section(sources, lineage) + body);
+              "<nav>" + links + "</nav>" + verdict(sources, lineage) + body);
 }
 
 pipeline::StageKind report_kind() {

@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
+#include "distributed/check.h"
 #include "stages/report/html.h"
 
 namespace penstock::stages {
 namespace {
-
-using pipeline::Value;
 
 constexpr double width = 460, height = 276, left = 52, right = 14, top = 52, bottom = 44;
 
@@ -136,6 +134,9 @@ std::string scatter_chart(const std::string& title, const std::string& x_title,
 
 std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges,
                       const std::vector<Series>& rows) {
+  PENSTOCK_CHECK(edges.size() >= 2, "a histogram has at least one bin");
+  for (const Series& row : rows)
+    PENSTOCK_CHECK(row.points.size() + 1 == edges.size(), "a histogram has one more edge than each row has counts");
   Axes axes = axes_for(rows, true);
   axes.x_low = edges.front();
   axes.x_high = edges.back();
@@ -151,76 +152,6 @@ std::string histogram(const std::string& title, const std::string& x_title, cons
                        row.color, rows.size() > 1 ? 0.12 : 0.35, row.color);
   }
   return svg(title, width, height, out);
-}
-
-std::string network_drawing(const Value& architecture) {
-  // The last layer of each (side, level) stands for its block.
-  std::map<std::pair<std::string, int>, std::vector<int64_t>> blocks;
-  int depth = 0;
-  for (const Value& layer : architecture.at("layers")) {
-    const int level = layer.at("level");
-    depth = std::max(depth, level);
-    blocks[{layer.at("side"), level}] = layer.at("output").get<std::vector<int64_t>>();
-  }
-  constexpr double box = 118, tall = 44, drop = 66, middle = 380, slope = 62;
-  const double total = top + drop * (depth + 1) + 10;
-  std::string out =
-      "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
-      "orient=\"auto\"><path d=\"M0 0L8 4L0 8Z\" fill=\"#6b7280\"/></marker></defs>";
-  const auto centre = [&](const std::string& side, int level) {
-    const double away = (depth - level) * slope + (level == depth ? 0 : 70);
-    return std::pair(side == "decoder"   ? middle + away
-                     : side == "encoder" ? middle - away
-                                         : middle,
-                     top + drop * level + tall / 2 - 10);
-  };
-  const auto arrow = [&](double x1, double y1, double x2, double y2, const char* kind) {
-    out += fmt::format(
-        "<line class=\"{}\" x1=\"{:.0f}\" y1=\"{:.0f}\" x2=\"{:.0f}\" y2=\"{:.0f}\" marker-end=\"url(#tip)\"/>", kind,
-        x1, y1, x2, y2);
-  };
-  const auto label = [](const std::vector<int64_t>& shape) {
-    return fmt::format("{} × {} × {}", shape[0], shape[1], shape[2]);
-  };
-  for (int level = 0; level < depth; ++level) {
-    const auto [ex, ey] = centre("encoder", level);
-    const auto [dx, dy] = centre("decoder", level);
-    arrow(ex + box / 2, ey, dx - box / 2 - 2, dy, "skip");
-    const auto [nx, ny] = centre(level + 1 == depth ? "bottleneck" : "encoder", level + 1);
-    const auto [ux, uy] = centre(level + 1 == depth ? "bottleneck" : "decoder", level + 1);
-    const double inset = level + 1 == depth ? 30 : 0;
-    arrow(ex, ey + tall / 2, nx - inset, ny - tall / 2 - 2, "flow");
-    arrow(ux + inset, uy - tall / 2, dx, dy + tall / 2 + 2, "flow");
-  }
-  for (const auto& [key, shape] : blocks) {
-    const auto& [side, level] = key;
-    if (side == "output") continue;
-    const auto [x, y] = centre(side, level);
-    const char* color = side == "encoder" ? blue : side == "decoder" ? green : orange;
-    out += fmt::format(
-        "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" rx=\"6\" fill=\"{}\" fill-opacity=\"0.14\" "
-        "stroke=\"{}\"/>"
-        "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text><text class=\"small\" "
-        "text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
-        x - box / 2, y - tall / 2, box, tall, color, color, x, y - 3, label(shape), x, y + 13,
-        side == "bottleneck" ? "bottleneck" : fmt::format("{} level {}", side, level));
-  }
-  const auto [ix, iy] = centre("encoder", 0);
-  const auto [ox, oy] = centre("decoder", 0);
-  arrow(ix - box / 2 - 34, iy, ix - box / 2 - 2, iy, "flow");
-  arrow(ox + box / 2, oy, ox + box / 2 + 32, oy, "flow");
-  const double extent = middle + depth * slope + 70 + box / 2 + 60;
-  out += fmt::format(
-      "<text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">skip connections: concatenation</text>",
-      middle, iy - 8);
-  out += fmt::format(
-      "<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">image</text><text class=\"small\" x=\"{:.0f}\" "
-      "y=\"{:.0f}\">probability</text>",
-      ix - box / 2 - 36, iy - 8, ox + box / 2 + 2, oy - 8);
-  const double from = middle - (extent - middle);
-  return fmt::format(
-      "<svg class=\"network\" role=\"img\" aria-label=\"U-Net\" viewBox=\"{:.0f} 0 {:.0f} {:.0f}\">{}</svg>\n", from,
-      extent - from, total, out);
 }
 
 }  // namespace penstock::stages

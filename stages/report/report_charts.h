@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/value.h"
-
 namespace penstock::stages {
 
 // Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -36,8 +34,5 @@ std::string scatter_chart(const std::string& title, const std::string& x_title,
 // `edges` has one more value than each row of counts; several rows are drawn over each other as outlines.
 std::string histogram(const std::string& title, const std::string& x_title, const std::vector<double>& edges,
                       const std::vector<Series>& rows);
-
-// The U of a U-Net from its layer table (architecture.json).
-std::string network_drawing(const pipeline::Value& architecture);
 
 }  // namespace penstock::stages

@@ -43,11 +43,9 @@ std::vector<ShownMetric> metrics_in(const std::vector<SweepRow>& rows) {
 std::string summary(const std::vector<SweepRun>& runs, const std::vector<SweepRow>& rows) {
   std::map<std::string, size_t> states;
   for (const SweepRun& run : runs) ++states[run.state];
-  std::string tiles = fmt::format("<div class=\"tile\"><b>{}</b><span>runs</span></div>", runs.size());
-  if (rows.size() != runs.size())
-    tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>points</span></div>", rows.size());
-  for (const auto& [state, count] : states)
-    tiles += fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", count, escaped(state));
+  std::string tiles = tile(std::to_string(runs.size()), "runs");
+  if (rows.size() != runs.size()) tiles += tile(std::to_string(rows.size()), "points");
+  for (const auto& [state, count] : states) tiles += tile(std::to_string(count), state);
   return "<div class=\"tiles\">" + tiles + "</div>";
 }
 
@@ -65,7 +63,7 @@ std::string table_of(const std::vector<SweepRow>& rows, const std::vector<std::s
     line.push_back("<span class=\"state\">" + escaped(states_text(row)) + "</span>");
     for (const std::string& axis : axes) {
       const auto* value = value_of(row, axis);
-      line.push_back(value == nullptr ? "" : escaped(value->is_string() ? value->get<std::string>() : value->dump()));
+      line.push_back(value == nullptr ? "" : escaped(text_of(*value)));
     }
     for (const ShownMetric& metric : metrics) {
       const auto found = row.metrics.find(metric.path);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "pipeline/files.h"
+#include "stages/images/png_codec.h"
 
 namespace penstock::stages {
 namespace {

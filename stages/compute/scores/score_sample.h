@@ -8,7 +8,7 @@
 #include "pipeline/value.h"
 #include "stages/compute/scores/instances.h"
 #include "stages/compute/scores/metrics.h"
-#include "stages/images/image_codec.h"
+#include "stages/images/image.h"
 
 namespace penstock::stages {
 

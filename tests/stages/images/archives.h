@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "stages/images/image_codec.h"
+#include "stages/images/png_codec.h"
 
 namespace penstock::stages {
 

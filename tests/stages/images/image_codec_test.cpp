@@ -4,6 +4,7 @@
 #include "distributed/error.h"
 #include "stages/draws.h"
 #include "stages/images/archives.h"
+#include "stages/images/image_codec.h"
 #include "stages/images/png_codec.h"
 
 namespace penstock::stages {

@@ -6,7 +6,7 @@
 #include "distributed/error.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
-#include "stages/images/image_codec.h"
+#include "stages/images/png_codec.h"
 
 namespace penstock::stages {
 namespace {

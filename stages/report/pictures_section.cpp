@@ -1,14 +1,15 @@
-#include "stages/report/report_pictures.h"
+#include "stages/report/pictures_section.h"
 
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <map>
 
-#include "stages/images/image_codec.h"
+#include "distributed/check.h"
+#include "stages/images/image.h"
 #include "stages/images/pack.h"
+#include "stages/images/sample_pack.h"
 #include "stages/report/html.h"
-#include "stages/report/report_sections.h"
 
 namespace penstock::stages {
 namespace {
@@ -24,6 +25,8 @@ Image mask_picture(const std::vector<uint8_t>& mask, int width, int height) {
 // Right pixels in grey over the image's grey, false positives blue, false negatives orange.
 Image error_picture(const Image& image, const std::vector<uint8_t>& truth, const std::vector<uint8_t>& predicted) {
   const Image base = to_channels(image, 1);
+  PENSTOCK_CHECK(truth.size() == base.bytes.size() && predicted.size() == base.bytes.size(),
+                 "truth and prediction have one value for each pixel of their image");
   Image overlay{image.width, image.height, 3, 8, {}};
   overlay.bytes.resize(overlay.values());
   for (size_t i = 0; i < truth.size(); ++i) {
@@ -48,16 +51,16 @@ class Shown {
   }
 
   std::string row(const std::string& id) const {
-    const PackedArray array = pack_.array(id + "/image");
+    const PackedArray array = pack_.array(pack_entry::image(id));
     const int height = static_cast<int>(array.shape[0]), width = static_cast<int>(array.shape[1]);
     const Image image{width, height, static_cast<int>(array.shape[2]), 8, bytes(array)};
-    const auto probability = bytes(pack_.array(id + "/probability"));
+    const auto probability = bytes(pack_.array(pack_entry::probability(id)));
     std::vector<uint8_t> predicted(probability.size());
     for (size_t i = 0; i < predicted.size(); ++i) predicted[i] = probability[i] > threshold_ * 255;
     std::string out = "<figure>" + picture(image, id);
     std::string caption = escaped(id.substr(0, 12));
-    if (pack_.has(id + "/truth")) {
-      const auto truth = bytes(pack_.array(id + "/truth"));
+    if (pack_.has(pack_entry::truth(id))) {
+      const auto truth = bytes(pack_.array(pack_entry::truth(id)));
       out += picture(mask_picture(truth, width, height), "truth") +
              picture(mask_picture(predicted, width, height), "prediction") +
              picture(error_picture(image, truth, predicted), "errors");
@@ -81,20 +84,20 @@ class Shown {
 
 }  // namespace
 
-std::string pictures_section(const ReportSources& sources) {
+std::string pictures_section(const ReportSources& sources, const Value&) {
+  static constexpr std::pair<const char*, const char*> groups[] = {
+      {"validation", "Validation, drawn at random"}, {"test", "Test, drawn at random"},
+      {"train", "Train, drawn at random"},           {"worst", "Worst of validation and test"},
+      {"best", "Best of validation and test"},       {"unlabelled", "Without masks"}};
   const Value selection = sources.json("predictions", "selection.json");
   const Value metrics = sources.json("metrics", "metrics.json");
   if (selection.is_null()) return {};
   const Shown shown(*sources.folder("predictions"), metrics.is_null() ? 0.5 : metrics.at("threshold").get<double>(),
                     sources.json("metrics", "samples.json"));
-  static const std::vector<std::pair<const char*, const char*>> groups = {
-      {"validation", "Validation, drawn at random"}, {"test", "Test, drawn at random"},
-      {"train", "Train, drawn at random"},           {"worst", "Worst of validation and test"},
-      {"best", "Best of validation and test"},       {"unlabelled", "Without masks"}};
   std::string content =
       "<p>Image, truth, prediction, errors: <span class=\"key\" style=\"background:#008cff\"></span> predicted but not "
-      "there, "
-      "<span class=\"key\" style=\"background:#ff6e00\"></span> there but not predicted. Figures on the training "
+      "there, <span class=\"key\" style=\"background:#ff6e00\"></span> there but not predicted. Figures on the "
+      "training "
       "grid.</p>";
   for (const auto& [name, title] : groups) {
     const Value ids = selection.value(name, Value::array());
@@ -103,7 +106,7 @@ std::string pictures_section(const ReportSources& sources) {
     for (const Value& id : ids) content += shown.row(id);
     content += "</div>";
   }
-  return "<section id=\"pictures\"><h2>Predictions</h2>\n" + content + "</section>\n";
+  return content;
 }
 
 }  // namespace penstock::stages

@@ -1,0 +1,59 @@
+#include "stages/images/image.h"
+
+#include <fmt/format.h>
+
+#include "distributed/check.h"
+#include "distributed/error.h"
+
+namespace penstock::stages {
+
+Image to_8_bit(Image image) {
+  check_whole(image);
+  if (image.bits == 8) return image;
+  const auto* wide = reinterpret_cast<const uint16_t*>(image.bytes.data());
+  std::vector<uint8_t> narrow(image.values());
+  for (size_t i = 0; i < narrow.size(); ++i) narrow[i] = static_cast<uint8_t>((wide[i] + 128) / 257);
+  image.bytes = std::move(narrow);
+  image.bits = 8;
+  return image;
+}
+
+Image to_channels(const Image& image, int channels) {
+  check_whole(image);
+  PENSTOCK_CHECK(
+      image.bits == 8 && (channels == 1 || channels == 3),
+      fmt::format("samples have 8 bits and 1 or 3 channels, not {} bits and {} channels", image.bits, channels));
+  Image result{image.width, image.height, channels, 8, {}};
+  const bool grey = image.channels <= 2;
+  if (image.channels == channels) return image;
+  result.bytes.resize(result.values());
+  const size_t pixels = static_cast<size_t>(image.width) * image.height;
+  for (size_t i = 0; i < pixels; ++i) {
+    const uint8_t* in = &image.bytes[i * image.channels];
+    uint8_t* out = &result.bytes[i * channels];
+    if (channels == 3) {
+      for (int c = 0; c < 3; ++c) out[c] = in[grey ? 0 : c];
+    } else {
+      out[0] = grey ? in[0] : static_cast<uint8_t>((299 * in[0] + 587 * in[1] + 114 * in[2] + 500) / 1000);
+    }
+  }
+  return result;
+}
+
+void check_size(int64_t width, int64_t height, int channels, std::string_view what) {
+  if (width < 1 || height < 1 || width > max_side || height > max_side ||
+      static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * static_cast<uint64_t>(channels) > max_values) {
+    throw Error(ExitCode::data,
+                fmt::format("{}: an image of {} x {} pixels with {} channels is refused (1 to {} a side, {} values)",
+                            what, width, height, channels, max_side, max_values));
+  }
+}
+
+void check_whole(const Image& image) {
+  PENSTOCK_CHECK(image.width > 0 && image.height > 0 && image.channels >= 1 && image.channels <= 4 &&
+                     (image.bits == 8 || image.bits == 16) && image.bytes.size() == image.values() * (image.bits / 8),
+                 fmt::format("an image's bytes fill its size: {} x {} pixels, {} channels of {} bits, {} bytes",
+                             image.width, image.height, image.channels, image.bits, image.bytes.size()));
+}
+
+}  // namespace penstock::stages

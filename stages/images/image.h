@@ -1,0 +1,40 @@
+// An image in memory, and the conversions that the samples' rules are made of. Plain values: any thread may use its
+// own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace penstock::stages {
+
+// Rows from the top, channels interleaved: [height, width, channels], 8 or 16 bits (native byte order) a value.
+struct Image {
+  int width = 0;
+  int height = 0;
+  int channels = 0;  // 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA
+  int bits = 8;      // 8 or 16
+  std::vector<uint8_t> bytes;
+
+  size_t values() const { return static_cast<size_t>(width) * height * channels; }
+};
+
+// 8-bit: 16-bit values are scaled by value / 257, rounded to nearest. The stated rule of samples.
+Image to_8_bit(Image image);
+// Of an 8-bit image, 1 or 3 channels, alpha dropped: grey is repeated for 3; for 1, luma = (299 R + 587 G + 114 B +
+// 500) / 1000.
+Image to_channels(const Image& image, int channels);
+
+// How large an image may be before it is refused as damaged or hostile.
+inline constexpr uint32_t max_side = 65535;
+inline constexpr uint64_t max_values = uint64_t{1} << 28;
+
+// Throws Error(data) with `what` and the size when a side is 0 or over max_side, or the image has over max_values
+// values.
+void check_size(int64_t width, int64_t height, int channels, std::string_view what);
+
+// A check (exit code 70): 1 to 4 channels, 8 or 16 bits, and as many bytes as these say.
+void check_whole(const Image& image);
+
+}  // namespace penstock::stages

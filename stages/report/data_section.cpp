@@ -1,0 +1,120 @@
+#include "stages/report/data_section.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <vector>
+
+#include "distributed/check.h"
+#include "pipeline/files.h"
+#include "stages/report/html.h"
+#include "stages/report/report_charts.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+std::string tiles_of(const Value& summary) {
+  const double foreground = summary.at("foreground").at("mean");
+  return "<div class=\"tiles\">" + tile(grouped(summary.at("samples")), "images") +
+         tile(grouped(summary.at("labelled")), "with masks") +
+         tile(grouped(summary.at("objects").at("total")), "objects") +
+         tile(fmt::format("{:.1f} %", 100 * foreground), "foreground") + "</div>";
+}
+
+std::string tables_of(const Value& summary) {
+  std::vector<std::vector<std::string>> sizes, looks;
+  for (const Value& size : summary.value("sizes", Value::array())) {
+    sizes.push_back({fmt::format("{} × {}", size.at("width").get<int>(), size.at("height").get<int>()),
+                     grouped(size.at("samples"))});
+  }
+  for (const Value& look : summary.value("looks", Value::array()))
+    looks.push_back({escaped(text_of(look.at("look"))), grouped(look.at("samples"))});
+  return "<div class=\"columns\">" + table({"size", "images"}, sizes) + table({"look", "images"}, looks) + "</div>";
+}
+
+std::string sentence_of(const Value& summary) {
+  std::string channels;
+  for (const Value& kind : summary.value("channels", Value::array())) {
+    channels += fmt::format("{}{} images with {} channels of {} bits", channels.empty() ? "" : ", ",
+                            kind.at("samples").get<int>(), kind.at("channels").get<int>(), kind.at("bits").get<int>());
+  }
+  const Value &grid = summary.at("grid"), &objects = summary.at("objects");
+  return fmt::format("<p>{}. Training grid: {} × {}, {} channels. Objects per image: {} to {}, median {}.</p>",
+                     escaped(channels), grid.at("width").get<int>(), grid.at("height").get<int>(),
+                     grid.at("channels").get<int>(), objects.at("minimum").get<int64_t>(),
+                     objects.at("maximum").get<int64_t>(), objects.at("median").get<int64_t>());
+}
+
+Series counts_series(const Value& counts, const char* name, const char* color) {
+  Series series{name, color, {}};
+  for (size_t i = 0; i < counts.size(); ++i) series.points.emplace_back(static_cast<double>(i), counts[i]);
+  return series;
+}
+
+std::string histogram_of(const Value& json, const std::string& title, const std::string& x_title) {
+  return histogram(title, x_title, json.at("edges").get<std::vector<double>>(),
+                   {counts_series(json.at("counts"), "", blue)});
+}
+
+// One row of counts for grey images, one of each channel for coloured ones.
+std::string intensity_histogram(const Value& intensity) {
+  constexpr const char* names[] = {"red", "green", "blue"};
+  constexpr const char* colors[] = {orange, green, blue};
+  std::vector<double> edges;
+  for (int i = 0; i <= intensity.at("bins").get<int>(); ++i) edges.push_back(i);
+  const Value& counts = intensity.at("counts");
+  PENSTOCK_CHECK(counts.size() <= std::size(names), "the histogram of intensity has one row, or red, green and blue");
+  std::vector<Series> rows;
+  for (size_t c = 0; c < counts.size(); ++c) {
+    rows.push_back(counts.size() == 1 ? counts_series(counts[c], "grey", grey)
+                                      : counts_series(counts[c], names[c], colors[c]));
+  }
+  return histogram("Intensity of pixels", "value, 0 to 255", edges, rows);
+}
+
+std::string charts_of(const Value& histograms) {
+  return "<div class=\"charts\">" + intensity_histogram(histograms.at("intensity")) +
+         histogram_of(histograms.at("foreground"), "Foreground of images", "share of pixels") +
+         histogram_of(histograms.at("objects"), "Objects of images", "objects") +
+         histogram_of(histograms.at("object_area"), "Area of objects", "native pixels") + "</div>";
+}
+
+std::string warnings_in(const Value& verdict) {
+  if (verdict.is_null() || verdict.at("warnings").empty()) return {};
+  std::string list;
+  for (const Value& warning : verdict.at("warnings")) {
+    list += fmt::format("<li><code>{}</code>: {}</li>", escaped(text_of(warning.at("sample")).substr(0, 16)),
+                        escaped(text_of(warning.at("warning"))));
+  }
+  return fmt::format("<details><summary>{} warnings about samples</summary><ul>{}</ul></details>",
+                     verdict.at("warnings").size(), list);
+}
+
+std::string gallery_of(const ReportSources& sources) {
+  const Value gallery = sources.json("gallery", "gallery.json");
+  if (gallery.is_null()) return {};
+  const auto picture_in = [&](const Value& name, const std::string& caption) {
+    return picture_of_png(pipeline::read_file(*sources.folder("gallery") / name.get<std::string>()), caption);
+  };
+  std::string pairs;
+  for (const Value& pair : gallery.at("pairs")) {
+    const std::string id = pair.at("id");
+    pairs += "<figure>" + picture_in(pair.at("image"), id);
+    if (pair.contains("mask")) pairs += picture_in(pair.at("mask"), "mask of " + id);
+    pairs += fmt::format("<figcaption>{}</figcaption></figure>", escaped(id.substr(0, 12)));
+  }
+  return "<h3>Drawn at random: image and mask</h3><div class=\"gallery pairs\">" + pairs + "</div>";
+}
+
+}  // namespace
+
+std::string data_section(const ReportSources& sources, const Value&) {
+  const Value summary = sources.json("data", "summary.json");
+  if (summary.is_null()) return {};
+  return tiles_of(summary) + tables_of(summary) + sentence_of(summary) + charts_of(summary.at("histograms")) +
+         warnings_in(sources.json("data", "verdict.json")) + gallery_of(sources);
+}
+
+}  // namespace penstock::stages

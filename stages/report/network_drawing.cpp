@@ -1,0 +1,137 @@
+#include "stages/report/network_drawing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "distributed/check.h"
+#include "stages/report/report_charts.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+// Sizes in the drawing's units.
+constexpr double top = 52, box_width = 118, box_height = 44, level_height = 66, middle = 380, slope = 62,
+                 inner_gap = 70;  // between a level of the encoder and the middle, beside the slope
+
+constexpr const char* arrow_head =
+    "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
+    "orient=\"auto\"><path d=\"M0 0L8 4L0 8Z\" fill=\"#6b7280\"/></marker></defs>";
+
+// The sides that architecture.json knows. The output has no box of its own.
+struct Side {
+  std::string_view name;
+  int direction;  // of its boxes from the middle
+  const char* color;
+};
+constexpr Side sides[] = {{"bottleneck", 0, orange}, {"decoder", 1, green}, {"encoder", -1, blue}, {"output", 0, grey}};
+
+const Side& side_named(std::string_view name) {
+  const auto found =
+      std::find_if(std::begin(sides), std::end(sides), [&](const Side& side) { return side.name == name; });
+  PENSTOCK_CHECK(found != std::end(sides), fmt::format("a layer's side is encoder, bottleneck, decoder or output, not "
+                                                       "'{}'",
+                                                       name));
+  return *found;
+}
+
+struct Point {
+  double x, y;
+};
+
+class Drawing {
+ public:
+  explicit Drawing(const Value& architecture) {
+    for (const Value& layer : architecture.at("layers")) {
+      const int level = layer.at("level");
+      depth_ = std::max(depth_, level);
+      const auto shape = layer.at("output").get<std::vector<int64_t>>();
+      PENSTOCK_CHECK(shape.size() == 3, "a layer's output is channels x height x width");
+      blocks_[{&side_named(layer.at("side").get_ref<const std::string&>()), level}] = shape;
+    }
+  }
+
+  std::string draw() {
+    svg_ = arrow_head;
+    for (int level = 0; level < depth_; ++level) draw_arrows_of(level);
+    for (const auto& [place, shape] : blocks_) {
+      if (place.first->name != "output") draw_box(*place.first, place.second, shape);
+    }
+    draw_ends();
+    const double half = depth_ * slope + inner_gap + box_width / 2 + 60;
+    return fmt::format(
+        "<svg class=\"network\" role=\"img\" aria-label=\"U-Net\" viewBox=\"{:.0f} 0 {:.0f} {:.0f}\">{}</svg>\n",
+        middle - half, 2 * half, top + level_height * (depth_ + 1) + 10, svg_);
+  }
+
+ private:
+  // Encoder on the left, decoder on the right, both nearing the bottleneck with each level.
+  Point centre(std::string_view side, int level) const {
+    const double away = (depth_ - level) * slope + (level == depth_ ? 0 : inner_gap);
+    return {middle + side_named(side).direction * away, top + level_height * level + box_height / 2 - 10};
+  }
+
+  void arrow(Point from, Point to, const char* kind) {
+    svg_ += fmt::format(
+        "<line class=\"{}\" x1=\"{:.0f}\" y1=\"{:.0f}\" x2=\"{:.0f}\" y2=\"{:.0f}\" marker-end=\"url(#tip)\"/>", kind,
+        from.x, from.y, to.x, to.y);
+  }
+
+  // The skip connection of a level, down into the next one, and up from it.
+  void draw_arrows_of(int level) {
+    const bool last = level + 1 == depth_;
+    const Point encoder = centre("encoder", level), decoder = centre("decoder", level);
+    const Point below_left = centre(last ? "bottleneck" : "encoder", level + 1);
+    const Point below_right = centre(last ? "bottleneck" : "decoder", level + 1);
+    const double inset = last ? 30 : 0;  // the two arrows of the bottleneck, side by side
+    arrow({encoder.x + box_width / 2, encoder.y}, {decoder.x - box_width / 2 - 2, decoder.y}, "skip");
+    arrow({encoder.x, encoder.y + box_height / 2}, {below_left.x - inset, below_left.y - box_height / 2 - 2}, "flow");
+    arrow({below_right.x + inset, below_right.y - box_height / 2}, {decoder.x, decoder.y + box_height / 2 + 2}, "flow");
+  }
+
+  void draw_box(const Side& side, int level, const std::vector<int64_t>& shape) {
+    const auto [x, y] = centre(side.name, level);
+    svg_ += fmt::format(
+        "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" rx=\"6\" fill=\"{}\" fill-opacity=\"0.14\" "
+        "stroke=\"{}\"/>",
+        x - box_width / 2, y - box_height / 2, box_width, box_height, side.color, side.color);
+    svg_ += fmt::format(
+        "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{} × {} × {}</text><text "
+        "class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
+        x, y - 3, shape[0], shape[1], shape[2], x, y + 13,
+        side.direction == 0 ? std::string(side.name) : fmt::format("{} level {}", side.name, level));
+  }
+
+  // Image in, probability out, and what the dashed arrows are.
+  void draw_ends() {
+    const Point in = centre("encoder", 0), out = centre("decoder", 0);
+    arrow({in.x - box_width / 2 - 34, in.y}, {in.x - box_width / 2 - 2, in.y}, "flow");
+    arrow({out.x + box_width / 2, out.y}, {out.x + box_width / 2 + 32, out.y}, "flow");
+    svg_ += fmt::format(
+        "<text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">skip connections: "
+        "concatenation</text>",
+        middle, in.y - 8);
+    svg_ += fmt::format(
+        "<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">image</text><text class=\"small\" x=\"{:.0f}\" "
+        "y=\"{:.0f}\">probability</text>",
+        in.x - box_width / 2 - 36, in.y - 8, out.x + box_width / 2 + 2, out.y - 8);
+  }
+
+  // By side and level: the output of the block's last layer, channels x height x width.
+  std::map<std::pair<const Side*, int>, std::vector<int64_t>> blocks_;
+  int depth_ = 0;
+  std::string svg_;
+};
+
+}  // namespace
+
+std::string network_drawing(const Value& architecture) { return Drawing(architecture).draw(); }
+
+}  // namespace penstock::stages

@@ -1,0 +1,117 @@
+#include "stages/report/score_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "stages/images/json_file.h"
+#include "stages/report/html.h"
+#include "stages/report/report_charts.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+constexpr const char* scored_subsets[] = {"train", "validation", "test"};
+
+std::string pixel_scores(const Value& metrics) {
+  std::vector<std::vector<std::string>> rows;
+  for (const char* subset : scored_subsets) {
+    if (!metrics.contains(subset)) continue;
+    const Value& part = metrics.at(subset);
+    const std::string name = fmt::format("{} ({} images)", subset, part.at("images").get<int>());
+    for (const char* grid : {"grid", "native"}) {
+      for (const char* average : {"micro", "macro"}) {
+        const Value& f = part.at(grid).at(average);
+        rows.push_back({name, grid, average, figure(f.at("accuracy")), figure(f.at("precision")),
+                        figure(f.at("recall")), figure(f.at("dice")), figure(f.at("iou")),
+                        figure(f.at("specificity"))});
+      }
+    }
+  }
+  return "<h3>Pixels</h3>" +
+         table({"subset", "grid", "average", "accuracy", "precision", "recall", "Dice (F1)", "IoU", "specificity"},
+               rows) +
+         "<p>Grid: at training size. Native: the probability brought to the image's own size, then the threshold. "
+         "Micro: all pixels together; macro: the mean over images.</p>";
+}
+
+// "4-connected components", as the model's file has it.
+std::string object_rule(const Value& model) {
+  if (model.is_null()) return "connected components";
+  return fmt::format("{}-connected components", model.at("instances").at("connectivity").get<int>());
+}
+
+std::string object_scores(const Value& metrics, const Value& model) {
+  std::vector<std::vector<std::string>> rows;
+  for (const char* subset : scored_subsets) {
+    if (!metrics.contains(subset)) continue;
+    const Value& n = metrics.at(subset).at("native");
+    rows.push_back({subset, figure(n.at("map")), figure(n.at("ap50")), figure(n.at("f1_50")),
+                    figure(n.at("panoptic_quality")), grouped(n.at("objects_true")), grouped(n.at("objects_predicted")),
+                    grouped(n.at("missed")), grouped(n.at("extra"))});
+  }
+  return "<h3>Objects</h3>" +
+         table({"subset", "mAP", "AP at 0.5", "F1 at 0.5", "panoptic quality", "true", "predicted", "missed", "extra"},
+               rows) +
+         fmt::format(
+             "<p>mAP: mean over images and IoU thresholds 0.50 to 0.95 of TP / (TP + FP + FN), matched when IoU "
+             "exceeds the threshold; objects are {}.</p>",
+             object_rule(model));
+}
+
+}  // namespace
+
+std::string threshold_section(const ReportSources& sources, const Value&) {
+  const Value sweep = sources.json("metrics", "thresholds.json");
+  if (sweep.is_null() || sweep.at("points").empty()) return {};
+  Series precision{"precision", blue, {}}, recall{"recall", orange, {}}, dice{"Dice", green, {}};
+  Series extra{"false positives", blue, {}}, missed{"false negatives", orange, {}};
+  double pixels = 0;
+  for (const Value& point : sweep.at("points")) {
+    const double threshold = point.at("threshold");
+    precision.points.emplace_back(threshold, point.at("precision"));
+    recall.points.emplace_back(threshold, point.at("recall"));
+    dice.points.emplace_back(threshold, point.at("dice"));
+    extra.points.emplace_back(threshold, point.at("fp"));
+    missed.points.emplace_back(threshold, point.at("fn"));
+    pixels = std::max(pixels, point.at("tp").get<double>() + point.at("fn").get<double>());
+  }
+  if (pixels == 0) return {};
+  const double chosen = sweep.at("chosen");
+  const std::vector<Mark> marks = {{chosen, fmt::format("chosen: {:g}", chosen)}};
+  return fmt::format(
+      "<p>Chosen by the rule <code>{}</code> on the validation subset, pixels of the training grid.</p>"
+      "<div class=\"charts\">{}{}</div>",
+      escaped(text_of(sweep.at("rule"))),
+      line_chart("Precision, recall and Dice", "threshold", {precision, recall, dice}, marks),
+      line_chart("Wrong pixels", "threshold", {extra, missed}, marks));
+}
+
+std::string scores_section(const ReportSources& sources, const Value&) {
+  const Value metrics = sources.json("metrics", "metrics.json");
+  if (metrics.is_null()) return {};
+  return pixel_scores(metrics) + object_scores(metrics, sources.json("model", "model.json"));
+}
+
+std::string runs_section(const ReportSources& sources, const Value&) {
+  if (sources.all("runs").empty()) return {};
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& source : sources.all("runs")) {
+    const Value metrics = read_json(source.folder / "metrics.json");
+    auto& row = rows.emplace_back(std::vector<std::string>{"<code>" + escaped(source.label) + "</code>"});
+    if (!metrics.contains("validation")) {
+      row.insert(row.end(), 3, "–");
+      continue;
+    }
+    const Value& scores = metrics.at("validation");
+    row.push_back(figure(scores.at("grid").at("micro").at("dice")));
+    row.push_back(figure(scores.at("native").at("micro").at("dice")));
+    row.push_back(figure(scores.at("native").at("map")));
+  }
+  return table({"run", "validation Dice, grid", "Dice, native", "mAP"}, rows);
+}
+
+}  // namespace penstock::stages
