@@ -11,18 +11,10 @@
 #include <vector>
 
 #include "pipeline/early_stop.h"
+#include "pipeline/position.h"
 #include "pipeline/stage.h"
 
 namespace penstock::pipeline {
-
-// Where something was written: "configs/dsb2018.toml:38:1", or "--set train.lr=3" with line 0.
-struct Position {
-  std::string file;
-  int line = 0;    // from 1; 0: no line (a flag, the environment, a default)
-  int column = 0;  // from 1, in letters
-  int length = 1;  // letters that it covers; what goes on in the next line counts as the rest of this one
-};
-std::string to_string(const Position& position);
 
 // One source of an input as the configuration writes it: a file or folder outside, or an output of another stage.
 struct DeclaredSource {

@@ -8,6 +8,7 @@
 #include "pipeline/config/draft_checks.h"
 #include "pipeline/config/draft_inputs.h"
 #include "pipeline/config/draft_overrides.h"
+#include "pipeline/config/draft_values.h"
 #include "pipeline/config/table_reader.h"
 #include "pipeline/files.h"
 #include "pipeline/suggestion.h"
@@ -232,14 +233,6 @@ class Reader {
 };
 
 }  // namespace
-
-std::string text_of(const Assignment& assignment, std::string_view without) {
-  std::string text;
-  for (const auto& [key, value] : assignment) {
-    if (key != without) text += key + "=" + value.dump() + "|";
-  }
-  return text;
-}
 
 Values DraftStage::plain_values() const {
   Values plain;

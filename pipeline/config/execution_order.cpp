@@ -1,10 +1,9 @@
-// The stages of a configuration, each after what it takes and waits for.
+#include "pipeline/config/execution_order.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
-
-#include "pipeline/config/draft.h"
 
 namespace penstock::pipeline {
 namespace {

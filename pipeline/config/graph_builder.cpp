@@ -1,4 +1,5 @@
-// From a checked draft and the points of its matrix to nodes and runs.
+#include "pipeline/config/graph_builder.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -7,9 +8,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "pipeline/config/draft.h"
 #include "pipeline/config/draft_checks.h"
-#include "pipeline/config/matrix_draft.h"
 #include "pipeline/digest.h"
 #include "pipeline/keys.h"
 

@@ -347,6 +347,14 @@ class MatrixReader {
 
 }  // namespace
 
+std::string text_of(const Assignment& assignment, std::string_view without) {
+  std::string text;
+  for (const auto& [key, value] : assignment) {
+    if (key != without) text += key + "=" + value.dump() + "|";
+  }
+  return text;
+}
+
 std::optional<Position> MatrixDraft::place_of(const std::string& parameter, const Value& value) const {
   for (const std::string& key : {parameter + "=" + value.dump(), parameter}) {
     if (const auto found = places.find(key); found != places.end()) return found->second;
