@@ -74,7 +74,8 @@ struct StageContext {
   Events& events;
   const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
   ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
-  std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
+  std::string
+      lineage;  // of a kind that reads_lineage: the run's stages, parameters and attempts, as JSON (run/lineage.h)
   distributed::Watch& watch = distributed::unwatched();  // tell it what may take long, or wait on a disk
   std::string stage;                                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
@@ -174,6 +175,8 @@ struct StageKind {
   // would take over from these progress folders of its family, as its body then does (StageContext::relatives).
   std::function<std::vector<std::string>(const Values&)> ends = nullptr;
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
+  // StageContext::lineage is filled for the body.
+  bool reads_lineage = false;
   // Optional. What the body reports to StageContext::scores.
   std::vector<Score> scores = {};
   // Optional. Values that make it short, for a rehearsal of the whole pipeline.

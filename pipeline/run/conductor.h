@@ -13,6 +13,7 @@
 
 #include "pipeline/plan/explain.h"
 #include "pipeline/plan/schedule.h"
+#include "pipeline/run/run_options.h"
 #include "pipeline/run/stage_order.h"
 
 namespace penstock::pipeline {
@@ -36,7 +37,7 @@ class Conductor {
   bool stops_all() const { return interrupted_.load(); }
 
   // `elsewhere`: on ranks whose log nobody sees here.
-  void ended(NodeResult result, bool elsewhere = false);
+  void accept(NodeResult result, bool elsewhere = false);
   // After the last instance: publishes the runs that were begun and did not end. Returns the exit code of the whole.
   ExitCode finish();
 

@@ -2,7 +2,9 @@
 
 #include "pipeline/run/conductor.h"
 #include "pipeline/run/groups.h"
+#include "pipeline/run/instruction.h"
 #include "pipeline/run/stage_run.h"
+#include "pipeline/store/stat_cache.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -24,8 +26,8 @@ ExitCode conduct(const Graph& graph, const RunOptions& options, const RankTools&
       run_in_groups(width, conductor, tools, options, store);
       continue;
     }
-    conductor.ended(together.run(conductor.next(width).value(), [&](const NodeResult& fatal) {
-      conductor.ended(fatal);
+    conductor.accept(together.run(conductor.next(width).value(), [&](const NodeResult& fatal) {
+      conductor.accept(fatal);
       conductor.finish();
     }));
   }
@@ -37,13 +39,13 @@ ExitCode lead(const Graph& graph, const RunOptions& options, const RankTools& to
   Outcome failure;
   try {
     Store store(graph.store, Store::Mode::read_write);
-    name_store(tools.ranks, store);
+    instruct(tools.ranks, UseStore{store.root()});
     code = conduct(graph, options, tools, store);
   } catch (...) {
     failure = distributed::current_failure();
   }
   if (failure.code != ExitCode::done) code = failure.code;
-  end_following(tools.ranks, code, failure.message);
+  instruct(tools.ranks, EndFollowing{code, failure.message});
   if (failure.code != ExitCode::done) throw Error(failure.code, failure.message);
   return code;
 }

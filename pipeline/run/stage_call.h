@@ -23,11 +23,10 @@ struct StageCall {
   std::map<std::string, std::filesystem::path> outputs;
   std::filesystem::path progress;
   std::vector<std::filesystem::path> relatives;
-  std::string lineage;
-
-  std::string to_text() const;
-  static StageCall from_text(const std::string& text);
+  std::string lineage;  // for a kind that reads it; else empty
 };
+Value to_json(const StageCall& call);
+StageCall stage_call_from_json(const Value& json);
 
 // What a rank brings to every stage.
 struct RankTools {

@@ -269,34 +269,29 @@ Publication Store::write_manifest(const Manifest& manifest) const {
 
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
-PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
-                                 bool replace, Committed* outcome, std::vector<PublishedPort>* mine) {
-  Manifest made = draft;
-  for (PublishedPort& port : made.ports) port = adopt(staging, port);
-  const auto published = publish(made, recipe, replace, outcome);
+PublishResult Store::commit(const fs::path& staging, PublishRequest request) {
+  for (PublishedPort& port : request.manifest.ports) port = adopt(staging, port);
+  PublishResult result = publish(request);
   remove_staging(staging);
-  if (mine != nullptr) *mine = std::move(made.ports);
-  return published;
+  return result;
 }
 
-PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
-                                  Committed* outcome) {
-  auto mine = std::make_shared<const Publication>(write_manifest(made));
+PublishResult Store::publish(const PublishRequest& request) {
+  auto mine = std::make_shared<const Publication>(write_manifest(request.manifest));
   const fs::path key = root_ / "actions" / mine->action.hex();
 
-  Committed result = Committed::fresh;
+  PublishResult result{mine, Committed::fresh, request.manifest.ports};
   if (!publish_file(key, mine->to_text())) {
     auto theirs = find_action(mine->action);
-    if (theirs) result = same_ports(mine->ports, *theirs) ? Committed::same : Committed::different;
-    if (!theirs || replace) {
+    if (theirs) result.committed = same_ports(mine->ports, *theirs) ? Committed::same : Committed::different;
+    if (!theirs || request.replace) {
       write_file(key, mine->to_text());
     } else {
-      mine = std::move(theirs);
+      result.publication = std::move(theirs);
     }
   }
-  if (recipe) publish_recipe(*recipe, *mine);
-  if (outcome != nullptr) *outcome = result;
-  return mine;
+  if (request.recipe) publish_recipe(*request.recipe, *result.publication);
+  return result;
 }
 
 void Store::publish_recipe(const Digest& recipe, const Publication& publication) const {

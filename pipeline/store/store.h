@@ -53,10 +53,24 @@ struct Manifest {
   std::vector<PublishedPort> ports;
 };
 
+// What is to be published, and under which keys.
+struct PublishRequest {
+  Manifest manifest;             // for commit: names and marks of the ports, whose digests it finds out
+  std::optional<Digest> recipe;  // to name the publication beside the action key
+  bool replace =
+      false;  // rename over an existing key (--force, or its object was bad). Else the first to publish stays
+};
+
 enum class Committed {
   fresh,
   same,       // another run published the same bytes first
   different,  // another run published other bytes for the same key first; theirs stays
+};
+
+struct PublishResult {
+  PublicationPointer publication;  // that the action key names now: this one, or the one that stayed
+  Committed committed = Committed::fresh;
+  std::vector<PublishedPort> made;  // what was to be published, with its digests
 };
 
 class Store {
@@ -90,18 +104,14 @@ class Store {
                                      const std::vector<Digest>& reads = {});
   void remove_staging(const std::filesystem::path& staging);
 
-  // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the
-  // recipe where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what
-  // another run published first stays, and is returned; `mine` gets what lay in staging, with its digests.
-  PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft,
-                            const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr,
-                            std::vector<PublishedPort>* mine = nullptr);
+  // Commit of what lies in staging: sync, digest, move to objects, then publish.
+  PublishResult commit(const std::filesystem::path& staging, PublishRequest request);
   // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what
   // the digest says. Error(data) when a file is missing.
   bool take_over(const Digest& object, const std::filesystem::path& files);
-  // The second half of commit, for ports whose objects lie in the store already.
-  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
-                             Committed* outcome = nullptr);
+  // The second half of commit, for ports whose objects lie in the store already: the action key by link(2), and the
+  // recipe where one is given.
+  PublishResult publish(const PublishRequest& request);
   // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
   // written.
   void publish_recipe(const Digest& recipe, const Publication& publication) const;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pipeline/counted.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -11,7 +13,7 @@ namespace fs = std::filesystem;
 
 std::string age_text(std::chrono::nanoseconds age) {
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
-  return hours < 48 ? fmt::format("{} hour{}", hours, hours == 1 ? "" : "s") : fmt::format("{} days", hours / 24);
+  return hours < 48 ? counted(hours, "hour") : counted(hours / 24, "day");
 }
 
 class Collector {

@@ -24,7 +24,9 @@ Publication publish(Store& store, const std::string& content, Committed* outcome
   write_file(staging / "out" / "file.txt", content);
   write_file(staging / "note" / "note.txt", note);
   const Manifest draft{"stage", fields, {{"out", {}, false}, {"note", {}, true}}};
-  return *store.commit(staging, draft, key("recipe"), replace, outcome);
+  const PublishResult result = store.commit(staging, {draft, key("recipe"), replace});
+  if (outcome != nullptr) *outcome = result.committed;
+  return *result.publication;
 }
 
 TEST(Store, APublishedOutputIsFoundByBothKeysWithItsBytes) {
