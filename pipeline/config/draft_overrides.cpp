@@ -60,7 +60,8 @@ class Overrides {
     } else {
       diagnostics_.error(
           "E205", place,
-          fmt::format("'{}' is no TOML value; text of several words needs quotes inside the shell's: '\"...\"'", text));
+          fmt::format("'{}' is not a TOML value; text of several words needs quotes inside the shell's: '\"...\"'",
+                      text));
     }
   }
 
@@ -70,7 +71,7 @@ class Overrides {
     if (dot == std::string::npos || dot == 0 || dot + 1 == key.size()) {
       diagnostics_.error(
           "E205", place,
-          fmt::format("'{}' does not name a stage and a part of it, as {} does", key,
+          fmt::format("'{}' does not name a stage and its parameter or port, as {} does", key,
                       place.file.starts_with(prefix) ? "PENSTOCK_SET_train__lr (two underscores)" : "train.lr"));
       return nullptr;
     }

@@ -74,7 +74,7 @@ class Sorter {
       notes.push_back({step->arrow.place, step->arrow.reason});
     }
     const std::string sentence =
-        path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a circle: ";
+        path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a cycle: ";
     diagnostics_.error("E304", stage.position(), sentence + circle + stage.name(), notes);
   }
 

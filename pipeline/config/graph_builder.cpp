@@ -246,8 +246,9 @@ class Builder {
     const std::set<std::string> differ = differences(first, second);
     std::string sentence = fmt::format("the matrix gives the run '{}' twice", one);
     if (!differ.empty()) {
-      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' differ in what changes no result ({})", one,
-                             other, fmt::join(differ, ", "));
+      sentence = fmt::format(
+          "the matrix gives one run twice: '{}' and '{}' differ only in parameters that change no result ({})", one,
+          other, fmt::join(differ, ", "));
     } else if (one != other) {
       sentence = fmt::format(
           "the matrix gives one run twice: '{}' and '{}' are the same, as a parameter that is not named keeps the "

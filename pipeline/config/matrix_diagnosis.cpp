@@ -144,7 +144,7 @@ void MatrixDiagnosis::idle(const Condition& condition, const char* what, uint64_
 std::string MatrixDiagnosis::why_never(const std::string& parameter, const Value& value,
                                        const ValuesTaken& taken) const {
   if (matrix_.seeds && matrix_.seeds->name == parameter)
-    return fmt::format("'{}' is given last, by [matrix.seeds]", parameter);
+    return fmt::format("'{}' is set last, by [matrix.seeds]", parameter);
   if (is_drawn(parameter)) return fmt::format("'{}' is drawn from a range, and values are compared exactly", parameter);
   const std::vector<Value> values = taken(parameter);
   if (values.empty()) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "distributed/check.h"
 #include "pipeline/plan/family.h"
 #include "pipeline/run/lineage.h"
 #include "pipeline/run/stage_run.h"
@@ -110,6 +111,7 @@ int Conductor::next_width() {
 }
 
 std::optional<StageOrder> Conductor::next(int width) {
+  PENSTOCK_CHECK(width >= 1 && width <= ranks_, "a group has at least one rank, and at most all");
   const std::lock_guard lock(mutex_);
   if (halted()) return std::nullopt;
   for (const auto& entry : to_run_) {
@@ -204,6 +206,9 @@ std::string Conductor::run_of(const Node& node) const {
 
 void Conductor::accept(NodeResult result, bool elsewhere) {
   const std::lock_guard lock(mutex_);
+  PENSTOCK_CHECK(result.node >= 0 && static_cast<size_t>(result.node) < results_.size(),
+                 "a result is of a node of the graph");
+  PENSTOCK_CHECK(running_ > 0, "a result is of an instance that was handed out");
   --running_;
   if (elsewhere) {
     const Node& node = graph_.nodes[result.node];
@@ -232,14 +237,14 @@ void Conductor::redo(const NodeResult& result) {
       failed.ending = Ending::failed;
       failed.code = ExitCode::io;
       failed.message =
-          fmt::format("the output of stage '{}' was damaged again after it was made again; is the disk failing?",
+          fmt::format("the output of stage '{}' was damaged again after it was rebuilt; is the disk failing?",
                       graph_.nodes[node].stage());
       spdlog::error("stage '{}': {}", graph_.nodes[result.node].stage(), failed.message);
       return close(std::move(failed));
     }
   }
   for (const int node : damaged) {
-    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and made again",
+    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and rebuilt",
                  graph_.nodes[node].stage());
     redo_.insert(node);
     published_[node] = nullptr;
@@ -254,7 +259,7 @@ void Conductor::close(NodeResult result) {
   judge(result);
   const int index = result.node;
   const Node& node = graph_.nodes[index];
-  if (result.ending != Ending::hit || !graph_.has_matrix) {  // a sweep of hits says nothing of each
+  if (result.ending != Ending::hit || !graph_.has_matrix) {  // in a sweep, hits are not listed one by one
     Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(),
            options_.listener)
         .emit("stage", {{"run", run_of(node)},
@@ -296,7 +301,7 @@ void Conductor::judge(NodeResult& result) const {
   result.ending = Ending::failed;
   result.code = ExitCode::data;
   result.message = *refusal;
-  spdlog::error("stage '{}' refuses to go on: {}", stage.stage, *refusal);
+  spdlog::error("stage '{}' refuses to continue: {}", stage.stage, *refusal);
 }
 
 std::vector<NodeResult> Conductor::results_of(const Run& run) const {

@@ -14,14 +14,14 @@ namespace {
 
 using distributed::Communicator;
 
-constexpr int request_tag = 1;  // leader -> rank 0: the result of the last order (or nothing), and "give me another"
+constexpr int request_tag = 1;  // leader -> rank 0: the result of the last order, if any; requests the next
 constexpr int answer_tag = 2;   // rank 0 -> leader: an order, or nothing: there will be none
 constexpr int stop_tag = 3;     // rank 0 -> leader: stop what you run
 constexpr auto poll_interval = std::chrono::milliseconds(2);
 constexpr auto stop_interval = std::chrono::milliseconds(50);
 constexpr auto courtesy = std::chrono::seconds(1);  // for rank 0 to write its records before a job is aborted
 
-// Sets `flag` when rank 0 says stop; lives as long as an order is being carried out.
+// Sets `flag` when rank 0 sends stop; exists while an order is being carried out.
 class StopListener {
  public:
   StopListener(Communicator& service, std::atomic<bool>& flag)
@@ -49,19 +49,19 @@ class Feeder {
 
   void serve() {
     while (leaders_ > 0) {
-      const bool heard = hear();
+      const bool received = receive();
       const bool fed = feed();
       if (conductor_.stops_all()) stop_busy();
-      if (!heard && !fed) std::this_thread::sleep_for(poll_interval);
+      if (!received && !fed) std::this_thread::sleep_for(poll_interval);
     }
   }
 
  private:
-  bool hear() {
+  bool receive() {
     const auto message = service_.poll(distributed::any_rank, request_tag);
     if (!message) return false;
     busy_.erase(message->from);
-    told_.erase(message->from);
+    stopped_.erase(message->from);
     waiting_.insert(message->from);
     if (!message->bytes.empty()) conductor_.accept(result_from_text(message->bytes), true);
     return true;
@@ -85,15 +85,15 @@ class Feeder {
 
   void stop_busy() {
     for (const int leader : busy_) {
-      if (told_.insert(leader).second) service_.send(leader, stop_tag, "stop");
+      if (stopped_.insert(leader).second) service_.send(leader, stop_tag, "stop");
     }
   }
 
   Communicator& service_;
   Conductor& conductor_;
   int width_;
-  int leaders_;  // that were not told that there is nothing left
-  std::set<int> waiting_, busy_, told_;
+  int leaders_;  // that may still get an order
+  std::set<int> waiting_, busy_, stopped_;
 };
 
 void lead_first_group(Conductor& conductor, int width, StageRun& run) {

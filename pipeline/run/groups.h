@@ -1,4 +1,5 @@
-// Several stage instances side by side: the ranks of a job in groups of one size, fed by rank 0.
+// Several stage instances side by side: the ranks of a job in groups of one size, which take orders from rank 0. Used
+// by the runner.
 #pragma once
 
 #include "pipeline/run/conductor.h"

@@ -1,5 +1,6 @@
 #include "pipeline/run/runner.h"
 
+#include "distributed/check.h"
 #include "pipeline/run/conductor.h"
 #include "pipeline/run/groups.h"
 #include "pipeline/run/instruction.h"
@@ -54,6 +55,8 @@ ExitCode lead(const Graph& graph, const RunOptions& options, const RankTools& to
 
 ExitCode run_graph(const Graph* graph, const StageTable& kinds, const RunOptions& options,
                    distributed::Communicator& ranks, std::atomic<bool>& interrupted) {
+  PENSTOCK_CHECK((ranks.rank() == 0) == (graph != nullptr), "rank 0 alone has the graph");
+  PENSTOCK_CHECK(options.threads >= 1, "a rank has at least one thread");
   const RankTools tools{kinds, ranks, options.threads, interrupted,
                         options.watch != nullptr ? *options.watch : distributed::unwatched()};
   return ranks.rank() == 0 ? lead(*graph, options, tools) : follow(tools, options);

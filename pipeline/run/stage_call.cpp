@@ -16,9 +16,9 @@ namespace {
 
 using distributed::Outcome;
 
-// How long a rank that failed waits for the others to have failed too. Those that did not are waiting for it elsewhere.
+// How long a rank that failed waits for the others to fail too. Those that do not are waiting for it in a collective.
 constexpr auto patience = std::chrono::milliseconds(1000);
-// A rank that failed alone gives rank 0, which keeps the records, this long to speak first.
+// A rank that failed alone gives rank 0, which writes the records, this long to report first.
 constexpr auto courtesy = std::chrono::milliseconds(300);
 
 Outcome run_on_all(StageBody& body, StageContext& context, const std::function<void(const Outcome&)>& before_abort) {

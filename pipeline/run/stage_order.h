@@ -18,7 +18,7 @@ struct StageOrder {
   std::string stage;                 // its name in the configuration; call.stage is what messages call it
   std::string run;                   // the run whose events these are; empty: several runs', or no matrix
   std::string reason;                // why it runs
-  StageCall call;                    // outputs and progress are filled in by who runs it
+  StageCall call;                    // outputs and progress are filled in by the group that runs it
   KeyFields fields;                  // of the action key
   std::vector<PublishedPort> ports;  // names and marks of the outputs
   std::optional<Digest> recipe;      // to publish beside the action key

@@ -233,7 +233,7 @@ TEST(Longer, ALongerRunGoesOnFromAShorterOneAndSaysSo) {
   const int before = shop.calls.count["unit"];
   const auto outcome = shop.run({"learn.units=5"});
   EXPECT_EQ(shop.calls.count["unit"] - before, 2);
-  EXPECT_THAT(outcome.reasons.at("learn"), HasSubstr("goes on from unit 3"));
+  EXPECT_THAT(outcome.reasons.at("learn"), HasSubstr("continues from unit 3"));
 }
 
 TEST(Longer, WhatDiffersInMoreBeginsAnew) {

@@ -245,6 +245,24 @@ TEST(Runner, AMissingInputIsThrownOnEveryRank) {
   EXPECT_THROW(shop.run({}, 2), Error);
 }
 
+TEST(Runner, TheLineageIsForKindsThatReadIt) {
+  std::map<std::string, std::string> seen;
+  Workshop shop(chain);
+  for (StageKind& kind : shop.kinds) {
+    if (kind.name != "write" && kind.name != "upper") continue;
+    kind.reads_lineage = kind.name == "upper";
+    kind.body = [body = kind.body, &seen] {
+      return body_of([body, &seen](StageContext& context) {
+        seen[context.stage] = context.lineage;
+        body()->run(context);
+      });
+    };
+  }
+  EXPECT_EQ(shop.run().code, ExitCode::done);
+  EXPECT_EQ(seen.at("write"), "");
+  EXPECT_EQ(Value::parse(seen.at("upper")).at("stages").at(0).at("state"), "ran");
+}
+
 TEST(Runner, TheLineageTellsStatesParametersAndAttempts) {
   Workshop shop(chain);
   shop.run();

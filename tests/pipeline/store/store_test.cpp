@@ -179,5 +179,44 @@ TEST(Store, AttemptsOfRunsAtOnceDoNotReplaceEachOther) {
   EXPECT_EQ(store.attempts(action).back().number, 2);
 }
 
+// ---- what a check refuses ----
+
+TEST(StoreChecks, WhatIsCommittedHasAFolderForEveryPort) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto staging = store.make_staging(action, {"out"});
+  EXPECT_THROW(store.commit(staging, {{"stage", fields, {{"undeclared", {}, false}}}, std::nullopt, false}), Error);
+}
+
+TEST(StoreChecks, WhatIsCommittedLiesInTheStoresOwnStaging) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  write_file(folder.path() / "elsewhere/out/file.txt", "content");
+  EXPECT_THROW(
+      store.commit(folder.path() / "elsewhere", {{"stage", fields, {{"out", {}, false}}}, std::nullopt, false}), Error);
+}
+
+TEST(StoreChecks, AKeyNamesOnlyObjectsThatAreThere) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  EXPECT_THROW(store.publish({{"stage", fields, {{"out", key("nothing"), false}}}, std::nullopt, false}), Error);
+  EXPECT_FALSE(store.find_action(action));
+}
+
+TEST(StoreChecks, AStoreForReadingIsNotWritten) {
+  TemporaryFolder folder;
+  Store(folder.path() / "store", Store::Mode::read_write);
+  Store store(folder.path() / "store", Store::Mode::read_only);
+  EXPECT_THROW(store.make_staging(action, {"out"}), Error);
+  EXPECT_THROW(store.progress(action), Error);
+}
+
+TEST(StoreChecks, APortIsAPlainName) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  EXPECT_THROW(store.make_staging(action, {"../out"}), Error);
+  EXPECT_THROW(store.make_staging(action, {".hidden"}), Error);
+}
+
 }  // namespace
 }  // namespace penstock::pipeline
