@@ -33,11 +33,11 @@ uint64_t Digest::leading_bits() const {
 
 Digest Digest::from_hex(std::string_view hex) {
   const auto nibble = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-  PENSTOCK_CHECK(hex.size() == 64, "a digest has 64 hex digits");
+  PENSTOCK_CHECK(hex.size() == 64, "a digest has 64 hex digits, is '" + std::string(hex) + "'");
   Digest digest;
   for (size_t i = 0; i < digest.bytes.size(); ++i) {
     const int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
-    PENSTOCK_CHECK(high >= 0 && low >= 0, "a digest has 64 hex digits");
+    PENSTOCK_CHECK(high >= 0 && low >= 0, "a digest has lower-case hex digits only, is '" + std::string(hex) + "'");
     digest.bytes[i] = static_cast<uint8_t>(high << 4 | low);
   }
   return digest;
@@ -47,8 +47,10 @@ struct Hasher::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   std::array<uint8_t, 512> waiting;  // short fields, gathered: a call into the library costs more than hashing one
   size_t used = 0;
+  bool finished = false;
 
   void flush() {
+    PENSTOCK_CHECK(!finished, "a hasher that has given its digest takes no more bytes");
     EVP_DigestUpdate(context, waiting.data(), used);
     used = 0;
   }
@@ -108,6 +110,7 @@ Digest Hasher::finish() {
   Digest digest;
   unsigned size = 0;
   state_->flush();
+  state_->finished = true;
   EVP_DigestFinal_ex(state_->context, digest.bytes.data(), &size);
   return digest;
 }

@@ -1,4 +1,4 @@
-// SHA-256 of bytes, files and typed fields.
+// SHA-256 of bytes, files and typed fields. A Digest is a value; a Hasher serves one thread.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ struct Digest {
   std::string hex() const;
   uint64_t leading_bits() const;  // the first 8 bytes, big endian: uniform in [0, 2^64)
 
-  // Throws Error(internal) when `hex` is not 64 hex digits.
+  // Throws Error(internal) when `hex` is not 64 lower-case hex digits.
   static Digest from_hex(std::string_view hex);
 };
 
@@ -46,7 +46,7 @@ class Hasher {
   Hasher& field(double value);  // by bits; NaN is refused
   Hasher& field(const Digest& digest);
 
-  Digest finish();  // once; the hasher is spent
+  Digest finish();  // once; afterwards nothing may be added
 
  private:
   struct State;
@@ -54,7 +54,7 @@ class Hasher {
 };
 
 Digest digest_of(std::string_view bytes);
-Digest digest_of(std::span<const std::string_view> pieces);  // one behind the other
+Digest digest_of(std::span<const std::string_view> pieces);  // concatenated
 
 // Reads the file once. Throws Error(data) when it cannot be read, Error(io) on a read error.
 Digest digest_of_file(const std::filesystem::path& path);

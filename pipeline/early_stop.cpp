@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "distributed/check.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -42,6 +44,7 @@ bool median(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::
 }  // namespace
 
 bool EarlyStop::decides_at(int64_t unit) const {
+  PENSTOCK_CHECK(min >= 1 && eta >= 2, "early stopping has min of at least 1 and eta of at least 2");
   if (method == Method::median) return unit >= min;
   int64_t rung = min;
   while (rung < unit) rung *= eta;
@@ -68,9 +71,11 @@ EarlyStop early_stop_from_json(const Value& json) {
           json.at("start_up")};
 }
 
-bool goes_on(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::vector<Scores>& others) {
+bool may_continue(const EarlyStop& rule, int64_t unit, const Scores& mine, const std::vector<Scores>& others) {
   if (!rule.decides_at(unit)) return true;
-  const double score = mine.at(unit);
+  const auto reached = mine.find(unit);
+  PENSTOCK_CHECK(reached != mine.end(), "a run is judged after its score at the unit is known");
+  const double score = reached->second;
   if (std::isnan(score)) return false;
   return rule.method == EarlyStop::Method::asha ? asha(rule, unit, score, others) : median(rule, unit, mine, others);
 }

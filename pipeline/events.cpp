@@ -5,12 +5,13 @@
 #include <fstream>
 #include <utility>
 
+#include "distributed/check.h"
 #include "pipeline/files.h"
 
 namespace penstock::pipeline {
 namespace {
 
-// JSON has no NaN or infinity, and the library would write null: say the word instead.
+// JSON has no NaN or infinity, and the library would write null: write the word instead.
 void name_special_numbers(Value& value) {
   if (value.is_structured()) {
     for (auto& part : value) name_special_numbers(part);
@@ -29,6 +30,7 @@ Events::Events(std::filesystem::path file, std::string stage, std::function<void
 }
 
 void Events::emit(std::string_view event, Value fields) {
+  PENSTOCK_CHECK(fields.is_object(), "an event's fields are a JSON object");
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   name_special_numbers(fields);
   fields["time"] = std::chrono::duration<double>(now).count();

@@ -13,11 +13,11 @@
 
 namespace penstock::pipeline {
 
-// Thread-safe. Where no file is named, events go to the listener only.
+// Thread-safe. Without a file, events go to the listener only.
 class Events {
  public:
   Events() = default;
-  // Appends to `file`, whose folder is made; each line is written at once, so that several writers do not mix. `stage`
+  // Appends to `file`, whose folder is made; each line is one write, so that several writers do not mix. `stage`
   // is the field of events that do not name one; `listener` is called for each event in order (progress bars).
   Events(std::filesystem::path file, std::string stage, std::function<void(const Value&)> listener = nullptr);
 

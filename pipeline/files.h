@@ -1,4 +1,4 @@
-// Files that are never half-written, and folders as digests.
+// Files that are never half-written, and folders as digests. Free functions; any thread and any process.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 // The same with bytes that lie in several places.
 void write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
-// As write_file, unless something is at `path`: then false. Of several at once one wins, on this machine or another:
-// link(2) is atomic and never replaces.
+// As write_file, unless something is at `path`: then false. Of several concurrent calls one wins, on this machine or
+// another: link(2) is atomic and never replaces.
 bool publish_file(const std::filesystem::path& path, std::string_view bytes);
 
 // The whole file. Throws Error(data) when missing, Error(io) on a read error.
@@ -38,7 +38,7 @@ void copy_tree(const std::filesystem::path& from, const std::filesystem::path& t
 
 // Calls fsync on every file and folder below `path`, and on `path`.
 void sync_tree(const std::filesystem::path& path);
-// The names in one folder: what was renamed into it and removed from it.
+// Syncs the names in one folder: what was renamed into it and removed from it.
 void sync_folder(const std::filesystem::path& path);
 
 struct FileEntry {
@@ -47,7 +47,7 @@ struct FileEntry {
   Digest digest;
 };
 
-// Device, inode, size, mtime and ctime in nanoseconds: whoever rewrites a file changes at least its ctime.
+// Device, inode, size, mtime and ctime in nanoseconds: rewriting a file changes at least its ctime.
 using FileSignature = std::array<int64_t, 5>;
 // Throws Error(data) when the file is missing, naming `path`.
 FileSignature signature_of(const std::filesystem::path& path);

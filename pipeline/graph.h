@@ -1,6 +1,6 @@
 // The plan's shape: every stage instance of every run of a pipeline, each once, in an order that can be executed.
 //
-// Immutable after build_graph; safe to read from any thread. Made on rank 0 (or in a command that runs nothing).
+// Immutable after build_graph; safe to read from any thread. Built on rank 0 (or in a command that runs nothing).
 #pragma once
 
 #include <filesystem>
@@ -11,18 +11,10 @@
 #include <vector>
 
 #include "pipeline/early_stop.h"
+#include "pipeline/position.h"
 #include "pipeline/stage.h"
 
 namespace penstock::pipeline {
-
-// Where something was written: "configs/dsb2018.toml:38:1", or "--set train.lr=3" with line 0.
-struct Position {
-  std::string file;
-  int line = 0;    // from 1; 0: no line (a flag, the environment, a default)
-  int column = 0;  // from 1, in letters
-  int length = 1;  // letters that it covers; what goes on in the next line counts as the rest of this one
-};
-std::string to_string(const Position& position);
 
 // One source of an input as the configuration writes it: a file or folder outside, or an output of another stage.
 struct DeclaredSource {
@@ -49,9 +41,9 @@ struct StageDeclaration {
   std::vector<DeclaredInput> inputs;  // in the order of input_ports
   bool cacheable = true;
   bool resume = true;
-  bool gate = true;  // a refusal in its verdict.json stops here
+  bool gate = true;  // a refusal in its verdict.json stops what is downstream
   int retries = 0;   // how often a failure is tried again
-  int ranks = 0;     // that one instance asks for; 0: no wish
+  int ranks = 0;     // that one instance is to run on; 0: any number
   Position position;
 };
 
@@ -101,7 +93,7 @@ void for_each_upstream(const Node& node, const Visit& visit) {
 std::vector<int> upstreams_of(const Node& node);
 
 struct Graph;
-// The nearest instance of a stage of that kind that `node` is made of; nullptr when there is none.
+// The nearest instance of a stage of that kind upstream of `node`; nullptr when there is none.
 const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind);
 
 // One point of the matrix; a pipeline without a matrix has one run with no axes.
@@ -130,7 +122,7 @@ struct Graph {
   std::vector<std::string> stage_names() const;
 };
 
-// Refuses a name that is no stage, with the nearest one: Error(usage).
+// Throws Error(usage) for a name that is not a stage, with the nearest one.
 void require_stage(const Graph& graph, const std::string& stage);
 
 }  // namespace penstock::pipeline

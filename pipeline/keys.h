@@ -1,7 +1,8 @@
 // What an output depends on, in clear, and the digests that name it.
 //
 // Recipe key = H(own fields + recipe keys of upstreams): known before anything runs. Action key = H(own fields + output
-// digests of upstreams): gives early cut-off. Names, paths, host, time and rank and thread counts are in neither.
+// digests of upstreams): what follows an upstream that ran again and gave the same bytes is a hit. Names, paths, host,
+// time, and rank and thread counts are in neither. Pure functions; any thread.
 #pragma once
 
 #include <map>
@@ -38,7 +39,7 @@ struct SourceDigest {
 // Adds the inputs: (port, digests), a fan-in sorted by run id; others in the order of the configuration.
 KeyFields with_inputs(KeyFields own, const Node& node, const std::vector<std::vector<SourceDigest>>& inputs);
 
-// The kind of stage that a key is of; empty when there is none.
+// The kind of stage that a key belongs to; empty when there is none.
 std::string kind_of(const KeyFields& fields);
 
 struct Difference {

@@ -61,8 +61,8 @@ std::string about_quotes(const Specification& specification, const Value& value)
   const Type type = specification.type;
   if (type == Type::word && specification.about.choices.empty() && value.is_primitive() && !value.is_null())
     return "; put it in quotes";
-  if ((type == Type::integer || type == Type::number) && is_text_of_a_number(value)) return "; take the quotes away";
-  if (type == Type::boolean && (value == "true" || value == "false")) return "; take the quotes away";
+  if ((type == Type::integer || type == Type::number) && is_text_of_a_number(value)) return "; remove the quotes";
+  if (type == Type::boolean && (value == "true" || value == "false")) return "; remove the quotes";
   if (is_list(type) && value.is_primitive() && !value.is_null() && fits(element_of(type), value))
     return fmt::format("; write [{}]", as_read(value));
   return "";

@@ -58,16 +58,15 @@ struct Specification {
 
 std::string_view name_of(Type type);  // "integer", "list of words"
 bool fits(Type type, const Value& value);
-std::string as_read(const Value& value);  // what stands in a file, for a message: `"fast"`, `30.0`, `a list`
+std::string as_read(const Value& value);  // as a file has it, for a message: `"fast"`, `30.0`, `a list`
 
-// What is wrong with `value` for this parameter, as the end of a sentence ("must be at least 16, is 3"); nullopt when
-// nothing is. Says when the type is wrong (and whether quotes are the reason), the range, or the word (with the nearest
-// choice).
+// What is wrong with `value` for this parameter, as the end of a sentence ("must be at least 16, is 3"): its type (and
+// whether quotes are the reason), its range, or the word (with the nearest choice). nullopt when it is legal.
 std::optional<std::string> problem_with(const Specification& specification, const Value& value);
 // The element of a list that is at fault; nullopt when it is the list as a whole, or nothing.
 std::optional<size_t> faulty_element(const Specification& specification, const Value& value);
 
-// Brings a legal value into the parameter's own type: 1 for a number becomes 1.0.
+// Converts a legal value to the parameter's own type: 1 for a number becomes 1.0.
 Value normalised(const Specification& specification, const Value& value);
 
 class ParameterVisitor {

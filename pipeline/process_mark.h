@@ -1,5 +1,5 @@
-// Which process made something: written into leases and into the names of staging folders, so that whoever finds them
-// later can tell whether they are still being worked on. Any thread.
+// Which process made something: written into leases and into the names of staging folders, so that another process
+// can later find out whether their maker still runs. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace penstock::pipeline {
 
 struct ProcessMark {
   std::string boot;           // boot id of the machine, or the beginning of it
-  std::string pid_namespace;  // a container counts its processes apart: "pid:[4026531836]"
+  std::string pid_namespace;  // a container numbers its processes on its own: "pid:[4026531836]"
   int64_t pid = 0;
-  int64_t started = 0;  // in clock ticks since boot: process numbers come again
+  int64_t started = 0;  // in clock ticks since boot: pids are reused
 };
 
 ProcessMark this_process();
@@ -21,7 +21,7 @@ ProcessMark this_process();
 enum class Life {
   alive,
   gone,     // ended, or a zombie that nobody has waited for yet
-  unknown,  // of another machine or container, or hidden: nothing here can tell
+  unknown,  // of another machine or container, or hidden: cannot be known here
 };
 Life life_of(const ProcessMark& mark);
 

@@ -20,13 +20,16 @@ class FunctionBody final : public StageBody {
 
 const std::filesystem::path& StageContext::input(const std::string& port) const {
   const auto found = inputs.find(port);
-  PENSTOCK_CHECK(found != inputs.end() && found->second.size() == 1, "a body asks for a port that has one source");
+  PENSTOCK_CHECK(found != inputs.end() && found->second.size() == 1,
+                 "an input whose path a body reads has exactly one source; '" + port + "' has " +
+                     std::to_string(found == inputs.end() ? 0 : found->second.size()));
   return found->second.front().path;
 }
 
 const std::filesystem::path& StageContext::output(const std::string& port) const {
   const auto found = outputs.find(port);
-  PENSTOCK_CHECK(found != outputs.end(), "a body writes only to ports that its kind declares");
+  PENSTOCK_CHECK(found != outputs.end(),
+                 "a body writes only to ports that its kind declares; '" + port + "' is not one");
   return found->second;
 }
 

@@ -1,5 +1,5 @@
-// What a stage is to the engine: a declaration (kind, version, ports, parameters, scope), which is cheap and lives in
-// the executable, and a body, which does the work and may live in an opened library.
+// What a stage is to the engine: a declaration (kind, version, ports, parameters, scope), which is cheap and part of
+// the executable, and a body, which does the work and may be in a library that is opened when it must run.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,7 @@ enum class Scope {
   shared,     // share(): buckets of samples, handed out to any rank
 };
 
-// One source of an input as the body sees it. `label` is empty but in a fan-in (the run id).
+// One source of an input as the body sees it. `label` is the run id in a fan-in, else empty.
 struct InputSource {
   std::filesystem::path path;
   std::string label;
@@ -56,8 +56,8 @@ class ScoreBoard {
  public:
   virtual ~ScoreBoard() = default;
   // After each unit of work (an epoch, from 1), and on a resume for each that was done before; `last` says that none
-  // will follow. False, never for the last: the run is given up. The body then saves its state, lets all ranks know,
-  // and returns without writing outputs.
+  // will follow. False, never for the last: the run is given up. The body then saves its state, broadcasts it to all
+  // ranks, and returns without writing outputs.
   virtual bool report(int64_t unit, const std::map<std::string, double>& figures, bool last) = 0;
 };
 
@@ -70,16 +70,17 @@ struct StageContext {
   std::map<std::string, std::filesystem::path> outputs;  // empty folders in staging, the same on all ranks
   std::filesystem::path progress;  // kept between attempts of the same action; exists; rank 0 writes, all may read
   std::vector<std::filesystem::path>
-      relatives;  // progress folders of the same family, for who finds nothing in `progress`
+      relatives;  // progress folders of the same family, for a body that finds `progress` empty
   Events& events;
-  const std::atomic<bool>& interrupted;  // this rank was asked to stop; agree before acting on it
-  ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up
-  std::string lineage;                   // upstream stages, their parameters and attempts, as JSON (see runner.h)
-  distributed::Watch& watch = distributed::unwatched();  // tell it what may take long, or wait on a disk
+  const std::atomic<bool>& interrupted;  // this rank is to stop; all ranks agree before one acts
+  ScoreBoard* scores = nullptr;          // on rank 0 of a run that may be given up; else null
+  std::string
+      lineage;  // of a kind that reads_lineage: the run's stages, parameters and attempts, as JSON (run/lineage.h)
+  distributed::Watch& watch = distributed::unwatched();  // announce to it what may take long, or wait on a disk
   std::string stage;                                     // "train", or "train@1f0a2b3c4d" in a matrix: for messages
 
   bool has(const std::string& port) const { return inputs.count(port) != 0; }
-  // The only source of a port that must be there: else a programmer's mistake.
+  // The path of an input that must have exactly one source; a check fails otherwise.
   const std::filesystem::path& input(const std::string& port) const;
   const std::filesystem::path& output(const std::string& port) const;
 };
@@ -101,9 +102,9 @@ class SharedWork {
   // Rank 0. Every sample of a pass, any order. Ids are unique (Error(data) names both when not).
   virtual std::vector<Sample> samples(int pass) = 0;
   virtual int passes() const { return 1; }
-  // Parameters that this pass's chunks depend on, if fewer than all; null means all that affect the output.
-  virtual std::optional<Values> parameters_of(int) const { return std::nullopt; }
-  // Buckets of about this many samples (a stage that writes files of a set size may ask for another).
+  // Parameters that this pass's chunks depend on, if fewer than all; nullopt: all that affect the output.
+  virtual std::optional<Values> parameters_of(int /*pass*/) const { return std::nullopt; }
+  // Buckets of about this many samples (a stage that writes files of a set size may return another).
   virtual int samples_per_bucket() const { return usual_samples_per_bucket; }
   // Any rank, any thread. Writes a chunk (files) into the empty `folder`. The bytes depend only on what is in the
   // chunk's key: never on bucket number, rank or thread.
@@ -140,12 +141,12 @@ struct CheckView {
 struct Problem {
   std::string parameter;  // at fault
   std::string sentence;
-  std::string related_kind = {};  // a stage kind upstream whose parameter has a part in it, or empty
+  std::string related_kind = {};  // an upstream kind whose parameter is involved, or empty
   std::string related_parameter = {};
 };
 using Problems = std::vector<Problem>;
 
-// What an instance may take over from the progress of its family.
+// What an instance may take over from its family: instances that differ only in when they end.
 struct Adoption {
   std::optional<std::string> from;  // in words ("epoch 12 of 12"); nullopt: nothing
   std::string refusal;              // why not, where there is something
@@ -174,9 +175,11 @@ struct StageKind {
   // would take over from these progress folders of its family, as its body then does (StageContext::relatives).
   std::function<std::vector<std::string>(const Values&)> ends = nullptr;
   std::function<Adoption(const Values&, const std::vector<std::filesystem::path>&)> adopt = nullptr;
+  // StageContext::lineage is filled for the body.
+  bool reads_lineage = false;
   // Optional. What the body reports to StageContext::scores.
   std::vector<Score> scores = {};
-  // Optional. Values that make it short, for a rehearsal of the whole pipeline.
+  // Optional. Values that make the stage short, for a rehearsal of the whole pipeline.
   Values rehearsal = {};
   // Of a shared kind, as its SharedWork::samples_per_bucket() says: for plan --world.
   int samples_per_bucket = usual_samples_per_bucket;

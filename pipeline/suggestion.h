@@ -1,4 +1,4 @@
-// The valid name that was probably meant.
+// The valid name that was probably meant. Pure functions.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 namespace penstock::pipeline {
 
 // The nearest of `names` by edit distance (insert, delete, replace, swap of neighbours), when it is near enough to be a
-// slip: at most a third of the longer word's letters, and at least one.
+// typing error: at most a third of the longer word's letters, and at least one.
 std::optional<std::string> nearest_name(std::string_view word, const std::vector<std::string>& names);
 
 // "; did you mean 'epochs'?" or nothing: the end of an error's sentence.

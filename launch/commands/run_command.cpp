@@ -22,13 +22,14 @@
 #include "launch/job/signals.h"
 #include "launch/job/time_budget.h"
 #include "launch/world/measurements.h"
+#include "pipeline/run/runner.h"
 #include "stages/compute_library.h"
 
 namespace penstock::launch {
 namespace {
 
 using distributed::Communicator;
-using pipeline::Ended;
+using pipeline::Ending;
 using pipeline::NodeResult;
 using pipeline::Value;
 
@@ -83,10 +84,10 @@ class Summary {
   void add(const pipeline::Graph& graph, const pipeline::Run& run, const std::vector<NodeResult>& results) {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
-      ended_[result.node] = result.ended;
-      if (result.ended == Ended::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
+      ended_[result.node] = result.ending;
+      if (result.ending == Ending::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
       stages.push_back({{"stage", graph.nodes[result.node].stage()},
-                        {"state", name_of(result.ended)},
+                        {"state", name_of(result.ending)},
                         {"reason", result.reason},
                         {"seconds", result.seconds}});
     }
@@ -99,15 +100,15 @@ class Summary {
   }
 
   void tell(const std::string& name, const std::string& config, double seconds, int ranks) const {
-    const auto count = [this](Ended how) {
+    const auto count = [this](Ending how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
     std::string rest;
-    for (const auto& [how, word] : {std::pair(Ended::failed, "failed"), std::pair(Ended::pruned, "given up")}) {
+    for (const auto& [how, word] : {std::pair(Ending::failed, "failed"), std::pair(Ending::pruned, "given up")}) {
       if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
     }
-    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
-                 rest, seconds, ranks, ranks == 1 ? "" : "s");
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ending::ran),
+                 count(Ending::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
     for (const auto& [node, failure] : failures_) {
       spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config,
                     failure.label, last_lines(failure.log));
@@ -118,7 +119,7 @@ class Summary {
   Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
 
  private:
-  std::map<int, Ended> ended_;  // by node: runs may share one
+  std::map<int, Ending> ended_;  // by node: runs may share one
   struct Failure {
     std::string label;
     std::string log;

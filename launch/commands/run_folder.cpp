@@ -4,13 +4,14 @@
 #include <map>
 
 #include "pipeline/files.h"
+#include "pipeline/run/lineage.h"
 #include "stages/report/report.h"
 
 namespace penstock::launch {
 namespace {
 
 namespace fs = std::filesystem;
-using pipeline::Ended;
+using pipeline::Ending;
 using pipeline::Graph;
 using pipeline::NodeResult;
 using pipeline::Run;
@@ -55,8 +56,8 @@ class Published {
 
 bool nothing_happened(const std::vector<NodeResult>& results) {
   return std::none_of(results.begin(), results.end(), [](const NodeResult& one) {
-    return one.ended == Ended::ran || one.ended == Ended::failed || one.ended == Ended::interrupted ||
-           (one.ended == Ended::pruned && one.seconds > 0);
+    return one.ending == Ending::ran || one.ending == Ending::failed || one.ending == Ending::interrupted ||
+           (one.ending == Ending::pruned && one.seconds > 0);
   });
 }
 

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/run/runner.h"
+#include "pipeline/graph.h"
+#include "pipeline/run/node_result.h"
 
 namespace penstock::launch {
 

@@ -4,10 +4,12 @@
 
 #include "pipeline/config/draft.h"
 #include "pipeline/config/draft_checks.h"
-#include "pipeline/config/matrix_draft.h"
+#include "pipeline/config/execution_order.h"
+#include "pipeline/config/graph_builder.h"
+#include "pipeline/config/matrix.h"
+#include "pipeline/config/matrix_early_stop.h"
 
 namespace penstock::pipeline {
-
 namespace {
 
 // A rehearsal's values stand over the matrix's.

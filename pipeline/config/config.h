@@ -1,27 +1,13 @@
 // From a TOML file to a graph: strict, with every error at once.
 #pragma once
 
-#include <filesystem>
-#include <map>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "distributed/world.h"
+#include "pipeline/config/config_request.h"
 #include "pipeline/graph.h"
 
 namespace penstock::pipeline {
-
-// A configuration file and all that may override it. Precedence: flag > PENSTOCK_SET_<stage>__<param> > file > default.
-struct ConfigRequest {
-  std::filesystem::path file;                               // "builtin:quickstart" is not special here
-  std::vector<std::string> sets;                            // --set stage.param=TOML value
-  std::vector<std::pair<std::string, std::string>> inputs;  // --input stage.port=PATH, from the working directory
-  std::optional<std::filesystem::path> store;               // --store
-  bool rehearse = false;  // --rehearse: the first run alone, with each kind's short values
-  distributed::Environment environment;
-};
 
 // One final value and where it came from, for `penstock config --origin`.
 struct Setting {

@@ -12,11 +12,6 @@
 
 namespace penstock::pipeline {
 
-std::string to_string(const Position& position) {
-  if (position.line == 0) return position.file;
-  return fmt::format("{}:{}:{}", position.file, position.line, position.column);
-}
-
 void Diagnostics::add_source(const std::string& file, const std::string& text) {
   std::vector<std::string>& kept = sources_[file];
   kept.clear();

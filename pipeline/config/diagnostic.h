@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "distributed/error.h"
-#include "pipeline/graph.h"
+#include "pipeline/position.h"
 
 namespace penstock::pipeline {
 

@@ -8,6 +8,7 @@
 #include "pipeline/config/draft_checks.h"
 #include "pipeline/config/draft_inputs.h"
 #include "pipeline/config/draft_overrides.h"
+#include "pipeline/config/draft_values.h"
 #include "pipeline/config/table_reader.h"
 #include "pipeline/files.h"
 #include "pipeline/suggestion.h"
@@ -123,7 +124,7 @@ class Reader {
 
   void read_schema(const TableReader& reader) {
     if (reader.given("schema") == nullptr) {
-      diagnostics_.error("E104", top_, "the file does not say its schema; begin it with `schema = 1`");
+      diagnostics_.error("E104", top_, "the file does not declare its schema; begin it with `schema = 1`");
       return;
     }
     const auto schema = reader.integer("schema");
@@ -176,7 +177,7 @@ class Reader {
     }
     if (!is_plain_name(member.key)) {
       diagnostics_.error("E103", member.position,
-                         fmt::format("'{}' is no stage's name: letters, digits, '_' and '-' only", member.key));
+                         fmt::format("'{}' is not a stage name: letters, digits, '_' and '-' only", member.key));
     }
     const TableReader reader(member.tree, stage_keys(), diagnostics_, "stage." + member.key);
     DraftStage stage;
@@ -232,14 +233,6 @@ class Reader {
 };
 
 }  // namespace
-
-std::string text_of(const Assignment& assignment, std::string_view without) {
-  std::string text;
-  for (const auto& [key, value] : assignment) {
-    if (key != without) text += key + "=" + value.dump() + "|";
-  }
-  return text;
-}
 
 Values DraftStage::plain_values() const {
   Values plain;

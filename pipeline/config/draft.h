@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/config/config.h"
+#include "pipeline/config/config_request.h"
 #include "pipeline/config/diagnostic.h"
 #include "pipeline/config/document.h"
+#include "pipeline/graph.h"
 
 namespace penstock::pipeline {
 
@@ -50,17 +51,6 @@ struct DraftStage {
   std::vector<std::string> upstreams() const;              // stages that inputs and needs name, with repeats
 };
 
-// "stage.param" -> value, in the order they were written.
-using Assignment = std::vector<std::pair<std::string, Value>>;
-std::string text_of(const Assignment& assignment,
-                    std::string_view without = "");  // equal when they are; leaves out one key
-
-// A run of the matrix before it has nodes.
-struct Point {
-  Assignment values;
-  int include = -1;  // index into MatrixDraft::includes, for a run that one of them adds
-};
-
 struct Draft {
   std::string name;
   std::filesystem::path store = ".penstock";
@@ -79,22 +69,7 @@ struct Draft {
   const Value& value(const std::string& path) const;              // of a parameter, before a matrix sets it
 };
 
-struct MatrixDraft;  // matrix_draft.h
-
 // Reads the file (and its base), the environment and the flags. Problems go to `diagnostics`.
 Draft read_draft(const ConfigRequest& request, const StageTable& kinds, Diagnostics& diagnostics);
-
-// The points of the matrix; one empty point without one. More than its max_runs are refused before they are made.
-std::vector<Point> expand_matrix(const Draft& draft, const MatrixDraft& matrix, Diagnostics& diagnostics);
-
-// The rule of [matrix.early_stop]; nullopt without one.
-std::optional<EarlyStop> read_early_stop(const Draft& draft, Diagnostics& diagnostics);
-
-// Stages in an order that can be executed; indices into draft.stages. A circle is reported as a path.
-std::vector<int> execution_order(const Draft& draft, Diagnostics& diagnostics);
-
-// Nodes and runs. Call only when nothing was reported.
-Graph build_graph(const Draft& draft, const MatrixDraft& matrix, const std::vector<int>& order,
-                  const std::vector<Point>& points, Diagnostics& diagnostics);
 
 }  // namespace penstock::pipeline

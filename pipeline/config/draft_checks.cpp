@@ -26,7 +26,7 @@ class Checker {
     for (DraftStage& stage : draft_.stages) declare_ports(stage);
     for (const DraftStage& stage : draft_.stages) check_stage(stage);
     check_listed(draft_.targets, "targets", "E305",
-                 [](const std::string& target) { return fmt::format("target '{}' is no stage", target); });
+                 [](const std::string& target) { return fmt::format("target '{}' is not a stage", target); });
   }
 
  private:
@@ -48,7 +48,7 @@ class Checker {
     for (const DraftInput& input : stage.inputs) check_input(stage, input);
     check_missing(stage);
     check_listed(stage.needs, "needs", "E301", [&](const std::string& need) {
-      return fmt::format("stage '{}' needs '{}', which is no stage", stage.name(), need);
+      return fmt::format("stage '{}' needs '{}', which is not a stage", stage.name(), need);
     });
   }
 
@@ -210,8 +210,9 @@ void check_fan_ins(const Draft& draft, const std::vector<std::pair<std::string, 
                                                       : "its axes: " + fmt::format("{}", fmt::join(names, ", "))});
         diagnostics.error(
             "E307", source.fan_position,
-            draft.matrix ? fmt::format("'{}' is no axis of the matrix{}", source.fan, did_you_mean(source.fan, names))
-                         : fmt::format("there is no [matrix], so '{}' is no axis to gather over", source.fan),
+            draft.matrix
+                ? fmt::format("'{}' is not an axis of the matrix{}", source.fan, did_you_mean(source.fan, names))
+                : fmt::format("there is no [matrix], so '{}' is not an axis to gather over", source.fan),
             notes);
       }
     }

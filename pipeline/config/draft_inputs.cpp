@@ -89,7 +89,7 @@ class InputReader {
       return false;
     }
     if (text.find('/') == std::string::npos && split_reference(text, tree.position, source)) return true;
-    diagnostics_.error("E103", tree.position, fmt::format("'{}' is no input; {}", text, meant_by(text)));
+    diagnostics_.error("E103", tree.position, fmt::format("'{}' is not an input; {}", text, meant_by(text)));
     return false;
   }
 

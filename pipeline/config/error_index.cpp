@@ -12,7 +12,7 @@ const std::vector<Rule>& rules() {
        "bracket, a key without a value, an inline table over several lines. `lr = 1e-3` and `name = \"unet\"` are well "
        "formed."},
       {"E102", "a key or table that the configuration does not know",
-       "Top level: schema, extends, [pipeline], [stage.NAME], [matrix]. A parameter of a stage belongs into its "
+       "Top level: schema, extends, [pipeline], [stage.NAME], [matrix]. A parameter of a stage belongs in its "
        "[stage.NAME]."},
       {"E103", "a value of another type than the key takes",
        "Text needs quotes, numbers must not have them: `store = \".penstock\"`, `retries = 2`, `needs = "
@@ -44,7 +44,7 @@ const std::vector<Rule>& rules() {
       {"E205", "an override (--set, --input, environment) that cannot be applied",
        "`--set train.lr=1e-3` (a TOML value), `--input unzip.archive=PATH`, or in the environment "
        "PENSTOCK_SET_train__lr=1e-3\n"
-       "(two underscores for the dot). What the matrix varies is not overridden: `--select train.lr=1e-3` takes some "
+       "(two underscores for the dot). What the matrix varies is not overridden: `--select train.lr=1e-3` selects some "
        "of its runs."},
       {"E301", "an input or a need names a stage that does not exist",
        "An input is \"stage.output\", with the stage's name as in its [stage.NAME]; a file outside is \"file:PATH\"."},
@@ -53,21 +53,21 @@ const std::vector<Rule>& rules() {
        "name."},
       {"E303", "a required input is missing",
        "Name where it comes from: `inputs = { images = \"unzip.images\" }`, or pass `--input STAGE.PORT=PATH`."},
-      {"E304", "stages that need each other in a circle",
-       "The message prints the circle. Each arrow is an input or a `needs`; one of them has to go."},
-      {"E305", "a target that is no stage",
+      {"E304", "stages that need each other in a cycle",
+       "The message prints the cycle. Each arrow is an input or a `needs`; remove one of them."},
+      {"E305", "a target that is not a stage",
        "`targets` in [pipeline] lists names of stages: what `penstock run` builds when it is given none."},
       {"E306", "an input with several sources where the port takes one",
        "Only ports marked \"one or more\" in `penstock stages KIND` take a list or gather over runs with [*]."},
-      {"E307", "a fan-in over something that is no axis",
+      {"E307", "a fan-in over something that is not an axis",
        "\"eval.metrics[*]\" gathers over all runs, \"eval.metrics[split.seed]\" over the runs that differ in that axis "
        "only; the\n"
        "axis must be one of [matrix]."},
-      {"E401", "a matrix key that is no parameter of a stage",
+      {"E401", "a matrix key that is not a parameter of a stage",
        "A key of the matrix is the path of a parameter that exists, \"train.lr\": the stage's name, a dot, the "
        "parameter."},
       {"E402", "a matrix value that does not fit",
-       "Each value must be legal for the parameter itself. Ranges (uniform, log_uniform) are drawn from by "
+       "Each value must be legal for the parameter itself. Ranges (uniform, log_uniform) need "
        "[matrix.sample]."},
       {"E403", "an exclude or a condition that matches no run",
        "It would silently do nothing: perhaps a value was changed in the axes and not here. Values are compared "
@@ -83,9 +83,9 @@ const std::vector<Rule>& rules() {
        "[matrix.early_stop] takes method (asha, median, none), stage, metric, goal, min, eta, start_up. The stage must "
        "report\n"
        "the metric while it runs: `penstock stages KIND` lists what a kind reports."},
-      {"E407", "a parameter that two parts of the matrix give",
-       "Each parameter is varied by one axis, one column of a zip, or the seeds: which of two would win is not to be "
-       "guessed.\n"
+      {"E407", "a parameter that two parts of the matrix set",
+       "Each parameter is varied by one axis, one column of a zip, or the seeds: with two of them it would be a "
+       "guess which one wins.\n"
        "To change some runs afterwards there is [[matrix.set]]."},
   };
   return all;

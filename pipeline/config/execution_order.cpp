@@ -1,10 +1,9 @@
-// The stages of a configuration, each after what it takes and waits for.
+#include "pipeline/config/execution_order.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
-
-#include "pipeline/config/draft.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -75,7 +74,7 @@ class Sorter {
       notes.push_back({step->arrow.place, step->arrow.reason});
     }
     const std::string sentence =
-        path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a circle: ";
+        path_.end() - start == 1 ? "a stage needs itself: " : "stages need each other in a cycle: ";
     diagnostics_.error("E304", stage.position(), sentence + circle + stage.name(), notes);
   }
 

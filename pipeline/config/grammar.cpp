@@ -27,7 +27,7 @@ const Keys& file_keys() {
         .required = true},
        {.name = "extends",
         .type = Type::word,
-        .about = {.help = "a configuration file beside this one, over which this one is laid; one level"}},
+        .about = {.help = "a configuration file in the same folder, whose values this one overrides; one level"}},
        {.name = "pipeline", .form = "table", .about = {.help = "name, targets and store"}},
        {.name = "stage", .form = "table of tables", .about = {.help = "the stages, each a table [stage.NAME]"}},
        {.name = "matrix", .form = "table", .about = {.help = "runs that differ in some parameters"}}}};
@@ -64,7 +64,7 @@ const Keys& stage_keys() {
         .type = Type::words,
         .about = {.help = "stages that must be done first, though nothing is taken from them",
                   .affects_output = false}},
-       {.name = "resources", .form = "table", .about = {.help = "what one instance asks for", .affects_output = false}},
+       {.name = "resources", .form = "table", .about = {.help = "what one instance is to run on", .affects_output = false}},
        {.name = "retries",
         .type = Type::integer,
         .fallback = 0,
@@ -77,11 +77,11 @@ const Keys& stage_keys() {
        {.name = "cacheable",
         .type = Type::boolean,
         .fallback = true,
-        .about = {.help = "false: run anew each time", .affects_output = false}},
+        .about = {.help = "false: runs every time", .affects_output = false}},
        {.name = "resume",
         .type = Type::boolean,
         .fallback = true,
-        .about = {.help = "false: an interrupted stage begins again instead of going on", .affects_output = false}}}};
+        .about = {.help = "false: an interrupted stage starts over instead of resuming", .affects_output = false}}}};
   return all;
 }
 
@@ -108,7 +108,7 @@ const Keys& source_keys() {
         .about = {.help = "the file's SHA-256, 64 hex digits: any other content is refused"}},
        {.name = "source",
         .type = Type::word,
-        .about = {.help = "where to get the file; said when it is missing", .affects_output = false}}}};
+        .about = {.help = "where to get the file; shown when it is missing", .affects_output = false}}}};
   return all;
 }
 
@@ -123,7 +123,7 @@ const Keys& matrix_keys() {
         .about = {.help = "columns of values that only make sense together, row by row; the rows are one more axis"}},
        {.name = "exclude",
         .form = "list of tables",
-        .about = {.help = "takes away the runs that have all of these values; at least one"}},
+        .about = {.help = "removes the runs that have all of these values, at least one"}},
        {.name = "include",
         .form = "list of tables",
         .about = {.help = "adds one run; parameters that it does not name keep the value of their stage"}},
@@ -148,10 +148,10 @@ const Keys& range_keys() {
   static const Keys all = {"an axis",
                            {{.name = "uniform",
                              .type = Type::numbers,
-                             .about = {.help = "[low, high]: every value in between is as likely"}},
+                             .about = {.help = "[low, high]: every value in between is equally likely"}},
                             {.name = "log_uniform",
                              .type = Type::numbers,
-                             .about = {.help = "[low, high]: every factor in between is as likely; low is above 0"}}}};
+                             .about = {.help = "[low, high]: every factor in between is equally likely; low is above 0"}}}};
   return all;
 }
 
@@ -199,7 +199,7 @@ const Keys& early_stop_keys() {
       {{.name = "method",
         .type = Type::word,
         .fallback = "asha",
-        .about = {.help = "asha: at min, min * eta, min * eta^2, ... units the best 1/eta go on; median: those not "
+        .about = {.help = "asha: at min, min * eta, min * eta^2, ... units the best 1/eta continue; median: those not "
                           "worse than the median of the others' means",
                   .choices = {"asha", "median", "none"}}},
        {.name = "stage",
@@ -207,7 +207,7 @@ const Keys& early_stop_keys() {
         .about = {.help = "the stage that reports scores while it runs; the only one when it is not given"}},
        {.name = "metric",
         .type = Type::word,
-        .about = {.help = "the score that counts; the stage's first when it is not given"}},
+        .about = {.help = "the score that is compared; the stage's first when it is not given"}},
        {.name = "goal",
         .type = Type::word,
         .about = {.help = "whether a smaller or larger score is better; the metric's own when it is not given",
@@ -219,11 +219,11 @@ const Keys& early_stop_keys() {
        {.name = "eta",
         .type = Type::integer,
         .fallback = 3,
-        .about = {.help = "of asha: one in so many goes on", .minimum = 2}},
+        .about = {.help = "of asha: one run in so many continues", .minimum = 2}},
        {.name = "start_up",
         .type = Type::integer,
         .fallback = 3,
-        .about = {.help = "of median: other runs that must have come as far", .minimum = 1}}}};
+        .about = {.help = "of median: other runs that must have reached the unit", .minimum = 1}}}};
   return all;
 }
 

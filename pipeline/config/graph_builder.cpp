@@ -1,4 +1,5 @@
-// From a checked draft and the points of its matrix to nodes and runs.
+#include "pipeline/config/graph_builder.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -7,9 +8,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "pipeline/config/draft.h"
 #include "pipeline/config/draft_checks.h"
-#include "pipeline/config/matrix_draft.h"
 #include "pipeline/digest.h"
 #include "pipeline/keys.h"
 
@@ -247,8 +246,9 @@ class Builder {
     const std::set<std::string> differ = differences(first, second);
     std::string sentence = fmt::format("the matrix gives the run '{}' twice", one);
     if (!differ.empty()) {
-      sentence = fmt::format("the matrix gives one run twice: '{}' and '{}' differ in what changes no result ({})", one,
-                             other, fmt::join(differ, ", "));
+      sentence = fmt::format(
+          "the matrix gives one run twice: '{}' and '{}' differ only in parameters that change no result ({})", one,
+          other, fmt::join(differ, ", "));
     } else if (one != other) {
       sentence = fmt::format(
           "the matrix gives one run twice: '{}' and '{}' are the same, as a parameter that is not named keeps the "

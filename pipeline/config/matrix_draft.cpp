@@ -76,7 +76,7 @@ class MatrixReader {
     if (dot != std::string::npos && draft_.unread.count(stage)) {
       unread_ = true;
     } else if (dot == std::string::npos) {
-      diagnostics_.error("E401", place, fmt::format("'{}' does not say of which stage{}", key, owner_of(key)));
+      diagnostics_.error("E401", place, fmt::format("'{}' does not name its stage{}", key, owner_of(key)));
     } else if (const DraftStage* found = draft_.find(stage)) {
       std::vector<std::string> names;
       for (const Specification& one : found->kind().parameters) names.push_back(one.name);
@@ -213,13 +213,13 @@ class MatrixReader {
         known.type != Type::number_or_word) {
       diagnostics_.error(
           "E402", ends.position,
-          fmt::format("'{}' takes no numbers, so that a range of them means nothing: give a list of values", leaf.key));
+          fmt::format("'{}' takes no numbers, so it cannot be drawn from a range: give a list of values", leaf.key));
       return std::nullopt;
     }
     const auto low = checked(leaf.key, known, ends.elements[0]), high = checked(leaf.key, known, ends.elements[1]);
     if (!draft_.matrix->find("sample"))
       diagnostics_.error("E402", ends.position,
-                         "a range is drawn from: say how often, in [matrix.sample] with n and seed");
+                         "a range needs [matrix.sample], whose n says how many values are drawn");
     if (!low || !high) return std::nullopt;
     return Range{logarithmic != nullptr, known.type == Type::integer || known.type == Type::integer_or_word,
                  low->get<double>(), high->get<double>()};
@@ -270,7 +270,7 @@ class MatrixReader {
       if (fresh) continue;
       const std::vector<Tree>& places = column.tree->elements;
       diagnostics_.error("E404", places[row].position,
-                         fmt::format("row {} of this zip is row {} again", row + 1, first->second + 1),
+                         fmt::format("row {} of this zip repeats row {}", row + 1, first->second + 1),
                          {{places[first->second].position, "the first is here"}});
     }
   }
@@ -331,7 +331,7 @@ class MatrixReader {
       diagnostics_.error(
           "E205", value.position,
           fmt::format(
-              "the matrix varies '{}', so that no run would have this value; `--select '{}={}'` takes some of its runs",
+              "the matrix varies '{}', so no run would have this value; `--select '{}={}'` selects some of its runs",
               key, key, as_read(value.value)),
           {{place, "it is varied here"}});
     }
@@ -346,6 +346,14 @@ class MatrixReader {
 };
 
 }  // namespace
+
+std::string text_of(const Assignment& assignment, std::string_view without) {
+  std::string text;
+  for (const auto& [key, value] : assignment) {
+    if (key != without) text += key + "=" + value.dump() + "|";
+  }
+  return text;
+}
 
 std::optional<Position> MatrixDraft::place_of(const std::string& parameter, const Value& value) const {
   for (const std::string& key : {parameter + "=" + value.dump(), parameter}) {

@@ -4,11 +4,18 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipeline/config/draft.h"
 
 namespace penstock::pipeline {
+
+// "stage.param" -> value, in the order they were written.
+using Assignment = std::vector<std::pair<std::string, Value>>;
+// Two assignments are equal when their texts are. The text leaves out the key `without`.
+std::string text_of(const Assignment& assignment, std::string_view without = "");
 
 // Numbers that an axis is drawn from.
 struct Range {

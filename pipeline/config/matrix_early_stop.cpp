@@ -1,10 +1,10 @@
-// [matrix.early_stop]; or early_stop = "asha" with all defaults.
+#include "pipeline/config/matrix_early_stop.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "pipeline/config/draft.h"
 #include "pipeline/config/table_reader.h"
 #include "pipeline/suggestion.h"
 

@@ -42,7 +42,7 @@ RunFilter::Condition RunFilter::parse_condition(const std::string& text) {
   }
   throw Error(
       ExitCode::usage,
-      fmt::format("--select: '{}' is no condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
+      fmt::format("--select: '{}' is not a condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
 }
 
 RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
@@ -58,7 +58,7 @@ RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
                        parse_integer(std::string_view(part).substr(slash + 1), filter.parts_);
   if (!numbers || filter.part_ < 1 || filter.part_ > filter.parts_) {
     throw Error(ExitCode::usage,
-                fmt::format("--part: '{}' is no part; write i/n with 1 <= i <= n, as in --part 2/4", part));
+                fmt::format("--part: '{}' is not a part; write i/n with 1 <= i <= n, as in --part 2/4", part));
   }
   return filter;
 }

@@ -96,7 +96,7 @@ class Retelling {
     } else if (has("expected value, saw '\\n'")) {
       error_.sentence = "a value must follow the '='";
     } else if (has("expected a comment or whitespace, saw ")) {
-      error_.sentence = "nothing but a comment may follow in this line";
+      error_.sentence = "only a comment may follow on this line";
     } else if (has("expected key or closing '}'")) {
       error_.sentence = "an inline table { ... } stays on one line; what is longer gets a [table] of its own";
     } else if (has("integer") || has("floating-point")) {
@@ -110,7 +110,7 @@ class Retelling {
     }
     if (opened_) {
       const Position opening{error_.position.file, opened_->line, opened_->column, 1};
-      const char* what = opened_->sign == '[' ? "list" : opened_->sign == '{' ? "table" : "text";
+      const char* what = opened_->sign == '[' ? "list" : opened_->sign == '{' ? "table" : "string";
       error_.notes.push_back({opening, fmt::format("the {} that begins here is still open there", what)});
     }
     return std::move(error_);
@@ -165,8 +165,8 @@ class Retelling {
       if (!key.empty() && (header.empty() ? key_of(lines_[above - 1]) : header_of(lines_[above - 1])) == key)
         first = above;
     }
-    error_.sentence = header.empty() ? fmt::format("the key '{}' is there twice in one table", key)
-                                     : fmt::format("the table [{}] is there twice", key);
+    error_.sentence = header.empty() ? fmt::format("the key '{}' is given twice in one table", key)
+                                     : fmt::format("the table [{}] is defined twice", key);
     if (first)
       point_at(*first, trimmed(lines_[*first - 1].substr(0, lines_[*first - 1].find(header.empty() ? '=' : '#'))));
     const Position earlier = error_.position;
@@ -196,7 +196,7 @@ class Retelling {
     const std::string word = point_at_word();
     const size_t first = error_.position.column - 1;
     if (!word.empty()) {
-      error_.sentence = fmt::format("'{}' is no TOML value; text needs quotes: \"{}\"", word, word);
+      error_.sentence = fmt::format("'{}' is not a TOML value; text needs quotes: \"{}\"", word, word);
     } else {
       error_.sentence = text.compare(first, 1, "=") == 0 ? "one '=' is enough" : "here a value must begin";
     }
@@ -211,7 +211,7 @@ class Retelling {
   void open_quote() {
     const std::string& text = line();
     if (has("end-of-file")) {
-      error_.sentence = "the file ends inside a text: its closing quotes are missing";
+      error_.sentence = "the file ends inside a string: its closing quotes are missing";
       return;
     }
     const char quote = has("literal") ? '\'' : '"';
@@ -222,7 +222,7 @@ class Retelling {
     }
     error_.position.column = static_cast<int>(at) + 1;
     error_.position.length = static_cast<int>(text.size() - at);
-    error_.sentence = "this text has no closing quote in its line";
+    error_.sentence = "this string has no closing quote on its line";
   }
 
   std::string complaint_;

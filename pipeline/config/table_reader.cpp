@@ -81,7 +81,7 @@ const Member* TableReader::table(const std::string& key) const {
                                   [](const Tree& one) { return one.is_table; });
   diagnostics_.error(
       "E103", member->position,
-      listed ? fmt::format("'{}' is no list of tables: write [{}]", key, full(key))
+      listed ? fmt::format("'{}' is not a list of tables: write [{}]", key, full(key))
              : fmt::format("'{}' must be a table, is {}: write [{}]", key, as_read(member->tree.value), full(key)));
   return nullptr;
 }

@@ -54,9 +54,9 @@ Explanation Explainer::why(int index, const Publications& published) {
   }
   if (waiting.empty()) {
     const KeyFields fields = action_fields(graph_, index, plan_, published);
-    if (store_.has_progress(fields.key())) return {"unfinished; goes on where it stopped", {}};
+    if (store_.has_progress(fields.key())) return {"unfinished; resumes where it stopped", {}};
     if (const Adoption adoption = adoption_of(node, fields, store_); adoption.from)
-      return {"goes on from " + *adoption.from, {}};
+      return {"continues from " + *adoption.from, {}};
     Explanation explanation = compare(node, fields, true);
     if (const Adoption adoption = adoption_of(node, fields, store_); !adoption.refusal.empty()) {
       explanation.reason += "; from the beginning, since " + adoption.refusal;

@@ -1,4 +1,4 @@
-// Why a stage instance runs: the first part of its key that differs from what was done before, old and new.
+// Why a stage instance runs: the first field of its key that differs from what was done before, old and new.
 #pragma once
 
 #include <map>
@@ -15,8 +15,8 @@ struct Explanation {
   std::vector<Difference> differences;  // from the nearest manifest of the same kind, when that is what decided
 };
 
-// Compares with what the store held when this object was first asked about a kind: of the newest manifests, the one
-// with the fewest differences. Not thread-safe.
+// Compares with what the store held when the first instance of a kind was explained: of the newest manifests, the one
+// with the fewest differences. One thread.
 class Explainer {
  public:
   Explainer(const Graph& graph, const Plan& plan, const Store& store)

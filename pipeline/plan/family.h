@@ -1,5 +1,5 @@
-// Training longer: instances that differ only in when they end are one family, and a longer one goes on from what a
-// shorter one kept.
+// Training longer: instances that differ only in when they end are one family, and a longer one continues from the
+// progress that a shorter one kept.
 #pragma once
 
 #include <filesystem>

@@ -124,7 +124,7 @@ class Planner {
     published_[index] = planned.published;
   }
 
-  // Somebody who selects runs wants them, whatever their sweep thought of them.
+  // Runs that --select names are wanted, whatever their sweep decided about them.
   void open_sweep() {
     if (!graph_.early_stop || selection_.runs.selects()) return;
     plan_.sweep = sweep_id(graph_, plan_);
@@ -283,6 +283,8 @@ std::vector<int> required_by(const Node& node) {
 }
 
 KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const Publications& published) {
+  PENSTOCK_CHECK(published.size() == graph.nodes.size() && node >= 0 && static_cast<size_t>(node) < published.size(),
+                 "publications are those of the graph's nodes, and the node is one of them");
   std::vector<std::vector<SourceDigest>> digests;
   for (const Input& input : graph.nodes[node].inputs) {
     auto& all = digests.emplace_back();

@@ -1,4 +1,5 @@
-// What would run: each stage instance against the store, before anything runs.
+// What would run: each stage instance compared with the store, before anything runs. Made on rank 0, or by a command
+// that runs nothing; immutable afterwards.
 #pragma once
 
 #include <map>
@@ -35,7 +36,7 @@ struct PlannedNode {
   bool runs() const { return wanted && (state == State::run || state == State::adopt); }
 };
 
-// Which instances somebody asked for.
+// Which instances the command line requests.
 struct Selection {
   std::vector<std::string> targets;  // stage names; empty: the graph's own
   std::optional<std::string> until;  // stop after this stage
@@ -51,11 +52,11 @@ using Outside = StatCache::Looked;
 
 struct Plan {
   std::vector<PlannedNode> nodes;  // as Graph::nodes
-  std::vector<bool> runs;          // those that were asked for, as Graph::runs
+  std::vector<bool> runs;          // those that are requested, as Graph::runs
   std::map<const DeclaredSource*, Outside> outside;
   std::string sweep;  // the sweep's id, where [matrix.early_stop] gives up runs; or empty
 
-  // Those that a person is told about: the wanted, and the hits that a target is made of.
+  // Those that `penstock plan` lists: the wanted, and the hits that a target is made of.
   std::vector<int> listed() const;
 };
 
@@ -71,7 +72,7 @@ Publications published_in(const Plan& plan);
 // The fields of a node's action key. All its sources are published, but in a fan-in: runs without output are left out.
 KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const Publications& published);
 
-// The instances upstream of `node` that it cannot do without: inputs but for a fan-in's, and needs.
+// The instances upstream of `node` that it requires: its inputs except fan-ins, and its needs.
 std::vector<int> required_by(const Node& node);
 
 // Throws Error(data) for a missing outside input (with its position in the configuration) or a pinned sha256 that

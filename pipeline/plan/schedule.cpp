@@ -54,7 +54,7 @@ void Schedule::start(int node) {
   ready_.erase(rank_of(node));
 }
 
-// All that it cannot do without ended well, and of a fan-in at least one source.
+// All that it requires ended well, and of a fan-in at least one source.
 bool Schedule::can_begin(int node) const {
   const auto good = [this](int upstream) { return status_[upstream] == Status::unwanted || well_[upstream]; };
   const auto required = required_by(graph_.nodes[node]), upstreams = upstreams_of(graph_.nodes[node]);

@@ -10,7 +10,7 @@
 namespace penstock::pipeline {
 
 // One thread at a time. An instance is ready when everything wanted upstream of it has ended well; it ends once, well
-// or badly, and what cannot do without a bad one ends with it.
+// or badly, and what requires a bad one ends with it.
 class Schedule {
  public:
   Schedule(const Graph& graph, const Plan& plan);
@@ -21,7 +21,7 @@ class Schedule {
   bool has_ended(int node) const { return status_[node] == Status::ended; }
 
   void start(int node);
-  // Returns the instances downstream that cannot begin any more; they have ended too.
+  // Returns the instances downstream that can no longer begin; they have ended too.
   std::vector<int> end(int node, bool well);
   // `node` did not start, because the stored output of `upstreams` is bad: they have to run, and it waits for them.
   // Returns the instances that are open again, or now.

@@ -1,4 +1,4 @@
-// How far each stage instance is, from the store alone: what `penstock status` tells while another process works.
+// How far each stage instance is, from the store alone: what `penstock status` shows while another process works.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace penstock::pipeline {
 
 enum class Standing {
   done,
-  running,      // somebody holds its lease
+  running,      // another process holds its lease
   interrupted,  // its last attempt was stopped, or killed, with its state kept
   failed,       // its last attempt failed
   stale,        // done before with something else

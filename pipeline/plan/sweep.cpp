@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "distributed/check.h"
 #include "pipeline/files.h"
 
 namespace penstock::pipeline {
@@ -78,6 +79,7 @@ Scores Sweep::scores_of(const std::string& run) const {
 }
 
 void Sweep::record(const Digest& run, const std::string& label, int64_t unit, double score) const {
+  PENSTOCK_CHECK(unit >= 1, "units are counted from 1");
   Scores mine = scores_of(run.hex());
   if (mine.emplace(unit, score).second)
     write_file(file("scores", run.hex()), Value{{"label", label}, {"scores", pairs_of(mine)}}.dump() + "\n");
@@ -98,7 +100,7 @@ bool Sweep::decide(const Digest& run, const std::string& label, int64_t unit) co
     theirs.push_back(scores);
     seen[other] = pairs_of(scores);
   }
-  const bool on = goes_on(rule_, unit, mine, theirs);
+  const bool on = may_continue(rule_, unit, mine, theirs);
   decisions.push_back({{"unit", unit}, {"score", mine.at(unit)}, {"others", seen}, {"goes_on", on}});
   write_file(file("decisions", name), decisions.dump() + "\n");
   if (!on) write_file(file("pruned", name), Value{{"label", label}, {"unit", unit}}.dump() + "\n");

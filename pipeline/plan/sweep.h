@@ -1,9 +1,10 @@
 // What a sweep knows of its runs beyond what they publish: their scores while they ran, what was decided about them,
-// and who was given up. Lies in the store, below sweeps/<sweep id>/, so that it survives every process:
+// and which were given up. Kept in the store, below sweeps/<sweep id>/, so that it survives every process:
 //
-//   scores/<run>.json     {"label", "scores": [[unit, score]...]}          one writer: whoever runs it
-//   decisions/<run>.json  [{"unit", "score", "others": {run: [[unit, score]...]}, "goes_on"}...]: all that each was
-//   made from pruned/<run>.json     {"label", "unit"}
+//   scores/<run>.json     {"label", "scores": [[unit, score]...]}          one writer: the job that runs it
+//   decisions/<run>.json  [{"unit", "score", "others": {run: [[unit, score]...]}, "goes_on"}...]: what each was
+//                         made from
+//   pruned/<run>.json     {"label", "unit"}
 //
 // <run> is the recipe key of the instance that reports scores: the same whenever the same work is meant.
 #pragma once
@@ -29,7 +30,7 @@ class Sweep {
 
   // The first score of a unit stays: a run that repeats units after a resume repeats its scores.
   void record(const Digest& run, const std::string& label, int64_t unit, double score) const;
-  // Whether the run goes on after a unit that was recorded. What was decided once is not decided again.
+  // Whether the run may continue after a unit that was recorded. What was decided once is not decided again.
   bool decide(const Digest& run, const std::string& label, int64_t unit) const;
 
   // The unit after which a run was given up.

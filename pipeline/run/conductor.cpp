@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "distributed/check.h"
 #include "pipeline/plan/family.h"
+#include "pipeline/run/lineage.h"
 #include "pipeline/run/stage_run.h"
 
 namespace penstock::pipeline {
@@ -59,10 +61,10 @@ std::optional<NodeResult> Conductor::decide(int index) {
   const PlannedNode& planned = plan_.nodes[index];
   NodeResult result;
   result.node = index;
-  result.ended = Ended::hit;
+  result.ending = Ending::hit;
   const auto upstreams = upstreams_of(node);
   const bool upstream_ran =
-      std::any_of(upstreams.begin(), upstreams.end(), [this](int one) { return results_[one].ended == Ended::ran; });
+      std::any_of(upstreams.begin(), upstreams.end(), [this](int one) { return results_[one].ending == Ending::ran; });
   const bool redone = redo_.count(index) != 0;
   if (planned.state == State::hit && !upstream_ran && !redone) {
     result.reason = "done before";
@@ -78,7 +80,7 @@ std::optional<NodeResult> Conductor::decide(int index) {
     }
   }
   if (options_.no_commands && node.kind().ports) {
-    result.ended = Ended::failed;
+    result.ending = Ending::failed;
     result.code = ExitCode::data;
     result.message = "--no-commands refuses stages that start other programs";
     spdlog::error("stage '{}': {}", node.stage(), result.message);
@@ -109,6 +111,7 @@ int Conductor::next_width() {
 }
 
 std::optional<StageOrder> Conductor::next(int width) {
+  PENSTOCK_CHECK(width >= 1 && width <= ranks_, "a group has at least one rank, and at most all");
   const std::lock_guard lock(mutex_);
   if (halted()) return std::nullopt;
   for (const auto& entry : to_run_) {
@@ -157,7 +160,7 @@ StageOrder Conductor::make_order(int index) {
   order.call.stage = order.run.empty() ? stage.stage : stage.stage + "@" + order.run;
   order.call.kind = stage.kind->name;
   order.call.values = node.values();
-  order.call.lineage = lineage_of(graph_, run, results_of(run), store_);
+  if (stage.kind->reads_lineage) order.call.lineage = lineage_of(graph_, run, results_of(run), store_);
   for (const Specification& parameter : stage.kind->parameters) {
     const Value& value = node.value(parameter.name);
     const bool as_before = parameter.about.as_before && *parameter.about.as_before == value;
@@ -201,17 +204,20 @@ std::string Conductor::run_of(const Node& node) const {
 
 // ---- results ----
 
-void Conductor::ended(NodeResult result, bool elsewhere) {
+void Conductor::accept(NodeResult result, bool elsewhere) {
   const std::lock_guard lock(mutex_);
+  PENSTOCK_CHECK(result.node >= 0 && static_cast<size_t>(result.node) < results_.size(),
+                 "a result is of a node of the graph");
+  PENSTOCK_CHECK(running_ > 0, "a result is of an instance that was handed out");
   --running_;
   if (elsewhere) {
     const Node& node = graph_.nodes[result.node];
     const std::string run = run_of(node);
-    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info,
-                "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run, name_of(result.ended),
+    spdlog::log(result.ending == Ending::failed ? spdlog::level::err : spdlog::level::info,
+                "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run, name_of(result.ending),
                 result.seconds, result.message.empty() ? "" : ": ", result.message);
   }
-  if (result.ended == Ended::damaged) {
+  if (result.ending == Ending::damaged) {
     redo(result);
   } else {
     close(std::move(result));
@@ -226,19 +232,19 @@ void Conductor::redo(const NodeResult& result) {
   std::sort(damaged.begin(), damaged.end());
   damaged.erase(std::unique(damaged.begin(), damaged.end()), damaged.end());
   for (const int node : damaged) {
-    if (redo_.count(node) && results_[node].ended == Ended::ran) {
+    if (redo_.count(node) && results_[node].ending == Ending::ran) {
       NodeResult failed = result;
-      failed.ended = Ended::failed;
+      failed.ending = Ending::failed;
       failed.code = ExitCode::io;
       failed.message =
-          fmt::format("the output of stage '{}' was damaged again after it was made again; is the disk failing?",
+          fmt::format("the output of stage '{}' was damaged again after it was rebuilt; is the disk failing?",
                       graph_.nodes[node].stage());
       spdlog::error("stage '{}': {}", graph_.nodes[result.node].stage(), failed.message);
       return close(std::move(failed));
     }
   }
   for (const int node : damaged) {
-    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and made again",
+    spdlog::warn("the stored output of stage '{}' is damaged; it is moved aside and rebuilt",
                  graph_.nodes[node].stage());
     redo_.insert(node);
     published_[node] = nullptr;
@@ -253,29 +259,29 @@ void Conductor::close(NodeResult result) {
   judge(result);
   const int index = result.node;
   const Node& node = graph_.nodes[index];
-  if (result.ended != Ended::hit || !graph_.has_matrix) {  // a sweep of hits says nothing of each
+  if (result.ending != Ending::hit || !graph_.has_matrix) {  // in a sweep, hits are not listed one by one
     Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(),
            options_.listener)
         .emit("stage", {{"run", run_of(node)},
-                        {"state", name_of(result.ended)},
+                        {"state", name_of(result.ending)},
                         {"reason", result.reason},
                         {"seconds", result.seconds}});
   }
   published_[index] = result.good() ? result.published : nullptr;
-  if (result.ended == Ended::failed && !options_.keep_going) failed_stop_ = true;
-  if (result.ended == Ended::failed && options_.fail_fast) interrupted_.store(true);
+  if (result.ending == Ending::failed && !options_.keep_going) failed_stop_ = true;
+  if (result.ending == Ending::failed && options_.fail_fast) interrupted_.store(true);
   const bool well = result.good();
   results_[index] = std::move(result);
 
-  std::vector<int> ended = {index};
+  std::vector<int> closed = {index};
   for (const int lost : schedule_.end(index, well)) {
     results_[lost].node = lost;
-    results_[lost].ended = Ended::not_reached;
-    results_[lost].reason = fmt::format("stage '{}' {}", node.stage(), name_of(results_[index].ended));
+    results_[lost].ending = Ending::not_reached;
+    results_[lost].reason = fmt::format("stage '{}' {}", node.stage(), name_of(results_[index].ending));
     published_[lost] = nullptr;
-    ended.push_back(lost);
+    closed.push_back(lost);
   }
-  for (const int one : ended) {
+  for (const int one : closed) {
     for (const int run : graph_.nodes[one].runs) {
       if (--open_in_run_[run] == 0 && plan_.runs[run]) publish(run);
     }
@@ -292,10 +298,10 @@ void Conductor::judge(NodeResult& result) const {
     spdlog::warn("stage '{}' found problems and gate = false lets them pass: {}", stage.stage, *refusal);
     return;
   }
-  result.ended = Ended::failed;
+  result.ending = Ending::failed;
   result.code = ExitCode::data;
   result.message = *refusal;
-  spdlog::error("stage '{}' refuses to go on: {}", stage.stage, *refusal);
+  spdlog::error("stage '{}' refuses to continue: {}", stage.stage, *refusal);
 }
 
 std::vector<NodeResult> Conductor::results_of(const Run& run) const {
@@ -309,7 +315,7 @@ std::vector<NodeResult> Conductor::results_of(const Run& run) const {
       waiting.node = node;
       waiting.published = planned.published;
       const bool pruned = planned.state == State::pruned;
-      waiting.ended = planned.published ? Ended::hit : pruned ? Ended::pruned : Ended::not_reached;
+      waiting.ending = planned.published ? Ending::hit : pruned ? Ending::pruned : Ending::not_reached;
       waiting.reason = planned.published ? "done before" : pruned ? "given up before" : "not begun";
       results.push_back(std::move(waiting));
     }
@@ -327,16 +333,16 @@ ExitCode Conductor::finish() {
   for (size_t run = 0; run < graph_.runs.size(); ++run) {
     const auto& nodes = graph_.runs[run].nodes;
     const bool begun = !graph_.has_matrix || std::any_of(nodes.begin(), nodes.end(), [this](int node) {
-      const Ended how = results_[node].ended;
-      return results_[node].node >= 0 && how != Ended::hit && how != Ended::not_reached;
+      const Ending how = results_[node].ending;
+      return results_[node].node >= 0 && how != Ending::hit && how != Ending::not_reached;
     });
     if (begun && plan_.runs[run] && !is_published_[run]) publish(static_cast<int>(run));
   }
   for (const NodeResult& result : results_) {
-    if (result.ended == Ended::failed) return result.code;
+    if (result.ending == Ending::failed) return result.code;
   }
   const bool stopped = std::any_of(results_.begin(), results_.end(),
-                                   [](const NodeResult& result) { return result.ended == Ended::interrupted; });
+                                   [](const NodeResult& result) { return result.ending == Ending::interrupted; });
   return stopped || (interrupted_.load() && schedule_.open() > 0) ? ExitCode::interrupted : ExitCode::done;
 }
 

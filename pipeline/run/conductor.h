@@ -1,5 +1,5 @@
-// Rank 0's mind: decides of each stage instance whether it is a hit or runs, hands out what runs, and keeps the
-// results.
+// Decides on rank 0: whether each stage instance is a hit or runs, which group runs it, and what its result means for
+// the rest. Used by the runner on rank 0 only.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 
 #include "pipeline/plan/explain.h"
 #include "pipeline/plan/schedule.h"
+#include "pipeline/run/run_options.h"
 #include "pipeline/run/stage_order.h"
 
 namespace penstock::pipeline {
@@ -28,15 +29,15 @@ class Conductor {
   int next_width();
   // An instance for a group of `width` ranks; nullopt when there is none now.
   std::optional<StageOrder> next(int width);
-  // Nothing for groups of this width now, and nothing running that could change that.
+  // Nothing is left for groups of this width: none is ready, and none is running that could make one ready.
   bool is_over(int width);
-  // Blocks until something ended, or a moment passed.
+  // Blocks until something ended, or 100 ms passed.
   void wait_for_change();
-  // Somebody asked to stop, or a failure is to stop what runs beside it.
+  // Interrupted, or a failure is to stop what runs beside it.
   bool stops_all() const { return interrupted_.load(); }
 
-  // `elsewhere`: on ranks whose log nobody sees here.
-  void ended(NodeResult result, bool elsewhere = false);
+  // The result of an instance that next() gave. `elsewhere`: it ran on ranks whose log is not shown here.
+  void accept(NodeResult result, bool elsewhere = false);
   // After the last instance: publishes the runs that were begun and did not end. Returns the exit code of the whole.
   ExitCode finish();
 

@@ -5,24 +5,23 @@
 #include <set>
 #include <thread>
 
+#include "distributed/check.h"
+#include "pipeline/counted.h"
+#include "pipeline/run/instruction.h"
+
 namespace penstock::pipeline {
 namespace {
 
 using distributed::Communicator;
 
-// What rank 0 broadcasts instead of a stage.
-constexpr const char* end_prefix = "end ";
-constexpr const char* groups_prefix = "groups ";
-constexpr const char* store_prefix = "store ";
-
-constexpr int request_tag = 1;  // leader -> rank 0: the result of the last order (or nothing), and "give me another"
+constexpr int request_tag = 1;  // leader -> rank 0: the result of the last order, if any; requests the next
 constexpr int answer_tag = 2;   // rank 0 -> leader: an order, or nothing: there will be none
 constexpr int stop_tag = 3;     // rank 0 -> leader: stop what you run
 constexpr auto poll_interval = std::chrono::milliseconds(2);
 constexpr auto stop_interval = std::chrono::milliseconds(50);
 constexpr auto courtesy = std::chrono::seconds(1);  // for rank 0 to write its records before a job is aborted
 
-// Sets `flag` when rank 0 says stop; lives as long as an order is being carried out.
+// Sets `flag` when rank 0 sends stop; exists while an order is being carried out.
 class StopListener {
  public:
   StopListener(Communicator& service, std::atomic<bool>& flag)
@@ -50,21 +49,21 @@ class Feeder {
 
   void serve() {
     while (leaders_ > 0) {
-      const bool heard = hear();
+      const bool received = receive();
       const bool fed = feed();
       if (conductor_.stops_all()) stop_busy();
-      if (!heard && !fed) std::this_thread::sleep_for(poll_interval);
+      if (!received && !fed) std::this_thread::sleep_for(poll_interval);
     }
   }
 
  private:
-  bool hear() {
+  bool receive() {
     const auto message = service_.poll(distributed::any_rank, request_tag);
     if (!message) return false;
     busy_.erase(message->from);
-    told_.erase(message->from);
+    stopped_.erase(message->from);
     waiting_.insert(message->from);
-    if (!message->bytes.empty()) conductor_.ended(result_from_text(message->bytes), true);
+    if (!message->bytes.empty()) conductor_.accept(result_from_text(message->bytes), true);
     return true;
   }
 
@@ -86,22 +85,22 @@ class Feeder {
 
   void stop_busy() {
     for (const int leader : busy_) {
-      if (told_.insert(leader).second) service_.send(leader, stop_tag, "stop");
+      if (stopped_.insert(leader).second) service_.send(leader, stop_tag, "stop");
     }
   }
 
   Communicator& service_;
   Conductor& conductor_;
   int width_;
-  int leaders_;  // that were not told that there is nothing left
-  std::set<int> waiting_, busy_, told_;
+  int leaders_;  // that may still get an order
+  std::set<int> waiting_, busy_, stopped_;
 };
 
 void lead_first_group(Conductor& conductor, int width, StageRun& run) {
   for (;;) {
     if (const auto order = conductor.next(width)) {
-      conductor.ended(run.run(*order, [&](const NodeResult& fatal) {
-        conductor.ended(fatal);
+      conductor.accept(run.run(*order, [&](const NodeResult& fatal) {
+        conductor.accept(fatal);
         conductor.finish();
       }));
     } else if (conductor.is_over(width)) {
@@ -129,6 +128,7 @@ void lead_another_group(Communicator& service, StageRun& run, std::atomic<bool>&
 // Every rank. `conductor` on rank 0.
 void work_in_groups(int width, Conductor* conductor, const RankTools& tools, const RunOptions& options, Store& store) {
   Communicator& world = tools.ranks;
+  PENSTOCK_CHECK(width >= 1 && width <= world.size(), "a group has at least one rank, and at most all");
   const int groups = world.size() / width;
   const int mine = world.rank() / width;
   const auto service = world.duplicate("the service of groups");
@@ -147,47 +147,37 @@ void work_in_groups(int width, Conductor* conductor, const RankTools& tools, con
   } else {
     lead_another_group(*service, run, tools.interrupted);
   }
-  end_following(*group, ExitCode::done, "");
+  instruct(*group, EndFollowing{});
 }
 
 }  // namespace
 
-void end_following(Communicator& ranks, ExitCode code, const std::string& message) {
-  distributed::broadcast_text(ranks, end_prefix + Value{{"code", static_cast<int>(code)}, {"message", message}}.dump(),
-                              0, "the next stage");
-}
-
-void name_store(Communicator& ranks, const Store& store) {
-  distributed::broadcast_text(ranks, store_prefix + store.root().string(), 0, "the next stage");
-}
-
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store) {
-  const auto after = [](const std::string& text, const char* prefix) {
-    return text.substr(std::string_view(prefix).size());
-  };
   std::optional<Store> own;
   for (;;) {
-    const std::string text = distributed::broadcast_text(tools.ranks, "", 0, "the next stage");
-    if (text.starts_with(end_prefix)) {
-      const Value end = Value::parse(after(text, end_prefix));
-      const auto code = static_cast<ExitCode>(end.at("code").get<int>());
-      if (const std::string message = end.at("message"); !message.empty()) throw Error(code, message);
-      return code;
+    const Instruction instruction = next_instruction(tools.ranks);
+    if (const auto* end = std::get_if<EndFollowing>(&instruction)) {
+      if (!end->message.empty()) throw Error(end->code, end->message);
+      return end->code;
     }
-    if (text.starts_with(store_prefix)) {
-      store = &own.emplace(after(text, store_prefix), Store::Mode::read_write);
-    } else if (text.starts_with(groups_prefix)) {
-      work_in_groups(std::stoi(after(text, groups_prefix)), nullptr, tools, options, *store);
+    if (const auto* use = std::get_if<UseStore>(&instruction)) {
+      store = &own.emplace(use->root, Store::Mode::read_write);
+      continue;
+    }
+    PENSTOCK_CHECK(store != nullptr, "rank 0 says where the store is before anything else");
+    if (const auto* groups = std::get_if<WorkInGroups>(&instruction)) {
+      work_in_groups(groups->width, nullptr, tools, options, *store);
     } else {
       Events silent;
-      call_stage(StageCall::from_text(text), tools, silent, nullptr, *store, nullptr, nullptr);
+      call_stage(std::get<StageCall>(instruction), tools, silent, nullptr, *store, nullptr, nullptr);
     }
   }
 }
 
 void run_in_groups(int width, Conductor& conductor, const RankTools& tools, const RunOptions& options, Store& store) {
-  spdlog::info("{} groups of {} rank{} side by side", tools.ranks.size() / width, width, width == 1 ? "" : "s");
-  distributed::broadcast_text(tools.ranks, groups_prefix + std::to_string(width), 0, "the next stage");
+  PENSTOCK_CHECK(tools.ranks.rank() == 0, "rank 0 alone forms groups; the others follow");
+  spdlog::info("{} groups of {} side by side", tools.ranks.size() / width, counted(width, "rank"));
+  instruct(tools.ranks, WorkInGroups{width});
   work_in_groups(width, &conductor, tools, options, store);
 }
 

@@ -1,4 +1,5 @@
-// Several stage instances side by side: the ranks of a job in groups of one size, fed by rank 0.
+// Several stage instances side by side: the ranks of a job in groups of one size, which take orders from rank 0. Used
+// by the runner.
 #pragma once
 
 #include "pipeline/run/conductor.h"
@@ -6,14 +7,10 @@
 
 namespace penstock::pipeline {
 
-// Every rank but rank 0 of `tools.ranks`: does what rank 0 says, until it says end. Returns the code that rank 0 ended
-// with; throws the error that rank 0 throws on every rank. Without a store the first word is where it is.
+// Every rank but rank 0 of `tools.ranks`: carries out rank 0's instructions until it says end. Returns the code that
+// rank 0 ended with; throws the error that rank 0 throws on every rank. Without a store the first instruction says
+// where it is.
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store = nullptr);
-
-// Rank 0, to the followers: where the store is.
-void name_store(distributed::Communicator& ranks, const Store& store);
-// Rank 0: what follow() returns, or throws when there is a message.
-void end_following(distributed::Communicator& ranks, ExitCode code, const std::string& message);
 
 // Rank 0, while the others follow. Returns when nothing is left for groups of `width` ranks.
 void run_in_groups(int width, Conductor& conductor, const RankTools& tools, const RunOptions& options, Store& store);

@@ -1,8 +1,7 @@
-// What the report says of the pipeline: stages, their parameters, inputs, outputs and attempts.
+#include "pipeline/run/lineage.h"
+
 #include <fstream>
 #include <thread>
-
-#include "pipeline/run/runner.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -46,13 +45,13 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
       Value record = to_json(attempt);
       record.erase("log");
       attempts.push_back(std::move(record));
-      if (result.ended == Ended::hit && attempt.exit_code == 0) seconds = attempt.wall_seconds;
+      if (result.ending == Ending::hit && attempt.exit_code == 0) seconds = attempt.wall_seconds;
     }
   }
   return {{"name", node.stage()},
           {"kind", node.kind().name},
           {"version", node.kind().version},
-          {"state", name_of(result.ended)},
+          {"state", name_of(result.ending)},
           {"reason", result.reason},
           {"message", result.message},
           {"seconds", seconds},
@@ -63,25 +62,6 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
 }
 
 }  // namespace
-
-const char* name_of(Ended ended) {
-  switch (ended) {
-    case Ended::hit:
-      return "hit";
-    case Ended::ran:
-      return "ran";
-    case Ended::failed:
-      return "failed";
-    case Ended::interrupted:
-      return "interrupted";
-    case Ended::pruned:
-      return "pruned";
-    case Ended::damaged:
-    case Ended::not_reached:
-      break;
-  }
-  return "not reached";
-}
 
 std::string lineage_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   Value stages = Value::array();

@@ -1,8 +1,11 @@
 #include "pipeline/run/runner.h"
 
+#include "distributed/check.h"
 #include "pipeline/run/conductor.h"
 #include "pipeline/run/groups.h"
+#include "pipeline/run/instruction.h"
 #include "pipeline/run/stage_run.h"
+#include "pipeline/store/stat_cache.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -24,8 +27,8 @@ ExitCode conduct(const Graph& graph, const RunOptions& options, const RankTools&
       run_in_groups(width, conductor, tools, options, store);
       continue;
     }
-    conductor.ended(together.run(conductor.next(width).value(), [&](const NodeResult& fatal) {
-      conductor.ended(fatal);
+    conductor.accept(together.run(conductor.next(width).value(), [&](const NodeResult& fatal) {
+      conductor.accept(fatal);
       conductor.finish();
     }));
   }
@@ -37,13 +40,13 @@ ExitCode lead(const Graph& graph, const RunOptions& options, const RankTools& to
   Outcome failure;
   try {
     Store store(graph.store, Store::Mode::read_write);
-    name_store(tools.ranks, store);
+    instruct(tools.ranks, UseStore{store.root()});
     code = conduct(graph, options, tools, store);
   } catch (...) {
     failure = distributed::current_failure();
   }
   if (failure.code != ExitCode::done) code = failure.code;
-  end_following(tools.ranks, code, failure.message);
+  instruct(tools.ranks, EndFollowing{code, failure.message});
   if (failure.code != ExitCode::done) throw Error(failure.code, failure.message);
   return code;
 }
@@ -52,6 +55,8 @@ ExitCode lead(const Graph& graph, const RunOptions& options, const RankTools& to
 
 ExitCode run_graph(const Graph* graph, const StageTable& kinds, const RunOptions& options,
                    distributed::Communicator& ranks, std::atomic<bool>& interrupted) {
+  PENSTOCK_CHECK((ranks.rank() == 0) == (graph != nullptr), "rank 0 alone has the graph");
+  PENSTOCK_CHECK(options.threads >= 1, "a rank has at least one thread");
   const RankTools tools{kinds, ranks, options.threads, interrupted,
                         options.watch != nullptr ? *options.watch : distributed::unwatched()};
   return ranks.rank() == 0 ? lead(*graph, options, tools) : follow(tools, options);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "distributed/check.h"
 #include "pipeline/store/bucket_list.h"
 
 namespace penstock::pipeline {
@@ -18,7 +19,7 @@ namespace {
 using distributed::Communicator;
 using distributed::Outcome;
 
-constexpr int request_tag = 1;  // worker -> rank 0: what became of the last bucket, and "give me another"
+constexpr int request_tag = 1;  // worker -> rank 0: the outcome of the last bucket, if any; requests the next
 constexpr int answer_tag = 2;   // rank 0 -> worker t of a rank, tag answer_tag + t
 
 struct Task {
@@ -63,7 +64,7 @@ class Dispenser {
     return task;
   }
 
-  void ended(int bucket, const Outcome& outcome) {
+  void record(int bucket, const Outcome& outcome) {
     const std::lock_guard lock(mutex_);
     if (outcome.code == ExitCode::done) {
       events_.emit("bucket", {{"done", ++done_}, {"of", of_}});
@@ -98,13 +99,13 @@ Task task_of(const std::string& text) {
   return {json.at("bucket"), Digest::from_hex(json.at("key").get<std::string>()), json.at("members")};
 }
 
-// Answers the workers of other ranks until each has been told that nothing is left.
+// Answers the workers of other ranks until each has received the empty answer: nothing is left.
 void serve(Communicator& service, Dispenser& dispenser, int remote_workers) {
   while (remote_workers > 0) {
     const distributed::Message message = service.receive(distributed::any_rank, request_tag);
     const Value request = Value::parse(message.bytes);
     if (const int bucket = request.at("bucket"); bucket >= 0) {
-      dispenser.ended(bucket, {static_cast<ExitCode>(request.at("code").get<int>()), request.at("message")});
+      dispenser.record(bucket, {static_cast<ExitCode>(request.at("code").get<int>()), request.at("message")});
     }
     const auto task = dispenser.next();
     service.send(message.from, answer_tag + request.at("worker").get<int>(), task ? to_text(*task) : "");
@@ -137,7 +138,7 @@ void work_together(Communicator& service, Dispenser* dispenser, int threads, int
   for (int worker = 0; worker < threads; ++worker) {
     workers.emplace_back([&, worker] {
       if (dispenser == nullptr) return work_remotely(service, worker, work, pass, store);
-      while (const auto task = dispenser->next()) dispenser->ended(task->bucket, work_on(*task, work, pass, store));
+      while (const auto task = dispenser->next()) dispenser->record(task->bucket, work_on(*task, work, pass, store));
     });
   }
   if (dispenser != nullptr) serve(service, *dispenser, remote_workers);
@@ -227,6 +228,7 @@ std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch
 }  // namespace
 
 size_t bucket_count(size_t samples, int samples_per_bucket) {
+  PENSTOCK_CHECK(samples_per_bucket >= 1, "a bucket holds at least one sample");
   return std::bit_ceil(std::max<size_t>((samples + samples_per_bucket - 1) / samples_per_bucket, 1));
 }
 
@@ -253,6 +255,8 @@ std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bu
 
 Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, const ChunkKeys* keys) {
   Communicator& ranks = context.ranks;
+  PENSTOCK_CHECK(context.threads >= 1, "every rank brings at least one worker");
+  PENSTOCK_CHECK(ranks.rank() != 0 || keys != nullptr, "rank 0 knows the keys of the chunks");
   std::unique_ptr<StageBody> body;
   std::unique_ptr<SharedWork> work;
   Outcome opened;

@@ -1,4 +1,5 @@
-// Stages whose samples all ranks share: buckets, handed out one by one, each cached as a chunk of its own.
+// Stages whose samples all ranks share: buckets, handed out one by one, each cached as a chunk of its own. Called by
+// call_stage on every rank of a group.
 #pragma once
 
 #include "distributed/collectives.h"
@@ -8,8 +9,8 @@
 
 namespace penstock::pipeline {
 
-// Samples grouped by the leading bits of SHA-256(sample id): which bucket a sample lies in depends on its id and on the
-// number of samples' power of two only.
+// Samples grouped by the leading bits of SHA-256(sample id): the bucket of a sample depends only on its id and on
+// bucket_count.
 struct Bucket {
   std::string name;             // the bits, as hex of fixed width
   std::vector<Sample> members;  // sorted by id
@@ -19,7 +20,8 @@ size_t bucket_count(size_t samples, int samples_per_bucket);
 // Of bucket_count's buckets those that hold a sample. Throws Error(data) when two samples have one id.
 std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bucket);
 
-// Collective. All passes of a shared stage; `keys` on rank 0. The outcome is the same on every rank.
+// Collective. All passes of a shared stage; `keys` on rank 0. The outcome is the same on every rank;
+// when it is done, the outputs are complete.
 distributed::Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, const ChunkKeys* keys);
 
 }  // namespace penstock::pipeline

@@ -16,9 +16,9 @@ namespace {
 
 using distributed::Outcome;
 
-// How long a rank that failed waits for the others to have failed too. Those that did not are waiting for it elsewhere.
+// How long a rank that failed waits for the others to fail too. Those that do not are waiting for it in a collective.
 constexpr auto patience = std::chrono::milliseconds(1000);
-// A rank that failed alone gives rank 0, which keeps the records, this long to speak first.
+// A rank that failed alone gives rank 0, which writes the records, this long to report first.
 constexpr auto courtesy = std::chrono::milliseconds(300);
 
 Outcome run_on_all(StageBody& body, StageContext& context, const std::function<void(const Outcome&)>& before_abort) {
@@ -52,28 +52,26 @@ Outcome run_alone(StageBody& body, StageContext& context) {
 
 }  // namespace
 
-std::string StageCall::to_text() const {
-  Value ports = Value::object();
-  for (const auto& [port, sources] : inputs) {
-    for (const InputSource& source : sources) ports[port].push_back({source.path.string(), source.label});
+Value to_json(const StageCall& call) {
+  Value inputs = Value::object();
+  for (const auto& [port, sources] : call.inputs) {
+    for (const InputSource& source : sources) inputs[port].push_back({source.path.string(), source.label});
   }
-  Value folders = Value::object();
-  for (const auto& [port, folder] : outputs) folders[port] = folder.string();
-  Value folders_text = Value::array();
-  for (const auto& folder : relatives) folders_text.push_back(folder.string());
-  return Value{{"stage", stage},
-               {"kind", kind},
-               {"values", values},
-               {"inputs", ports},
-               {"outputs", folders},
-               {"progress", progress.string()},
-               {"relatives", folders_text},
-               {"lineage", lineage}}
-      .dump();
+  Value outputs = Value::object();
+  for (const auto& [port, folder] : call.outputs) outputs[port] = folder.string();
+  Value relatives = Value::array();
+  for (const auto& folder : call.relatives) relatives.push_back(folder.string());
+  return {{"stage", call.stage},
+          {"kind", call.kind},
+          {"values", call.values},
+          {"inputs", std::move(inputs)},
+          {"outputs", std::move(outputs)},
+          {"progress", call.progress.string()},
+          {"relatives", std::move(relatives)},
+          {"lineage", call.lineage}};
 }
 
-StageCall StageCall::from_text(const std::string& text) {
-  const Value json = Value::parse(text);
+StageCall stage_call_from_json(const Value& json) {
   StageCall call;
   call.stage = json.at("stage");
   call.kind = json.at("kind");

@@ -1,4 +1,4 @@
-// One execution of a stage's body on all ranks, as rank 0 describes it to the others.
+// One execution of a stage's body on the ranks of a group, as rank 0 describes it to the others.
 #pragma once
 
 #include <atomic>
@@ -23,13 +23,12 @@ struct StageCall {
   std::map<std::string, std::filesystem::path> outputs;
   std::filesystem::path progress;
   std::vector<std::filesystem::path> relatives;
-  std::string lineage;
-
-  std::string to_text() const;
-  static StageCall from_text(const std::string& text);
+  std::string lineage;  // for a kind that reads it; else empty
 };
+Value to_json(const StageCall& call);
+StageCall stage_call_from_json(const Value& json);
 
-// What a rank brings to every stage.
+// What a rank contributes to every stage.
 struct RankTools {
   const StageTable& kinds;
   distributed::Communicator& ranks;  // that the stage runs on
@@ -46,7 +45,7 @@ struct ChunkKeys {
   Digest action = {};                                  // of the stage; in no chunk's key
 };
 
-// Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns how it went, the same on every
+// Collective. Scopes all_ranks and shared; rank0 is called on rank 0 alone. Returns the outcome, the same on every
 // rank. A throw on one rank while others wait for it (scope all_ranks) calls `before_abort`, says why, and ends the
 // job.
 distributed::Outcome call_stage(const StageCall& call, const RankTools& tools, Events& events, ScoreBoard* scores,

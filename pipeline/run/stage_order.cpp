@@ -42,7 +42,7 @@ std::string StageOrder::to_text() const {
                {"stage", stage},
                {"run", run},
                {"reason", reason},
-               {"call", call.to_text()},
+               {"call", pipeline::to_json(call)},
                {"fields", all_fields},
                {"ports", all_ports},
                {"recipe", to_json(recipe)},
@@ -53,7 +53,6 @@ std::string StageOrder::to_text() const {
                {"outside", all_outside},
                {"replace", replace},
                {"resume", resume},
-               {"gate", gate},
                {"retries", retries}}
       .dump();
 }
@@ -65,7 +64,7 @@ StageOrder StageOrder::from_text(const std::string& text) {
   order.stage = json.at("stage");
   order.run = json.at("run");
   order.reason = json.at("reason");
-  order.call = StageCall::from_text(json.at("call"));
+  order.call = stage_call_from_json(json.at("call"));
   for (const Value& field : json.at("fields")) order.fields.fields.emplace_back(field.at(0), field.at(1));
   for (const Value& port : json.at("ports")) order.ports.push_back({port.at(0), {}, port.at(1)});
   order.recipe = digest_from(json.at("recipe"));
@@ -81,40 +80,8 @@ StageOrder StageOrder::from_text(const std::string& text) {
     order.outside.emplace_back(one.at(0).get<std::string>(), required_digest(one.at(1)));
   order.replace = json.at("replace");
   order.resume = json.at("resume");
-  order.gate = json.at("gate");
   order.retries = json.at("retries");
   return order;
-}
-
-std::string to_text(const NodeResult& result) {
-  return Value{{"node", result.node},
-               {"ended", static_cast<int>(result.ended)},
-               {"reason", result.reason},
-               {"seconds", result.seconds},
-               {"code", static_cast<int>(result.code)},
-               {"message", result.message},
-               {"log_tail", result.log_tail},
-               {"damaged", result.damaged},
-               {"published", result.published ? Value(result.published->to_text()) : Value(nullptr)}}
-      .dump();
-}
-
-NodeResult result_from_text(const std::string& text) {
-  const Value json = Value::parse(text);
-  NodeResult result;
-  result.node = json.at("node");
-  result.ended = static_cast<Ended>(json.at("ended").get<int>());
-  result.reason = json.at("reason");
-  result.seconds = json.at("seconds");
-  result.code = static_cast<ExitCode>(json.at("code").get<int>());
-  result.message = json.at("message");
-  result.log_tail = json.at("log_tail");
-  result.damaged = json.at("damaged").get<std::vector<int>>();
-  if (json.at("published").is_string()) {
-    result.published =
-        std::make_shared<const Publication>(Publication::from_text(json.at("published").get<std::string>()).value());
-  }
-  return result;
 }
 
 }  // namespace penstock::pipeline

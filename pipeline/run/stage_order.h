@@ -1,4 +1,5 @@
-// One stage instance, as rank 0 orders it from the ranks that are to run it, and what they answer. Both travel as JSON.
+// One stage instance, as rank 0 orders it from the ranks that are to run it; they answer with a NodeResult
+// (node_result.h). A value; travels as JSON.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/run/runner.h"
+#include "pipeline/early_stop.h"
+#include "pipeline/keys.h"
 #include "pipeline/run/stage_call.h"
 
 namespace penstock::pipeline {
@@ -16,7 +18,7 @@ struct StageOrder {
   std::string stage;                 // its name in the configuration; call.stage is what messages call it
   std::string run;                   // the run whose events these are; empty: several runs', or no matrix
   std::string reason;                // why it runs
-  StageCall call;                    // outputs and progress are filled in by who runs it
+  StageCall call;                    // outputs and progress are filled in by the group that runs it
   KeyFields fields;                  // of the action key
   std::vector<PublishedPort> ports;  // names and marks of the outputs
   std::optional<Digest> recipe;      // to publish beside the action key
@@ -32,16 +34,12 @@ struct StageOrder {
   std::optional<InSweep> sweep;
   std::vector<std::pair<int, Digest>> objects;                    // what it reads: (node that published it, object)
   std::vector<std::pair<std::filesystem::path, Digest>> outside;  // what it reads elsewhere, and its signature
-  bool replace = false;  // whatever is published stays no longer: forced, or damaged
+  bool replace = false;                                           // what is published is replaced: forced, or damaged
   bool resume = true;
-  bool gate = true;
   int retries = 0;
 
   std::string to_text() const;
   static StageOrder from_text(const std::string& text);
 };
-
-std::string to_text(const NodeResult& result);
-NodeResult result_from_text(const std::string& text);
 
 }  // namespace penstock::pipeline

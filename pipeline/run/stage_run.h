@@ -1,10 +1,11 @@
-// One stage instance from order to publication, on the ranks of one group: lease, staging, body, commit, record.
+// One stage instance from order to result, on the ranks of one group: inputs verified, lease, attempts with retries.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
-#include "pipeline/run/stage_order.h"
+#include "pipeline/run/stage_attempt.h"
 #include "pipeline/store/lease.h"
 
 namespace penstock::pipeline {
@@ -14,17 +15,12 @@ class StageRun {
  public:
   StageRun(const RankTools& tools, const RunOptions& options, Store& store);
 
-  // Collective with the group's followers. `before_abort` is called when the job is about to be ended, because a rank
-  // failed while others wait for it, with what is known.
-  NodeResult run(const StageOrder& order, const std::function<void(const NodeResult&)>& before_abort);
+  // Collective with the group's followers. Never throws: a failure is in the result.
+  NodeResult run(const StageOrder& order, const BeforeAbort& before_abort);
 
  private:
   std::unique_ptr<Lease> claim(const StageOrder& order, NodeResult& result);
   bool made_meanwhile(const StageOrder& order, NodeResult& result) const;
-  void attempt(const StageOrder& order, NodeResult& result, const std::function<void(const NodeResult&)>& before_abort);
-  std::optional<Attempt> maker_of(const Digest& action) const;
-  PublicationPointer commit(const StageOrder& order, const std::filesystem::path& staging, const Attempt& attempt);
-  void record(const StageOrder& order, Attempt& attempt, const distributed::Outcome& outcome, NodeResult& result) const;
 
   const RankTools& tools_;
   const RunOptions& options_;

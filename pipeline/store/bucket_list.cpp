@@ -27,7 +27,7 @@ std::map<Digest, BucketList> read_bucket_lists(const Store& store) {
       for (const Value& chunk : json.at("chunks")) list.chunks.push_back(Digest::from_hex(chunk.get<std::string>()));
       lists.emplace(Digest::from_hex(entry.path().filename().string()), std::move(list));
     } catch (const std::exception&) {
-      // Half-written, or not a list: as if the chunks were nobody's.
+      // Damaged, or not a list: its chunks then belong to no stage.
     }
   }
   return lists;

@@ -1,5 +1,5 @@
-// Which chunks a shared stage is made of, so that the clean-up can tell the parts of unfinished work from those of work
-// that is published.
+// Which chunks a shared stage is made of, so that the clean-up can distinguish chunks of unfinished work from those of
+// published work. Written by rank 0 while the stage runs; read by the clean-up.
 //
 //   buckets/<action key>   {"stage": "resize", "chunks": ["<key>", ...]}; grows pass by pass
 #pragma once

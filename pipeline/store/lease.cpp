@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "pipeline/store/attempt.h"
@@ -93,7 +94,7 @@ Lease::~Lease() {
   changed_.notify_all();
   thread_.join();
   close(descriptor_);
-  break_lease(file_, me_.token);  // unless somebody thought it dead and took it
+  break_lease(file_, me_.token);  // unless another run judged it dead and took it
 }
 
 void Lease::keep_beating(std::chrono::milliseconds beat) {
@@ -105,7 +106,10 @@ void Lease::keep_beating(std::chrono::milliseconds beat) {
   }
 }
 
-Leases::Leases(fs::path folder, LeaseTiming timing) : folder_(std::move(folder)), timing_(timing) {}
+Leases::Leases(fs::path folder, LeaseTiming timing) : folder_(std::move(folder)), timing_(timing) {
+  PENSTOCK_CHECK(timing.beat.count() > 0 && timing.beat < timing.dead_after,
+                 "a lease beats more often than it takes to be judged dead");
+}
 
 std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& stage, LeaseHolder* holder) {
   const fs::path file = folder_ / action.hex();
@@ -125,7 +129,7 @@ std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& sta
   errno = ENOSPC;  // what a short write means
   int problem = write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
   if (problem == 0) problem = give_name(mine, file);
-  // A lost reply of a network file system may say that a link failed which was made: the count of names tells.
+  // A lost reply of a network file system may report a failed link that was made: the count of names shows it.
   struct stat status = {};
   const bool won = problem == 0 || (fstat(descriptor, &status) == 0 && status.st_nlink == 2);
   unlink(mine.c_str());

@@ -1,9 +1,9 @@
 // Claims on action keys, so that two runs on one store do not do the same work at once. They only save double work:
-// what is published is right whoever held a lease.
+// what is published is right, whichever run held the lease.
 //
-// A lease is a file that its holder keeps rewriting. One whose holder is a process of this machine that is gone is
-// broken at once, and one whose holder is alive here never; any other when its beat has not changed for a while on the
-// observer's own clock: no clock and no process number is compared across machines.
+// A lease is a file that its holder keeps rewriting with a growing beat. One whose holder was a process of this machine
+// is broken at once when that process is gone, and never while it lives; any other when its beat has not changed for a
+// while on the observer's own clock: no clock and no pid is compared across machines.
 #pragma once
 
 #include <chrono>
@@ -35,14 +35,14 @@ struct LeaseHolder {
   std::string described() const;  // "pid 4711 on node3, since 2026-01-01T12:00:00Z"
 };
 
-// Takes a lease file away that was judged dead when it held `token`. Does nothing when it is gone or holds another
-// token; one that was taken anew in that moment is put back.
+// Removes a lease file that was judged dead when it held `token`. Does nothing when it is gone or holds another token;
+// a lease that another run took in that moment is put back.
 void break_lease(const std::filesystem::path& file, const std::string& token);
 
-// What a lease file says; nullopt when there is none. One that cannot be read has no token, and beats when it is
-// written.
+// What a lease file says; nullopt when there is none. One that cannot be read has no token, and its beat is
+// the time of its last change.
 std::optional<LeaseHolder> read_lease(const std::filesystem::path& file);
-// What can be told of a holder without waiting: `unknown` of one elsewhere.
+// Whether the holder lives, as far as is known without waiting: `unknown` of one on another machine.
 Life life_of(const LeaseHolder& holder);
 
 struct LeaseTiming {
@@ -50,7 +50,7 @@ struct LeaseTiming {
   std::chrono::milliseconds dead_after{60'000};
 };
 
-// Held while it lives. Any thread.
+// Held while this object exists. Any thread may destroy it.
 class Lease {
  public:
   Lease(std::filesystem::path file, LeaseHolder me, int descriptor, std::chrono::milliseconds beat);
@@ -75,11 +75,11 @@ class Leases {
  public:
   explicit Leases(std::filesystem::path folder, LeaseTiming timing = {});
 
-  // The lease, or null when another holds it, whom `holder` then describes. Never waits. Error(io) or
+  // The lease, or null when another run holds it, which `holder` then describes. Never waits. Error(io) or
   // Error(cannot_create) when the folder cannot be written.
   std::unique_ptr<Lease> take(const Digest& action, const std::string& stage, LeaseHolder* holder);
 
-  // Who holds it now, as far as can be told without waiting; nullopt when nobody does or its process is gone.
+  // Its holder now, as far as is known without waiting; nullopt when there is none or its process is gone.
   static std::optional<LeaseHolder> holder_of(const std::filesystem::path& folder, const Digest& action);
 
  private:

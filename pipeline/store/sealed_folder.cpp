@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/value.h"
 
@@ -26,6 +27,8 @@ std::string list_text(const std::vector<FileEntry>& entries) {
 }  // namespace
 
 Digest seal(const fs::path& files, const fs::path& holder) {
+  PENSTOCK_CHECK(!is_sealed(holder), "a folder is sealed once: " + holder.string());
+  PENSTOCK_CHECK(fs::is_directory(files), "what is sealed is a folder: " + files.string());
   make_folder(holder);
   sync_tree(files);
   const std::vector<FileEntry> entries = list_tree(files);

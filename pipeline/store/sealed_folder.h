@@ -1,5 +1,5 @@
-// A folder of files beside a list of their sizes and digests, so that any later damage shows: what objects and chunks
-// are.
+// A folder of files beside a list of their sizes and digests, so that any later damage shows: objects and chunks are
+// such folders. Used by the store alone; any thread. A sealed folder is complete and synced, and is not written again.
 //
 //   <holder>/list.json   {"files": [{"path", "size", "digest"}]}, sorted by path
 //   <holder>/files/      the files
@@ -12,7 +12,8 @@
 
 namespace penstock::pipeline {
 
-// Syncs what lies below `files`, moves it to `holder`/files and writes the list. Returns the digest of the tree.
+// Syncs all below `files`, moves it to `holder`/files and writes the list. Returns the digest of the tree. Once for
+// each holder.
 Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder);
 
 // Reads every file. The digest of the tree; nullopt when anything is missing, added or different.

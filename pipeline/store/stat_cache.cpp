@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t racy_nanoseconds = 2'000'000'000;
 constexpr const char* cache_name = "stat-cache-2";
-constexpr size_t most_entries = 2'000'000;  // 144 MB; beyond, the cache starts anew
+constexpr size_t most_entries = 2'000'000;  // 144 MB; beyond, the cache starts empty
 
 struct Entry {
   FileSignature signature;

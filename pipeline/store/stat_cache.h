@@ -26,7 +26,7 @@ class StatCache {
   };
   // Throws Error(data) when missing, naming `path`.
   Looked look(const std::filesystem::path& path);
-  // Read everything again (--verify-inputs).
+  // From now on every file is read again (--verify-inputs).
   void distrust();
   void save();
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "pipeline/process_mark.h"
@@ -23,7 +24,7 @@ constexpr const char* format_version = "2\n";
 constexpr const char* volatile_word = "volatile";
 constexpr time_t touch_interval = 60 * 60;  // seconds
 
-// A small file's text, or nothing: absence is no error here.
+// A small file's text; empty when there is none, which is not an error here.
 std::string text_of_small(const char* path) {
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return {};
@@ -34,8 +35,8 @@ std::string text_of_small(const char* path) {
   return text;
 }
 
-// Tells the clean-up that this file or folder is in use: its time becomes now, by the clock of the file system, when it
-// is more than an hour old. Nothing in a store that is only read.
+// Marks a file or folder as in use, for the clean-up: its time becomes now, by the clock of the file system, when it
+// is more than an hour old. Has no effect in a store that cannot be written.
 void refresh(const fs::path& path) {
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0 && time(nullptr) - status.st_mtim.tv_sec > touch_interval)
@@ -122,8 +123,8 @@ Store::Store(fs::path root, Mode mode) : root_(fs::absolute(root).lexically_norm
     if (found != format_version) {
       throw Error(ExitCode::cannot_create,
                   root_.string() + ": this store has format " + found.substr(0, found.find('\n')) +
-                      ", this program writes format 2; keep the old one with the program that made it and name another "
-                      "with --store DIR, which is filled by running again");
+                      ", this program writes format 2; keep the old one for the program that made it and name another "
+                      "with --store DIR, which the next run fills");
     }
   } else if (mode == Mode::read_write) {
     for (const char* folder : {"objects", "manifests", "actions", "recipes", "chunks", "progress", "families",
@@ -198,8 +199,23 @@ bool Store::move_aside(const fs::path& holder, const Digest& name) const {
   }
 }
 
+void Store::require_writable() const {
+  PENSTOCK_CHECK(mode_ == Mode::read_write,
+                 "a store that is opened for reading only is not written: " + root_.string());
+}
+
+void Store::require_staging(const fs::path& staging) const {
+  PENSTOCK_CHECK(staging.parent_path() == root_ / "staging",
+                 "what is committed was written into this store's staging, not into " + staging.string());
+}
+
 fs::path Store::make_staging(const Digest& action, const std::vector<std::string>& ports,
                              const std::vector<Digest>& reads) {
+  require_writable();
+  for (const std::string& port : ports) {
+    PENSTOCK_CHECK(!port.empty() && port.front() != '.' && port.find('/') == std::string::npos,
+                   "a port's name is the name of a folder, not '" + port + "'");
+  }
   const fs::path staging = root_ / "staging" / (action.hex() + "." + unique_suffix());
   if (!reads.empty()) {
     std::string text;
@@ -222,6 +238,8 @@ void Store::remove_staging(const fs::path& staging) {
 }
 
 PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
+  PENSTOCK_CHECK(fs::is_directory(staging / port.port),
+                 "every port that is committed has a folder in staging; '" + port.port + "' has none");
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
   published.digest = seal(staging / port.port, holder);
@@ -231,8 +249,8 @@ PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
 
 // `holder` is sealed and of this digest.
 void Store::place(const fs::path& holder, const Digest& digest) const {
-  // An object already there is mine when it is whole; a damaged one is moved aside first. It is touched before it is
-  // looked at: either the clean-up sees that it is in use, or its place is free and mine goes there.
+  // An object already there serves when it is whole; a damaged one is moved aside first. It is touched before it is
+  // verified: either the clean-up sees that it is in use, or its place is free and mine goes there.
   while (!rename_into_place(holder, object(digest))) {
     refresh(object(digest));
     if (verify(digest)) return;
@@ -269,34 +287,37 @@ Publication Store::write_manifest(const Manifest& manifest) const {
 
 // The protocol, in order: what was written is synced and digested, becomes objects, then a manifest, and only then do
 // keys name it. A kill between any two lines leaves nothing that a reader would take for an output.
-PublicationPointer Store::commit(const fs::path& staging, const Manifest& draft, const std::optional<Digest>& recipe,
-                                 bool replace, Committed* outcome, std::vector<PublishedPort>* mine) {
-  Manifest made = draft;
-  for (PublishedPort& port : made.ports) port = adopt(staging, port);
-  const auto published = publish(made, recipe, replace, outcome);
+PublishResult Store::commit(const fs::path& staging, PublishRequest request) {
+  require_writable();
+  require_staging(staging);
+  for (PublishedPort& port : request.manifest.ports) port = adopt(staging, port);
+  PublishResult result = publish(request);
   remove_staging(staging);
-  if (mine != nullptr) *mine = std::move(made.ports);
-  return published;
+  return result;
 }
 
-PublicationPointer Store::publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
-                                  Committed* outcome) {
-  auto mine = std::make_shared<const Publication>(write_manifest(made));
+PublishResult Store::publish(const PublishRequest& request) {
+  require_writable();
+  PENSTOCK_CHECK(!kind_of(request.manifest.fields).empty(), "the fields of an action key name the stage's kind");
+  for (const PublishedPort& port : request.manifest.ports) {
+    PENSTOCK_CHECK(is_sealed(object(port.digest)),
+                   "a port's object is in the store before a key names it; that of '" + port.port + "' is not");
+  }
+  auto mine = std::make_shared<const Publication>(write_manifest(request.manifest));
   const fs::path key = root_ / "actions" / mine->action.hex();
 
-  Committed result = Committed::fresh;
+  PublishResult result{mine, Committed::fresh, request.manifest.ports};
   if (!publish_file(key, mine->to_text())) {
     auto theirs = find_action(mine->action);
-    if (theirs) result = same_ports(mine->ports, *theirs) ? Committed::same : Committed::different;
-    if (!theirs || replace) {
+    if (theirs) result.committed = same_ports(mine->ports, *theirs) ? Committed::same : Committed::different;
+    if (!theirs || request.replace) {
       write_file(key, mine->to_text());
     } else {
-      mine = std::move(theirs);
+      result.publication = std::move(theirs);
     }
   }
-  if (recipe) publish_recipe(*recipe, *mine);
-  if (outcome != nullptr) *outcome = result;
-  return mine;
+  if (request.recipe) publish_recipe(*request.recipe, *result.publication);
+  return result;
 }
 
 void Store::publish_recipe(const Digest& recipe, const Publication& publication) const {
@@ -314,19 +335,22 @@ void Store::publish_recipe(const Digest& recipe, const Publication& publication)
 std::optional<fs::path> Store::find_chunk(const Digest& key) const {
   const fs::path holder = root_ / "chunks" / key.hex();
   if (!fs::exists(holder)) return std::nullopt;
-  refresh(holder);  // before it is looked at, as in adopt()
+  refresh(holder);  // before it is verified, as in place()
   if (verified(holder)) return files_of(holder);
   move_aside(holder, key);
   return std::nullopt;
 }
 
 fs::path Store::make_chunk_staging(const Digest& key) {
+  require_writable();
   const fs::path files = files_of(root_ / "staging" / ("chunk-" + key.hex() + "." + unique_suffix()));
   make_folder(files);
   return files;
 }
 
 fs::path Store::publish_chunk(const fs::path& staging, const Digest& key) {
+  require_writable();
+  require_staging(staging.parent_path());
   const fs::path chunk = root_ / "chunks" / key.hex();
   const fs::path holder = staging.parent_path() / "holder";
   seal(staging, holder);

@@ -9,8 +9,9 @@
 //   nondeterminism/<action key>.<n>.json  sweeps/<sweep id>/         pins/<action key>        format-version
 //
 // Publishing is atomic and last: a key is visible only when all it names is complete, synced and verified. Correctness
-// depends on no lock. Many processes may use one store, and threads one object of this class. The clean-up (store_gc.h)
-// may take away at any moment what was not used for a while: a reader finds the whole of it or nothing.
+// depends on no lock. Many processes may use one store, and many threads one object of this class. The clean-up
+// (store_gc.h) may remove at any moment what was not used for a while: a reader finds the whole of it or nothing.
+// Error(io) means a full disk or a device fault, Error(cannot_create) a place that cannot be written.
 #pragma once
 
 #include <filesystem>
@@ -53,10 +54,24 @@ struct Manifest {
   std::vector<PublishedPort> ports;
 };
 
+// What is to be published, and under which keys.
+struct PublishRequest {
+  Manifest manifest;             // for commit: names and marks of the ports, whose digests it finds out
+  std::optional<Digest> recipe;  // to name the publication beside the action key
+  bool replace =
+      false;  // rename over an existing key (--force, or its object was bad). Else the first to publish stays
+};
+
 enum class Committed {
   fresh,
   same,       // another run published the same bytes first
   different,  // another run published other bytes for the same key first; theirs stays
+};
+
+struct PublishResult {
+  PublicationPointer publication;  // that the action key names now: this one, or the one that stayed
+  Committed committed = Committed::fresh;
+  std::vector<PublishedPort> made;  // what was to be published, with its digests
 };
 
 class Store {
@@ -74,35 +89,31 @@ class Store {
   std::optional<Manifest> manifest(const Publication& publication) const;
   // The last published manifests of a kind, newest first.
   std::vector<Manifest> newest_manifests(const std::string& kind, size_t count) const;
-  // Tells the clean-up that this was used within the hour.
+  // Marks it as used now, to the hour, for the clean-up.
   void touch(const Publication& publication) const;
 
   std::filesystem::path object(const Digest& digest) const { return root_ / "objects" / digest.hex(); }
   std::filesystem::path object_files(const Digest& digest) const;
   // Reads the object, once per process, and compares sizes and digests. False: missing or damaged; a damaged one is
-  // moved aside, so that the next run remakes it.
+  // moved aside, so that the next run rebuilds it.
   bool verify(const Digest& object) const;
   bool move_aside(const Digest& object) const;  // false in a store that is only read
 
-  // A fresh, empty staging folder with one empty folder per port. While it is there and this process lives, the
-  // clean-up leaves the objects in `reads` alone.
+  // A new staging folder with one empty folder per port. While it exists and this process lives, the clean-up keeps
+  // the objects in `reads`.
   std::filesystem::path make_staging(const Digest& action, const std::vector<std::string>& ports,
                                      const std::vector<Digest>& reads = {});
   void remove_staging(const std::filesystem::path& staging);
 
-  // Commit of what lies in staging: sync, digest, move to objects, then publish the action key by link(2), and the
-  // recipe where one is given. `replace`: rename over an existing key (--force, or its object was bad). Else what
-  // another run published first stays, and is returned; `mine` gets what lay in staging, with its digests.
-  PublicationPointer commit(const std::filesystem::path& staging, const Manifest& draft,
-                            const std::optional<Digest>& recipe, bool replace, Committed* outcome = nullptr,
-                            std::vector<PublishedPort>* mine = nullptr);
-  // Copies the files of an object that lies elsewhere, unless this store holds it whole. False: the copy is not what
-  // the digest says. Error(data) when a file is missing.
+  // Commit of what lies in staging: sync, digest, move to objects, then publish.
+  PublishResult commit(const std::filesystem::path& staging, PublishRequest request);
+  // Copies the files of an object from another place, unless this store holds it whole. False: the copy does not have
+  // the digest. Error(data) when a file is missing.
   bool take_over(const Digest& object, const std::filesystem::path& files);
-  // The second half of commit, for ports whose objects lie in the store already.
-  PublicationPointer publish(const Manifest& made, const std::optional<Digest>& recipe, bool replace,
-                             Committed* outcome = nullptr);
-  // Lets a recipe name a publication that its action key found (early cut-off). Does nothing in a store that cannot be
+  // The second half of commit, for ports whose objects lie in the store already: the action key by link(2), and the
+  // recipe where one is given.
+  PublishResult publish(const PublishRequest& request);
+  // Makes a recipe key name a publication that was found by its action key. Does nothing in a store that cannot be
   // written.
   void publish_recipe(const Digest& recipe, const Publication& publication) const;
 
@@ -115,17 +126,19 @@ class Store {
   std::filesystem::path progress(const Digest& action) const;  // made when missing
   bool has_progress(const Digest& action) const;
   void join_family(const Digest& family, const Digest& action) const;
-  // Progress folders of a family, but for `action`'s own.
+  // Progress folders of a family without `action`'s own.
   std::vector<std::filesystem::path> relatives(const Digest& family, const Digest& action) const;
 
   int next_attempt(const Digest& action) const;
-  // Under its number, or the next that no other run has taken meanwhile: which is returned.
+  // Under its number, or the next that no other run has taken meanwhile. Returns the number.
   int record_attempt(const Digest& action, Attempt attempt) const;
-  // Two runs in the same way gave different bytes. Returns the record's file.
+  // Of two runs with the same ranks and threads that gave different bytes. Returns the record's file.
   std::filesystem::path record_nondeterminism(const Digest& action, const Value& record) const;
   std::vector<Attempt> attempts(const Digest& action) const;  // by number
 
  private:
+  void require_writable() const;
+  void require_staging(const std::filesystem::path& staging) const;
   PublishedPort adopt(const std::filesystem::path& staging, const PublishedPort& port);
   void place(const std::filesystem::path& holder, const Digest& object) const;
   PublicationPointer find(const char* table, const Digest& key) const;

@@ -1,4 +1,4 @@
-// The hand of the clean-up: takes away what store_gc.cpp decided.
+// The second half of the clean-up: removes what store_gc.cpp decided.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,8 +41,8 @@ class Trash {
   // Whatever its times. False: it was gone.
   bool take(const fs::path& path) { return !move(path).empty(); }
 
-  // Unless it was made, used or replaced since the deadline. Whoever touches it in this moment touches it before the
-  // rename, and it goes back, or after, and finds it gone.
+  // Unless it was made, used or replaced since the deadline. A process that touches it in this moment does so before
+  // the rename, and it is put back, or after, and finds it gone.
   bool take_if_old(const fs::path& path) {
     if (is_young(path)) return false;
     const fs::path taken = move(path);
@@ -53,7 +53,7 @@ class Trash {
     return false;
   }
 
-  // Deletes what was taken so far: several side by side, since a file system is waited for more than it works.
+  // Deletes what was taken so far: by several threads, since most of the time is waiting for the file system.
   void empty() {
     side_by_side(static_cast<size_t>(count_ - deleted_), deleters, [this](size_t index) {
       std::error_code ignored;
@@ -83,16 +83,16 @@ class Trash {
   int count_ = 0, deleted_ = 0;
 };
 
-class Sweep {
+class Remover {
  public:
-  Sweep(const Store& store, const Collection& plan) : store_(store), plan_(plan), trash_(store, plan.deadline) {
+  Remover(const Store& store, const Collection& plan) : store_(store), plan_(plan), trash_(store, plan.deadline) {
     gone_.bytes = plan.bytes;
     gone_.deadline = plan.deadline;
   }
 
-  // Keys first: then nobody finds what they name. Objects after a second look at the keys, since one may have been
-  // published meanwhile that names them.
-  Collection sweep() {
+  // Keys first: then what they name is not found any more. Objects after a second look at the keys, since one may have
+  // been published meanwhile that names them.
+  Collection remove() {
     each({Remnant::publication, Remnant::key}, [this](const Condemned& one) { return take_key(one); });
     look_again();
     each({Remnant::object}, [this](const Condemned& one) {
@@ -152,7 +152,7 @@ class Sweep {
     return taken;
   }
 
-  // What a dead process left is nobody's, however young; on another machine one may have woken up.
+  // What a dead process left is not in use, however young; one on another machine may only have been suspended.
   bool is_left_over(const fs::path& path, Life life) const {
     return life == Life::gone || (life == Life::unknown && stored_at(path).written < plan_.deadline);
   }
@@ -178,6 +178,6 @@ class Sweep {
 
 }  // namespace
 
-Collection collect(const Store& store, const Collection& plan) { return Sweep(store, plan).sweep(); }
+Collection collect(const Store& store, const Collection& plan) { return Remover(store, plan).remove(); }
 
 }  // namespace penstock::pipeline

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pipeline/counted.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -11,7 +13,7 @@ namespace fs = std::filesystem;
 
 std::string age_text(std::chrono::nanoseconds age) {
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
-  return hours < 48 ? fmt::format("{} hour{}", hours, hours == 1 ? "" : "s") : fmt::format("{} days", hours / 24);
+  return hours < 48 ? counted(hours, "hour") : counted(hours / 24, "day");
 }
 
 class Collector {
@@ -64,7 +66,7 @@ class Collector {
                                     [&](const PublishedPort& port) { return busy_.reads.count(port.digest) != 0; });
       if (one.pinned || read || is_young(one.used)) protected_.insert(one.publication.action);
     }
-    // Whoever trains longer goes on from a relative's progress.
+    // A stage that trains longer continues from a relative's progress.
     for (const auto& [family, members] : inventory_.families) {
       if (std::any_of(members.begin(), members.end(),
                       [&](const Digest& action) { return busy_.actions.count(action) != 0; })) {
@@ -91,7 +93,7 @@ class Collector {
     plan_.condemned.push_back({kind, digest, stage, why, bytes, std::move(paths)});
   }
 
-  // ---- what nobody can use any more ----
+  // ---- what cannot be used any more ----
 
   void drop_leftovers() {
     for (const StagingEntry& entry : inventory_.staging) {

@@ -1,5 +1,6 @@
-// What lies in a store: every publication, and the room that everything takes. Reads names, sizes, times and the small
-// files of keys; no output. A snapshot: other processes may be at work, and what vanishes meanwhile is left out.
+// The contents of a store: every publication, and the bytes that everything takes. Reads names, sizes, times and the
+// small files of keys, never outputs. A snapshot: other processes may be at work, and what vanishes meanwhile is left
+// out.
 #pragma once
 
 #include <chrono>
@@ -76,7 +77,7 @@ struct LeaseEntry {
 };
 
 struct Inventory {
-  Time now;                                     // by the clock of the store's file system, where that can be told
+  Time now;                                     // by the clock of the store's file system, where that is known
   std::vector<StoredPublication> publications;  // by action key
   std::vector<StoredRecipe> recipes;
   std::vector<StoredManifest> manifests;
@@ -108,7 +109,7 @@ class Room {
   explicit Room(const Inventory& inventory);
 
   uint64_t bytes() const { return bytes_; }
-  // Takes these files away; returns the bytes that nobody holds any more.
+  // Counts these files out; returns the bytes that nothing holds any more.
   uint64_t remove(const Stored& stored);
   // Of these files' bytes, those that others hold too.
   uint64_t shared(const Stored& stored) const;

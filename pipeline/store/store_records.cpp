@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "pipeline/store/store.h"
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 }  // namespace
 
 fs::path Store::progress(const Digest& action) const {
+  require_writable();
   const fs::path folder = root_ / "progress" / action.hex();
   make_folder(folder);
   return folder;
@@ -26,6 +28,7 @@ bool Store::has_progress(const Digest& action) const {
 }
 
 void Store::join_family(const Digest& family, const Digest& action) const {
+  require_writable();
   const fs::path member = root_ / "families" / family.hex() / action.hex();
   if (fs::exists(member)) return;
   make_folder(member.parent_path());
@@ -49,6 +52,8 @@ int Store::next_attempt(const Digest& action) const {
 }
 
 int Store::record_attempt(const Digest& action, Attempt attempt) const {
+  require_writable();
+  PENSTOCK_CHECK(attempt.number >= 1, "attempts are numbered from 1");
   const fs::path folder = root_ / "attempts" / action.hex();
   make_folder(folder);
   while (!publish_file(folder / fmt::format("{}.json", attempt.number), pipeline::to_json(attempt).dump() + "\n"))
@@ -57,6 +62,7 @@ int Store::record_attempt(const Digest& action, Attempt attempt) const {
 }
 
 fs::path Store::record_nondeterminism(const Digest& action, const Value& record) const {
+  require_writable();
   for (int number = 1;; ++number) {
     const fs::path file = root_ / "nondeterminism" / fmt::format("{}.{}.json", action.hex(), number);
     if (publish_file(file, record.dump() + "\n")) return file;
@@ -71,7 +77,7 @@ std::vector<Attempt> Store::attempts(const Digest& action) const {
     try {
       found.push_back(attempt_from_json(Value::parse(read_file(entry.path()))));
     } catch (const std::exception&) {
-      // A damaged record says nothing.
+      // A damaged record is left out.
     }
   }
   std::sort(found.begin(), found.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });

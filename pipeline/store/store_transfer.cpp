@@ -71,12 +71,12 @@ Transferred transfer(const Store& from, Store& to, const std::vector<Parcel>& pa
     }
     if (!take_objects(from, to, publication, manifest->stage, done)) continue;
     look_at_what_is_there(to, publication.action);
-    Committed outcome = Committed::fresh;
-    published = to.publish(*manifest, std::nullopt, false, &outcome);
+    const PublishResult result = to.publish({*manifest, std::nullopt, false});
+    published = result.publication;
     for (const Digest& recipe : parcel.recipes) to.publish_recipe(recipe, *published);
     take_attempts(from, to, publication.action);
     ++done.publications;
-    done.kept += outcome == Committed::different;
+    done.kept += result.committed == Committed::different;
   }
   return done;
 }

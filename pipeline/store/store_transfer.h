@@ -1,5 +1,5 @@
 // Publications from one store into another: what `penstock cache export` and `import` do. Outputs, manifests, keys and
-// attempts go; parts and progress stay.
+// attempts are copied; chunks and progress are not.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Reads a store through: is every byte what it was when it was published?
+// Reads a whole store: is every byte what it was when it was published?
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ struct Verification {
 };
 
 // Reads every object and chunk, `threads` side by side, and looks up every key. With `repair` bad objects and chunks
-// are moved aside, and keys that name nothing are removed, so that the next run makes again what is missing. Jobs may
+// are moved aside, and keys that name nothing are removed, so that the next run rebuilds what is missing. Jobs may
 // be at work: what vanishes or is made meanwhile is left out.
 Verification verify_store(const Store& store, bool repair, int threads);
 

@@ -71,6 +71,7 @@ pipeline::StageKind report_kind() {
                  {.name = "gallery", .help = "inspect.gallery", .optional = true},
                  {.name = "runs", .help = "eval.metrics[*]: one row per run", .optional = true, .many = true}};
   kind.outputs = {{.name = "html", .help = "report.html", .is_volatile = true}};
+  kind.reads_lineage = true;
   kind.body = [] { return pipeline::body_of(report); };
   return kind;
 }

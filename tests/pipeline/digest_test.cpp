@@ -13,6 +13,17 @@ TEST(Digest, OfAbcIsTheStandardsOwn) {
   EXPECT_EQ(digest_of("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Digest, IsReadFromSixtyFourLowerCaseHexDigitsOnly) {
+  EXPECT_THROW(Digest::from_hex("ba78"), Error);
+  EXPECT_THROW(Digest::from_hex(std::string(64, 'G')), Error);
+}
+
+TEST(Digest, AHasherThatHasGivenItsDigestIsSpent) {
+  Hasher hasher;
+  hasher.field("text").finish();
+  EXPECT_THROW(hasher.finish(), Error);
+}
+
 TEST(Digest, FieldsAreTypedAndLengthPrefixed) {
   const Digest one = Hasher().field("1").finish();
   EXPECT_NE(one, Hasher().field(int64_t{1}).finish());

@@ -37,31 +37,31 @@ TEST(Asha, DecidesAtItsRungsOnly) {
 
 TEST(Asha, TheBestThirdGoesOn) {
   const std::vector<Scores> others = {{{1, 0.1}}, {{1, 0.2}}, {{1, 0.3}}, {{1, 0.4}}, {{1, 0.5}}};
-  EXPECT_TRUE(goes_on(asha(), 1, {{1, 0.45}}, others)) << "second of six";
-  EXPECT_FALSE(goes_on(asha(), 1, {{1, 0.35}}, others)) << "third of six";
+  EXPECT_TRUE(may_continue(asha(), 1, {{1, 0.45}}, others)) << "second of six";
+  EXPECT_FALSE(may_continue(asha(), 1, {{1, 0.35}}, others)) << "third of six";
 }
 
-TEST(Asha, TheFirstToArriveAlwaysGoesOn) { EXPECT_TRUE(goes_on(asha(), 1, {{1, 0.01}}, {{}, {}})); }
+TEST(Asha, TheFirstToArriveAlwaysContinues) { EXPECT_TRUE(may_continue(asha(), 1, {{1, 0.01}}, {{}, {}})); }
 
 TEST(Asha, SmallerMayBeBetter) {
   EarlyStop rule = asha();
   rule.larger_is_better = false;
-  EXPECT_FALSE(goes_on(rule, 1, {{1, 0.5}}, {{{1, 0.1}}}));
-  EXPECT_TRUE(goes_on(rule, 1, {{1, 0.1}}, {{{1, 0.5}}}));
+  EXPECT_FALSE(may_continue(rule, 1, {{1, 0.5}}, {{{1, 0.1}}}));
+  EXPECT_TRUE(may_continue(rule, 1, {{1, 0.1}}, {{{1, 0.5}}}));
 }
 
-TEST(Asha, AScoreThatIsNoNumberNeverGoesOn) { EXPECT_FALSE(goes_on(asha(), 1, {{1, std::nan("")}}, {})); }
+TEST(Asha, ARunWhoseScoreIsNanNeverContinues) { EXPECT_FALSE(may_continue(asha(), 1, {{1, std::nan("")}}, {})); }
 
 TEST(Median, WhoIsWorseThanTheMedianOfRunningMeansIsGivenUp) {
   const std::vector<Scores> others = {
       {{1, 0.2}, {2, 0.4}}, {{1, 0.4}, {2, 0.6}}, {{1, 0.6}, {2, 0.8}}};  // means 0.3, 0.5, 0.7
-  EXPECT_FALSE(goes_on(median(), 2, {{1, 0.4}, {2, 0.45}}, others));
-  EXPECT_TRUE(goes_on(median(), 2, {{1, 0.55}, {2, 0.1}}, others)) << "its best counts, not its last";
+  EXPECT_FALSE(may_continue(median(), 2, {{1, 0.4}, {2, 0.45}}, others));
+  EXPECT_TRUE(may_continue(median(), 2, {{1, 0.55}, {2, 0.1}}, others)) << "its best counts, not its last";
 }
 
 TEST(Median, WaitsForEnoughOthers) {
-  EXPECT_TRUE(goes_on(median(1, 2), 1, {{1, 0.0}}, {{{1, 0.9}}}));
-  EXPECT_FALSE(goes_on(median(1, 2), 1, {{1, 0.0}}, {{{1, 0.9}}, {{1, 0.8}}}));
+  EXPECT_TRUE(may_continue(median(1, 2), 1, {{1, 0.0}}, {{{1, 0.9}}}));
+  EXPECT_FALSE(may_continue(median(1, 2), 1, {{1, 0.0}}, {{{1, 0.9}}, {{1, 0.8}}}));
 }
 
 Digest run(const std::string& name) { return digest_of(name); }
@@ -111,7 +111,7 @@ TEST(Sweep, DecisionsReplayEqual) {
         for (others.emplace_back(); const Value& pair : pairs)
           others.back().emplace(pair.at(0).get<int64_t>(), pair.at(1).get<double>());
       }
-      EXPECT_EQ(goes_on(asha(1, 2), decision.at("unit"), mine, others), decision.at("goes_on").get<bool>());
+      EXPECT_EQ(may_continue(asha(1, 2), decision.at("unit"), mine, others), decision.at("goes_on").get<bool>());
       ++replayed;
       given_up += !decision.at("goes_on").get<bool>();
     }

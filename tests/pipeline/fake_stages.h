@@ -14,6 +14,7 @@
 #include "distributed/local_communicator.h"
 #include "pipeline/config/config.h"
 #include "pipeline/files.h"
+#include "pipeline/run/lineage.h"
 #include "pipeline/run/runner.h"
 #include "process.h"
 #include "temporary_folder.h"
@@ -274,11 +275,11 @@ class Workshop {
 
   struct Outcome {
     ExitCode code = ExitCode::done;
-    std::map<std::string, Ended> ended;
+    std::map<std::string, Ending> ended;
     std::map<std::string, std::string> reasons, messages;
     std::map<std::string, NodeResult> details;
-    std::map<std::string, std::string> digests;                // "stage.port"
-    std::map<std::string, std::map<std::string, Ended>> runs;  // run id -> stage -> how it ended
+    std::map<std::string, std::string> digests;                 // "stage.port"
+    std::map<std::string, std::map<std::string, Ending>> runs;  // run id -> stage -> how it ended
   };
   Outcome run(const std::vector<std::string>& sets = {}, int ranks = 1, Selection selection = {},
               RunOptions options = {}) {
@@ -292,8 +293,8 @@ class Workshop {
       last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
         const std::string& stage = graph.nodes[result.node].stage();
-        outcome.ended[stage] = result.ended;
-        outcome.runs[one.id][stage] = result.ended;
+        outcome.ended[stage] = result.ending;
+        outcome.runs[one.id][stage] = result.ending;
         outcome.reasons[stage] = result.reason;
         outcome.details[stage] = result;
         outcome.messages[stage] = result.message;

@@ -80,7 +80,7 @@ class Published {
     }
     const fs::path staging = store.make_staging(fields.key(), names);
     for (const std::string& name : names) write_file(staging / name / "file", name);
-    store.commit(staging, {kind_, fields, outputs}, plan.nodes.front().recipe, false);
+    store.commit(staging, {{kind_, fields, outputs}, plan.nodes.front().recipe, false});
   }
 
   TemporaryFolder folder_;

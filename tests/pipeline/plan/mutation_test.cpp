@@ -240,7 +240,7 @@ TEST_F(Mutation, WhatAStageNeedsAndHowItIsRunIsInNoKey) {
       config +
           "retries = 2\nresume = false\ngate = false\nresources = { ranks = 2 }\nneeds = [\"write\"]\n[stage.write]\n");
   const int before = runs;
-  EXPECT_EQ(shop.run().ended.at("join"), Ended::hit);
+  EXPECT_EQ(shop.run().ended.at("join"), Ending::hit);
   EXPECT_EQ(runs, before);
 }
 

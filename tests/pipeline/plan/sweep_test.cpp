@@ -16,7 +16,7 @@ std::string sweep_of(const std::string& skills, const std::string& more = "") {
   return base + more + "[matrix.axes]\n\"learn.skill\" = [" + skills + "]\n";
 }
 
-int count(const Workshop::Outcome& outcome, Ended how) {
+int count(const Workshop::Outcome& outcome, Ending how) {
   int found = 0;
   for (const auto& [run, stages] : outcome.runs) {
     for (const auto& [stage, ended] : stages) found += stage == "learn" && ended == how;
@@ -34,7 +34,7 @@ TEST(Groups, RunsOfASweepWorkSideBySideOnTheRanksTheyAskFor) {
   Workshop shop(sweep_of("1, 2, 3, 4, 5", "resources = { ranks = 2 }\n"));
   const auto outcome = shop.run({}, 5);
   EXPECT_EQ(outcome.code, ExitCode::done);
-  EXPECT_EQ(count(outcome, Ended::ran), 5);
+  EXPECT_EQ(count(outcome, Ending::ran), 5);
   EXPECT_EQ(shop.calls.count["write"], 1) << "shared stages run once";
   EXPECT_EQ(shop.calls.count["learn"], 5);
   const auto& ranks = outcome.details.at("learn").published->port("ranks")->digest;
@@ -81,8 +81,8 @@ TEST(KeepGoing, AFailureStopsOnlyWhatDependsOnIt) {
     options.jobs = ranks;
     const auto outcome = shop.run({}, ranks, {}, options);
     EXPECT_EQ(outcome.code, ExitCode::data);
-    EXPECT_EQ(count(outcome, Ended::ran), 2);
-    EXPECT_EQ(count(outcome, Ended::failed), 1);
+    EXPECT_EQ(count(outcome, Ending::ran), 2);
+    EXPECT_EQ(count(outcome, Ending::failed), 1);
   }
 }
 
@@ -122,7 +122,7 @@ TEST(Gate, OneThatIsOpenLetsARefusalPass) {
   Workshop shop(config);
   const auto outcome = shop.run();
   EXPECT_EQ(outcome.code, ExitCode::done);
-  EXPECT_EQ(outcome.ended.at("upper"), Ended::ran);
+  EXPECT_EQ(outcome.ended.at("upper"), Ending::ran);
 }
 
 TEST(Selection, OnlyRunsOneStageAndFromNothingUpstream) {
@@ -131,17 +131,17 @@ TEST(Selection, OnlyRunsOneStageAndFromNothingUpstream) {
   only.only = "upper";
   EXPECT_THROW(shop.run({}, 1, only), Error) << "what it takes is not there";
   shop.run();
-  EXPECT_EQ(shop.run({"upper.repeat=2"}, 1, only).ended.at("upper"), Ended::ran);
+  EXPECT_EQ(shop.run({"upper.repeat=2"}, 1, only).ended.at("upper"), Ending::ran);
   Selection from;
   from.from = "upper";
   EXPECT_THROW(shop.run({"write.text=\"new\""}, 1, from), Error);
-  EXPECT_EQ(shop.run({"upper.repeat=3"}, 1, from).ended.at("upper"), Ended::ran);
+  EXPECT_EQ(shop.run({"upper.repeat=3"}, 1, from).ended.at("upper"), Ending::ran);
 }
 
 TEST(Selection, SomeOfAMatrixsRunsByTheirValues) {
   Workshop shop(sweep_of("1, 2, 3, 4"));
-  EXPECT_EQ(count(shop.run({}, 1, selecting("learn.skill>=3")), Ended::ran), 2);
-  EXPECT_EQ(count(shop.run({}, 1, selecting("learn.skill<=3, learn.skill!=2")), Ended::ran), 1) << "1; 3 was there";
+  EXPECT_EQ(count(shop.run({}, 1, selecting("learn.skill>=3")), Ending::ran), 2);
+  EXPECT_EQ(count(shop.run({}, 1, selecting("learn.skill<=3, learn.skill!=2")), Ending::ran), 1) << "1; 3 was there";
   EXPECT_THROW(shop.run({}, 1, selecting("learn.skil=1")), Error);
 }
 
@@ -151,11 +151,11 @@ TEST(Selection, PartsOfAMatrixAreItsWholeAndStayWhenItGrows) {
   std::map<int, std::set<std::string>> runs_of;
   for (const int part : {1, 2, 3}) {
     const auto outcome = shop.run({}, 1, selecting("", std::to_string(part) + "/3"));
-    ran += count(outcome, Ended::ran);
+    ran += count(outcome, Ending::ran);
     for (const auto& [run, stages] : outcome.runs) runs_of[part].insert(run);
   }
   EXPECT_EQ(ran, 7);
-  EXPECT_EQ(count(shop.run(), Ended::ran), 0) << "together they are the whole";
+  EXPECT_EQ(count(shop.run(), Ending::ran), 0) << "together they are the whole";
   shop.write("pipeline.toml", sweep_of("1, 2, 3, 4, 5, 6, 7, 8, 9"));
   const auto outcome = shop.run({}, 1, selecting("", "2/3"));
   for (const std::string& run : runs_of[2]) EXPECT_TRUE(outcome.runs.count(run)) << run;
@@ -166,7 +166,7 @@ TEST(FanIn, TakesEveryRunAndRunsOnce) {
   const auto outcome = shop.run({}, 2);
   EXPECT_EQ(outcome.code, ExitCode::done);
   EXPECT_EQ(shop.calls.count["gather"], 1);
-  EXPECT_EQ(count(shop.run({}, 1), Ended::hit), 3);
+  EXPECT_EQ(count(shop.run({}, 1), Ending::hit), 3);
   EXPECT_EQ(shop.calls.count["gather"], 1);
 }
 
@@ -178,7 +178,7 @@ TEST(FanIn, ARunWithoutOutputIsLeftOutAndTakenInLater) {
   options.keep_going = true;
   const auto first = shop.run({}, 1, {}, options);
   EXPECT_EQ(first.code, ExitCode::data);
-  EXPECT_EQ(first.ended.at("gather"), Ended::ran);
+  EXPECT_EQ(first.ended.at("gather"), Ending::ran);
   const auto second = shop.run({}, 1, {}, options);  // its one failure is behind it
   EXPECT_EQ(second.code, ExitCode::done);
   EXPECT_NE(first.details.at("gather").published->port("text")->digest,
@@ -190,7 +190,7 @@ TEST(EarlyStop, WhoDoesWorseIsGivenUpAndStaysSoWhenRunAgain) {
   Workshop shop(sweep_of("9, 8, 7, 6, 5, 4", "units = 9\n") + "[matrix.early_stop]\nmin = 3\n");
   const auto outcome = shop.run();
   EXPECT_EQ(outcome.code, ExitCode::done);
-  EXPECT_EQ(count(outcome, Ended::pruned), 5) << "the first comes first, and none is among the best third after it";
+  EXPECT_EQ(count(outcome, Ending::pruned), 5) << "the first comes first, and none is among the best third after it";
   const int units = shop.calls.count["unit"];
   const auto again = shop.run();
   EXPECT_EQ(again.code, ExitCode::done);
@@ -202,7 +202,7 @@ TEST(EarlyStop, AGivenUpRunGoesOnFromItsStateWhenAskedForAlone) {
   shop.run();
   const int before = shop.calls.count["unit"];
   const auto selected = shop.run({}, 1, selecting("learn.skill=6"));
-  EXPECT_EQ(count(selected, Ended::ran), 1);
+  EXPECT_EQ(count(selected, Ending::ran), 1);
   EXPECT_EQ(shop.calls.count["unit"] - before, 6) << "units 4 to 9";
 }
 
@@ -211,8 +211,8 @@ TEST(EarlyStop, GroupsObeyItToo) {
                 "[matrix.early_stop]\nmin = 3\n");
   const auto outcome = shop.run({}, 4);
   EXPECT_EQ(outcome.code, ExitCode::done);
-  EXPECT_EQ(count(outcome, Ended::pruned) + count(outcome, Ended::ran), 6);
-  EXPECT_GE(count(outcome, Ended::pruned), 2);
+  EXPECT_EQ(count(outcome, Ending::pruned) + count(outcome, Ending::ran), 6);
+  EXPECT_GE(count(outcome, Ending::pruned), 2);
 }
 
 TEST(EarlyStop, AStageThatReportsNothingCannotBeWatched) {
@@ -233,7 +233,7 @@ TEST(Longer, ALongerRunGoesOnFromAShorterOneAndSaysSo) {
   const int before = shop.calls.count["unit"];
   const auto outcome = shop.run({"learn.units=5"});
   EXPECT_EQ(shop.calls.count["unit"] - before, 2);
-  EXPECT_THAT(outcome.reasons.at("learn"), HasSubstr("goes on from unit 3"));
+  EXPECT_THAT(outcome.reasons.at("learn"), HasSubstr("continues from unit 3"));
 }
 
 TEST(Longer, WhatDiffersInMoreBeginsAnew) {

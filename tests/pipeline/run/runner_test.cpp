@@ -20,7 +20,7 @@ TEST(Runner, ASecondRunRunsNoBody) {
   const auto before = shop.calls.count;
   const auto again = shop.run();
   EXPECT_EQ(shop.calls.count, before);
-  for (const auto& [stage, ended] : again.ended) EXPECT_EQ(ended, Ended::hit) << stage;
+  for (const auto& [stage, ended] : again.ended) EXPECT_EQ(ended, Ending::hit) << stage;
 }
 
 TEST(Runner, AnyNumberOfRanksPublishesTheSameBytes) {
@@ -51,8 +51,8 @@ TEST(Runner, AStageThatGivesTheSameBytesStopsTheRipple) {
       "}\n[stage.sum]\ninputs = { text = \"upper.text\" }\n");
   shop.run();
   const auto outcome = shop.run({"write.text=\"HELLO\""});  // upper case of it is the same
-  EXPECT_EQ(outcome.ended.at("upper"), Ended::ran);
-  EXPECT_EQ(outcome.ended.at("sum"), Ended::hit);
+  EXPECT_EQ(outcome.ended.at("upper"), Ending::ran);
+  EXPECT_EQ(outcome.ended.at("sum"), Ending::hit);
   EXPECT_EQ(outcome.reasons.at("sum"), "same inputs as before");
   EXPECT_EQ(shop.calls.count["sum"], 1);
 }
@@ -61,8 +61,8 @@ TEST(Runner, AFailureHasItsCodeItsMessageAndARecordAndStopsWhatFollows) {
   Workshop shop(chain);
   const auto outcome = shop.run({"write.fail=\"no such luck\""}, 2);
   EXPECT_EQ(outcome.code, ExitCode::data);
-  EXPECT_EQ(outcome.ended.at("write"), Ended::failed);
-  EXPECT_EQ(outcome.ended.at("upper"), Ended::not_reached);
+  EXPECT_EQ(outcome.ended.at("write"), Ending::failed);
+  EXPECT_EQ(outcome.ended.at("upper"), Ending::not_reached);
   EXPECT_THAT(outcome.messages.at("write"), HasSubstr("no such luck"));
   EXPECT_TRUE(std::filesystem::is_empty(shop.path("store/staging")));
   size_t records = 0;
@@ -133,8 +133,8 @@ TEST(Runner, AHitWhoseObjectVanishesBetweenPlanAndUseIsMadeAgain) {
   object = shop.run({}, 1, first).digests.at("write.text");
   const auto outcome = shop.run();  // write is a hit, upper reads its object, then the object is gone
   EXPECT_EQ(outcome.code, ExitCode::done);
-  EXPECT_EQ(outcome.ended.at("late"), Ended::ran);
-  EXPECT_EQ(outcome.ended.at("write"), Ended::ran) << "a second time";
+  EXPECT_EQ(outcome.ended.at("late"), Ending::ran);
+  EXPECT_EQ(outcome.ended.at("write"), Ending::ran) << "a second time";
   EXPECT_EQ(outcome.digests.at("write.text"), object);
 }
 
@@ -172,7 +172,7 @@ TEST(Runner, ARunTouchesAllThatItsTargetsAreMadeOf) {
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
   for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions")))
     std::filesystem::last_write_time(key.path(), old);
-  EXPECT_EQ(shop.run().ended.at("upper"), Ended::hit);
+  EXPECT_EQ(shop.run().ended.at("upper"), Ending::hit);
   for (const auto& key : std::filesystem::directory_iterator(shop.path("store/actions"))) {
     EXPECT_GT(std::filesystem::last_write_time(key.path()), old) << "the upstream of a hit is in use as well";
   }
@@ -216,7 +216,7 @@ TEST(Runner, ARefusingVerdictStopsWhatWaitsForItOnEveryRun) {
     const auto outcome = shop.run({"write.text=\"a bad one\""});
     EXPECT_EQ(outcome.code, ExitCode::data);
     EXPECT_THAT(outcome.messages.at("check"), HasSubstr("line: is bad"));
-    EXPECT_EQ(outcome.ended.at("upper"), Ended::not_reached);
+    EXPECT_EQ(outcome.ended.at("upper"), Ending::not_reached);
   }
   EXPECT_EQ(shop.calls.count["check"], 1) << "the second time from the store";
   EXPECT_EQ(shop.run().code, ExitCode::done);
@@ -228,8 +228,8 @@ TEST(Runner, ForcingMakesTheSameObjectsAndLeavesTheRestCached) {
   Selection selection;
   selection.forced = {"write"};
   const auto forced = shop.run({}, 1, selection);
-  EXPECT_EQ(forced.ended.at("write"), Ended::ran);
-  EXPECT_EQ(forced.ended.at("upper"), Ended::hit);
+  EXPECT_EQ(forced.ended.at("write"), Ending::ran);
+  EXPECT_EQ(forced.ended.at("upper"), Ending::hit);
   EXPECT_EQ(forced.digests.at("write.text"), first.digests.at("write.text"));
 }
 
@@ -243,6 +243,24 @@ TEST(Runner, EveryRankTakesPartInAStageOfAllRanks) {
 TEST(Runner, AMissingInputIsThrownOnEveryRank) {
   Workshop shop("schema = 1\n[pipeline]\nname = \"x\"\n[stage.write]\ninputs = { extra = \"file:nowhere\" }\n");
   EXPECT_THROW(shop.run({}, 2), Error);
+}
+
+TEST(Runner, TheLineageIsForKindsThatReadIt) {
+  std::map<std::string, std::string> seen;
+  Workshop shop(chain);
+  for (StageKind& kind : shop.kinds) {
+    if (kind.name != "write" && kind.name != "upper") continue;
+    kind.reads_lineage = kind.name == "upper";
+    kind.body = [body = kind.body, &seen] {
+      return body_of([body, &seen](StageContext& context) {
+        seen[context.stage] = context.lineage;
+        body()->run(context);
+      });
+    };
+  }
+  EXPECT_EQ(shop.run().code, ExitCode::done);
+  EXPECT_EQ(seen.at("write"), "");
+  EXPECT_EQ(Value::parse(seen.at("upper")).at("stages").at(0).at("state"), "ran");
 }
 
 TEST(Runner, TheLineageTellsStatesParametersAndAttempts) {

@@ -13,6 +13,8 @@ std::vector<Sample> samples(int count) {
   return all;
 }
 
+TEST(Buckets, HoldAtLeastOneSample) { EXPECT_THROW(make_buckets(samples(3), 0), Error); }
+
 TEST(Buckets, HoldEverySampleOnceAndAPowerOfTwoOfThem) {
   const auto buckets = make_buckets(samples(1000), 32);
   EXPECT_LE(buckets.size(), 32u);

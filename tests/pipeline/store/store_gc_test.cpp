@@ -85,7 +85,7 @@ TEST_F(GcTest, APlanChangesNothing) {
   age(std::chrono::hours(1000));
   EXPECT_THAT(plan(unused(1)).condemned, Not(IsEmpty()));
   EXPECT_EQ(count("actions"), 3u);
-  EXPECT_EQ(shop.run().ended.at("upper"), Ended::hit);
+  EXPECT_EQ(shop.run().ended.at("upper"), Ending::hit);
 }
 
 TEST_F(GcTest, WithoutLimitsPublicationsStayHoweverOld) {
@@ -94,7 +94,7 @@ TEST_F(GcTest, WithoutLimitsPublicationsStayHoweverOld) {
   EXPECT_THAT(kinds_of(clean()), Each(testing::AnyOf("progress", "chunk")));
   const auto after = shop.run();
   EXPECT_EQ(after.digests, before);
-  EXPECT_THAT(after.ended, Each(testing::Pair(testing::_, Ended::hit)));
+  EXPECT_THAT(after.ended, Each(testing::Pair(testing::_, Ending::hit)));
 }
 
 TEST_F(GcTest, AnObjectThatNoKeyNamesGoes) {
@@ -105,7 +105,7 @@ TEST_F(GcTest, AnObjectThatNoKeyNamesGoes) {
   EXPECT_THAT(kinds_of(gone), Contains("object"));
   EXPECT_THAT(kinds_of(gone), Contains("key")) << "its recipe names nothing any more";
   EXPECT_TRUE(is_consistent());
-  EXPECT_EQ(shop.run().ended.at("write"), Ended::hit);
+  EXPECT_EQ(shop.run().ended.at("write"), Ending::hit);
 }
 
 TEST_F(GcTest, WhatAForcedRunReplacedGoes) {
@@ -124,7 +124,7 @@ TEST_F(GcTest, WhatAForcedRunReplacedGoes) {
   clean();
   EXPECT_EQ(count("manifests/upper"), 1u);
   EXPECT_EQ(count("objects"), objects - 1);
-  EXPECT_THAT(shop.run().ended, Each(testing::Pair(testing::_, Ended::hit)));
+  EXPECT_THAT(shop.run().ended, Each(testing::Pair(testing::_, Ending::hit)));
 }
 
 TEST_F(GcTest, WhatWasNotUsedForLongGoesWithAllThatIsOnlyItsOwn) {
@@ -141,7 +141,7 @@ TEST_F(GcTest, WhatWasNotUsedForLongGoesWithAllThatIsOnlyItsOwn) {
   EXPECT_EQ(count("chunks"), 0u);
   EXPECT_EQ(count("buckets"), 0u);
   EXPECT_TRUE(is_consistent());
-  EXPECT_EQ(shop.run({"upper.repeat=2"}, 1, upper).ended.at("upper"), Ended::hit);
+  EXPECT_EQ(shop.run({"upper.repeat=2"}, 1, upper).ended.at("upper"), Ending::hit);
   EXPECT_EQ(shop.run().code, ExitCode::done) << "and what went is made again";
 }
 
@@ -153,9 +153,9 @@ TEST_F(GcTest, WhatAConfigurationKeepsStays) {
   request.keep = {action_of("write"), action_of("reverse")};
   clean(request);
   const auto ended = shop.run().ended;
-  EXPECT_EQ(ended.at("write"), Ended::hit);
-  EXPECT_EQ(ended.at("reverse"), Ended::hit);
-  EXPECT_EQ(ended.at("upper"), Ended::ran);
+  EXPECT_EQ(ended.at("write"), Ending::hit);
+  EXPECT_EQ(ended.at("reverse"), Ending::hit);
+  EXPECT_EQ(ended.at("upper"), Ending::ran);
   EXPECT_GE(count("chunks"), 3u) << "its parts as well";
 }
 
@@ -192,7 +192,7 @@ TEST_F(GcTest, TheLeastRecentlyUsedGoUntilTheStoreFits) {
   request.max_bytes = Room(take_inventory(store, 1)).bytes() - 1;
   const auto gone = clean(request);
   EXPECT_EQ(count("actions"), 2u);
-  EXPECT_EQ(shop.run().ended.at("write"), Ended::hit);
+  EXPECT_EQ(shop.run().ended.at("write"), Ending::hit);
   EXPECT_GT(gone.freed(), 0u);
   EXPECT_EQ(Room(take_inventory(store, 1)).bytes() > 0, true);
 }
@@ -266,7 +266,7 @@ class UnclosedBody final : public StageBody {
 
 TEST_F(GcTest, UnfinishedWorkAndItsPartsStayUntilTheyAreOld) {
   shop.kinds.at(2).body = [this] { return std::make_unique<UnclosedBody>(shop.calls); };
-  EXPECT_EQ(shop.run().ended.at("reverse"), Ended::failed);
+  EXPECT_EQ(shop.run().ended.at("reverse"), Ending::failed);
   const size_t parts = count("chunks");
   ASSERT_GE(parts, 2u);
   age(std::chrono::hours(48));
@@ -301,7 +301,7 @@ TEST_F(GcTest, WhatIsUsedWhileTheCleanUpThinksStays) {
   collect(store, decided);
   EXPECT_EQ(count("actions"), 3u);
   EXPECT_TRUE(is_consistent());
-  EXPECT_THAT(shop.run().ended, Each(testing::Pair(testing::_, Ended::hit)));
+  EXPECT_THAT(shop.run().ended, Each(testing::Pair(testing::_, Ending::hit)));
 }
 
 TEST_F(GcTest, AnObjectThatANewKeyNamesSinceStays) {
@@ -316,7 +316,7 @@ TEST_F(GcTest, AnObjectThatANewKeyNamesSinceStays) {
   age(std::chrono::hours(24 * 40));
   const auto decided = plan();
   EXPECT_THAT(kinds_of(decided), Contains("object"));
-  store.publish(*manifest, std::nullopt, false);
+  store.publish({*manifest, std::nullopt, false});
   collect(store, decided);
   EXPECT_TRUE(store.find_action(publication->action));
 }

@@ -24,7 +24,9 @@ Publication publish(Store& store, const std::string& content, Committed* outcome
   write_file(staging / "out" / "file.txt", content);
   write_file(staging / "note" / "note.txt", note);
   const Manifest draft{"stage", fields, {{"out", {}, false}, {"note", {}, true}}};
-  return *store.commit(staging, draft, key("recipe"), replace, outcome);
+  const PublishResult result = store.commit(staging, {draft, key("recipe"), replace});
+  if (outcome != nullptr) *outcome = result.committed;
+  return *result.publication;
 }
 
 TEST(Store, APublishedOutputIsFoundByBothKeysWithItsBytes) {
@@ -175,6 +177,45 @@ TEST(Store, AttemptsOfRunsAtOnceDoNotReplaceEachOther) {
   ASSERT_EQ(store.attempts(action).size(), 2u);
   EXPECT_EQ(store.attempts(action).front().message, "first");
   EXPECT_EQ(store.attempts(action).back().number, 2);
+}
+
+// ---- what a check refuses ----
+
+TEST(StoreChecks, WhatIsCommittedHasAFolderForEveryPort) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto staging = store.make_staging(action, {"out"});
+  EXPECT_THROW(store.commit(staging, {{"stage", fields, {{"undeclared", {}, false}}}, std::nullopt, false}), Error);
+}
+
+TEST(StoreChecks, WhatIsCommittedLiesInTheStoresOwnStaging) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  write_file(folder.path() / "elsewhere/out/file.txt", "content");
+  EXPECT_THROW(
+      store.commit(folder.path() / "elsewhere", {{"stage", fields, {{"out", {}, false}}}, std::nullopt, false}), Error);
+}
+
+TEST(StoreChecks, AKeyNamesOnlyObjectsThatAreThere) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  EXPECT_THROW(store.publish({{"stage", fields, {{"out", key("nothing"), false}}}, std::nullopt, false}), Error);
+  EXPECT_FALSE(store.find_action(action));
+}
+
+TEST(StoreChecks, AStoreForReadingIsNotWritten) {
+  TemporaryFolder folder;
+  Store(folder.path() / "store", Store::Mode::read_write);
+  Store store(folder.path() / "store", Store::Mode::read_only);
+  EXPECT_THROW(store.make_staging(action, {"out"}), Error);
+  EXPECT_THROW(store.progress(action), Error);
+}
+
+TEST(StoreChecks, APortIsAPlainName) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  EXPECT_THROW(store.make_staging(action, {"../out"}), Error);
+  EXPECT_THROW(store.make_staging(action, {".hidden"}), Error);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ TEST_F(TransferTest, WhatArrivesIsFoundAndNothingIsMadeAgain) {
   EXPECT_EQ(sent.objects, 4u);
   EXPECT_GT(sent.bytes, 0u);
   const auto outcome = there.run();
-  EXPECT_THAT(outcome.ended, testing::Each(testing::Pair(testing::_, Ended::hit)));
+  EXPECT_THAT(outcome.ended, testing::Each(testing::Pair(testing::_, Ending::hit)));
   EXPECT_EQ(outcome.digests, digests);
   EXPECT_THAT(there.calls.count, IsEmpty());
   EXPECT_THAT(verify_store(to, false, 2).bad, IsEmpty());
@@ -61,7 +61,7 @@ TEST_F(TransferTest, ADamagedOutputIsNamedAndStaysBehindAndTheOthersGo) {
   EXPECT_EQ(sent.publications, 2u);
   EXPECT_THAT(sent.refused, ElementsAre(HasSubstr("upper (text) is damaged")));
   EXPECT_TRUE(fs::is_empty(to.root() / "staging"));
-  EXPECT_EQ(there.run().ended.at("upper"), Ended::ran);
+  EXPECT_EQ(there.run().ended.at("upper"), Ending::ran);
 }
 
 TEST_F(TransferTest, AnOutputThatIsGoneIsNamed) {

@@ -69,8 +69,8 @@ TEST_F(VerifyTest, ARepairedStoreIsCleanAndTheNextRunMakesAgainWhatWasBad) {
   EXPECT_THAT(verify(true).bad, SizeIs(4));
   EXPECT_THAT(verify().bad, IsEmpty());
   const auto outcome = shop.run();
-  EXPECT_EQ(outcome.ended.at("write"), Ended::hit);
-  EXPECT_EQ(outcome.ended.at("upper"), Ended::ran);
+  EXPECT_EQ(outcome.ended.at("write"), Ending::hit);
+  EXPECT_EQ(outcome.ended.at("upper"), Ending::ran);
   EXPECT_EQ(outcome.reasons.at("upper"), "its stored output is gone");
   EXPECT_EQ(outcome.digests.at("upper.text"), digests.at("upper.text"));
   EXPECT_THAT(verify().bad, IsEmpty());
