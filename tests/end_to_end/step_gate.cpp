@@ -3,10 +3,9 @@
 //
 //   GATE_STEP=n             a rank that has begun step n makes the file `at-gate-<rank>` in its working directory and
 //                           stays in the step until the file `gate-open` is there
-//   GATE_TIME=k             when it begins that step for the k-th time (a sweep trains often in one process); else: the
-//   first GATE_OPENS_ON_SIGNAL=1  a rank opens the gate itself, once the program's handler for SIGUSR1, SIGTERM or
-//   SIGINT has
-//                           run. mpirun then sends its SIGKILL, a second after SIGTERM, only to ranks that have ended
+//   GATE_TIME=k             only when it begins that step for the k-th time (a sweep trains often in one process)
+//   GATE_OPENS_ON_SIGNAL=1  a rank opens the gate itself, once the program's handler for SIGUSR1, SIGTERM or SIGINT has
+//                           run; mpirun then sends its SIGKILL, a second after SIGTERM, only to ranks that have ended
 //   TIME_ENDS_AFTER_STEPS=n no time is left (of --time-budget) once a process has begun so many steps
 #include <dlfcn.h>
 #include <fcntl.h>
