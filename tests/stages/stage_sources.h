@@ -58,8 +58,8 @@ inline std::string declaration_of(const std::string& kind, const std::filesystem
   return std::filesystem::exists(root / in_room) ? in_room : "stages/" + kind + ".cpp";
 }
 
-// The kind's declaration, its body in compute/, and what these include below stages/: headers
-// with the source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
+// The kind's declaration, its body in compute/, and what these include below stages/: headers with the source of their
+// name, and all of cuda/ with cuda_library.h; relative to `root`, the project's folder.
 inline std::set<std::string> sources_of(const std::string& kind, const std::filesystem::path& root) {
   static const std::regex include("#\\s*include\\s*\"(stages/[^\"]+)\"");
   std::set<std::string> found;
