@@ -1,4 +1,4 @@
-// What `penstock bench` asks for.
+// The parameters of `penstock bench`, from launch to its body in stages/compute.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,11 @@ struct BenchRequest {
   int64_t size = 128;  // pixels, width and height
   int64_t global_batch = 16;
   int64_t micro_batch = 4;
-  int64_t steps = 20;        // measured, after some that are not
-  std::string compare = {};  // train: "", reducer, world, overlap, graph: two ways, step by step in turn
-  std::string device = "auto", precision = "fp32";  // as train's; comparisons but that of graph are of the CPU's step
+  int64_t steps = 20;  // that are measured, after a warm-up
+  // For "train": "", reducer, world, overlap or graph: two variants, alternating step by step.
+  std::string compare = {};
+  // As train's parameters; every comparison but "graph" runs the CPU's step.
+  std::string device = "auto", precision = "fp32";
 };
 
 }  // namespace penstock::stages

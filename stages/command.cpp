@@ -1,4 +1,4 @@
-// command: a program of the user's as a cached stage, with declared inputs, outputs and environment, and no shell.
+// command: runs the user's own program as a cached stage, with declared inputs, outputs and environment, and no shell.
 //
 //   [stage.clean]
 //   uses    = "command"
@@ -37,7 +37,7 @@ namespace fs = std::filesystem;
 
 constexpr auto shortest_pause = std::chrono::milliseconds(1),
                longest_pause = std::chrono::milliseconds(50);  // between looks at the program
-constexpr auto time_to_end = std::chrono::seconds(5);          // for a program that was asked to; mpirun may leave less
+constexpr auto time_to_end = std::chrono::seconds(5);  // for a program to end after SIGTERM; mpirun may leave less
 
 struct CommandParameters {
   std::vector<std::string> command;
@@ -48,7 +48,7 @@ struct CommandParameters {
     visit("command", command, {.help = "program and arguments; {port} becomes the path of that input or output"});
     visit("outputs", outputs, {.help = "names of the folders that the program fills"});
     visit("env", env,
-          {.help = "environment variables that it sees and that its output depends on, beside PATH and HOME"});
+          {.help = "environment variables that the program sees beside PATH and HOME; their values enter the key"});
   }
 };
 
@@ -138,8 +138,8 @@ std::string last_lines(const fs::path& log, size_t count) {
   _exit(127);
 }
 
-// Returns the status of waitpid; nullopt when the run is interrupted: the program and what it started were asked to
-// end, and killed if they did not.
+// Returns the status of waitpid; nullopt when the run is interrupted: then the program and what it started got SIGTERM,
+// and SIGKILL when they did not end in time.
 std::optional<int> run_to_end(const fs::path& program, std::vector<std::string>& arguments,
                               std::vector<std::string>& environment, const fs::path& folder, const fs::path& log,
                               const std::atomic<bool>& interrupted) {
@@ -190,16 +190,14 @@ void run_program(pipeline::StageContext& context) {
   std::vector<std::string> arguments;
   for (const std::string& argument : parameters.command) {
     if (!arguments.empty() && argument.find('{') == std::string::npos && fs::is_regular_file(argument)) {
-      throw Error(
-          ExitCode::config,
-          fmt::format(
-              "the argument '{}' names a file that is no port: make it an input, so that a change of it is seen",
-              argument));
+      throw Error(ExitCode::config, fmt::format("the argument '{}' names a file that is not an input: make it an "
+                                                "input, so that a change of it runs the stage again",
+                                                argument));
     }
     arguments.push_back(filled(argument, path_of));
   }
   const fs::path program = find_program(arguments.front());
-  if (program.empty()) throw Error(ExitCode::data, fmt::format("the program '{}' is not found", arguments.front()));
+  if (program.empty()) throw Error(ExitCode::data, fmt::format("the program '{}' was not found", arguments.front()));
   auto environment = environment_for(parameters.env);
 
   // Of this process alone: with --no-lease another may be running the same command.
@@ -213,11 +211,11 @@ void run_program(pipeline::StageContext& context) {
   const std::string end = last_lines(log, 20);
   fs::remove(log);
   if (!ended)
-    throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was ended, and will run again", program.string()));
+    throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was stopped and will run again", program.string()));
   const int status = *ended;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status))
-                                            : fmt::format("was ended by signal {}", WTERMSIG(status));
+                                            : fmt::format("was killed by signal {}", WTERMSIG(status));
   throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
 }
 

@@ -11,7 +11,7 @@ namespace penstock::stages {
 namespace {
 
 // LibTorch looks for CUDA once, at its first convolution or backward, and a process in which it found none stays
-// without. What hinders it is told when a training asks for a GPU.
+// without. Why CUDA cannot be opened is reported when a training requests a GPU.
 void open_cuda_first() {
   if (!gpus_are_likely()) return;
   try {

@@ -1,5 +1,6 @@
-// The door to libpenstock_compute.so, which holds what needs LibTorch, HDF5 or OpenCV. It is opened when the first of
-// its bodies must run, never before: a plan of cached stages costs none of its 0.3 s.
+// Opens libpenstock_compute.so, which holds everything that needs LibTorch, HDF5 or OpenCV. It is opened when the first
+// of its bodies must run, never before: a plan of cached stages does not pay the 0.3 s that opening takes. Any thread
+// may call; the library stays open.
 #pragma once
 
 #include <filesystem>

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "distributed/check.h"
 #include "distributed/collectives.h"
 #include "distributed/opened_library.h"
 
@@ -27,7 +28,7 @@ std::string missing_here() {
     return "no NVIDIA driver is loaded on this machine (neither /dev/nvidiactl nor /proc/driver/nvidia is there)";
   try {
     if (cuda_library().devices() > 0) return "";
-    return "the driver shows no GPU to this process (CUDA_VISIBLE_DEVICES?); penstock doctor --gpu looks closer";
+    return "the driver shows no GPU to this process (CUDA_VISIBLE_DEVICES?); `penstock doctor --gpu` examines it";
   } catch (const Error& error) {
     return error.what();
   }
@@ -56,6 +57,8 @@ std::vector<std::string> missing_gpus(distributed::Communicator& ranks) {
 }
 
 bool choose_cuda(const std::string& wish, distributed::Communicator& ranks) {
+  PENSTOCK_CHECK(wish == "auto" || wish == "cpu" || wish == "cuda",
+                 fmt::format("a training's device is auto, cpu or cuda, not '{}'", wish));
   if (wish == "cpu") return false;
   const auto missing = missing_gpus(ranks);
   int without = 0, first = -1;

@@ -1,5 +1,6 @@
-// The door to libpenstock_cuda.so, which holds what needs CUDA: NCCL, kernels, the device of a training step. It is
-// opened when training is to run on a GPU, or `penstock doctor --gpu` asks; a build without a CUDA toolkit has none.
+// Opens libpenstock_cuda.so, which holds everything that needs CUDA: NCCL, kernels, the device of a training step. It
+// is opened for a training on a GPU and for `penstock doctor --gpu`; a build without a CUDA toolkit has no such
+// library. Functions marked "Collective" are called by every rank, in the same order.
 #pragma once
 
 #include <memory>
@@ -19,7 +20,7 @@ struct CudaLibrary {
   // Collective. This rank's GPU, chosen by its place among the ranks of its machine. Throws Error(environment) on every
   // rank.
   std::unique_ptr<StepDevice> (*open_device)(distributed::Communicator& ranks);
-  // Collective. The checks of the device that need nothing of a training step.
+  // Collective. The checks of the device that do not need a training step.
   std::vector<Finding> (*examine)(distributed::Communicator& ranks);
 };
 
@@ -33,7 +34,7 @@ bool gpus_are_likely();
 std::vector<std::string> missing_gpus(distributed::Communicator& ranks);
 
 // Collective. Whether this training runs on GPUs: `wish` is train.device. For "auto" all ranks must have one. Throws
-// Error(environment) on every rank when "cuda" was asked for and a rank has none.
+// Error(environment) on every rank when "cuda" was requested and a rank has none. An unknown wish fails a check.
 bool choose_cuda(const std::string& wish, distributed::Communicator& ranks);
 
 }  // namespace penstock::stages

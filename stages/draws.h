@@ -11,6 +11,7 @@
 #include <numbers>
 #include <string_view>
 
+#include "distributed/check.h"
 #include "pipeline/digest.h"
 
 namespace penstock::stages {
@@ -37,6 +38,7 @@ class Draws {
   double between(uint64_t draw, double low, double high) const { return low + (high - low) * uniform(draw); }
   // In [0, count).
   uint64_t below(uint64_t draw, uint64_t count) const {
+    PENSTOCK_CHECK(count > 0, "a draw is from at least one value");
     return static_cast<uint64_t>((static_cast<unsigned __int128>(bits(draw)) * count) >> 64);
   }
   // Standard normal (Box and Muller 1958); takes draws 2 * draw and 2 * draw + 1 of a stream of its own.

@@ -9,14 +9,17 @@ namespace penstock::stages {
 
 void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("threshold", threshold,
-        {.help = "probability above which a pixel is foreground; \"validation\": the one of best Dice there",
+        {.help =
+             "probability above which a pixel is foreground; \"validation\": the one with the best Dice on validation",
          .minimum = 0,
          .maximum = 1,
          .choices = {"validation"}});
   visit("minimum_area", minimum_area, {.help = "smaller predicted objects are removed, native pixels", .minimum = 0});
   visit("shown", shown,
-        {.help = "samples of each subset that the report shows, and of best and worst", .minimum = 0, .maximum = 50});
-  visit("seed", seed, {.help = "of the draw of the shown samples", .minimum = 0});
+        {.help = "how many samples the report shows of each subset, of the best and of the worst",
+         .minimum = 0,
+         .maximum = 50});
+  visit("seed", seed, {.help = "seed of the draw of the shown samples", .minimum = 0});
 }
 
 pipeline::StageKind eval_kind() {

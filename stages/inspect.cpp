@@ -1,5 +1,6 @@
 // inspect: what is in the data. Counts, sizes, looks, histograms, one row of metadata per image, a gallery, and the
-// check that every sample fits its grid and every mask its image: a refusal in verdict.json stops what waits for it.
+// check that every sample fits its grid and every mask its image: a problem in verdict.json stops the stages that need
+// inspect.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,7 +28,7 @@ struct InspectParameters {
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("gallery", gallery, {.help = "image and mask pairs shown in the report", .minimum = 0, .maximum = 200});
-    visit("seed", seed, {.help = "of the draw of the gallery", .minimum = 0});
+    visit("seed", seed, {.help = "seed of the draw of the gallery", .minimum = 0});
   }
 };
 

@@ -1,5 +1,5 @@
-// The declarations of the stage kinds that Penstock brings, in the order of a pipeline. Each is defined in the file
-// of its name; declaring costs nothing heavy. A new kind: one file, one line here, one in stage_table.cpp, one test.
+// The built-in stage kinds, in the order of a pipeline. Each is defined in the file of its name; declaring a kind opens
+// no heavy library. A new kind: one file, one line here, one in stage_table.cpp, one test.
 #pragma once
 
 #include "pipeline/stage.h"

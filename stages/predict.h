@@ -1,4 +1,4 @@
-// What `penstock predict` asks for.
+// The parameters of `penstock predict`, from launch to its body in stages/compute.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@ namespace penstock::stages {
 struct PredictRequest {
   std::filesystem::path model;                // a model folder, or a runs/ folder with one inside
   std::vector<std::filesystem::path> inputs;  // images, folders, archives
-  std::filesystem::path output;               // made; an existing non-empty one is refused (73)
+  std::filesystem::path output;  // created; a folder that exists and is not empty is refused (exit code 73)
 };
 
 }  // namespace penstock::stages

@@ -22,7 +22,7 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind resize_kind() {
   pipeline::StageKind kind;
   kind.name = "resize";
-  kind.summary = "brings images and merged masks to the training grid, and keeps native label maps";
+  kind.summary = "resizes images and merged masks to the training grid, and keeps native label maps";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true}};
   kind.outputs = {

@@ -3,7 +3,7 @@
 
 namespace penstock::stages {
 
-// A bucket becomes a file or a few, which should not be small.
+// A bucket becomes one or a few files; with fewer samples these would be small.
 inline constexpr int samples_per_shard_bucket = 256;
 
 }  // namespace penstock::stages

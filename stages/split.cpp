@@ -1,5 +1,5 @@
-// split: which samples train, which choose, which judge. A sample's subset hangs on the seed and its own id, so adding
-// images moves none of the old ones.
+// split: divides the labelled samples into train, validation and test. A sample's subset depends on the seed and its
+// own id only, so adding images moves none of the old ones.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,9 +24,12 @@ struct SplitParameters {
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("validation", validation,
-          {.help = "share of the labelled samples that chooses (threshold, best epoch)", .minimum = 0, .maximum = 0.9});
-    visit("test", test, {.help = "share of the labelled samples that only judges", .minimum = 0, .maximum = 0.9});
-    visit("seed", seed, {.help = "of the draw", .minimum = 0});
+          {.help = "share of the labelled samples for validation, which chooses the threshold and the best epoch",
+           .minimum = 0,
+           .maximum = 0.9});
+    visit("test", test,
+          {.help = "share of the labelled samples for the test, which chooses nothing", .minimum = 0, .maximum = 0.9});
+    visit("seed", seed, {.help = "seed of the draw", .minimum = 0});
   }
 };
 
@@ -49,7 +52,7 @@ Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters&
       if (value >= interval.low && value < interval.high) subsets[interval.subset].push_back(id);
     }
   }
-  // An asked-for subset is never empty: the nearest sample of a subset that can spare one moves in.
+  // A subset with a share above 0 is never empty: the nearest sample of a subset of two or more moves in.
   for (const Interval& interval : intervals) {
     if (interval.high <= interval.low || !subsets[interval.subset].empty()) continue;
     const auto distance = [&](const std::string& id) {
@@ -70,7 +73,7 @@ Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters&
   return subsets;
 }
 
-// A list of the user's: lines "id,subset".
+// The user's own list: lines "id,subset".
 Subsets read_list(const std::filesystem::path& file, const std::vector<std::string>& ids) {
   const std::set<std::string> known(ids.begin(), ids.end());
   std::set<std::string> seen;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "stages/draws.h"
 #include "stages/images/png_codec.h"
@@ -26,7 +27,7 @@ struct SynthesizeParameters {
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("count", count, {.help = "number of images", .minimum = 1, .maximum = 100000});
-    visit("seed", seed, {.help = "of every random draw", .minimum = 0});
+    visit("seed", seed, {.help = "seed of every random draw", .minimum = 0});
     visit("unlabelled", unlabelled, {.help = "share of images without masks", .minimum = 0, .maximum = 0.9});
   }
 };
@@ -117,6 +118,7 @@ class Scene {
   }
 
   Image mask(int object) const {
+    PENSTOCK_CHECK(object >= 1 && object <= objects, fmt::format("an object is one of {}, is {}", objects, object));
     Image picture{width, height, 1, 8, std::vector<uint8_t>(labels.size())};
     for (size_t i = 0; i < labels.size(); ++i) picture.bytes[i] = labels[i] == object ? 255 : 0;
     return picture;
@@ -191,6 +193,7 @@ class ZipWriter {
 
   void add(const std::string& name, const std::string& bytes) {
     void* copy = malloc(bytes.size());
+    PENSTOCK_CHECK(copy != nullptr, fmt::format("malloc gives {} bytes for an entry of the archive", bytes.size()));
     std::copy(bytes.begin(), bytes.end(), static_cast<char*>(copy));
     zip_source_t* source = zip_source_buffer(zip_, copy, bytes.size(), 1);
     const zip_int64_t index = zip_file_add(zip_, name.c_str(), source, ZIP_FL_ENC_UTF_8);

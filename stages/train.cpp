@@ -11,11 +11,41 @@
 namespace penstock::stages {
 namespace {
 
-// The multiples of micro_batch next to what was asked for.
+// The multiples of micro_batch next to the requested size.
 std::string near_batches(int64_t global_batch, int64_t micro_batch) {
   const int64_t below = global_batch / micro_batch * micro_batch;
   return below == 0 ? fmt::format("{} and {}", micro_batch, 2 * micro_batch)
                     : fmt::format("{} and {}", below, below + micro_batch);
+}
+
+// Where a run that differs only in when it ends may be continued from.
+pipeline::Adoption adoptable(const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
+  pipeline::Adoption adoption;
+  const auto found =
+      adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+  if (found.empty()) return adoption;
+  const CheckpointManifest& furthest = found.front().manifest;
+  adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch,
+                              furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
+  return adoption;
+}
+
+// How the micro-shards of a step fall to the ranks: "4 micro-shards of 4 a step: 2+2".
+std::string layout_of(const pipeline::Values& values, int ranks) {
+  const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+  std::string shares;
+  int idle = 0;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const auto [first, last] = distributed::micro_shards_of(rank, ranks, static_cast<int>(parameters.micro_shards()));
+    idle += first == last;
+    if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
+  }
+  return fmt::format(
+      "{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares,
+      ranks > 8 ? "+..." : "",
+      idle == 0 ? ""
+                : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)",
+                              idle, idle == 1 ? "" : "s"));
 }
 
 }  // namespace
@@ -45,14 +75,15 @@ pipeline::StageKind train_kind() {
                           "resize", side});
     }
     if (parameters.norm == "sync" && parameters.reproducible == "world") {
-      problems.push_back({"reproducible",
-                          "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank "
-                          "count; \"run\" is what it can promise"});
+      problems.push_back(
+          {"reproducible",
+           "norm = \"sync\" works on each rank's whole share at once, so its last bits depend on the rank "
+           "count; \"run\" is what it can promise"});
     }
     if (parameters.norm == "sync" && (parameters.device == "cuda" || parameters.precision == "bf16")) {
       problems.push_back({"norm",
-                          "norm = \"sync\" is made for the CPU and float32; \"group\", or \"batch\" with a larger "
-                          "micro_batch, is near it"});
+                          "norm = \"sync\" runs on the CPU in float32 only; \"group\", or \"batch\" with a larger "
+                          "micro_batch, comes close to it"});
     }
     if (parameters.global_batch % parameters.micro_batch != 0) {
       problems.push_back(
@@ -68,33 +99,9 @@ pipeline::StageKind train_kind() {
     if (values.at("schedule") == "constant") ends.push_back("epochs");
     return ends;
   };
-  kind.adopt = [](const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
-    pipeline::Adoption adoption;
-    const auto found =
-        adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
-    if (found.empty()) return adoption;
-    const CheckpointManifest& furthest = found.front().manifest;
-    adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch,
-                                furthest.step_in_epoch > 0 ? fmt::format(" and {} steps", furthest.step_in_epoch) : "");
-    return adoption;
-  };
+  kind.adopt = adoptable;
   kind.rehearsal = {{"epochs", rehearsed_epochs}};
-  kind.layout = [](const pipeline::Values& values, int ranks) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
-    std::string shares;
-    int idle = 0;
-    for (int rank = 0; rank < ranks; ++rank) {
-      const auto [first, last] = distributed::micro_shards_of(rank, ranks, static_cast<int>(parameters.micro_shards()));
-      idle += first == last;
-      if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
-    }
-    return fmt::format(
-        "{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares,
-        ranks > 8 ? "+..." : "",
-        idle == 0 ? ""
-                  : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)",
-                                idle, idle == 1 ? "" : "s"));
-  };
+  kind.layout = layout_of;
   for (const std::string& figure : monitored_figures()) kind.scores.push_back({figure, larger_is_better(figure)});
   kind.body = [] { return compute_body("train"); };
   return kind;

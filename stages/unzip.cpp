@@ -36,8 +36,8 @@ struct UnzipParameters {
     visit("max_name_length", max_name_length,
           {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
     visit("limit", limit,
-          {.help = "take this many samples only, those of the smallest SHA-256 of their id, so that a larger limit "
-                   "adds some; 0: all",
+          {.help = "take only this many samples, those whose ids have the smallest SHA-256, so that a larger limit "
+                   "keeps them and adds more; 0: all",
            .minimum = 0,
            .as_before = 0});
   }

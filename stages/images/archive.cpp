@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 
@@ -68,6 +69,10 @@ Zip open_zip(const ZipBytes& bytes, const std::string& name) {
   return Zip(zip);
 }
 
+void check_entry(size_t entry, size_t count) {
+  PENSTOCK_CHECK(entry < count, fmt::format("an entry is one of its archive's {}, is {}", count, entry));
+}
+
 class ZipArchive final : public Archive {
  public:
   ZipArchive(ZipBytes bytes, std::string name, const ArchiveLimits& limits)
@@ -97,6 +102,7 @@ class ZipArchive final : public Archive {
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
 
   std::vector<uint8_t> read(size_t entry) const override {
+    check_entry(entry, entries_.size());
     const Lease lease(*this);
     const ZipFile file(zip_fopen_index(lease.zip.get(), indices_[entry], 0));
     if (!file) refuse(entries_[entry].shown, std::string("cannot be unpacked: ") + zip_strerror(lease.zip.get()));
@@ -112,6 +118,7 @@ class ZipArchive final : public Archive {
   }
 
   Digest digest(size_t entry) const override {
+    check_entry(entry, entries_.size());
     const Lease lease(*this);
     zip_stat_t about;
     zip_stat_index(lease.zip.get(), indices_[entry], 0, &about);
@@ -189,10 +196,14 @@ class FolderArchive final : public Archive {
   }
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
   std::vector<uint8_t> read(size_t entry) const override {
+    check_entry(entry, entries_.size());
     const std::string content = pipeline::read_file(folder_ / entries_[entry].name);
     return {content.begin(), content.end()};
   }
-  Digest digest(size_t entry) const override { return pipeline::digest_of_file(folder_ / entries_[entry].name); }
+  Digest digest(size_t entry) const override {
+    check_entry(entry, entries_.size());
+    return pipeline::digest_of_file(folder_ / entries_[entry].name);
+  }
 
  private:
   fs::path folder_;

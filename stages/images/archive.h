@@ -1,4 +1,5 @@
 // Where files come from: a zip archive, an archive inside an archive, or an unpacked folder, all read the same way.
+// unzip and predict open them; entries are checked when the archive is opened, their bytes when they are read.
 #pragma once
 
 #include <cstdint>

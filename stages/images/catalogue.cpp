@@ -76,7 +76,7 @@ class Sorter {
     const std::string kind = file_name(folder);
     const bool image = looks_like_image_name(name);
     if (kind == "masks") {
-      if (!image) throw Error(ExitCode::data, at(file).shown + ": a file among the masks that is no image");
+      if (!image) throw Error(ExitCode::data, at(file).shown + ": is among the masks, but not an image");
       places_[{file.archive, folder_of(folder)}].masks.push_back(file);
     } else if (!image) {
       ignore(file, name.ends_with(".zip") ? "opened as an archive" : "not an image");
@@ -107,7 +107,8 @@ class Sorter {
       add({id, image, own.empty() ? std::vector<FileReference>() : own.mapped()});
     }
     if (!masks.empty())
-      throw Error(ExitCode::data, at(masks.begin()->second.front()).shown + ": a mask without an image");
+      throw Error(ExitCode::data,
+                  at(masks.begin()->second.front()).shown + ": is a mask without an image of the same name");
   }
 
   void add(CataloguedSample sample) {

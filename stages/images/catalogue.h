@@ -1,4 +1,4 @@
-// Which files of an archive make up which sample.
+// Which files of an archive make up which sample. Pure: it looks at names only.
 //
 // Known layouts, below any wrapping folders:
 //   <id>/images/<file>, <id>/masks/<any>          the Data Science Bowl's: one image a folder, one mask file a nucleus
@@ -31,8 +31,8 @@ struct Catalogue {
   std::vector<std::pair<std::string, std::string>> ignored;  // (entry, reason)
 };
 
-// Throws Error(data): two samples of one id (both named), a mask without an image, a file among the masks that is no
-// image, no image at all.
+// Throws Error(data): two samples of one id (both named), a mask without an image, a file among the masks that is not
+// an image, no image at all.
 Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives);
 
 // The last part of a '/'-separated name.

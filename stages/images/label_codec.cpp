@@ -7,6 +7,7 @@
 #include <bit>
 #include <memory>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 
 namespace penstock::stages {
@@ -16,6 +17,9 @@ static_assert(std::endian::native == std::endian::little, "label maps are stored
 int LabelMap::objects() const { return labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()); }
 
 std::vector<uint8_t> encode_labels(const LabelMap& map) {
+  PENSTOCK_CHECK(map.height > 0 && map.width > 0 && map.labels.size() == static_cast<size_t>(map.height) * map.width,
+                 fmt::format("a label map has one value for each pixel: {} x {} pixels, {} values", map.width,
+                             map.height, map.labels.size()));
   const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> state(
       libdeflate_alloc_compressor(3), libdeflate_free_compressor);
   const size_t size = map.labels.size() * sizeof(uint16_t);
@@ -25,6 +29,8 @@ std::vector<uint8_t> encode_labels(const LabelMap& map) {
 }
 
 LabelMap decode_labels(std::span<const uint8_t> bytes, int height, int width, std::string_view what) {
+  PENSTOCK_CHECK(height > 0 && width > 0,
+                 fmt::format("the size of {}'s label map is positive, is {} x {}", what, width, height));
   const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> state(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   LabelMap map{height, width, std::vector<uint16_t>(static_cast<size_t>(height) * width)};

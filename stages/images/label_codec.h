@@ -1,4 +1,5 @@
-// Native label maps as they are stored: a zlib stream of u16 little endian, [height, width] from the top.
+// Native label maps as they are stored: a zlib stream of u16 little endian, [height, width] from the top. Any thread
+// may call.
 #pragma once
 
 #include <cstdint>

@@ -72,18 +72,27 @@ void PackWriter::add(const std::string& name, Element element, const std::vector
 void PackWriter::add_view(const std::string& name, Element element, const std::vector<int64_t>& shape,
                           std::span<const uint8_t> bytes) {
   size_t expected = bytes_of(element);
-  for (const int64_t side : shape) expected *= static_cast<size_t>(side);
-  PENSTOCK_CHECK(expected == bytes.size(), "an array's bytes fill its shape");
+  for (const int64_t side : shape) {
+    PENSTOCK_CHECK(side >= 0, fmt::format("a side of array '{}' is not negative, is {}", name, side));
+    expected *= static_cast<size_t>(side);
+  }
+  PENSTOCK_CHECK(expected == bytes.size(), fmt::format("an array's bytes fill its shape: '{}' takes {} bytes, got {}",
+                                                       name, expected, bytes.size()));
+  PENSTOCK_CHECK(!state_->samples.count(name.substr(0, name.find('/'))),
+                 fmt::format("a sample's arrays are added before it is closed; its digest would lack '{}'", name));
   const bool fresh = state_->arrays.emplace(name, Stored{element, shape, bytes}).second;
-  PENSTOCK_CHECK(fresh, "an array is added to a pack once");
+  PENSTOCK_CHECK(fresh, fmt::format("an array is added to a pack once; '{}' is there already", name));
 }
 
 void PackWriter::close_sample(const std::string& id, Value fields) {
   pipeline::Hasher hasher;
   hasher.field(fields.dump());
   const std::string prefix = id + "/";
-  for (auto array = state_->arrays.lower_bound(prefix);
-       array != state_->arrays.end() && array->first.starts_with(prefix); ++array) {
+  auto array = state_->arrays.lower_bound(prefix);
+  PENSTOCK_CHECK(array != state_->arrays.end() && array->first.starts_with(prefix),
+                 fmt::format("a sample that is closed has arrays; none begins with '{}'", prefix));
+  PENSTOCK_CHECK(!state_->samples.count(id), fmt::format("a sample is closed once; '{}' is closed already", id));
+  for (; array != state_->arrays.end() && array->first.starts_with(prefix); ++array) {
     hasher.field(array->first).field(static_cast<int>(array->second.element));
     for (const int64_t side : array->second.shape) hasher.field(side);
     hasher.field(array->second.text());

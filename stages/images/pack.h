@@ -1,7 +1,8 @@
 // Packs: many small arrays in one file, a safetensors container that any safetensors reader opens.
 //
-// FORMATS.md says which arrays each port holds. Bytes depend only on what was added: tensors are laid out in the order
-// of their names, the header is padded to 8 bytes.
+// FORMATS.md says which arrays each port holds, sample_pack.h their names. Bytes depend only on what was added: tensors
+// are laid out by size of element, largest first, then by name; the header is padded to 8 bytes. A writer belongs to
+// one thread; an open pack may be read by any.
 #pragma once
 
 #include <cstdint>
@@ -28,17 +29,18 @@ struct PackedArray {
   std::span<const uint8_t> bytes;
 };
 
-// Collects arrays and writes them at once, atomically.
+// Collects arrays and writes them at once, atomically. A call out of order (an array of a closed sample, an array or a
+// sample twice, bytes that do not fill the shape) fails a check.
 class PackWriter {
  public:
   explicit PackWriter(std::string kind);
   ~PackWriter();
-  // `name` is "<id>/<what>" for arrays of a sample. Adding a name twice is a programmer's mistake.
+  // `name` is "<id>/<what>" for arrays of a sample.
   void add(const std::string& name, Element element, const std::vector<int64_t>& shape, std::span<const uint8_t> bytes);
   // As add(), but the bytes stay the caller's, where and as they are until the pack is written.
   void add_view(const std::string& name, Element element, const std::vector<int64_t>& shape,
                 std::span<const uint8_t> bytes);
-  // Closes a sample: its record gets `id` and `digest`, over its arrays so named and over `fields`.
+  // Closes a sample, after its last array: its record gets `id` and `digest`, over its arrays and over `fields`.
   void close_sample(const std::string& id, pipeline::Value fields);
   // More keys beside "schema", "kind", "samples" in the pack's JSON (a model's or checkpoint's own header).
   void set(const std::string& key, pipeline::Value value);
@@ -53,7 +55,8 @@ class PackWriter {
 };
 
 // A pack mapped into memory. Any thread may read. Throws Error(data) naming file and fault when the container is
-// damaged (lengths, offsets, overlaps, header JSON); contents are covered by the digests of whoever published the file.
+// damaged (lengths, offsets, overlaps, header JSON); contents are covered by the digests of the stage that published
+// the file.
 class Pack {
  public:
   explicit Pack(const std::filesystem::path& path);

@@ -1,5 +1,7 @@
 #include "stages/images/packed_samples.h"
 
+#include <fmt/format.h>
+
 #include "distributed/check.h"
 #include "stages/images/json_file.h"
 
@@ -10,14 +12,17 @@ using pipeline::Value;
 PackedSamples::PackedSamples(std::filesystem::path folder, const std::string& index)
     : folder_(std::move(folder)), index_(read_json(folder_ / index)) {
   for (const Value& record : index_.at("samples")) {
-    by_id_.emplace(record.at("id"), records_.size());
+    const bool fresh = by_id_.emplace(record.at("id"), records_.size()).second;
+    PENSTOCK_CHECK(fresh, fmt::format("{} lists a sample once; '{}' is there twice", (folder_ / index).string(),
+                                      record.at("id").get<std::string>()));
     records_.push_back(record);
   }
 }
 
 const Value& PackedSamples::record(const std::string& id) const {
   const auto found = by_id_.find(id);
-  PENSTOCK_CHECK(found != by_id_.end(), "an id comes from the same index");
+  PENSTOCK_CHECK(found != by_id_.end(),
+                 fmt::format("an id comes from the same index; {} has no '{}'", folder_.string(), id));
   return records_[found->second];
 }
 

@@ -1,4 +1,5 @@
-// The samples of a port that holds packs and an index (unzip.images, resize.samples), by id.
+// The samples of a port that holds packs and an index (unzip.images, resize.samples), by id: how a
+// stage body reads what unzip or resize published.
 #pragma once
 
 #include <filesystem>

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "distributed/check.h"
 #include "stages/images/png_codec.h"
 
 namespace penstock::stages {
@@ -85,6 +86,8 @@ std::string table(const std::vector<std::string>& head, const std::vector<std::v
   for (const std::string& cell : head) out += "<th>" + cell + "</th>";
   out += "</tr></thead><tbody>";
   for (const auto& row : rows) {
+    PENSTOCK_CHECK(row.size() == head.size(),
+                   fmt::format("a row has a cell for each of {} columns, has {}", head.size(), row.size()));
     out += "<tr>";
     for (const std::string& cell : row) out += "<td>" + cell + "</td>";
     out += "</tr>";

@@ -1,4 +1,5 @@
-// Small pieces of HTML.
+// Small pieces of HTML, for sections and pages. Pure functions; what returns HTML escapes its text itself, unless it
+// says that its arguments are HTML already.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The frame of every HTML file that Penstock writes: one file, one style, no script, nothing fetched.
+// The frame of every HTML file that Penstock writes: one file, one style, no script, nothing fetched. Pure functions.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Charts as inline SVG: readable in print, without script.
+// Charts as inline SVG: readable in print, without script. Pure functions; titles and names are text.
 #pragma once
 
 #include <string>

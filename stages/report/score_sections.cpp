@@ -38,13 +38,13 @@ std::string pixel_scores(const Value& metrics) {
          "Micro: all pixels together; macro: the mean over images.</p>";
 }
 
-// "4-connected components", as the model's file has it.
-std::string object_rule(const Value& model) {
-  if (model.is_null()) return "connected components";
-  return fmt::format("{}-connected components", model.at("instances").at("connectivity").get<int>());
+// "4-connected components", as the scores were taken.
+std::string object_rule(const Value& metrics) {
+  if (!metrics.contains("instances")) return "connected components";
+  return fmt::format("{}-connected components", metrics.at("instances").at("connectivity").get<int>());
 }
 
-std::string object_scores(const Value& metrics, const Value& model) {
+std::string object_scores(const Value& metrics) {
   std::vector<std::vector<std::string>> rows;
   for (const char* subset : scored_subsets) {
     if (!metrics.contains(subset)) continue;
@@ -59,7 +59,7 @@ std::string object_scores(const Value& metrics, const Value& model) {
          fmt::format(
              "<p>mAP: mean over images and IoU thresholds 0.50 to 0.95 of TP / (TP + FP + FN), matched when IoU "
              "exceeds the threshold; objects are {}.</p>",
-             object_rule(model));
+             object_rule(metrics));
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ std::string threshold_section(const ReportSources& sources, const Value&) {
 std::string scores_section(const ReportSources& sources, const Value&) {
   const Value metrics = sources.json("metrics", "metrics.json");
   if (metrics.is_null()) return {};
-  return pixel_scores(metrics) + object_scores(metrics, sources.json("model", "model.json"));
+  return pixel_scores(metrics) + object_scores(metrics);
 }
 
 std::string runs_section(const ReportSources& sources, const Value&) {

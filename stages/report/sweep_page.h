@@ -1,4 +1,4 @@
-// sweep.html: a sweep on one page, to be mailed.
+// sweep.html: a sweep on one self-contained page. launch renders it; a pure function.
 #pragma once
 
 #include <string>
@@ -8,7 +8,8 @@
 
 namespace penstock::stages {
 
-// Rows are sorted by the first of shown_metrics() that there is. A run's id links to <id>/report.html beside the page.
+// Rows are sorted by the first of shown_metrics() that any run has. A run's id links to <id>/report.html beside the
+// page.
 std::string render_sweep(const std::string& pipeline, const std::vector<SweepRun>& runs, const std::string& seed_axis);
 
 }  // namespace penstock::stages

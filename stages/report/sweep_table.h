@@ -1,4 +1,5 @@
-// The runs of a sweep side by side: parameters, metrics, state; seeds as replicates.
+// The runs of a sweep side by side: parameters, metrics, state; seeds as replicates. For sweep.html and for launch's
+// tables; pure functions.
 #pragma once
 
 #include <map>
@@ -37,11 +38,11 @@ struct SweepRow {
 std::map<std::string, double> flat_metrics(const pipeline::Value& metrics);
 
 // The metric that a short name means: its words in the order of the path, the last one last ("test.dice" is
-// "test.grid.micro.dice"); of several the shortest path, then one of
-// shown_metrics(). Throws Error(usage) with the nearest names.
+// "test.grid.micro.dice"); of several the shortest path, then one of shown_metrics(). Throws Error(usage) with the
+// nearest names.
 std::string find_metric(const std::vector<SweepRun>& runs, const std::string& name);
 
-// One row a point, in the order of the runs. Without a seed axis one row a run.
+// One row for each point, in the order of the runs. Without a seed axis one row for each run.
 std::vector<SweepRow> rows_over_seeds(const std::vector<SweepRun>& runs, const std::string& seed_axis);
 
 // Larger means first; rows without the metric last.
@@ -51,7 +52,7 @@ std::string to_text(const Spread& spread);  // "0.9531 ± 0.0012", "0.9531", "-"
 // "done", or "2 done, 1 failed".
 std::string states_text(const SweepRow& row);
 
-// What a table shows where nobody asks for more: the metric's path, and what people call it.
+// What a table shows by default: the metric's path, and its usual name.
 struct ShownMetric {
   std::string path;
   std::string title;

@@ -100,7 +100,7 @@ std::string training_section(const ReportSources& sources, const Value&) {
   const std::string items = best_epoch_item(curves) + early_stopping_item(curves) + validation_item(curves) +
                             rate_item(sources.json("telemetry", "telemetry.json"));
   return fmt::format(
-      "<div class=\"charts\">{}</div><div class=\"box\"><h3>What the callbacks did</h3><ul>{}</ul>"
+      "<div class=\"charts\">{}</div><div class=\"box\"><h3>Best epoch and early stopping</h3><ul>{}</ul>"
       "<p>Train figures are {}.</p></div>",
       charts_of(curves), items, escaped(text_of(curves.at("train_figures"))));
 }

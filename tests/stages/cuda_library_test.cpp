@@ -13,9 +13,14 @@ using testing::HasSubstr;
 
 bool has_gpu() { return gpus_are_likely() && cuda_library().devices() > 0; }
 
-TEST(ChooseCuda, AskedForTheCpuLooksForNothing) {
+TEST(ChooseCuda, TheCpuIsChosenWithoutLookingForAGpu) {
   const auto ranks = distributed::local_world(1);
   EXPECT_FALSE(choose_cuda("cpu", *ranks[0]));
+}
+
+TEST(ChooseCuda, AnUnknownDeviceIsAProgrammersMistakeAndNotAuto) {
+  const auto ranks = distributed::local_world(1);
+  EXPECT_THROW(choose_cuda("gpu", *ranks[0]), Error);
 }
 
 TEST(ChooseCuda, WithoutAGpuAutoIsTheCpuOnEveryRank) {

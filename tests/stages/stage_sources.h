@@ -52,13 +52,18 @@ inline std::string without_comments_and_space(const std::string& text) {
   return out;
 }
 
-// <kind>.cpp in stages/ or in the room of its name, its body in compute/, and what these include below stages/: headers
-// with the source of their name, and all of cuda/ with the door to it; relative to `root`, the project's folder.
+// Where a kind is declared: <kind>.cpp in stages/, or in the room of its name.
+inline std::string declaration_of(const std::string& kind, const std::filesystem::path& root) {
+  const std::string in_room = "stages/" + kind + "/" + kind + ".cpp";
+  return std::filesystem::exists(root / in_room) ? in_room : "stages/" + kind + ".cpp";
+}
+
+// The kind's declaration, its body in compute/, and what these include below stages/: headers with the source of their
+// name, and all of cuda/ with cuda_library.h; relative to `root`, the project's folder.
 inline std::set<std::string> sources_of(const std::string& kind, const std::filesystem::path& root) {
   static const std::regex include("#\\s*include\\s*\"(stages/[^\"]+)\"");
   std::set<std::string> found;
-  std::vector<std::string> open = {"stages/" + kind + ".cpp", "stages/" + kind + "/" + kind + ".cpp",
-                                   "stages/compute/" + kind + "_body.cpp"};
+  std::vector<std::string> open = {declaration_of(kind, root), "stages/compute/" + kind + "_body.cpp"};
   while (!open.empty()) {
     const std::string name = open.back();
     open.pop_back();

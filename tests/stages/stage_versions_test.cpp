@@ -76,12 +76,12 @@ TEST(StageVersions, SourcesThatChangedComeWithANewVersionOrARecordedNoEffect) {
       ADD_FAILURE()
           << "the sources of " << kind.name
           << " changed, and its version did not. Can the bytes of its output differ from before? Then raise "
-          << "StageKind::version in stages/" << kind.name
-          << ".cpp, or old outputs are taken for new ones. Then, or when they cannot, run tests/record_stage_versions";
+          << "StageKind::version in " << declaration_of(kind.name, root)
+          << ", or old outputs are taken for new ones. Then, or when they cannot, run tests/record_stage_versions";
     }
   }
   for (const auto& [kind, row] : table)
-    ADD_FAILURE() << kind << " is recorded and no kind: run tests/record_stage_versions";
+    ADD_FAILURE() << kind << " is recorded, but is not a kind: run tests/record_stage_versions";
 }
 
 TEST(StageVersions, TheDigestCoversTheBodyAndWhatItIsMadeOf) {

@@ -76,6 +76,77 @@ TEST(ImageCodec, SaysWhatItReadInsteadOfAnImage) {
   }
 }
 
+// 2 x 2 grey pixels, uncompressed, little endian: header, pixels, one directory.
+std::vector<uint8_t> small_tiff() {
+  std::vector<uint8_t> file = {'I', 'I', 42, 0, 12, 0, 0, 0, 10, 20, 30, 40, 8, 0};
+  const auto entry = [&](uint16_t tag, uint16_t type, uint32_t value) {
+    for (const uint16_t word : {tag, type, uint16_t{1}, uint16_t{0}, static_cast<uint16_t>(value), uint16_t{0}}) {
+      file.push_back(static_cast<uint8_t>(word));
+      file.push_back(static_cast<uint8_t>(word >> 8));
+    }
+  };
+  constexpr uint16_t u16 = 3, u32 = 4;
+  entry(256, u16, 2);  // width
+  entry(257, u16, 2);  // height
+  entry(258, u16, 8);  // bits
+  entry(259, u16, 1);  // not compressed
+  entry(262, u16, 1);  // 0 is black
+  entry(273, u32, 8);  // where the pixels begin
+  entry(278, u16, 2);  // rows of the strip
+  entry(279, u32, 4);  // bytes of the strip
+  file.insert(file.end(), 4, 0);
+  return file;
+}
+
+TEST(ImageCodec, ATiffIsReadAsItIsAndACutOneIsRefused) {
+  const auto file = small_tiff();
+  const Image image = decode_image(file, "test");
+  EXPECT_EQ(image.bytes, (std::vector<uint8_t>{10, 20, 30, 40}));
+  EXPECT_EQ(image.channels, 1);
+  EXPECT_THROW(decode_image(std::span(file).first(40), "test"), Error);
+}
+
+// 8 x 8 grey pixels of value 128: every coefficient is zero.
+std::vector<uint8_t> small_jpeg() {
+  std::vector<uint8_t> file;
+  const auto segment = [&](uint8_t kind, std::vector<uint8_t> content, size_t size) {
+    content.resize(size);
+    for (const size_t byte : {size_t{0xff}, size_t{kind}, size_t{0}, size + 2})
+      file.push_back(static_cast<uint8_t>(byte));
+    file.insert(file.end(), content.begin(), content.end());
+  };
+  file = {0xff, 0xd8};
+  segment(0xdb, std::vector<uint8_t>(65, 1), 65);    // table 1 of quantisation
+  segment(0xc0, {8, 0, 8, 0, 8, 1, 1, 0x11, 1}, 9);  // the frame: 8 bits, 8 x 8, one component
+  segment(0xc4, {0, 1}, 18);                         // one DC code of one bit: a difference of 0
+  segment(0xc4, {0x10, 1}, 18);                      // one AC code of one bit: the block ends
+  segment(0xda, {1, 1, 0, 0, 63, 0}, 6);             // the scan
+  file.insert(file.end(), {0x3f, 0xff, 0xd9});       // both codes, padding; the end
+  return file;
+}
+
+TEST(ImageCodec, AJpegIsReadAndACutOneIsRefused) {
+  const auto file = small_jpeg();
+  const Image image = decode_image(file, "test");
+  EXPECT_EQ(image.bytes, std::vector<uint8_t>(64, 128));
+  EXPECT_EQ(image.channels, 1);
+  EXPECT_THROW(decode_image(std::span(file).first(file.size() - 3), "test"), Error);
+}
+
+TEST(ImageCodec, NamesOfImagesAreKnownByTheExtensionInAnyCase) {
+  for (const char* name : {"a.png", "a.JPG", "a.b.jpeg", "a.Tif", "a.tiff"}) EXPECT_TRUE(looks_like_image_name(name));
+  for (const char* name : {"png", "a.", "a.gif", "a.png.zip", ""}) EXPECT_FALSE(looks_like_image_name(name)) << name;
+}
+
+TEST(ImageCodec, AnImageWhoseBytesDoNotFillItsSizeIsAProgrammersMistake) {
+  const Image half = {4, 4, 3, 8, std::vector<uint8_t>(24)}, five = {1, 1, 5, 8, std::vector<uint8_t>(5)};
+  for (const Image& image : {half, five}) {
+    EXPECT_THROW(encode_png(image), Error);
+    EXPECT_THROW(to_8_bit(image), Error);
+    EXPECT_THROW(to_channels(image, 3), Error);
+  }
+}
+
 TEST(ImageCodec, SixteenBitsAreScaledByTheStatedRule) {
   Image image{3, 1, 1, 16, {}};
   const uint16_t values[] = {0, 257 * 100 + 128, 65535};

@@ -38,6 +38,19 @@ TEST(Pack, ASamplesDigestIsOfItsBytes) {
             Pack(folder.path() / "two").samples().at(0).at("digest"));
 }
 
+TEST(Pack, RefusesWhatWouldMakeASamplesDigestOrItsArraysWrong) {
+  PackWriter writer("samples");
+  const std::vector<uint8_t> bytes = {1, 2, 3, 4};
+  EXPECT_THROW(writer.close_sample("a", {}), Error) << "a sample without arrays";
+  EXPECT_THROW(writer.add("a/image", Element::u8, {2, 3}, bytes), Error) << "too few bytes";
+  EXPECT_THROW(writer.add("a/image", Element::u8, {-2, -2}, bytes), Error) << "negative sides";
+  writer.add("a/image", Element::u8, {2, 2}, bytes);
+  EXPECT_THROW(writer.add("a/image", Element::u8, {2, 2}, bytes), Error) << "twice";
+  writer.close_sample("a", {{"width", 2}});
+  EXPECT_THROW(writer.close_sample("a", {{"width", 2}}), Error) << "closed twice";
+  EXPECT_THROW(writer.add("a/mask", Element::u8, {2, 2}, bytes), Error) << "after the sample was closed";
+}
+
 // Cut anywhere, or any byte of the header changed: refused or still whole, never read out of bounds.
 TEST(Pack, ADamagedContainerIsRefusedOrStillWhole) {
   TemporaryFolder folder;

@@ -3,8 +3,10 @@
 
 #include <cmath>
 
+#include "distributed/error.h"
 #include "pipeline/files.h"
 #include "stages/report/html.h"
+#include "stages/report/network_drawing.h"
 #include "stages/report/report.h"
 #include "temporary_folder.h"
 
@@ -30,6 +32,18 @@ TEST(Html, NumbersAndTimesAreReadable) {
   EXPECT_EQ(duration(83.2), "1 min 23 s");
 }
 
+TEST(Html, ARowWithoutACellForEachColumnIsAProgrammersMistake) { EXPECT_THROW(table({"run", "Dice"}, {{"a"}}), Error); }
+
+// Of a run without stages.
+pipeline::Value no_stages() {
+  return {{"pipeline", "p"},
+          {"run", ""},
+          {"label", ""},
+          {"config", "c.toml"},
+          {"environment", pipeline::Value::object()},
+          {"stages", pipeline::Value::array()}};
+}
+
 TEST(Report, OfAFailedRunSaysWhichStageAndWhyAndEscapesIt) {
   const pipeline::Value lineage = {{"pipeline", "p"},
                                    {"run", ""},
@@ -53,7 +67,7 @@ TEST(Report, OfAFailedRunSaysWhichStageAndWhyAndEscapesIt) {
   EXPECT_THAT(html, testing::Not(HasSubstr("<b>.png")));
 }
 
-TEST(Report, DrawsATrainingWhoseLossWasNoNumberAfterAll) {
+TEST(Report, DrawsATrainingWhoseLossWasNaN) {
   const auto row = [](int epoch, pipeline::Value loss) {
     const pipeline::Value figures = {
         {"loss", loss}, {"accuracy", 0.9}, {"precision", 0.8}, {"recall", 0.7}, {"f1", 0.75}};
@@ -73,14 +87,48 @@ TEST(Report, DrawsATrainingWhoseLossWasNoNumberAfterAll) {
   pipeline::write_file(folder.path() / "curves.json", curves.dump());
   ReportSources sources;
   sources.add("curves", {folder.path(), ""});
-  const pipeline::Value lineage = {{"pipeline", "p"},
-                                   {"run", ""},
-                                   {"label", ""},
-                                   {"config", "c.toml"},
-                                   {"environment", pipeline::Value::object()},
-                                   {"stages", pipeline::Value::array()}};
-  EXPECT_THAT(render_report(sources, lineage.dump()),
-              HasSubstr("Validation loss over train loss: +0.0000 at the best epoch, – at the last."));
+  EXPECT_THAT(render_report(sources, no_stages().dump()),
+              HasSubstr("Validation loss minus train loss: +0.0000 at the best epoch, – at the last."));
+}
+
+TEST(Report, LinksToTheSectionsThatHaveContentAndToNoOthers) {
+  const std::string html = render_report({}, no_stages().dump());
+  EXPECT_THAT(html, testing::AllOf(HasSubstr("<a href=\"#pipeline\">"), HasSubstr("<section id=\"pipeline\">")));
+  EXPECT_THAT(html, testing::Not(testing::AnyOf(HasSubstr("#scores"), HasSubstr("<section id=\"scores\">"))));
+}
+
+pipeline::Value architecture(const std::string& side) {
+  const pipeline::Value layer = {{"name", "a"},           {"kind", "conv"}, {"level", 0},     {"side", side},
+                                 {"output", {8, 16, 16}}, {"flops", 1e6},   {"parameters", 9}};
+  return {{"layers", {layer}}, {"parameters", 9}, {"flops", 1e6}};
+}
+
+TEST(Report, DrawsANetworkAndRefusesASideThatItDoesNotKnow) {
+  EXPECT_THAT(network_drawing(architecture("encoder")), HasSubstr("8 × 16 × 16"));
+  EXPECT_THROW(network_drawing(architecture("sideways")), Error);
+}
+
+TEST(Report, SaysWhichConnectivityTheObjectsWereScoredWith) {
+  const TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "metrics.json",
+                       R"({"threshold": 0.5, "instances": {"connectivity": 8, "minimum_area": 0}})");
+  ReportSources sources;
+  sources.add("metrics", {folder.path(), ""});
+  EXPECT_THAT(render_report(sources, no_stages().dump()), HasSubstr("objects are 8-connected components"));
+}
+
+TEST(Report, ADamagedFileIsNamed) {
+  const TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "metrics.json", "{\"threshold\":");
+  ReportSources sources;
+  sources.add("metrics", {folder.path(), ""});
+  try {
+    render_report(sources, no_stages().dump());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(), HasSubstr("metrics.json: is not JSON"));
+  }
 }
 
 }  // namespace
