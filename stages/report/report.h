@@ -28,7 +28,7 @@ class ReportSources {
   std::map<std::string, std::vector<Source>> sources_;
 };
 
-// `lineage` as pipeline/run/runner.h describes it. Deterministic in its arguments.
+// `lineage` as pipeline/run/lineage.h describes it. Deterministic in its arguments.
 std::string render_report(const ReportSources& sources, const std::string& lineage);
 
 }  // namespace penstock::stages
