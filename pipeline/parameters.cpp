@@ -56,7 +56,7 @@ bool is_text_of_a_number(const Value& value) {
   return !text.empty() && *end == '\0';
 }
 
-// Quotes that are missing or too many are the commonest slip.
+// Missing or superfluous quotes are the most common mistake.
 std::string about_quotes(const Specification& specification, const Value& value) {
   const Type type = specification.type;
   if (type == Type::word && specification.about.choices.empty() && value.is_primitive() && !value.is_null())

@@ -12,7 +12,7 @@
 namespace penstock::pipeline {
 namespace {
 
-// A rehearsal's values stand over the matrix's.
+// A rehearsal's values override the matrix's.
 Point rehearsed(const Draft& draft, Point point) {
   std::erase_if(point.values, [&](const auto& axis) {
     const DraftStage* stage = draft.find(axis.first.substr(0, axis.first.find('.')));

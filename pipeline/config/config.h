@@ -1,4 +1,5 @@
-// From a TOML file to a graph: strict, with every error at once.
+// From a TOML file to a graph: strict, with every error at once. Called by the commands of launch/, on rank 0; one
+// thread.
 #pragma once
 
 #include <string>

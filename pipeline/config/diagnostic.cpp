@@ -51,7 +51,7 @@ std::string Diagnostics::shown(const Position& position) const {
   return fmt::format("{:5} | {}\n      | {}^{}\n", line, text, before, under);
 }
 
-std::string Diagnostics::told(const Diagnostic& problem) const {
+std::string Diagnostics::text_of(const Diagnostic& problem) const {
   std::string text = fmt::format("{}: error[{}]: {}\n{}", to_string(problem.position), problem.code, problem.sentence,
                                  shown(problem.position));
   for (const Note& note : problem.notes)
@@ -75,7 +75,7 @@ void Diagnostics::throw_if_any() const {
   std::set<std::string> seen;  // a stage in many runs has its fault once
   std::vector<Diagnostic> different;
   for (Diagnostic& problem : sorted) {
-    const std::string one = told(problem);
+    const std::string one = text_of(problem);
     if (!seen.insert(one).second) continue;
     text += one;
     different.push_back(std::move(problem));

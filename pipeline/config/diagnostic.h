@@ -1,4 +1,4 @@
-// Problems of a configuration, collected and told at once in the shape of a compiler's messages.
+// Problems of a configuration, collected and reported together in the shape of a compiler's messages. One thread.
 #pragma once
 
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace penstock::pipeline {
 
-// Another place that has a part in a problem.
+// Another place that is involved in a problem.
 struct Note {
   Position position;
   std::string text;
@@ -51,7 +51,7 @@ class Diagnostics {
   void throw_if_any() const;
 
  private:
-  std::string told(const Diagnostic& problem) const;
+  std::string text_of(const Diagnostic& problem) const;
   std::string shown(const Position& position) const;
   int place_of(const Position& position) const;
 

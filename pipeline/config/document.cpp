@@ -76,8 +76,8 @@ std::optional<Tree> parse_document(const std::string& text, const std::string& f
   try {
     return convert_table(toml::parse(text, file), file);
   } catch (const toml::parse_error& error) {
-    const SyntaxError told = retold(text, place(error.source(), file), error.description());
-    diagnostics.error("E101", told.position, told.sentence, told.notes);
+    const SyntaxError problem = explained(text, place(error.source(), file), error.description());
+    diagnostics.error("E101", problem.position, problem.sentence, problem.notes);
     return std::nullopt;
   }
 }

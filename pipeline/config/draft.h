@@ -35,7 +35,7 @@ struct DraftValue {
 };
 
 struct DraftStage {
-  StageDeclaration declaration;              // but for values and inputs, which are:
+  StageDeclaration declaration;              // without values and inputs, which are:
   std::map<std::string, DraftValue> values;  // every parameter of the kind, defaults included
   std::vector<DraftInput> inputs;
   std::optional<Position> inputs_position;  // of the word `inputs`
@@ -57,7 +57,7 @@ struct Draft {
   std::vector<std::pair<std::string, Position>> targets;
   std::vector<DraftStage> stages;  // in the order of the file
   std::set<std::string>
-      unread;  // stages of unknown kind, and the kinds that were probably meant: no more is said of them
+      unread;  // stages of unknown kind, and the kinds that were probably meant: nothing more is reported of them
   std::optional<Tree> matrix;
   Position matrix_position;
 

@@ -1,4 +1,5 @@
-// What one stage of a configuration says of others: inputs, needs, targets, and parameters that must fit together.
+// Checks of what refers to other stages: inputs, needs, targets, and parameters that must fit together. Called by
+// read_draft and load_config.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,7 @@ void check_parameters(const Draft& draft, const std::vector<std::pair<std::strin
                       Diagnostics& diagnostics);
 
 // What a kind's check found, as an error at the parameter at fault. `related` gives the place of the other parameter
-// and says in words what it is, where there is one.
+// and describes it, where there is one.
 void report_problem(const std::string& stage, const Problem& problem, const Position& place,
                     const std::optional<Note>& related, Diagnostics& diagnostics);
 

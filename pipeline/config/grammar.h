@@ -1,6 +1,6 @@
 // The keys of a configuration that belong to no stage kind: of the file, [pipeline], every stage, [matrix]. What reads
-// a file (table_reader.h), describes it to an editor (json_schema.h) and lists it (reference.h) goes by these tables,
-// so that the three cannot differ.
+// a file (table_reader.h), describes it to an editor (json_schema.h) and lists it (reference.h) uses these tables, so
+// that the three cannot differ.
 #pragma once
 
 #include <optional>

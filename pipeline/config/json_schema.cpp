@@ -199,7 +199,8 @@ Value definitions(const StageTable& kinds) {
   return all;
 }
 
-// A file that extends no other says its schema, and of a stage whose name is no kind what it uses; else its base may.
+// A file that extends no other must give its schema, and `uses` for a stage whose name is not a kind; else its base
+// may.
 Value alone(const StageTable& kinds) {
   Value named = Value::object();
   for (const StageKind& kind : kinds) named[kind.name] = true;

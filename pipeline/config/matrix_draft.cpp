@@ -322,7 +322,7 @@ class MatrixReader {
     matrix_.seeds = std::move(factor);
   }
 
-  // A flag is stronger than the file, but an axis would silently win over it. (A rehearsal's values win over the axis.)
+  // A flag overrides the file, but an axis would silently override the flag. (A rehearsal's values override the axis.)
   void refuse_overrides() {
     for (const auto& [key, place] : matrix_.axes) {
       const size_t dot = key.find('.');

@@ -53,7 +53,7 @@ std::string_view name_of(Scope scope) {
 }
 
 // ---- Markdown ----
-// As a table's cell: on one line, and what is not code says what it says.
+// As a table's cell: on one line, with Markdown's signs escaped outside code.
 std::string cell(const std::string& text) {
   std::string out;
   bool code = false;

@@ -71,10 +71,10 @@ std::optional<Opened> opened_in(const std::string& text) {
   return open.back();
 }
 
-class Retelling {
+class SyntaxErrorExplainer {
  public:
-  Retelling(const std::string& text, const Position& where, std::string_view complaint)
-      : complaint_(complaint), error_{where, "", {}} {
+  SyntaxErrorExplainer(const std::string& text, const Position& where, std::string_view message)
+      : message_(message), error_{where, "", {}} {
     std::istringstream all(text);
     for (std::string line; std::getline(all, line);) lines_.push_back(line);
     lines_.resize(std::max(lines_.size(), static_cast<size_t>(where.line)));
@@ -83,7 +83,7 @@ class Retelling {
     opened_ = opened_in(before);
   }
 
-  SyntaxError tell() {
+  SyntaxError explain() {
     if (has("cannot redefine existing")) {
       twice();
     } else if (has("could not determine value type")) {
@@ -117,11 +117,11 @@ class Retelling {
   }
 
  private:
-  bool has(std::string_view words) const { return complaint_.find(words) != std::string::npos; }
+  bool has(std::string_view words) const { return message_.find(words) != std::string::npos; }
   // The letter at which the parser stopped is none of ASCII.
   bool saw_accent() const {
-    const size_t saw = complaint_.rfind("saw '");
-    return saw != std::string::npos && saw + 5 < complaint_.size() && (complaint_[saw + 5] & 0x80) != 0;
+    const size_t saw = message_.rfind("saw '");
+    return saw != std::string::npos && saw + 5 < message_.size() && (message_[saw + 5] & 0x80) != 0;
   }
   const std::string& line() const { return lines_[error_.position.line - 1]; }
 
@@ -135,7 +135,7 @@ class Retelling {
         {"Error while parsing array: ", "in a list: "},
         {"Error while parsing ", "in a "},
         {"'\\n'", "the end of the line"}};
-    std::string text = complaint_;
+    std::string text = message_;
     for (const auto& [from, to] : words) {
       if (const size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
     }
@@ -225,7 +225,7 @@ class Retelling {
     error_.sentence = "this string has no closing quote on its line";
   }
 
-  std::string complaint_;
+  std::string message_;
   SyntaxError error_;
   std::vector<std::string> lines_;
   std::optional<Opened> opened_;  // in the lines above
@@ -233,8 +233,8 @@ class Retelling {
 
 }  // namespace
 
-SyntaxError retold(const std::string& text, const Position& where, std::string_view complaint) {
-  return Retelling(text, where, complaint).tell();
+SyntaxError explained(const std::string& text, const Position& where, std::string_view message) {
+  return SyntaxErrorExplainer(text, where, message).explain();
 }
 
 }  // namespace penstock::pipeline

@@ -1,4 +1,5 @@
-// A TOML parser's complaint, retold for the person who wrote the file: where the slip is, and what to write.
+// Explains a TOML parser's message to the person who wrote the file: where the mistake is, and what to write. Called by
+// parse_document.
 #pragma once
 
 #include <string>
@@ -15,8 +16,8 @@ struct SyntaxError {
   std::vector<Note> notes;
 };
 
-// `text` is well formed up to `where`, at which the parser stopped with `complaint`. The place that is told is where
+// `text` is well formed up to `where`, at which the parser stopped with `message`. The position returned is where
 // the person would look: the opening quote, the word without quotes, the key that is there a second time.
-SyntaxError retold(const std::string& text, const Position& where, std::string_view complaint);
+SyntaxError explained(const std::string& text, const Position& where, std::string_view message);
 
 }  // namespace penstock::pipeline

@@ -31,7 +31,7 @@ bool TableReader::requires_its_keys(const Position& place) const {
     all = false;
     const bool misspelt = std::any_of(tree_.members.begin(), tree_.members.end(),
                                       [&](const Member& one) { return nearest_name(one.key, names) == key.name; });
-    if (misspelt) continue;  // told as that
+    if (misspelt) continue;  // reported as misspelt
     diagnostics_.error("E104", place, fmt::format("{} lacks '{}': {}", keys_.where, key.name, key.about.help));
   }
   return all;

@@ -7,7 +7,7 @@
 
 namespace penstock::pipeline {
 
-// Every rank but rank 0 of `tools.ranks`: carries out rank 0's instructions until it says end. Returns the code that
+// Every rank but rank 0 of `tools.ranks`: carries out rank 0's instructions until EndFollowing. Returns the code that
 // rank 0 ended with; throws the error that rank 0 throws on every rank. Without a store the first instruction says
 // where it is.
 ExitCode follow(const RankTools& tools, const RunOptions& options, Store* store = nullptr);

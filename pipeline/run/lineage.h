@@ -1,4 +1,4 @@
-// What the report says of the pipeline: stages, their parameters, inputs, outputs and attempts. Rank 0; reads the
+// What the report shows of the pipeline: stages, their parameters, inputs, outputs and attempts. Rank 0; reads the
 // attempts of each published stage from the store.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How one stage instance ended: what its group reports to rank 0, and what rank 0 hands to whoever writes the run's
+// How one stage instance ended: what its group reports to rank 0, and what rank 0 hands to the writer of the run's
 // folder. A value; travels between ranks as JSON.
 #pragma once
 

@@ -37,7 +37,7 @@ Outcome work_on(const Task& task, SharedWork& work, int pass, Store& store) {
     store.publish_chunk(staging, task.key);
     return {};
   } catch (...) {
-    const Outcome failure = distributed::current_failure();
+    Outcome failure = distributed::current_failure();
     if (!staging.empty()) store.remove_staging(staging.parent_path());
     return failure;
   }

@@ -60,7 +60,7 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
 std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& result) {
   std::unique_ptr<Lease> lease;
   auto pause = shortest_wait;
-  bool told = false;
+  bool logged = false;
   while (options_.use_leases) {
     LeaseHolder holder;
     if ((lease = leases_.take(order.fields.key(), order.call.stage, &holder))) break;
@@ -71,8 +71,9 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
       spdlog::error("stage '{}': {}", order.call.stage, result.message);
       return nullptr;
     }
-    if (!told) spdlog::info("{}: waiting for another run that is making it ({})", order.call.stage, holder.described());
-    told = true;
+    if (!logged)
+      spdlog::info("{}: waiting for another run that is making it ({})", order.call.stage, holder.described());
+    logged = true;
     if (tools_.interrupted.load()) break;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest_wait);

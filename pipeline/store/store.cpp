@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "distributed/check.h"
 #include "distributed/error.h"
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* format_version = "2\n";
 constexpr const char* volatile_word = "volatile";
-constexpr time_t touch_interval = 60 * 60;  // seconds
+constexpr time_t touch_interval = 3600;  // seconds
 
 // A small file's text; empty when there is none, which is not an error here.
 std::string text_of_small(const char* path) {
@@ -116,7 +117,8 @@ std::optional<Publication> Publication::from_text(const std::string& text) {
   return std::nullopt;
 }
 
-Store::Store(fs::path root, Mode mode) : root_(fs::absolute(root).lexically_normal()), mode_(mode) {
+Store::Store(fs::path root, Mode mode) : root_(std::move(root)), mode_(mode) {
+  root_ = fs::absolute(root_).lexically_normal();
   const fs::path version = root_ / "format-version";
   if (fs::exists(version)) {
     const std::string found = read_file(version);

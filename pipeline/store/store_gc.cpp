@@ -298,7 +298,7 @@ class Collector {
     condemn(Remnant::chunk, digest, stage, why, room_.remove(chunk->second), {store_.root() / "chunks" / digest.hex()});
   }
 
-  // The parts that nobody else's list names.
+  // The chunks that no other stage's list names.
   void drop_chunks_of(const Digest& action, const std::string& why) {
     const auto list = inventory_.buckets.find(action);
     if (list == inventory_.buckets.end()) return;

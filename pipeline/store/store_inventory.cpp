@@ -121,7 +121,7 @@ std::optional<StoredPublication> stored_publication(const Store& store, const Di
   return one;
 }
 
-// A recipe that was written lately says that its publication is in use. One that names something else than its action
+// A recipe that was written lately shows that its publication is in use. One that names something else than its action
 // key does, since that was replaced, belongs to none.
 void assign_recipes(Inventory& inventory) {
   for (const StoredRecipe& recipe : inventory.recipes) {

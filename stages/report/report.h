@@ -7,7 +7,7 @@
 
 namespace penstock::stages {
 
-// `lineage` as pipeline/run/runner.h describes it. Deterministic in its arguments.
+// `lineage` as pipeline/run/lineage.h describes it. Deterministic in its arguments.
 std::string render_report(const ReportSources& sources, const std::string& lineage);
 
 }  // namespace penstock::stages
