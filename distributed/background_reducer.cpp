@@ -1,12 +1,17 @@
 #include "distributed/background_reducer.h"
 
+#include "distributed/check.h"
+
 namespace penstock::distributed {
 namespace {
 
 class Started final : public Pending {
  public:
   explicit Started(std::future<void> done) : done_(std::move(done)) {}
-  void wait() override { done_.get(); }
+  void wait() override {
+    PENSTOCK_CHECK(done_.valid(), "wait() is called once for each started all-reduce");
+    done_.get();
+  }
 
  private:
   std::future<void> done_;

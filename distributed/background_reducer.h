@@ -1,4 +1,5 @@
-// all_reduce on a thread of its own, in the order of the calls: what start_all_reduce of every back-end uses.
+// Runs all_reduce on its own thread, in the order of the calls: start_all_reduce of every back-end is made of it.
+// Called by the thread that owns the communicator; a buffer may be read after its wait().
 #pragma once
 
 #include <condition_variable>
@@ -13,7 +14,7 @@
 
 namespace penstock::distributed {
 
-// `ranks` is a duplicate that nobody else uses. The destructor finishes what was started.
+// `ranks` is a duplicate that nothing else uses. The destructor finishes what was started.
 class BackgroundReducer {
  public:
   explicit BackgroundReducer(std::unique_ptr<Communicator> ranks);

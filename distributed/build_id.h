@@ -1,4 +1,4 @@
-// Which build of the program this is.
+// Identifies the build of the running program: all ranks compare it at the start.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Checks of what the program itself promises. A failed check is a programmer's mistake: exit code 70.
+// Checks of what the program's own code must guarantee. A failed check is a programmer's mistake: exit code 70.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,8 @@ namespace penstock {
 
 }  // namespace penstock
 
-// `sentence` says what must hold, in words: PENSTOCK_CHECK(rank < size, "a rank lies within its world").
+// `sentence` says what was expected, and where it helps what was found; it is evaluated on failure only:
+// PENSTOCK_CHECK(rank < size, fmt::format("a rank is below {}, found {}", size, rank)).
 #define PENSTOCK_CHECK(condition, sentence)                                               \
   do {                                                                                    \
     if (!(condition)) ::penstock::check_failed(__FILE__, __LINE__, #condition, sentence); \

@@ -1,7 +1,6 @@
 #include "distributed/collectives.h"
 
 #include <algorithm>
-#include <thread>
 
 namespace penstock::distributed {
 

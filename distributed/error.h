@@ -1,7 +1,7 @@
-// The one exception type that a user may see, and the exit codes of every command (sysexits).
+// The exception type whose message a user reads, and the exit codes of every command (sysexits).
 //
-// A user's mistake or an unfit environment is thrown as Error with the code the program ends with; the message
-// names file, place, what was read and what to do. Only launch/main.cpp catches it for printing.
+// A user's mistake or an unfit environment is thrown as Error, with the program's exit code; the message names file,
+// place, what was read and what to do. Only launch/main.cpp catches it for printing.
 #pragma once
 
 #include <stdexcept>

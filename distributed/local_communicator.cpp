@@ -1,5 +1,7 @@
 #include "distributed/local_communicator.h"
 
+#include <fmt/format.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -39,7 +41,7 @@ struct Group {
 
   struct Slot {
     Buffer buffer;
-    int64_t detail = 0;  // root, or color and key: what must agree, or what is exchanged
+    int64_t root = 0;
     const char* operation = "";
   };
 
@@ -59,18 +61,19 @@ class LocalCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return group_->size; }
 
-  void barrier(std::string_view what) override { meet("barrier", {}, 0, what); }
+ private:
+  void do_barrier(std::string_view what) override { rendezvous("barrier", {}, 0, what); }
 
-  void broadcast(Buffer buffer, int root, std::string_view what) override {
+  void do_broadcast(Buffer buffer, int root, std::string_view what) override {
     if (size() == 1) return;
-    meet("broadcast", buffer, root, what);
+    rendezvous("broadcast", buffer, root, what);
     if (rank_ != root) std::memcpy(buffer.data, group_->slots[root].buffer.data, buffer.bytes());
     arrive(what);
   }
 
-  void all_reduce(Buffer buffer, std::string_view what) override {
+  void do_all_reduce(Buffer buffer, std::string_view what) override {
     if (size() == 1) return;
-    meet("all_reduce", buffer, 0, what);
+    rendezvous("all_reduce", buffer, 0, what);
     // In rank order on every rank: the same bits everywhere.
     std::vector<char> sum(buffer.bytes());
     std::memcpy(sum.data(), group_->slots[0].buffer.data, buffer.bytes());
@@ -81,18 +84,16 @@ class LocalCommunicator final : public Communicator {
     std::memcpy(buffer.data, sum.data(), buffer.bytes());
   }
 
-  void all_gather(Buffer mine, Buffer all, std::string_view what) override {
-    PENSTOCK_CHECK(all.count == mine.count * size(), "all_gather's target holds one part for each rank");
-    meet("all_gather", mine, 0, what);
+  void do_all_gather(Buffer mine, Buffer all, std::string_view what) override {
+    rendezvous("all_gather", mine, 0, what);
     for (int from = 0; from < size(); ++from) {
       std::memcpy(static_cast<char*>(all.data) + from * mine.bytes(), group_->slots[from].buffer.data, mine.bytes());
     }
     arrive(what);
   }
 
-  void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
-    PENSTOCK_CHECK(mine.count == all.count && mine.count % size() == 0, "all_to_all has one equal part for each rank");
-    meet("all_to_all", mine, 0, what);
+  void do_all_to_all(Buffer mine, Buffer all, std::string_view what) override {
+    rendezvous("all_to_all", mine, 0, what);
     const size_t part = mine.bytes() / size();
     for (int from = 0; from < size(); ++from) {
       std::memcpy(static_cast<char*>(all.data) + from * part,
@@ -101,11 +102,11 @@ class LocalCommunicator final : public Communicator {
     arrive(what);
   }
 
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+  std::unique_ptr<Communicator> do_split(int color, int key, std::string_view what) override {
     std::pair<int, int> mine(color, key);
     std::vector<std::pair<int, int>> all(size());
-    all_gather(buffer_of(reinterpret_cast<int32_t*>(&mine), 2),
-               buffer_of(reinterpret_cast<int32_t*>(all.data()), 2 * all.size()), what);
+    do_all_gather(buffer_of(reinterpret_cast<int32_t*>(&mine), 2),
+                  buffer_of(reinterpret_cast<int32_t*>(all.data()), 2 * all.size()), what);
     int before = 0, count = 0;
     for (int other = 0; other < size(); ++other) {
       if (all[other].first != color) continue;
@@ -123,15 +124,14 @@ class LocalCommunicator final : public Communicator {
     return made;
   }
 
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override { return split(0, rank_, what); }
+  std::unique_ptr<Communicator> do_duplicate(std::string_view what) override { return do_split(0, rank_, what); }
 
-  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
-    if (!background_) background_ = std::make_unique<BackgroundReducer>(duplicate("the background reducer's ranks"));
+  std::unique_ptr<Pending> do_start_all_reduce(Buffer buffer, std::string_view what) override {
+    if (!background_) background_ = std::make_unique<BackgroundReducer>(do_duplicate("the background reducer's ranks"));
     return background_->start(buffer, what);
   }
 
-  void send(int to, int tag, std::string_view bytes) override {
-    PENSTOCK_CHECK(to >= 0 && to < size(), "a message goes to a rank of its world");
+  void do_send(int to, int tag, std::string_view bytes) override {
     {
       const std::lock_guard lock(group_->hub->mutex);
       throw_if_poisoned();
@@ -140,7 +140,7 @@ class LocalCommunicator final : public Communicator {
     group_->hub->bell.notify_all();
   }
 
-  Message receive(int from, int tag) override {
+  Message do_receive(int from, int tag) override {
     std::unique_lock lock(group_->hub->mutex);
     std::optional<Message> message;
     group_->hub->bell.wait(lock, [&] { return group_->hub->poisoned || (message = take(from, tag)).has_value(); });
@@ -148,18 +148,17 @@ class LocalCommunicator final : public Communicator {
     return std::move(*message);
   }
 
-  std::optional<Message> poll(int from, int tag) override {
+  std::optional<Message> do_poll(int from, int tag) override {
     const std::lock_guard lock(group_->hub->mutex);
     throw_if_poisoned();
     return take(from, tag);
   }
 
-  [[noreturn]] void abort(ExitCode code) override {
+  void do_abort(ExitCode code) override {
     group_->hub->poison("the job was aborted");
     throw Error(code, "the job was aborted by rank " + std::to_string(rank_));
   }
 
- private:
   void throw_if_poisoned() const {
     if (group_->hub->poisoned) throw Error(ExitCode::ranks, "another rank failed: " + group_->hub->cause);
   }
@@ -191,18 +190,22 @@ class LocalCommunicator final : public Communicator {
     if (group_->generation == generation) throw_if_poisoned();
   }
 
+  static std::string described(const Group::Slot& slot) {
+    return fmt::format("{} of {} {} elements, root {}", slot.operation, slot.buffer.count, name_of(slot.buffer.type),
+                       slot.root);
+  }
+
   // Shows this rank's part to the others, waits for theirs, and checks that all mean the same operation.
-  void meet(const char* operation, Buffer buffer, int64_t detail, std::string_view what) {
-    group_->slots[rank_] = {buffer, detail, operation};
+  void rendezvous(const char* operation, Buffer buffer, int64_t root, std::string_view what) {
+    group_->slots[rank_] = {buffer, root, operation};
     arrive(what);
     for (int other = 0; other < size(); ++other) {
       const auto& slot = group_->slots[other];
-      if (std::strcmp(slot.operation, operation) == 0 && slot.buffer.bytes() == buffer.bytes() && slot.detail == detail)
-        continue;
-      throw Error(ExitCode::ranks, "ranks disagree at '" + std::string(what) + "': rank " + std::to_string(rank_) +
-                                       " is in " + operation + " of " + std::to_string(buffer.bytes()) +
-                                       " bytes, rank " + std::to_string(other) + " in " + slot.operation + " of " +
-                                       std::to_string(slot.buffer.bytes()));
+      const bool same = std::strcmp(slot.operation, operation) == 0 && slot.buffer.count == buffer.count &&
+                        slot.buffer.type == buffer.type && slot.root == root;
+      if (same) continue;
+      throw Error(ExitCode::ranks, fmt::format("ranks disagree at '{}': rank {} is in {}, rank {} in {}", what, rank_,
+                                               described(group_->slots[rank_]), other, described(slot)));
     }
     if (std::strcmp(operation, "barrier") == 0) arrive(what);
   }

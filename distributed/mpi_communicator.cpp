@@ -99,13 +99,14 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
 
-  void barrier(std::string_view what) override {
+ private:
+  void do_barrier(std::string_view what) override {
     MPI_Request request;
     check_mpi(MPI_Ibarrier(comm_, &request), what);
     wait(request, what);
   }
 
-  void broadcast(Buffer buffer, int root, std::string_view what) override {
+  void do_broadcast(Buffer buffer, int root, std::string_view what) override {
     in_parts(buffer, [&](void* data, int count) {
       MPI_Request request;
       check_mpi(MPI_Ibcast(data, count, mpi_type(buffer.type), root, comm_, &request), what);
@@ -113,9 +114,9 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
-  void all_reduce(Buffer buffer, std::string_view what) override {
+  void do_all_reduce(Buffer buffer, std::string_view what) override {
     const bool blocking = buffer.bytes() >= blocking_bytes;
-    if (blocking) barrier(what);
+    if (blocking) do_barrier(what);
     in_parts(buffer, [&](void* data, int count) {
       if (blocking) {
         check_mpi(MPI_Allreduce(MPI_IN_PLACE, data, count, mpi_type(buffer.type), MPI_SUM, comm_), what);
@@ -127,12 +128,11 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
-  void all_gather(Buffer mine, Buffer all, std::string_view what) override {
-    PENSTOCK_CHECK(all.count == mine.count * size_, "all_gather's target holds one part for each rank");
+  void do_all_gather(Buffer mine, Buffer all, std::string_view what) override {
     PENSTOCK_CHECK(mine.count <= INT_MAX, "a rank's part of an all_gather has at most 2^31 - 1 elements");
     const int count = static_cast<int>(mine.count);
     if (mine.bytes() >= blocking_bytes) {
-      barrier(what);
+      do_barrier(what);
       check_mpi(MPI_Allgather(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_), what);
       return;
     }
@@ -143,11 +143,12 @@ class MpiCommunicator final : public Communicator {
     wait(request, what);
   }
 
-  void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
-    PENSTOCK_CHECK(mine.count == all.count && mine.count % size_ == 0, "all_to_all has one equal part for each rank");
-    const int count = static_cast<int>(mine.count / size_);
+  void do_all_to_all(Buffer mine, Buffer all, std::string_view what) override {
+    const size_t part = mine.count / static_cast<size_t>(size_);
+    PENSTOCK_CHECK(part <= INT_MAX, "a rank's part of an all_to_all has at most 2^31 - 1 elements");
+    const int count = static_cast<int>(part);
     if (mine.bytes() >= blocking_bytes) {
-      barrier(what);
+      do_barrier(what);
       check_mpi(MPI_Alltoall(mine.data, count, mpi_type(mine.type), all.data, count, mpi_type(all.type), comm_), what);
       return;
     }
@@ -158,25 +159,25 @@ class MpiCommunicator final : public Communicator {
     wait(request, what);
   }
 
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+  std::unique_ptr<Communicator> do_split(int color, int key, std::string_view what) override {
     MPI_Comm made;
     check_mpi(MPI_Comm_split(comm_, color < 0 ? MPI_UNDEFINED : color, key, &made), what);
     if (made == MPI_COMM_NULL) return nullptr;
     return std::make_unique<MpiCommunicator>(made);
   }
 
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override {
+  std::unique_ptr<Communicator> do_duplicate(std::string_view what) override {
     MPI_Comm made;
     check_mpi(MPI_Comm_dup(comm_, &made), what);
     return std::make_unique<MpiCommunicator>(made);
   }
 
-  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
-    if (!background_) background_ = std::make_unique<BackgroundReducer>(duplicate("the background reducer's ranks"));
+  std::unique_ptr<Pending> do_start_all_reduce(Buffer buffer, std::string_view what) override {
+    if (!background_) background_ = std::make_unique<BackgroundReducer>(do_duplicate("the background reducer's ranks"));
     return background_->start(buffer, what);
   }
 
-  void send(int to, int tag, std::string_view bytes) override {
+  void do_send(int to, int tag, std::string_view bytes) override {
     PENSTOCK_CHECK(bytes.size() <= INT_MAX, "a message has at most 2^31 - 1 bytes");
     MPI_Request request;
     check_mpi(MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, comm_, &request), "send");
@@ -184,7 +185,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   // The bytes are ours until MPI is done with them.
-  bool try_send(int to, int tag, std::string_view bytes) override {
+  bool do_try_send(int to, int tag, std::string_view bytes) override {
     const std::lock_guard lock(outbox_mutex_);
     auto& box = outbox_[to];
     for (int done = 1; !box.empty() && done != 0;) {
@@ -198,14 +199,14 @@ class MpiCommunicator final : public Communicator {
     return true;
   }
 
-  Message receive(int from, int tag) override {
+  Message do_receive(int from, int tag) override {
     std::optional<Message> message;
-    wait_until([&] { return (message = poll(from, tag)).has_value(); });
+    wait_until([&] { return (message = do_poll(from, tag)).has_value(); });
     return std::move(*message);
   }
 
   // A matched probe: another thread cannot take the message in between.
-  std::optional<Message> poll(int from, int tag) override {
+  std::optional<Message> do_poll(int from, int tag) override {
     int found = 0;
     MPI_Message handle;
     MPI_Status status;
@@ -218,13 +219,12 @@ class MpiCommunicator final : public Communicator {
     return message;
   }
 
-  [[noreturn]] void abort(ExitCode code) override {
+  void do_abort(ExitCode code) override {
     spdlog::default_logger()->flush();
     MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
     std::_Exit(static_cast<int>(code));
   }
 
- private:
   template <typename Part>
   static void in_parts(Buffer buffer, Part&& part) {
     for (size_t done = 0; done < buffer.count; done += part_elements) {

@@ -1,4 +1,4 @@
-// NCCL 2.28, the one that libtorch_cuda.so loads: two of them in one process would not know of each other.
+// NCCL 2.28, the copy that libtorch_cuda.so loads: two copies in one process would not share their state.
 #include "distributed/nccl_communicator.h"
 
 #include <cuda_runtime_api.h>
@@ -41,10 +41,6 @@ ncclDataType_t nccl_type(DataType type) {
   PENSTOCK_CHECK(false, "a data type is one of those listed");
 }
 
-void require_host(const Buffer& buffer) {
-  PENSTOCK_CHECK(buffer.place == Place::host, "this collective takes host buffers only");
-}
-
 // At first without pause: most waits are short.
 class Pause {
  public:
@@ -70,7 +66,7 @@ std::string NcclCommunicator::version() {
 NcclCommunicator::NcclCommunicator(Communicator& host, int device, std::chrono::milliseconds deadline)
     : host_(host), deadline_(deadline) {
   refuse_shared_devices(device);
-  // The id travels by the host's communicator; whether rank 0 has one, too, so that all fail together.
+  // Rank 0 broadcasts the id over the host communicator, and first whether it has one: all ranks fail together.
   ncclUniqueId id = {};
   int32_t made = host.rank() != 0 || ncclGetUniqueId(&id) == ncclSuccess;
   host.broadcast(buffer_of(&made, 1), 0, "whether NCCL starts");
@@ -78,7 +74,7 @@ NcclCommunicator::NcclCommunicator(Communicator& host, int device, std::chrono::
   host.broadcast(buffer_of(reinterpret_cast<uint8_t*>(id.internal), sizeof id.internal), 0, "NCCL's id");
 
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 0;  // else a rank that does not come could never be given up
+  config.blocking = 0;  // else the start could not be aborted when a rank never arrives
   config.commName = "penstock";
   Outcome mine;
   try {
@@ -100,7 +96,7 @@ NcclCommunicator::~NcclCommunicator() {
 
 void NcclCommunicator::refuse_shared_devices(int device) {
   char bus[32] = {};
-  check_cuda(cudaDeviceGetPCIBusId(bus, sizeof bus, device), "asking for the device's address");
+  check_cuda(cudaDeviceGetPCIBusId(bus, sizeof bus, device), "reading the device's PCI address");
   char host_name[256] = {};
   if (FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "r")) {
     if (std::fgets(host_name, sizeof host_name, file) == nullptr) host_name[0] = '\0';
@@ -113,17 +109,17 @@ void NcclCommunicator::refuse_shared_devices(int device) {
       if (all[a].empty() || all[a] != all[b]) continue;
       throw Error(ExitCode::environment,
                   "ranks " + std::to_string(a) + " and " + std::to_string(b) + " share one GPU (" + bus +
-                      "), and NCCL wants one for each; start as many ranks on a machine as it has GPUs");
+                      "), but NCCL needs one GPU for each rank; start as many ranks on a machine as it has GPUs");
     }
   }
 }
 
-// Waits until NCCL has taken in what was asked of it.
+// Waits until NCCL has accepted the operation that returned `result`.
 void NcclCommunicator::settle(int result, std::string_view what) {
   auto state = static_cast<ncclResult_t>(result);
   for (Pause pause; state == ncclInProgress; pause()) {
     if (pause.longer_than(deadline_)) {
-      throw Error(ExitCode::ranks, "NCCL is not done with '" + std::string(what) + "' after " +
+      throw Error(ExitCode::ranks, "NCCL has not finished '" + std::string(what) + "' after " +
                                        std::to_string(deadline_.count() / 1000) + " s");
     }
     if (comm_ == nullptr || ncclCommGetAsyncError(comm_, &state) != ncclSuccess) state = ncclInternalError;
@@ -134,7 +130,8 @@ void NcclCommunicator::settle(int result, std::string_view what) {
 }
 
 void NcclCommunicator::enqueue_all_reduce(Buffer buffer, Combine combine, CUstream_st* stream, std::string_view what) {
-  PENSTOCK_CHECK(buffer.place == Place::device, "NCCL sums device buffers only");
+  PENSTOCK_CHECK(buffer.place == Place::device && buffer.data != nullptr, "NCCL sums device buffers only");
+  PENSTOCK_CHECK(comm_ != nullptr, "a communicator that was aborted after a failure is not used again");
   settle(ncclAllReduce(buffer.data, buffer.data, buffer.count, nccl_type(buffer.type),
                        combine == Combine::mean ? ncclAvg : ncclSum, comm_, stream),
          what);
@@ -155,34 +152,22 @@ void NcclCommunicator::wait_for(CUstream_st* stream, std::string_view what) {
   }
 }
 
-void NcclCommunicator::broadcast(Buffer buffer, int root, std::string_view what) {
+void NcclCommunicator::do_broadcast(Buffer buffer, int root, std::string_view what) {
   if (buffer.place == Place::host) return host_.broadcast(buffer, root, what);
   settle(ncclBroadcast(buffer.data, buffer.data, buffer.count, nccl_type(buffer.type), root, comm_, stream_), what);
   wait_for(stream_, what);
 }
 
-void NcclCommunicator::all_reduce(Buffer buffer, std::string_view what) {
+void NcclCommunicator::do_all_reduce(Buffer buffer, std::string_view what) {
   if (buffer.place == Place::host) return host_.all_reduce(buffer, what);
   enqueue_all_reduce(buffer, Combine::sum, stream_, what);
   wait_for(stream_, what);
 }
 
-void NcclCommunicator::all_gather(Buffer mine, Buffer all, std::string_view what) {
+void NcclCommunicator::do_all_gather(Buffer mine, Buffer all, std::string_view what) {
   if (mine.place == Place::host) return host_.all_gather(mine, all, what);
-  PENSTOCK_CHECK(all.place == Place::device && all.count == mine.count * size(),
-                 "all_gather's target holds one part for each rank, on the device too");
   settle(ncclAllGather(mine.data, all.data, mine.count, nccl_type(mine.type), comm_, stream_), what);
   wait_for(stream_, what);
-}
-
-void NcclCommunicator::all_to_all(Buffer mine, Buffer all, std::string_view what) {
-  require_host(mine);
-  host_.all_to_all(mine, all, what);
-}
-
-std::unique_ptr<Pending> NcclCommunicator::start_all_reduce(Buffer buffer, std::string_view what) {
-  require_host(buffer);
-  return host_.start_all_reduce(buffer, what);
 }
 
 }  // namespace penstock::distributed

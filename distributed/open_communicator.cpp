@@ -1,6 +1,7 @@
+#include "distributed/open_communicator.h"
+
 #include "distributed/local_communicator.h"
 #include "distributed/opened_library.h"
-#include "distributed/world.h"
 
 namespace penstock::distributed {
 

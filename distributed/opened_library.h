@@ -9,7 +9,7 @@ namespace penstock::distributed {
 // and the loader's reason. Opened with RTLD_NOW | RTLD_LOCAL.
 void* open_library_symbol(const std::string& file, const std::string& symbol);
 
-// Whether there is such a file to open: a build has those that its machine could build.
+// Whether the build has this library: some need a toolkit that not every machine has.
 bool library_exists(const std::string& file);
 
 }  // namespace penstock::distributed

@@ -1,4 +1,4 @@
-// How a rank fared in a part that each rank does on its own.
+// How a rank ended its own part of the work; ranks exchange it to end together (collectives.h, watchdog/settle.h).
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace penstock::distributed {
 
 struct Outcome {
   ExitCode code = ExitCode::done;
-  std::string message;  // empty when all went well
+  std::string message;  // empty for done
 };
 
 // The exception that is being handled, as an outcome; call it inside a catch block.

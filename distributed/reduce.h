@@ -1,4 +1,4 @@
-// Elementwise sums of host buffers, for the back-ends that add themselves.
+// Elementwise sums of host buffers, for back-ends that have no library for it.
 #pragma once
 
 #include "distributed/communicator.h"

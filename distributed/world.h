@@ -1,11 +1,10 @@
-// Who am I: this process's place among those that one launch line started, as a pure function of the environment.
+// Which rank this process is among those that one launch line started, as pure functions of the environment.
 #pragma once
 
 #include <map>
-#include <memory>
 #include <string>
 
-#include "distributed/communicator.h"
+#include "distributed/error.h"
 
 namespace penstock::distributed {
 
@@ -23,8 +22,8 @@ struct World {
 
 Environment process_environment();
 
-// Reads OMPI_COMM_WORLD_*, PMIX_*, SLURM_*. Throws Error(environment) for the launch in which N programs would each
-// think they are rank 0 of 1 (srun without a matching PMI), with the launch lines that do work.
+// Reads OMPI_COMM_WORLD_*, PMIX_*, SLURM_*. Throws Error(environment) for a launch that would start N programs as rank
+// 0 of 1 each (srun without a matching PMI); the message names launch lines that work.
 World world_of(const Environment& environment);
 
 // Threads that this rank may use: its share of the cores it is allowed on (affinity mask, then OMP_NUM_THREADS or
@@ -34,10 +33,7 @@ int threads_of(const World& world, const Environment& environment, int allowed_c
 // The GPU of this rank among `devices` of its machine: by its place among the machine's ranks. -1 without any.
 int device_of(const World& world, int devices);
 
-// A lone world gets a local communicator of one rank; else libpenstock_mpi.so is opened.
-std::unique_ptr<Communicator> open_communicator(const World& world);
-
-// What a child program may see: the environment without OMPI_*, PMIX_*, PMI_*, so that mpirun works inside it.
+// The environment for child programs: without OMPI_*, PMIX_*, PMI_*, so that mpirun works inside it.
 Environment without_launcher(const Environment& environment);
 
 }  // namespace penstock::distributed

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <exception>
 #include <memory>
 #include <utility>
 
@@ -23,35 +22,32 @@ class CountingCommunicator final : public distributed::Communicator {
 
   int rank() const override { return ranks_.rank(); }
   int size() const override { return ranks_.size(); }
-  void barrier(std::string_view what) override { ranks_.barrier(what); }
-  void broadcast(Buffer buffer, int root, std::string_view what) override { ranks_.broadcast(buffer, root, what); }
-  void all_reduce(Buffer buffer, std::string_view what) override {
+  void do_barrier(std::string_view what) override { ranks_.barrier(what); }
+  void do_broadcast(Buffer buffer, int root, std::string_view what) override { ranks_.broadcast(buffer, root, what); }
+  void do_all_reduce(Buffer buffer, std::string_view what) override {
     count(tally_.reduced_bytes, buffer);
     ranks_.all_reduce(buffer, what);
   }
-  void all_gather(Buffer mine, Buffer all, std::string_view what) override {
+  void do_all_gather(Buffer mine, Buffer all, std::string_view what) override {
     count(tally_.gathered_bytes, mine);
     ranks_.all_gather(mine, all, what);
   }
-  void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
+  void do_all_to_all(Buffer mine, Buffer all, std::string_view what) override {
     count(tally_.scattered_bytes, mine);
     ranks_.all_to_all(mine, all, what);
   }
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+  std::unique_ptr<Communicator> do_split(int color, int key, std::string_view what) override {
     return counted(ranks_.split(color, key, what));
   }
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override { return counted(ranks_.duplicate(what)); }
-  std::unique_ptr<distributed::Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
+  std::unique_ptr<Communicator> do_duplicate(std::string_view what) override { return counted(ranks_.duplicate(what)); }
+  std::unique_ptr<distributed::Pending> do_start_all_reduce(Buffer buffer, std::string_view what) override {
     count(tally_.reduced_bytes, buffer);
     return ranks_.start_all_reduce(buffer, what);
   }
-  void send(int to, int tag, std::string_view bytes) override { ranks_.send(to, tag, bytes); }
-  distributed::Message receive(int from, int tag) override { return ranks_.receive(from, tag); }
-  std::optional<distributed::Message> poll(int from, int tag) override { return ranks_.poll(from, tag); }
-  [[noreturn]] void abort(ExitCode code) override {
-    ranks_.abort(code);
-    std::terminate();  // not reached
-  }
+  void do_send(int to, int tag, std::string_view bytes) override { ranks_.send(to, tag, bytes); }
+  distributed::Message do_receive(int from, int tag) override { return ranks_.receive(from, tag); }
+  std::optional<distributed::Message> do_poll(int from, int tag) override { return ranks_.poll(from, tag); }
+  void do_abort(ExitCode code) override { ranks_.abort(code); }
 
  private:
   void count(std::atomic<size_t>& bytes, const Buffer& buffer) {

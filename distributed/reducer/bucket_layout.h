@@ -1,4 +1,4 @@
-// How a flat gradient is cut into buckets, each reduced on its own while backward goes on.
+// How a flat gradient is cut into buckets, each reduced on its own while backward is still running.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,17 @@ struct Bucket {
 
 // Buckets in the order in which backward finishes them: from the vector's end to its beginning. `slots` are the lengths
 // of the parameters' gradients in the order of their use, one behind the other; `tail` elements follow that are known
-// before backward begins (statistics, figures) and ride in the first bucket. A bucket holds whole slots, at most `cap`
-// elements (a longer slot has one to itself); the last, whose reduction nothing hides, at most `last`, where its slots
-// allow. A pure function: every rank gets the same.
+// before backward begins (statistics, figures) and belong to the first bucket. A bucket holds whole slots, at most
+// `cap` elements (a longer slot has one to itself); the last, whose reduction nothing hides, at most `last`, where its
+// slots allow. A pure function: every rank gets the same.
 std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail, size_t cap, size_t last);
 
-// The layout that training uses, for float32 gradients. Where the link is as fast as backward, a step takes one bucket
-// longer than either, so a bucket is a small part of the whole; but no smaller than latency lets pay, and no larger
-// than bandwidth needs.
+// The layout that training uses, for float32 gradients. Where the exchange takes as long as backward, the step takes
+// one bucket's exchange longer than either, so a bucket is a small part of the vector; but not so small that latency
+// dominates, nor larger than full bandwidth needs.
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail);
 
-// Buckets that follow each other made one, as far as they hold at most `cap` elements together.
+// Joins neighbouring buckets as long as they hold at most `cap` elements together.
 std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap);
 
 }  // namespace penstock::distributed

@@ -1,5 +1,5 @@
-// What a round of the gradient reducer moves, told before there is a job: which collectives it calls, with how many
-// bytes. Pure functions; a test counts what real ranks hand to their communicator and compares.
+// What a round of the gradient reducer moves, predicted without a job: which collectives it calls, with how many bytes.
+// Pure functions; a test compares them with the bytes that real ranks pass to their communicator.
 #pragma once
 
 #include <vector>
@@ -18,8 +18,8 @@ struct Exchange {
 // Of each bucket, in their order. A lone rank calls none.
 std::vector<Exchange> exchanges_of(const std::vector<Bucket>& buckets, int ranks, int micro_shards, Reproducible mode);
 
-// Bytes that one rank sends to others for it: 2 (n - 1) / n of what a ring all-reduce is handed, (n - 1) / n of an
-// all-to-all's, and n - 1 times its part of an all-gather.
+// Bytes that one rank sends to others: 2 (n - 1) / n of a ring all-reduce's bytes, (n - 1) / n of an all-to-all's, and
+// n - 1 times its part of an all-gather.
 double sent_bytes(const Exchange& exchange, int ranks);
 
 }  // namespace penstock::distributed

@@ -1,5 +1,7 @@
 #include "distributed/reducer/gradient_reducer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -14,9 +16,22 @@ void add(float* to, const float* from, size_t count) {
   for (size_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
+// Buckets cover the vector once, from its end to its beginning: else elements would be summed twice or never.
+void check_buckets(const std::vector<Bucket>& buckets) {
+  PENSTOCK_CHECK(!buckets.empty() && buckets.back().begin == 0, "the buckets of a vector reach its beginning");
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    PENSTOCK_CHECK(buckets[i].begin < buckets[i].end && (i == 0 || buckets[i].end == buckets[i - 1].begin),
+                   fmt::format("bucket {} ends where the one before it begins, found [{}, {})", i, buckets[i].begin,
+                               buckets[i].end));
+  }
+}
+
 }  // namespace
 
 std::pair<int, int> micro_shards_of(int rank, int ranks, int micro_shards) {
+  PENSTOCK_CHECK(rank >= 0 && rank < ranks && micro_shards >= 0,
+                 fmt::format("a rank is below its world's size, found rank {} of {} for {} micro-shards", rank, ranks,
+                             micro_shards));
   const auto boundary = [&](int r) { return static_cast<int>(int64_t{micro_shards} * r / ranks); };
   if (ranks > micro_shards)
     return rank < micro_shards ? std::pair(rank, rank + 1) : std::pair(micro_shards, micro_shards);
@@ -24,6 +39,8 @@ std::pair<int, int> micro_shards_of(int rank, int ranks, int micro_shards) {
 }
 
 std::vector<TreeNode> covering_nodes(int first, int last, int leaves) {
+  PENSTOCK_CHECK(0 <= first && first <= last && last <= leaves,
+                 fmt::format("leaves lie within their tree, found [{}, {}) of {}", first, last, leaves));
   std::vector<TreeNode> nodes;
   while (first < last) {
     int level = 0;
@@ -50,11 +67,12 @@ std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reprod
 }
 
 GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options)
-    : given_(ranks),
+    : ranks_(ranks),
       buckets_(std::move(buckets)),
       options_(options),
       mine_(micro_shards_of(ranks.rank(), ranks.size(), options.micro_shards)) {
-  for (const Bucket& bucket : buckets_) length_ = std::max(length_, bucket.end);
+  check_buckets(buckets_);
+  length_ = buckets_.front().end;
   widest_ = most_nodes(ranks.size(), options.micro_shards);
   inputs_.resize(std::max(1, mine_.second - mine_.first) * length_);
   if (ranks.size() > 1) sum_.resize(length_);
@@ -63,7 +81,7 @@ GradientReducer::GradientReducer(Communicator& ranks, std::vector<Bucket> bucket
   summed_.resize(buckets_.size());
   exchanged_ = buckets_.size();
   if (ranks.size() == 1) return;
-  own_ = ranks.duplicate("the gradients' own ranks");
+  exchange_ranks_ = ranks.duplicate("the gradients' own ranks");
   thread_ = std::thread([this] { exchange_as_they_come(); });
 }
 
@@ -78,11 +96,32 @@ GradientReducer::~GradientReducer() {
 }
 
 float* GradientReducer::input(int shard) {
-  PENSTOCK_CHECK(shard >= mine_.first && shard < mine_.second, "a rank fills its own micro-shards");
+  check_own(shard);
   return inputs_.data() + static_cast<size_t>(shard - mine_.first) * length_;
 }
 
+void GradientReducer::check_own(int shard) const {
+  PENSTOCK_CHECK(shard >= mine_.first && shard < mine_.second,
+                 fmt::format("this rank's micro-shards are [{}, {}), found {}", mine_.first, mine_.second, shard));
+}
+
+void GradientReducer::check_between_rounds() const {
+  PENSTOCK_CHECK(!open_, "begin() and the setters are called between rounds: after finish(), before the next begin()");
+}
+
+void GradientReducer::set_overlap(bool overlap) {
+  check_between_rounds();
+  options_.overlap = overlap;
+}
+
+void GradientReducer::set_reproducible(Reproducible mode) {
+  check_between_rounds();
+  options_.reproducible = mode;
+}
+
 void GradientReducer::begin(std::string_view what) {
+  check_between_rounds();
+  open_ = true;
   const int shards = mine_.second - mine_.first;
   {
     const std::lock_guard lock(mutex_);
@@ -95,17 +134,22 @@ void GradientReducer::begin(std::string_view what) {
     }
   }
   if (shards > 0) return;
-  // A rank without micro-shards adds nothing, at once.
+  // A rank without micro-shards adds zeros, at once.
   std::fill(inputs_.begin(), inputs_.end(), 0.0f);
   for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) sum_mine(bucket);
 }
 
 void GradientReducer::ready(int shard, size_t bucket) {
-  PENSTOCK_CHECK(shard >= mine_.first && shard < mine_.second, "a rank fills its own micro-shards");
-  if (missing_[bucket].fetch_sub(1) == 1) sum_mine(bucket);
+  check_own(shard);
+  PENSTOCK_CHECK(bucket < buckets_.size(), fmt::format("bucket {} of {} is ready", bucket, buckets_.size()));
+  const int missing = missing_[bucket].fetch_sub(1);
+  PENSTOCK_CHECK(missing > 0, fmt::format("ready() is called once a round for each micro-shard and bucket, between "
+                                          "begin() and finish(); bucket {} was complete, and micro-shard {} came again",
+                                          bucket, shard));
+  if (missing == 1) sum_mine(bucket);
 }
 
-// On the thread that completed it: the bucket's sum over this rank's micro-shards.
+// Runs on the thread that completed the bucket: its sum over this rank's micro-shards.
 void GradientReducer::sum_mine(size_t index) {
   const Bucket& bucket = buckets_[index];
   Partials mine;
@@ -114,7 +158,7 @@ void GradientReducer::sum_mine(size_t index) {
     mine.values.push_back(input(shard) + bucket.begin);
   }
   sum_tree(mine, bucket.end - bucket.begin);
-  if (options_.reproducible == Reproducible::run && given_.size() > 1) {
+  if (options_.reproducible == Reproducible::run && ranks_.size() > 1) {
     float* sum = sum_.data() + bucket.begin;
     const size_t count = bucket.end - bucket.begin;
     std::memcpy(sum, mine.values.empty() ? inputs_.data() + bucket.begin : mine.values[0], count * sizeof(float));
@@ -162,19 +206,19 @@ void GradientReducer::sum_tree(Partials& partials, size_t count) const {
 // One bucket, or some that follow each other.
 void GradientReducer::exchange(const Bucket& elements, const std::string& what) {
   if (options_.reproducible == Reproducible::run) {
-    own_->all_reduce(buffer_of(sum_.data() + elements.begin, elements.end - elements.begin), what);
+    exchange_ranks_->all_reduce(buffer_of(sum_.data() + elements.begin, elements.end - elements.begin), what);
   } else {
     exchange_slices(elements, what);
   }
 }
 
-// Rank s closes the tree over slice s of the elements: every rank sends it its nodes there, and gets back the sum. What
-// moves is about what an all-reduce moves, whatever the rank count; the additions are the tree's.
+// Rank s sums the tree over slice s of the elements: every rank sends it its nodes of that slice, and gets back the
+// sum. The bytes moved are about those of an all-reduce at any rank count; the order of additions is the tree's.
 void GradientReducer::exchange_slices(const Bucket& elements, const std::string& what) {
-  Communicator& ranks = *own_;
+  Communicator& ranks = *exchange_ranks_;
   const auto size = static_cast<size_t>(ranks.size());
   const size_t count = elements.end - elements.begin, slice = slice_of(count, ranks.size());
-  // The bucket with which they begin: of the others the same nodes lie behind its own.
+  // The bucket at which they begin: the same nodes of the others lie behind it in memory.
   const auto lowest =
       std::find_if(buckets_.begin(), buckets_.end(), [&](const Bucket& one) { return one.begin == elements.begin; });
   const Partials& mine = partials_[lowest - buckets_.begin()];
@@ -204,7 +248,7 @@ void GradientReducer::exchange_slices(const Bucket& elements, const std::string&
 }
 
 // The exchanging thread: buckets in their order, each as soon as this rank has summed it. After a failure the round's
-// rest is passed over, and finish() says what failed.
+// remaining buckets are skipped, and finish() rethrows it.
 void GradientReducer::exchange_as_they_come() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -230,11 +274,14 @@ void GradientReducer::exchange_as_they_come() {
 }
 
 const float* GradientReducer::finish() {
-  if (!as_they_come_ || given_.size() == 1) {
-    PENSTOCK_CHECK(std::all_of(summed_.begin(), summed_.end(), [](bool summed) { return summed; }),
-                   "every bucket of a round was declared ready");
+  PENSTOCK_CHECK(open_, "finish() comes after begin()");
+  for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    PENSTOCK_CHECK(missing_[bucket].load() == 0,
+                   fmt::format("finish() comes when every bucket is ready; {} of bucket {}'s micro-shards are not",
+                               missing_[bucket].load(), bucket));
   }
-  if (given_.size() == 1) return inputs_.data();  // the tree closes on its leftmost leaf
+  open_ = false;
+  if (ranks_.size() == 1) return inputs_.data();  // the tree's sum is in its leftmost leaf
   if (as_they_come_) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return exchanged_ == buckets_.size(); });

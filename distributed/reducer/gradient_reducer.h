@@ -1,8 +1,8 @@
-// Sums the vectors of a step's micro-shards, whichever ranks computed them: gradients, running statistics and counts
-// ride in one flat vector of float32, bucket by bucket while backward goes on.
+// Sums the vectors of a step's micro-shards over all ranks: gradients, running statistics and counts lie in one flat
+// vector of float32, which is reduced bucket by bucket while backward is still running.
 //
 // A global batch is V micro-shards. Rank r owns a contiguous run of them, near equal, whole. Ranks beyond V own none
-// and still take part in every call.
+// and still make every call.
 #pragma once
 
 #include <atomic>
@@ -36,17 +36,17 @@ struct TreeNode {
 std::vector<TreeNode> covering_nodes(int first, int last, int leaves);
 // The most that any of `ranks` ranks needs for its micro-shards.
 size_t most_nodes(int ranks, int micro_shards);
-// Elements of a bucket whose sum one rank closes: equal parts, the last ones padded.
+// Elements of a bucket that one rank sums: equal parts, the last ones padded.
 inline size_t slice_of(size_t count, int ranks) { return (count + ranks - 1) / ranks; }
 
 enum class Reproducible {
   run,    // same bits for the same rank count: each rank's partial sum in one all-reduce
-  world,  // same bits for any rank count: every rank closes the same tree over a slice, and slices are gathered
+  world,  // same bits for any rank count: every rank sums a slice by the same tree, and slices are gathered
 };
 
-// What ranks exchange at once. With "world" and no overlap, buckets go together up to 16 MiB: each of its exchanges has
-// all ranks wait for each other twice. With "run" each goes alone, as it does with overlap: what MPI adds first may
-// hang on the length.
+// The buckets that are exchanged together. With "world" and no overlap they are joined up to 16 MiB, since each
+// exchange synchronises all ranks twice. With "run", and with overlap, each goes alone: the order in which MPI adds may
+// depend on the length.
 std::vector<Bucket> exchanged_at_once(const std::vector<Bucket>& buckets, Reproducible mode, bool overlap);
 
 struct ReducerOptions {
@@ -55,8 +55,8 @@ struct ReducerOptions {
   bool overlap = false;  // exchange buckets on a thread of its own as soon as they are ready
 };
 
-// begin(), ready() from any thread, finish(): one round, over and over. finish() is collective; with overlap the ranks
-// meet as soon as buckets are ready. Made collectively.
+// A round is begin(), ready() from any thread, finish(); rounds repeat. Construction and finish() are collective; with
+// overlap the ranks communicate as soon as buckets are ready. Calls out of this order are Error(internal).
 class GradientReducer {
  public:
   GradientReducer(Communicator& ranks, std::vector<Bucket> buckets, const ReducerOptions& options);
@@ -69,10 +69,10 @@ class GradientReducer {
   // Where micro-shard `shard` (one of mine) writes its vector: length() values. finish() takes its content.
   float* input(int shard);
 
-  // From the next round on, on every rank: exchange buckets as they come, or all in finish(). The same bits either way.
-  void set_overlap(bool overlap) { options_.overlap = overlap; }
-  // From the next round on, on every rank.
-  void set_reproducible(Reproducible mode) { options_.reproducible = mode; }
+  // Between rounds, on every rank: exchange buckets as they come, or all in finish(). The same bits either way.
+  void set_overlap(bool overlap);
+  // Between rounds, on every rank.
+  void set_reproducible(Reproducible mode);
 
   // Opens a round; `what` names its collectives in reports: "step 812".
   void begin(std::string_view what);
@@ -88,18 +88,21 @@ class GradientReducer {
     std::vector<TreeNode> nodes;
     std::vector<float*> values;
   };
+  void check_own(int shard) const;
+  void check_between_rounds() const;
   void sum_tree(Partials& partials, size_t count) const;
   void sum_mine(size_t bucket);
   void exchange(const Bucket& elements, const std::string& what);
   void exchange_slices(const Bucket& elements, const std::string& what);
   void exchange_as_they_come();
 
-  Communicator& given_;
-  std::unique_ptr<Communicator> own_;  // nobody else's, since two threads may take turns with it
+  Communicator& ranks_;
+  std::unique_ptr<Communicator> exchange_ranks_;  // a duplicate: finish() or the exchanging thread uses it
   std::vector<Bucket> buckets_;
   ReducerOptions options_;
   std::pair<int, int> mine_;
   size_t length_ = 0;
+  bool open_ = false;  // between begin() and finish()
   size_t widest_ = 1;  // most nodes of a rank
   std::vector<float> inputs_, sum_, sent_, received_;
   std::string what_;                             // " of step 812"

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "distributed/check.h"
+
 namespace penstock::distributed {
 namespace {
 
-// A ring goes round as fast as its slowest hop.
+// A ring is as fast as its slowest hop.
 Link slowest(int ranks, const Fabric& fabric) {
   if (fabric.one_node(ranks)) return fabric.inside;
   if (fabric.ranks_per_node == 1) return fabric.between;
@@ -42,6 +44,8 @@ double seconds_of(const Exchange& exchange, int ranks, const Fabric& fabric) {
 }
 
 Link fit_link(const std::vector<double>& bytes, const std::vector<double>& seconds, int ranks) {
+  PENSTOCK_CHECK(!bytes.empty() && bytes.size() == seconds.size() && ranks > 1,
+                 "a link is fitted to a time for each size, on several ranks");
   // t / t_measured = 1 in the unknowns alpha and 1 / beta: two normal equations.
   double aa = 0, ab = 0, bb = 0, a1 = 0, b1 = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -1,6 +1,6 @@
 // How long collectives take by the alpha-beta model (Thakur, Rabenseifner and Gropp 2005, Int. J. High Perform. Comput.
-// Appl. 19, 49-66): a message of m bytes takes alpha + m / beta. Pure functions. The additions themselves are not in
-// it, nor is contention in switches.
+// Appl. 19, 49-66): a message of m bytes takes alpha + m / beta. Pure functions. The additions themselves are not
+// included, nor is contention in switches.
 #pragma once
 
 #include "distributed/reducer/exchange.h"

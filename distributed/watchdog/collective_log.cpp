@@ -1,7 +1,11 @@
 #include "distributed/watchdog/collective_log.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "distributed/check.h"
 
 namespace penstock::distributed {
 namespace {
@@ -52,6 +56,8 @@ void CollectiveLog::drop(Side& side) {
 uint64_t CollectiveLog::enter(Side& side, Operation operation, DataType type, int root, uint64_t bytes,
                               std::string_view what) {
   const std::lock_guard lock(mutex_);
+  PENSTOCK_CHECK(!side.inside,
+                 fmt::format("'{}' is entered after the communicator's previous collective was left", what));
   moved_ = side.since = std::chrono::steady_clock::now();
   side.inside = true;
   if (ring_.size() < kept) ring_.emplace_back();
@@ -68,6 +74,7 @@ uint64_t CollectiveLog::enter(Side& side, Operation operation, DataType type, in
 
 void CollectiveLog::leave(Side& side) {
   const std::lock_guard lock(mutex_);
+  PENSTOCK_CHECK(side.inside, "a collective is left once, after it was entered");
   side.inside = false;
   moved_ = std::chrono::steady_clock::now();
 }
@@ -87,6 +94,8 @@ double CollectiveLog::still_seconds() const {
 }
 
 CollectiveLog::News CollectiveLog::news(int listener, size_t at_most) {
+  PENSTOCK_CHECK(listener >= 0 && static_cast<size_t>(listener) < unheard_.size(),
+                 fmt::format("listeners are 0 to {}, found {}", unheard_.size() - 1, listener));
   const std::lock_guard lock(mutex_);
   Unheard& unheard = unheard_[listener];
   News news{std::exchange(unheard.joined, {}), {}, {}};
@@ -94,7 +103,7 @@ CollectiveLog::News CollectiveLog::news(int listener, size_t at_most) {
   while (unheard.entries < entries_ && news.entered.size() < at_most)
     news.entered.push_back(ring_[unheard.entries++ % kept]);
   if (unheard.entries == entries_)
-    news.dropped = std::exchange(unheard.dropped, {});  // no entry comes after its communicator went
+    news.dropped = std::exchange(unheard.dropped, {});  // no entry of a dropped communicator is left
   return news;
 }
 

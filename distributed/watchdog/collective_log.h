@@ -1,4 +1,4 @@
-// Which collectives this rank has entered, and which it is in: what its watchdog tells the others.
+// Which collectives this rank has entered, and which it is in: what its watchdog reports to the others.
 //
 // Threads: any. A rank has one log, shared by its watched communicators and its watchdog.
 #pragma once
@@ -19,7 +19,7 @@ namespace penstock::distributed {
 enum class Operation : uint8_t { barrier, broadcast, all_reduce, all_gather, all_to_all, split, duplicate, meeting };
 const char* name_of(Operation operation);
 
-// What all ranks of a communicator must mean by its n-th collective.
+// The n-th collective of a communicator: the same on all its ranks.
 struct Collective {
   Operation operation = Operation::barrier;
   DataType type = DataType::u8;
@@ -29,10 +29,10 @@ struct Collective {
   bool operator==(const Collective&) const = default;
 };
 
-// One rank's entry into one.
+// One rank entered a collective.
 struct Entered {
   uint64_t among = 0;   // the communicator, the same number on all its ranks
-  uint64_t number = 0;  // its how many-th collective, from 1
+  uint64_t number = 0;  // the collective's number in it, from 1
   Collective collective;
 };
 struct Inside {
@@ -48,10 +48,10 @@ struct Joined {
 
 class CollectiveLog {
  public:
-  // Its news are told to this many listeners, each at its own pace.
+  // Listeners fetch news independently of each other.
   explicit CollectiveLog(int listeners) : unheard_(listeners) {}
 
-  // One communicator, from this rank's side. Its collectives come one at a time.
+  // One communicator, as this rank sees it. Its collectives come one at a time: enter(), leave().
   struct Side {
     Joined joined;
     uint64_t number = 0;  // collectives so far
@@ -67,7 +67,7 @@ class CollectiveLog {
   std::vector<Inside> inside() const;
   double still_seconds() const;  // since this rank entered or left any
 
-  // What one listener has not heard. Of very many entries the oldest are forgotten unheard: their numbers show the gap.
+  // What one listener has not fetched yet. Of more than `kept` entries the oldest are lost: their numbers show the gap.
   struct News {
     std::vector<Joined> joined;
     std::vector<uint64_t> dropped;
@@ -80,7 +80,7 @@ class CollectiveLog {
   struct Unheard {
     std::vector<Joined> joined;
     std::vector<uint64_t> dropped;
-    uint64_t entries = 0;  // how many it heard, or will never hear
+    uint64_t entries = 0;  // fetched or lost
   };
   mutable std::mutex mutex_;
   std::list<Side> sides_;

@@ -12,14 +12,14 @@ namespace {
 using Time = RankTable::Time;
 using Ranks = std::vector<int>;
 
-// A circle of waiting ranks is believed when none of them has moved for this part of the patience: what was heard of
-// each is of a slightly different moment.
+// A circle of waiting ranks is reported when none of them has moved for this part of the patience: their beats are of
+// slightly different moments.
 constexpr double circle_part = 0.2;
 // A rank that left with an error ends the job itself, and is given this part of the patience for it.
 constexpr double leaving_part = 0.4;
 
-// A late rank that has not been heard of for this part of the patience is left to the verdict on its silence, which
-// says more.
+// A late rank that has sent no beat for this part of the patience is left to the report on silent ranks, which says
+// more.
 constexpr double silent_part = 0.5;
 
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
@@ -64,7 +64,7 @@ std::string place_of(const RankTable& ranks, int rank) {
 
 // ---- the report ----
 
-// One line a rank, or for several of which the same can be said.
+// A line for each rank; ranks in the same state share one.
 std::string where_each_was(const RankTable& ranks, const std::vector<Wait>& waits, const Ranks& silent, Time now) {
   std::map<std::string, std::pair<Ranks, double>> said;  // and the longest time
   std::vector<std::string> order;
@@ -115,11 +115,16 @@ std::string report(const RankTable& ranks, const std::string& cause, const Ranks
 // ---- what can be wrong ----
 
 std::string cause_of(const Disagreement& between) {
+  const std::string types = between.first.type == between.second.type
+                                ? ""
+                                : fmt::format(" Their element types are {} and {}.", name_of(between.first.type),
+                                              name_of(between.second.type));
   return fmt::format(
-      "Ranks disagree about what comes next: as the {}. collective of '{}' rank {} has {}, rank {} has {}. One of them "
+      "Ranks disagree about the next collective: as the {}. collective of '{}' rank {} has {}, rank {} has {}.{} One "
+      "of them "
       "left one out, or has one too many.",
       between.number, between.among, between.first_rank, named(between.first), between.second_rank,
-      named(between.second));
+      named(between.second), types);
 }
 
 std::string cause_of_silence(const RankTable& ranks, const Ranks& silent, Time now) {
@@ -159,7 +164,8 @@ std::optional<std::string> cause_of_circle(const std::vector<Wait>& all, double 
     std::vector<size_t> path;
     if (!leads_to(waits, start, start, path)) continue;
     return fmt::format(
-        "Ranks wait for each other and none can go on: {} in {}, {} in {}. One of them left a collective out, or has "
+        "Ranks wait for each other and none can continue: {} in {}, {} in {}. One of them left a collective out, or "
+        "has "
         "one too many.",
         named(waits[start].there), named(waits[start].collective), named(waits[path.back()].there),
         named(waits[path.back()].collective));
@@ -192,17 +198,16 @@ std::optional<std::string> cause_of_delay(const RankTable& ranks, const std::vec
         continue;
       if (ranks.silent_seconds(rank, now) >= silent_part * patience) continue;
       return fmt::format(
-          "Rank {} does not come to {}, where {} wait{} for it since {} (for what it does, {} is the limit).", rank,
-          named(wait.collective), named(wait.there), wait.there.size() == 1 ? "s" : "", named(wait.longest_seconds),
-          named(limit));
+          "Rank {} does not come to {}, where {} {} waited for it for {} (the limit for its activity is {}).", rank,
+          named(wait.collective), named(wait.there), wait.there.size() == 1 ? "has" : "have",
+          named(wait.longest_seconds), named(limit));
     }
     if (!wait.missing.empty()) continue;
     double limit = 0;
     for (const int rank : wait.there) limit = std::max(limit, ranks.last_beat(rank).standing.limit_seconds);
     if (wait.shortest_seconds < limit) continue;
-    return fmt::format(
-        "Every rank has come to {}, and it does not end since {} (the limit is {}): does the network work?",
-        named(wait.collective), named(wait.shortest_seconds), named(limit));
+    return fmt::format("Every rank is in {}, which has not ended for {} (the limit is {}): does the network work?",
+                       named(wait.collective), named(wait.shortest_seconds), named(limit));
   }
   return std::nullopt;
 }

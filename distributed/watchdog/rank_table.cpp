@@ -1,11 +1,15 @@
 #include "distributed/watchdog/rank_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "distributed/check.h"
 
 namespace penstock::distributed {
 namespace {
 
-// More are open only where entries were lost on the way: the oldest then never close.
+// More are open only where entries were lost: the oldest then never close.
 constexpr size_t most_open = 10'000;
 
 std::chrono::steady_clock::duration duration_of(double seconds) {
@@ -18,6 +22,8 @@ RankTable::RankTable(int size, std::vector<int> listened, Time now)
     : ranks_(size, {now, {}}), listened_(std::move(listened)), forgiven_(now) {}
 
 void RankTable::hear(int rank, Beat beat, Time now) {
+  PENSTOCK_CHECK(rank >= 0 && rank < size(),
+                 fmt::format("a beat is from a rank from 0 to {}, found {}", size() - 1, rank));
   for (const Joined& joined : beat.joined) {
     Group& group = groups_[joined.among];
     group.size = joined.size;
@@ -75,7 +81,7 @@ std::vector<Wait> RankTable::waits(Time now) const {
   for (auto& [key, wait] : found) {
     const auto known = groups_.find(key.first);
     if (known == groups_.end() || static_cast<int>(known->second.members.size()) != known->second.size)
-      continue;  // news are on their way
+      continue;  // the beats that name its members have not arrived
     const Group& group = known->second;
     wait.among = group.name;
     wait.number = key.second;

@@ -1,7 +1,5 @@
-// What a watchdog has heard of the ranks of its job: who speaks, where each is, who waits for whom. Knows no clock: the
-// time is told to it.
-//
-// One thread.
+// What a watchdog knows of the ranks of its job from their beats: which are silent, where each is, which wait for
+// which. The time is an argument, so that tests need no clock. Called by the watchdog's thread only.
 #pragma once
 
 #include <chrono>
@@ -21,11 +19,11 @@ struct Wait {
   uint64_t number = 0;
   Collective collective;
   std::vector<int> there;                            // in it now
-  std::vector<int> missing;                          // of those that must come, who has not
-  double shortest_seconds = 0, longest_seconds = 0;  // how long those that are there have waited
+  std::vector<int> missing;                          // members that have not entered it
+  double shortest_seconds = 0, longest_seconds = 0;  // of the ranks in it
 };
 
-// Two ranks that mean different things by the same collective.
+// Two ranks whose n-th collectives of a communicator differ.
 struct Disagreement {
   std::string among;
   uint64_t number = 0;
@@ -37,11 +35,11 @@ class RankTable {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // `listened` are the ranks of `size` whose beats come here.
+  // `listened` are those of the `size` ranks whose beats arrive here.
   RankTable(int size, std::vector<int> listened, Time now);
 
   void hear(int rank, Beat beat, Time now);
-  // Nothing that was waited for before `now` counts: this process itself did not run.
+  // Waiting before `now` does not count: this process itself was stopped.
   void forgive(Time now) { forgiven_ = now; }
 
   int size() const { return static_cast<int>(ranks_.size()); }
@@ -49,7 +47,7 @@ class RankTable {
   bool has_left(int rank) const { return ranks_[rank].beat.leaves; }
   double silent_seconds(int rank, Time now) const;  // 0 for one that has left
   const Beat& last_beat(int rank) const { return ranks_[rank].beat; }
-  // Since anything moved on that rank.
+  // Since that rank last entered or left an activity or a collective.
   double still_seconds(int rank, Time now) const;
 
   std::vector<Wait> waits(Time now) const;
@@ -60,9 +58,9 @@ class RankTable {
     Time heard;
     Beat beat;  // the last, without its news
   };
-  // A communicator.
+  // The ranks of a communicator.
   struct Group {
-    int size = 0;  // 0: nobody has told yet
+    int size = 0;  // 0: not known yet
     std::string name;
     std::set<int> members, gone;
     std::map<int, Entered> latest;  // of each member

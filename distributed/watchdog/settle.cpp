@@ -3,8 +3,6 @@
 #include <string>
 #include <thread>
 
-#include "distributed/watchdog/watched_communicator.h"
-
 namespace penstock::distributed {
 namespace {
 
@@ -35,7 +33,7 @@ std::optional<Message> receive_until(Communicator& ranks, int from, int tag,
 
 std::optional<Agreed> settle(Communicator& ranks, const Outcome& mine, std::chrono::milliseconds patience) {
   if (ranks.size() == 1) return Agreed{mine.code == ExitCode::done ? -1 : 0, mine};
-  const Meeting meeting(ranks, "how it ended");
+  const auto meeting = ranks.meet("how it ended");
   std::optional<std::chrono::steady_clock::time_point> deadline;
   if (mine.code != ExitCode::done) deadline = std::chrono::steady_clock::now() + patience;
   if (ranks.rank() != 0) {

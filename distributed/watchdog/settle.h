@@ -1,4 +1,5 @@
-// How all ranks fared, learned in a way that a rank which fails elsewhere cannot block.
+// The outcome of all ranks, exchanged by messages so that ranks which wait elsewhere cannot block a rank that failed.
+// Called at the end of a stage and of a command.
 #pragma once
 
 #include <chrono>
@@ -8,9 +9,9 @@
 
 namespace penstock::distributed {
 
-// Collective in the end: every rank calls it, each when its own part is over. As agree(), but a rank that failed waits
-// no longer than `patience` for the others, which may be waiting for it elsewhere: nullopt then, and the job cannot go
-// on. Nobody else uses `ranks`.
+// Every rank calls it when its own part has ended. As agree(), but a rank that failed waits at most `patience` for the
+// others, which may be waiting for it elsewhere: then it returns nullopt, and the job cannot continue. `ranks` is used
+// for nothing else.
 std::optional<Agreed> settle(Communicator& ranks, const Outcome& mine, std::chrono::milliseconds patience);
 
 }  // namespace penstock::distributed

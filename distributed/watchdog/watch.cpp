@@ -6,15 +6,15 @@
 namespace penstock::distributed {
 namespace {
 
-constexpr size_t remembered = 31;  // durations, for a median that follows
+constexpr size_t remembered = 31;  // durations, for a running median
 
-// A step that takes four times the usual is stuck rather than slow: the job is to be gone within five.
+// A step that takes four times the median counts as stuck: the job has then ended within five.
 constexpr double times_median = 4;
-// So many are seen before their median is trusted.
+// Durations needed before their median is used.
 constexpr size_t steps_to_know = 3, validations_to_know = 2;
 
-// Multiples of the patience. With the usual one: 2 minutes for the first steps, which set up the libraries that
-// compute; 1 minute for a validation at least; 15 minutes for files; 1 hour for a body that says nothing.
+// Multiples of the patience. With the usual one: 2 minutes for the first steps, in which the compute libraries start;
+// at least 1 minute for a validation; 15 minutes for files; 1 hour for a body that declares nothing.
 constexpr double first_steps = 15, least_validation = 7.5, files = 112.5, silent_body = 450;
 
 // Records, reports, the end of the processes.

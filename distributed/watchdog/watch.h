@@ -1,8 +1,7 @@
-// Where a rank is and what it is doing, in its own words: what the watchdog reports, and what its deadlines are made
-// of. Also how long it may go on, where the job has an end, and how long what it must still do takes, going by what it
-// did.
+// What a rank is doing, as its own code declares it: the watchdog reports it and derives its deadlines from it. Also
+// the time at which the job must end, and from past durations an estimate of how long stopping takes.
 //
-// Threads: any. A rank has one. Telling it something costs a lock and a look at the clock.
+// Threads: any. A rank has one, made by the launcher and passed to its stages. Each call costs a lock and a clock read.
 #pragma once
 
 #include <array>
@@ -21,25 +20,25 @@ namespace penstock::distributed {
 
 // Decides how long others may wait for a rank in a collective.
 enum class Activity {
-  idle,        // waits to be told what comes next; has no limit, and nobody it waits for has one
-  alone,       // work that the others know to wait for; no limit
-  working,     // a stage's body that says nothing more of itself
+  idle,        // waits for the next order; no limit, neither for it nor for those that it waits for
+  alone,       // work that the others expect to wait for; no limit
+  working,     // a stage's body that declares nothing more specific
   reading,     // input
   loading,     // a checkpoint
   saving,      // a checkpoint
   stepping,    // a step of training: its limit follows from the steps before
   validating,  // likewise
-  failing,     // has thrown, and ends in an orderly way or ends the job
+  failing,     // has thrown; either all ranks end together or this one ends the job
 };
 inline constexpr size_t activity_count = 9;
 
 class Watch {
  public:
-  // How long a step may take at least, before it counts as stuck; all other limits are multiples of it.
+  // The shortest limit of a step, after which it counts as stuck; all other limits are multiples of it.
   static constexpr std::chrono::milliseconds usual_patience{8000};
   explicit Watch(std::chrono::milliseconds patience = usual_patience) : patience_(patience) {}
 
-  // Said until it is destroyed.
+  // An activity, until the object is destroyed.
   class [[nodiscard]] Doing {
    public:
     Doing(Watch& watch, int64_t token) : watch_(&watch), token_(token) {}
@@ -53,7 +52,7 @@ class Watch {
     Watch* watch_;
     int64_t token_;
   };
-  // These nest: the innermost decides the limit, and all are told ("train, step 812").
+  // These nest: the innermost decides the limit, and all are reported ("train, step 812").
   Doing stage(std::string name) { return begin(Activity::working, std::move(name)); }
   Doing alone(std::string what) { return begin(Activity::alone, std::move(what)); }
   Doing reading(std::string file) { return begin(Activity::reading, "reading " + std::move(file)); }
@@ -63,8 +62,8 @@ class Watch {
   Doing step(int64_t number) { return begin(Activity::stepping, "step " + std::to_string(number)); }
   Doing failing(const std::string& message) { return begin(Activity::failing, "failed: " + message); }
 
-  // What is to be put on record if the job is ended before the returned object is gone: called at most once, on another
-  // thread, with the reason.
+  // Registers `record` until the returned object is destroyed: it is called when the watchdog ends the job, at most
+  // once, on the watchdog's thread, with the reason.
   class [[nodiscard]] LastWords {
    public:
     LastWords(Watch& watch, int64_t token) : watch_(watch), token_(token) {}
@@ -77,25 +76,25 @@ class Watch {
     int64_t token_;
   };
   LastWords if_job_ends(std::function<void(const std::string& reason)> record);
-  // By whoever is about to end it.
+  // Called by the watchdog just before it ends the job.
   void job_ends(const std::string& reason);
 
   struct Standing {
     Activity activity = Activity::idle;
     std::string where;         // empty: between stages
-    double seconds = 0;        // since the last word
-    double limit_seconds = 0;  // how long others may wait for it here; infinity: as long as it takes
+    double seconds = 0;        // since it last began or ended an activity
+    double limit_seconds = 0;  // how long others may wait for it here; may be infinity
   };
   Standing standing() const;
 
-  // The job must have ended by then; the same on all ranks.
+  // The job must have ended by `end`; the same on all ranks.
   void end_at(std::chrono::steady_clock::time_point end);
   bool has_end() const;
   double seconds_left() const;  // infinity without an end
-  // From a request to stop: what is under way, a save, and leaving.
+  // Estimated time from a request to stop to the end: the work under way, a checkpoint, leaving.
   double seconds_to_stop() const;
 
-  // Of those that have ended; 0 without any.
+  // Of the activities that have ended; 0 without any.
   double median_seconds(Activity activity) const;
   double longest_seconds(Activity activity) const;
 
@@ -127,7 +126,7 @@ class Watch {
   int64_t last_words_token_ = 0;
 };
 
-// For bodies that no watchdog looks at: it hears and forgets.
+// For bodies that no watchdog watches: takes every call, and is read by nothing.
 Watch& unwatched();
 
 }  // namespace penstock::distributed

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "distributed/check.h"
 #include "distributed/watchdog/judgement.h"
 #include "distributed/watchdog/watched_communicator.h"
 
@@ -14,9 +15,9 @@ namespace {
 
 constexpr int beat_tag = 1;
 constexpr size_t news_at_once = 500;  // entries a beat and listener
-// A judge that finds a reason gives those before it this long to say it first.
+// A judge that has found a cause gives the judges before it this long to report it first.
 constexpr std::chrono::milliseconds turn{1000};
-// Nobody judges others by a time in which this process itself stood still.
+// After a pause of this process longer than this, its own waiting counts from now on.
 constexpr std::chrono::milliseconds own_pause{1000};
 
 std::string machine() {
@@ -25,11 +26,18 @@ std::string machine() {
   return fmt::format("{}, process {}", name, getpid());
 }
 
+Watchdog::Options checked(Watchdog::Options options) {
+  PENSTOCK_CHECK(options.interval.count() > 0 && options.patience > options.interval,
+                 fmt::format("several beats fit into the patience, found {} ms and an interval of {} ms",
+                             options.patience.count(), options.interval.count()));
+  return options;
+}
+
 }  // namespace
 
 Watchdog::Watchdog(std::unique_ptr<Communicator>& ranks, Watch& watch, Options options)
     : watch_(watch),
-      options_(std::move(options)),
+      options_(checked(std::move(options))),
       ranks_(ranks->duplicate("the watchdogs' ranks")),
       log_(std::make_shared<CollectiveLog>(judges)),
       machine_(machine()),
@@ -67,7 +75,7 @@ void Watchdog::work() {
     }
     beat(true, std::chrono::steady_clock::now());
   } catch (const Error&) {
-    // The communicator is no more: whoever ended the job has said why.
+    // The job is being ended; the rank that ends it reports why.
   }
 }
 
@@ -101,7 +109,7 @@ void Watchdog::beat(bool leaves, Time now) {
   mine.inside = log_->inside();
   for (int to = 0; to < (judges_all() ? ranks_->size() : judges); ++to) {
     Beat beat = mine;
-    if (to < judges) {  // asked for after `inside`: what a judge sees a rank in, it also knows the name of
+    if (to < judges) {  // read after `inside`, so that a judge knows the name of every collective that a rank is in
       CollectiveLog::News news = log_->news(to, news_at_once);
       beat.joined = std::move(news.joined);
       beat.dropped = std::move(news.dropped);
@@ -135,7 +143,7 @@ void Watchdog::judge_ranks(Time now) {
   if (now - found_ >= deference(now)) end_job(*report);
 }
 
-// How long a report is held back for the ranks before this one, which may be about to say the same.
+// How long a report is held back for the ranks before this one, which may be about to report the same.
 std::chrono::milliseconds Watchdog::deference(Time now) const {
   const int rank = ranks_->rank();
   if (!judges_all()) return std::min(rank - judges, 8) * turn / 4;

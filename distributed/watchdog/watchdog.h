@@ -1,8 +1,8 @@
-// Ends a job in which ranks can no longer go on, and says who waits for whom and why.
+// Ends a job whose ranks can make no more progress, and reports which rank waits for which and why.
 //
-// Every rank has one, with a thread and a communicator of its own; they tell each other a few times a second where
-// their ranks are, by messages that nobody waits for. Ranks 0 and 1 hear all and judge (the second in case the first is
-// what has stopped); the others hear these two. It also carries the wish to stop from any rank to all.
+// Every rank has one, made by the launcher, with its own thread and communicator. Several times a second they send each
+// other beats, messages that no one waits for. Ranks 0 and 1 receive all and judge (rank 1 in case rank 0 is the one
+// that stopped); the others receive only these two. It also carries a request to stop from any rank to all.
 #pragma once
 
 #include <atomic>
@@ -28,13 +28,13 @@ class Watchdog {
     std::chrono::milliseconds interval{100};  // between beats
     std::atomic<bool>* stops = nullptr;       // raised here when it is raised on any rank
     // Called at most once, on the watchdog's thread: with the report on the rank that then ends the job with exit code
-    // 76, with its first line (`mine` false) on the others. Flush what is written.
+    // 76, with its first line (`mine` false) on the others. It must flush what it writes.
     std::function<void(const std::string& report, bool mine)> tell = nullptr;
   };
 
   // Collective. `ranks` becomes a communicator whose collectives are watched; `watch` outlives this.
   Watchdog(std::unique_ptr<Communicator>& ranks, Watch& watch, Options options);
-  // Local: tells the others that this rank's work is over.
+  // Local: a last beat says that this rank has finished.
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -58,8 +58,8 @@ class Watchdog {
   const std::shared_ptr<CollectiveLog> log_;
   const std::string machine_;
   RankTable table_;
-  std::string verdict_;  // of this rank, or what it has heard of another's
-  Time found_{};         // since when a report is held back for another judge; zero: there is none
+  std::string verdict_;  // the report's first line: this rank's, or the first received
+  Time found_{};         // when a report was first held back for another judge; zero: none is
 
   std::mutex mutex_;
   std::condition_variable changed_;

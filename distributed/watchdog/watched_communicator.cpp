@@ -1,6 +1,5 @@
 #include "distributed/watchdog/watched_communicator.h"
 
-#include <exception>
 #include <utility>
 
 #include "distributed/background_reducer.h"
@@ -24,6 +23,17 @@ uint64_t child_of(uint64_t parent, uint64_t number, int color) {
 }
 
 class WatchedCommunicator final : public Communicator {
+  // One collective or meeting, from entering it to leaving it.
+  struct Stay final : Meeting {
+    Stay(WatchedCommunicator& in, Operation operation, Buffer buffer, int root, std::string_view what)
+        : of(in), number(in.log_->enter(in.side_, operation, buffer.type, root, buffer.bytes(), what)) {}
+    ~Stay() override { of.log_->leave(of.side_); }
+    Stay(const Stay&) = delete;
+    Stay& operator=(const Stay&) = delete;
+    WatchedCommunicator& of;
+    const uint64_t number;
+  };
+
  public:
   WatchedCommunicator(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log, uint64_t among,
                       std::string name)
@@ -35,63 +45,50 @@ class WatchedCommunicator final : public Communicator {
 
   int rank() const override { return ranks_->rank(); }
   int size() const override { return ranks_->size(); }
+  std::unique_ptr<Meeting> meet(std::string_view what) override {
+    return std::make_unique<Stay>(*this, Operation::meeting, Buffer(), 0, what);
+  }
 
-  void barrier(std::string_view what) override {
+ private:
+  void do_barrier(std::string_view what) override {
     const Stay stay(*this, Operation::barrier, {}, 0, what);
     ranks_->barrier(what);
   }
-  void broadcast(Buffer buffer, int root, std::string_view what) override {
+  void do_broadcast(Buffer buffer, int root, std::string_view what) override {
     const Stay stay(*this, Operation::broadcast, buffer, root, what);
     ranks_->broadcast(buffer, root, what);
   }
-  void all_reduce(Buffer buffer, std::string_view what) override {
+  void do_all_reduce(Buffer buffer, std::string_view what) override {
     const Stay stay(*this, Operation::all_reduce, buffer, 0, what);
     ranks_->all_reduce(buffer, what);
   }
-  void all_gather(Buffer mine, Buffer all, std::string_view what) override {
+  void do_all_gather(Buffer mine, Buffer all, std::string_view what) override {
     const Stay stay(*this, Operation::all_gather, mine, 0, what);
     ranks_->all_gather(mine, all, what);
   }
-  void all_to_all(Buffer mine, Buffer all, std::string_view what) override {
+  void do_all_to_all(Buffer mine, Buffer all, std::string_view what) override {
     const Stay stay(*this, Operation::all_to_all, mine, 0, what);
     ranks_->all_to_all(mine, all, what);
   }
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+  std::unique_ptr<Communicator> do_split(int color, int key, std::string_view what) override {
     const Stay stay(*this, Operation::split, {}, 0, what);
     return child(ranks_->split(color, key, what), stay.number, color, what);
   }
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override {
+  std::unique_ptr<Communicator> do_duplicate(std::string_view what) override {
     const Stay stay(*this, Operation::duplicate, {}, 0, what);
     return child(ranks_->duplicate(what), stay.number, 0, what);
   }
-  // Through a duplicate of our own, so that each is logged when its turn comes.
-  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
-    if (!background_) background_ = std::make_unique<BackgroundReducer>(duplicate("the background reducer's ranks"));
+  // Through a duplicate of our own, so that each is logged when it begins.
+  std::unique_ptr<Pending> do_start_all_reduce(Buffer buffer, std::string_view what) override {
+    if (!background_) background_ = std::make_unique<BackgroundReducer>(do_duplicate("the background reducer's ranks"));
     return background_->start(buffer, what);
   }
 
-  void send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
-  bool try_send(int to, int tag, std::string_view bytes) override { return ranks_->try_send(to, tag, bytes); }
-  Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
-  std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
-  [[noreturn]] void abort(ExitCode code) override {
-    ranks_->abort(code);
-    std::terminate();  // not reached
-  }
-
-  const std::shared_ptr<CollectiveLog>& log() const { return log_; }
-  CollectiveLog::Side& side() { return side_; }
-
- private:
-  struct Stay {
-    Stay(WatchedCommunicator& in, Operation operation, Buffer buffer, int root, std::string_view what)
-        : of(in), number(in.log_->enter(in.side_, operation, buffer.type, root, buffer.bytes(), what)) {}
-    ~Stay() { of.log_->leave(of.side_); }
-    Stay(const Stay&) = delete;
-    Stay& operator=(const Stay&) = delete;
-    WatchedCommunicator& of;
-    const uint64_t number;
-  };
+  void do_send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
+  bool do_try_send(int to, int tag, std::string_view bytes) override { return ranks_->try_send(to, tag, bytes); }
+  Message do_receive(int from, int tag) override { return ranks_->receive(from, tag); }
+  std::optional<Message> do_poll(int from, int tag) override { return ranks_->poll(from, tag); }
+  void do_abort(ExitCode code) override { ranks_->abort(code); }
 
   std::unique_ptr<Communicator> child(std::unique_ptr<Communicator> made, uint64_t number, int color,
                                       std::string_view what) const {
@@ -111,18 +108,6 @@ class WatchedCommunicator final : public Communicator {
 std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> ranks, std::shared_ptr<CollectiveLog> log,
                                       std::string name) {
   return std::make_unique<WatchedCommunicator>(std::move(ranks), std::move(log), whole_job, std::move(name));
-}
-
-Meeting::Meeting(Communicator& ranks, std::string_view what) {
-  auto* seen = dynamic_cast<WatchedCommunicator*>(&ranks);
-  if (seen == nullptr) return;
-  log_ = seen->log();
-  side_ = &seen->side();
-  log_->enter(*side_, Operation::meeting, DataType::u8, 0, 0, what);
-}
-
-Meeting::~Meeting() {
-  if (side_ != nullptr) log_->leave(*side_);
 }
 
 }  // namespace penstock::distributed

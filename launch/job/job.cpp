@@ -11,6 +11,7 @@
 
 #include "distributed/build_id.h"
 #include "distributed/collectives.h"
+#include "distributed/open_communicator.h"
 #include "distributed/watchdog/settle.h"
 #include "launch/job/launch_advice.h"
 #include "launch/job/logging.h"

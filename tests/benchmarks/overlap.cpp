@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <thread>
 
 #include "distributed/local_communicator.h"
@@ -43,27 +42,24 @@ class SleepingLink final : public Communicator {
 
   int rank() const override { return ranks_->rank(); }
   int size() const override { return ranks_->size(); }
-  void barrier(std::string_view what) override { ranks_->barrier(what); }
-  void broadcast(Buffer buffer, int root, std::string_view what) override { ranks_->broadcast(buffer, root, what); }
-  void all_reduce(Buffer buffer, std::string_view what) override { take(buffer, what); }
-  void all_gather(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_gather(mine, all, what); }
-  void all_to_all(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_to_all(mine, all, what); }
-  std::unique_ptr<Communicator> split(int color, int key, std::string_view what) override {
+  void do_barrier(std::string_view what) override { ranks_->barrier(what); }
+  void do_broadcast(Buffer buffer, int root, std::string_view what) override { ranks_->broadcast(buffer, root, what); }
+  void do_all_reduce(Buffer buffer, std::string_view what) override { take(buffer, what); }
+  void do_all_gather(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_gather(mine, all, what); }
+  void do_all_to_all(Buffer mine, Buffer all, std::string_view what) override { ranks_->all_to_all(mine, all, what); }
+  std::unique_ptr<Communicator> do_split(int color, int key, std::string_view what) override {
     return ranks_->split(color, key, what);
   }
-  std::unique_ptr<Communicator> duplicate(std::string_view what) override {
+  std::unique_ptr<Communicator> do_duplicate(std::string_view what) override {
     return std::make_unique<SleepingLink>(ranks_->duplicate(what), speed_);
   }
-  std::unique_ptr<Pending> start_all_reduce(Buffer buffer, std::string_view what) override {
+  std::unique_ptr<Pending> do_start_all_reduce(Buffer buffer, std::string_view what) override {
     return ranks_->start_all_reduce(buffer, what);
   }
-  void send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
-  Message receive(int from, int tag) override { return ranks_->receive(from, tag); }
-  std::optional<Message> poll(int from, int tag) override { return ranks_->poll(from, tag); }
-  [[noreturn]] void abort(penstock::ExitCode code) override {
-    ranks_->abort(code);
-    std::terminate();  // not reached
-  }
+  void do_send(int to, int tag, std::string_view bytes) override { ranks_->send(to, tag, bytes); }
+  Message do_receive(int from, int tag) override { return ranks_->receive(from, tag); }
+  std::optional<Message> do_poll(int from, int tag) override { return ranks_->poll(from, tag); }
+  void do_abort(penstock::ExitCode code) override { ranks_->abort(code); }
 
  private:
   void take(Buffer buffer, std::string_view what) {

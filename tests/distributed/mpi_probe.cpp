@@ -5,7 +5,7 @@
 #include <exception>
 
 #include "distributed/communicator_claims.h"
-#include "distributed/world.h"
+#include "distributed/open_communicator.h"
 
 int main(int argc, char** argv) {
   using namespace penstock;

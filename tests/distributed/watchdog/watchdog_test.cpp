@@ -185,8 +185,8 @@ TEST_F(Judgement, OneThatComputesForLongerThanItsLimitIsNamed) {
     tell(rank, 2.9);
   }
   EXPECT_THAT(judged(3), AllOf(HasSubstr("Rank 1 does not come to all_reduce of 64 bytes 'bucket 0 of step 7', where "
-                                         "rank 0 waits for it since 3.0 s"),
-                               HasSubstr("1.0 s is the limit")));
+                                         "rank 0 has waited for it for 3.0 s"),
+                               HasSubstr("the limit for its activity is 1.0 s")));
 }
 
 // Its last beat came a moment after the others had begun to wait: what is wrong with it is that nothing is heard of it.
@@ -283,7 +283,7 @@ TEST(Watchdog, NamesTheRankThatDoesNotComeItsStepAndItsFile) {
   EXPECT_EQ(ended.code, ExitCode::ranks);
   ASSERT_THAT(ended.reports, SizeIs(1));
   EXPECT_THAT(ended.reports[0],
-              AllOf(HasSubstr("Rank 1 does not come to barrier 'step 5', where ranks 0, 2 wait for it"),
+              AllOf(HasSubstr("Rank 1 does not come to barrier 'step 5', where ranks 0, 2 have waited for it"),
                     HasSubstr("exit code 76"), HasSubstr("train, step 5, since")));
 }
 
