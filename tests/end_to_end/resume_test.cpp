@@ -100,7 +100,7 @@ TEST_F(Resume, ATimeBudgetThatEndsLosesNoStep) {
 TEST_F(Resume, AKillCostsTheStepsSinceTheCheckpointBeforeAndNoneBeforeThat) {
   kill(2, 1);
   const auto before = place_.steps();
-  EXPECT_THAT(place_.told("checkpoint"), testing::Contains(disturbed_step - 2));
+  EXPECT_THAT(place_.recorded("checkpoint"), testing::Contains(disturbed_step - 2));
   resume(2);
   const int64_t resumed_at = place_.steps().at(before.size()) - 1;
   EXPECT_GE(resumed_at, disturbed_step - 2) << "the last was perhaps still being written";

@@ -101,7 +101,7 @@ TEST_F(Stress, EightProcessesWithoutLeasesRecordWhatDiffers) {
 // ---- kills ----
 
 // An archive of 256 little images: eight buckets of unzip, then a chain of programs, each of which kills penstock when
-// it is told to by a file.
+// a file for it is there.
 constexpr const char* make_archive = R"(python3 - <<'PY'
 import struct, zipfile, zlib
 def png(value):

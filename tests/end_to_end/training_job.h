@@ -51,7 +51,7 @@ class TrainingPlace : public Workplace {
 
   // The numbers of the steps, or of those that checkpoints were made after, that all runs in this folder recorded, in
   // order.
-  std::vector<int64_t> told(const std::string& event) const {
+  std::vector<int64_t> recorded(const std::string& event) const {
     std::vector<int64_t> numbers;
     std::istringstream lines(text_of(path() / "runs/small/events.jsonl"));
     for (std::string line; std::getline(lines, line);) {
@@ -60,7 +60,7 @@ class TrainingPlace : public Workplace {
     }
     return numbers;
   }
-  std::vector<int64_t> steps() const { return told("step"); }
+  std::vector<int64_t> steps() const { return recorded("step"); }
   int64_t furthest_step() const {
     const auto all = steps();
     return all.empty() ? 0 : *std::max_element(all.begin(), all.end());
@@ -83,9 +83,9 @@ inline std::string lasting_part(const std::string& report) {
     if (begin != std::string::npos) text += report.substr(begin, report.find("</section>", begin) - begin);
   }
   // "2 rank(s) with 1 thread(s), 300 images/s; ..., resumed 1 time(s)"
-  const size_t told = text.rfind("<li>", text.find(" rank(s) with "));
-  EXPECT_NE(told, std::string::npos);
-  return text.erase(told, text.find("</li>", told) - told);
+  const size_t speed = text.rfind("<li>", text.find(" rank(s) with "));
+  EXPECT_NE(speed, std::string::npos);
+  return text.erase(speed, text.find("</li>", speed) - speed);
 }
 
 inline Results results_of(const TrainingPlace& place) {

@@ -45,7 +45,7 @@ class KilledRun {
     for (int kill = 0; kill < count; ++kill) {
       const int64_t left = steps_of_training - place_.furthest_step();
       if (!kill_once(moments[(first + kill) % 4], ranks, static_cast<int>(left) / (count - kill))) return false;
-      if (count > 1) ranks = 2 + below(3);  // a chain goes on with other rank counts: the bits are those of any
+      if (count > 1) ranks = 2 + below(3);  // a chain continues with other rank counts: the bits are those of any
     }
     ranks_ = ranks;
     return true;

@@ -1,4 +1,4 @@
-// What plan --world foretold, against the run that followed.
+// What plan --world predicts, against the run that follows.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ json plan_of(const Workplace& place, const std::string& flags) {
   return json::parse(ran.out).at("world").at("trainings").at(0);
 }
 
-TEST(WorldPlan, TheRunThatFollowsDoesWhatWasForetoldAndTheNextPlanKnowsItsPace) {
+TEST(WorldPlan, TheRunThatFollowsDoesWhatWasPredictedAndTheNextPlanKnowsItsPace) {
   const Workplace place;
   const json before = plan_of(place, "--world 2");
   EXPECT_TRUE(before.at("pace").is_null());
