@@ -1,4 +1,4 @@
-// The whole program as a function, so that a user's own executable can add stage kinds to the table.
+// The whole program as a function: main() calls it, and so does a user's own executable with more kinds in the table.
 #pragma once
 
 #include "pipeline/stage.h"

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
 #include <sstream>
 
 #include "distributed/check.h"
@@ -207,6 +209,17 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
   if (shell == "zsh") return zsh(top, commands);
   PENSTOCK_CHECK(shell == "fish", "the command line takes bash, zsh or fish");
   return fish(top, commands);
+}
+
+void add_completion(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "completion", "a script that completes commands and flags: source <(penstock completion bash)");
+  const auto shell = std::make_shared<std::string>();
+  command->add_option("SHELL", *shell, "the shell that reads it")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""))
+      ->type_name("bash|zsh|fish");
+  command->callback([shell, &app] { std::cout << completion_script(app, *shell); });
 }
 
 }  // namespace penstock::launch

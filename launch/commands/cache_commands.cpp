@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "launch/commands/cache_tables.h"
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 #include "pipeline/store/store_pins.h"
 
 namespace penstock::launch {
@@ -31,25 +31,25 @@ fs::path store_of(const CacheOptions& options, const pipeline::StageTable& kinds
 
 // ---- gc ----
 
-// All that a configuration's plan reaches: published, or with progress of its own.
+// Every key that a configuration's plan reaches: published, or with unfinished progress.
 void keep_all_of(const fs::path& config, const fs::path& store, const pipeline::StageTable& kinds,
                  std::set<Digest>& keep) {
   ConfigOptions options;
   options.file = config;
   options.store = store;
-  const Looked looked = look(options, kinds);
-  pipeline::Publications published(looked.graph.nodes.size());
+  const PlannedConfig planned = plan_config(options, kinds);
+  pipeline::Publications published(planned.graph.nodes.size());
   for (size_t node = 0; node < published.size(); ++node) {
-    published[node] = looked.plan.nodes[node].published;
+    published[node] = planned.plan.nodes[node].published;
     if (published[node]) {
       keep.insert(published[node]->action);
       continue;
     }
-    const auto upstreams = upstreams_of(looked.graph.nodes[node]);
-    const bool known = looked.plan.nodes[node].needed && std::all_of(upstreams.begin(), upstreams.end(), [&](int one) {
+    const auto upstreams = upstreams_of(planned.graph.nodes[node]);
+    const bool known = planned.plan.nodes[node].needed && std::all_of(upstreams.begin(), upstreams.end(), [&](int one) {
                          return published[one] != nullptr;
                        });
-    if (known) keep.insert(action_fields(looked.graph, static_cast<int>(node), looked.plan, published).key());
+    if (known) keep.insert(action_fields(planned.graph, static_cast<int>(node), planned.plan, published).key());
   }
 }
 
@@ -70,13 +70,13 @@ pipeline::CollectionRequest collection_of(const CacheOptions& options, const fs:
 std::pair<Digest, std::string> pinned_action(const CacheOptions& options, const Store& store,
                                              const pipeline::StageTable& kinds) {
   if (!options.stage.empty()) {
-    const Looked looked = look(options.config, kinds);
-    const int node = find_node(looked.graph, options.stage);
-    const auto& published = looked.plan.nodes[node].published;
+    const PlannedConfig planned = plan_config(options.config, kinds);
+    const int node = find_node(planned.graph, options.stage);
+    const auto& published = planned.plan.nodes[node].published;
     if (!published)
       throw Error(ExitCode::data,
                   fmt::format("stage '{}' is not published in {}; run it first", options.stage, store.root().string()));
-    return {published->action, label_of(looked.graph, node)};
+    return {published->action, label_of(planned.graph, node)};
   }
   std::vector<std::pair<Digest, std::string>> found;
   for (const auto& one : pipeline::publications_of(store, threads())) {
@@ -97,29 +97,30 @@ int code_of(const pipeline::Transferred& done) { return done.refused.empty() ? 0
 
 }  // namespace
 
-int cache_ls_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
+int cache_ls_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds) {
   const Store store(store_of(options, kinds), Store::Mode::read_only);
-  tell_inventory(store, pipeline::take_inventory(store, threads()), options.sort, voice);
+  print_inventory(store, pipeline::take_inventory(store, threads()), options.sort, output);
   return 0;
 }
 
-int cache_verify_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
+int cache_verify_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds) {
   const Store store(store_of(options, kinds), options.repair ? Store::Mode::read_write : Store::Mode::read_only);
   const auto found = pipeline::verify_store(store, options.repair, threads());
-  tell_verification(store, found, options.repair, voice);
+  print_verification(store, found, options.repair, output);
   return found.bad.empty() ? 0 : static_cast<int>(ExitCode::data);
 }
 
-int cache_gc_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
+int cache_gc_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds) {
   const Store store(store_of(options, kinds), options.yes ? Store::Mode::read_write : Store::Mode::read_only);
   const auto request = collection_of(options, store.root(), kinds);
   auto collection = plan_collection(store, take_inventory(store, threads()), request);
   if (options.yes) collection = collect(store, collection);
-  tell_collection(store, collection, request, options.yes, voice);
+  print_collection(store, collection, request, options.yes, output);
   return 0;
 }
 
-int cache_pin_command(const CacheOptions& given, bool pinned, const Voice& voice, const pipeline::StageTable& kinds) {
+int cache_pin_command(const CacheOptions& given, bool pinned, const OutputFlags& output,
+                      const pipeline::StageTable& kinds) {
   CacheOptions options = given;
   if (!options.stage.empty()) options.config.file = options.what;
   const Store store(store_of(options, kinds), Store::Mode::read_only);
@@ -129,7 +130,7 @@ int cache_pin_command(const CacheOptions& given, bool pinned, const Voice& voice
     pin(store, action, label);
   else
     unpin(store, action);
-  if (voice.json) {
+  if (output.json) {
     std::cout << Value{{"action", action.hex()}, {"stage", label}, {"pinned", pinned}, {"before", before}}.dump()
               << '\n';
   } else {
@@ -139,38 +140,38 @@ int cache_pin_command(const CacheOptions& given, bool pinned, const Voice& voice
   return 0;
 }
 
-int cache_export_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
-  const Looked looked = look(options.config, kinds);
+int cache_export_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds) {
+  const PlannedConfig planned = plan_config(options.config, kinds);
   Store to(options.folder, Store::Mode::read_write);
-  if (fs::equivalent(to.root(), looked.store.root()))
+  if (fs::equivalent(to.root(), planned.store.root()))
     throw Error(ExitCode::usage, fmt::format("{} is the configuration's own store", to.root().string()));
   std::vector<pipeline::Parcel> parcels;
   std::vector<std::string> missing;
-  for (size_t node = 0; node < looked.plan.nodes.size(); ++node) {
-    const auto& planned = looked.plan.nodes[node];
-    if (!planned.needed) continue;
-    if (planned.published)
-      parcels.push_back({planned.published, {planned.recipe}});
+  for (size_t node = 0; node < planned.plan.nodes.size(); ++node) {
+    const auto& state = planned.plan.nodes[node];
+    if (!state.needed) continue;
+    if (state.published)
+      parcels.push_back({state.published, {state.recipe}});
     else
-      missing.push_back(label_of(looked.graph, static_cast<int>(node)));
+      missing.push_back(label_of(planned.graph, static_cast<int>(node)));
   }
   if (parcels.empty())
     throw Error(ExitCode::data, fmt::format("nothing of {} is published in {}; run it first",
-                                            options.config.file.string(), looked.store.root().string()));
+                                            options.config.file.string(), planned.store.root().string()));
   if (!missing.empty()) std::cerr << fmt::format("not published, and left out: {}\n", fmt::join(missing, ", "));
-  const auto done = transfer(looked.store, to, parcels);
-  tell_transfer(to, done, voice);
+  const auto done = transfer(planned.store, to, parcels);
+  print_transfer(to, done, output);
   return code_of(done);
 }
 
-int cache_import_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds) {
+int cache_import_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds) {
   const Store from(options.folder, Store::Mode::read_only);
   const auto parcels = pipeline::all_parcels(from);
   Store to(store_of(options, kinds), Store::Mode::read_write);
   if (fs::equivalent(to.root(), from.root()))
-    throw Error(ExitCode::usage, fmt::format("{} is the store itself", from.root().string()));
+    throw Error(ExitCode::usage, fmt::format("{} is this store itself", from.root().string()));
   const auto done = transfer(from, to, parcels);
-  tell_transfer(to, done, voice);
+  print_transfer(to, done, output);
   return code_of(done);
 }
 

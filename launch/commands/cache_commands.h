@@ -13,8 +13,7 @@
 
 namespace penstock::launch {
 
-// What the command line asked for. The store is config.store where that is given, else that of config.file, else
-// .penstock.
+// The flags of all of them. The store is config.store where that is given, else that of config.file, else .penstock.
 struct CacheOptions {
   ConfigOptions config;                     // `file` may be empty
   std::string sort;                         // ls: "size", "used" or nothing
@@ -28,11 +27,12 @@ struct CacheOptions {
   std::filesystem::path folder;  // export: where to; import: where from
 };
 
-int cache_ls_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
-int cache_verify_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
-int cache_gc_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
-int cache_pin_command(const CacheOptions& options, bool pinned, const Voice& voice, const pipeline::StageTable& kinds);
-int cache_export_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
-int cache_import_command(const CacheOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
+int cache_ls_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds);
+int cache_verify_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds);
+int cache_gc_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds);
+int cache_pin_command(const CacheOptions& options, bool pinned, const OutputFlags& output,
+                      const pipeline::StageTable& kinds);
+int cache_export_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds);
+int cache_import_command(const CacheOptions& options, const OutputFlags& output, const pipeline::StageTable& kinds);
 
 }  // namespace penstock::launch

@@ -114,7 +114,7 @@ struct GcRow {
   std::vector<std::string> stages;
 };
 
-void tell_rows(const pipeline::Collection& collection) {
+void print_rows(const pipeline::Collection& collection) {
   std::vector<GcRow> rows;
   for (const auto& one : collection.condemned) {
     auto row = std::find_if(rows.begin(), rows.end(),
@@ -136,12 +136,12 @@ void tell_rows(const pipeline::Collection& collection) {
 
 std::string short_name(const pipeline::Digest& digest) { return digest.hex().substr(0, shown_digits); }
 
-void tell_inventory(const Store& store, const pipeline::Inventory& inventory, const std::string& sort,
-                    const Voice& voice) {
+void print_inventory(const Store& store, const pipeline::Inventory& inventory, const std::string& sort,
+                     const OutputFlags& output) {
   const auto rows = rows_of(inventory, sort);
   const auto sums = sums_of(inventory);
   const uint64_t bytes = pipeline::Room(inventory).bytes();
-  if (voice.json) {
+  if (output.json) {
     std::cout << ls_json(store, rows, sums, bytes).dump() << '\n';
     return;
   }
@@ -160,13 +160,13 @@ void tell_inventory(const Store& store, const pipeline::Inventory& inventory, co
     std::cout << fmt::format("  {:10} {:>8} {:>10}\n", sum.name, sum.count, size_text(sum.bytes));
 }
 
-void tell_collection(const Store& store, const pipeline::Collection& collection,
-                     const pipeline::CollectionRequest& request, bool removed, const Voice& voice) {
-  if (voice.json) {
+void print_collection(const Store& store, const pipeline::Collection& collection,
+                      const pipeline::CollectionRequest& request, bool removed, const OutputFlags& output) {
+  if (output.json) {
     std::cout << gc_json(store, collection, removed).dump() << '\n';
     return;
   }
-  tell_rows(collection);
+  print_rows(collection);
   std::cout << fmt::format("{}: {} of {} {}\n", store.root().string(), size_text(collection.freed()),
                            size_text(collection.bytes),
                            removed ? "freed" : "can go; nothing was removed, --yes does it");
@@ -176,8 +176,9 @@ void tell_collection(const Store& store, const pipeline::Collection& collection,
   }
 }
 
-void tell_verification(const Store& store, const pipeline::Verification& found, bool repaired, const Voice& voice) {
-  if (voice.json) {
+void print_verification(const Store& store, const pipeline::Verification& found, bool repaired,
+                        const OutputFlags& output) {
+  if (output.json) {
     Value bad = Value::array();
     for (const auto& one : found.bad)
       bad.push_back(
@@ -203,8 +204,8 @@ void tell_verification(const Store& store, const pipeline::Verification& found, 
                          : "`penstock cache verify --repair` moves it aside, so that the next run makes it again\n");
 }
 
-void tell_transfer(const Store& to, const pipeline::Transferred& done, const Voice& voice) {
-  if (voice.json) {
+void print_transfer(const Store& to, const pipeline::Transferred& done, const OutputFlags& output) {
+  if (output.json) {
     std::cout << Value{{"store", to.root().string()}, {"publications", done.publications},
                        {"kept", done.kept},           {"objects", done.objects},
                        {"bytes", done.bytes},         {"refused", done.refused}}

@@ -1,4 +1,4 @@
-// What `penstock cache ...` says, as a table for people or as JSON.
+// Prints the results of `penstock cache ...`, as a table for people or as JSON.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 namespace penstock::launch {
 
 // `sort`: "size", "used" (the latest first), or empty: in the order of publication.
-void tell_inventory(const pipeline::Store& store, const pipeline::Inventory& inventory, const std::string& sort,
-                    const Voice& voice);
-void tell_collection(const pipeline::Store& store, const pipeline::Collection& collection,
-                     const pipeline::CollectionRequest& request, bool removed, const Voice& voice);
-void tell_verification(const pipeline::Store& store, const pipeline::Verification& found, bool repaired,
-                       const Voice& voice);
-void tell_transfer(const pipeline::Store& to, const pipeline::Transferred& done, const Voice& voice);
+void print_inventory(const pipeline::Store& store, const pipeline::Inventory& inventory, const std::string& sort,
+                     const OutputFlags& output);
+void print_collection(const pipeline::Store& store, const pipeline::Collection& collection,
+                      const pipeline::CollectionRequest& request, bool removed, const OutputFlags& output);
+void print_verification(const pipeline::Store& store, const pipeline::Verification& found, bool repaired,
+                        const OutputFlags& output);
+void print_transfer(const pipeline::Store& to, const pipeline::Transferred& done, const OutputFlags& output);
 
 std::string short_name(const pipeline::Digest& digest);  // as much of it as a person needs
 

@@ -1,51 +1,44 @@
-// One function per command. Each returns the exit code and throws Error for what a user should read.
-// Results go to stdout, all else to stderr.
+// The commands of the program. Each file of this room registers its own: name, help, flags and what it does. Called by
+// run_command_line only. Results go to stdout, all else to stderr; what a user should read is thrown as Error.
 #pragma once
 
-#include <string>
-
 #include "launch/job/options.h"
-#include "launch/world/world_inputs.h"
 #include "pipeline/stage.h"
-#include "stages/bench.h"
-#include "stages/predict.h"
+
+namespace CLI {
+class App;
+}
 
 namespace penstock::launch {
 
-int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice,
-                const pipeline::StageTable& kinds);
-int predict_command(const stages::PredictRequest& request, const Voice& voice);
-int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice,
-                   const pipeline::StageTable& kinds);
-int bench_command(const stages::BenchRequest& request, const Voice& voice);
-int doctor_command(bool gpu, const Voice& voice);
-
-// These run nothing, and need neither mpirun nor LibTorch.
-struct PlanFlags {
-  bool count = false;  // only how many
-  WorldFlags world;    // a job to imagine
+// What all commands share. Lives until the command line has been parsed, which also runs the command.
+struct Context {
+  const pipeline::StageTable& kinds;
+  OutputFlags output = {};  // set by parsing
+  int code = 0;             // the exit code of the command that ran
 };
-int plan_command(const ConfigOptions& options, const PlanFlags& flags, const Voice& voice,
-                 const pipeline::StageTable& kinds);
-int validate_command(const ConfigOptions& options, const Voice& voice, const pipeline::StageTable& kinds);
-int explain_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
-                    const pipeline::StageTable& kinds);
-int status_command(const ConfigOptions& options, bool watch, const Voice& voice, const pipeline::StageTable& kinds);
-int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
-                 const pipeline::StageTable& kinds);
-int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice,
-                 const pipeline::StageTable& kinds);
-int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice,
-                 const pipeline::StageTable& kinds);
-int graph_command(const ConfigOptions& options, const std::string& format, bool expand,
-                  const pipeline::StageTable& kinds);
-int explain_error_command(const std::string& code);
-int config_command(const ConfigOptions& options, bool origin, const Voice& voice, const pipeline::StageTable& kinds);
-int stages_command(const std::string& kind, const Voice& voice, const pipeline::StageTable& kinds);
-int markdown_command(const std::string& kind, const pipeline::StageTable& kinds);  // stages --markdown
-int schema_command(const pipeline::StageTable& kinds);
 
-// Refuses a name that is no kind, with the nearest one: Error(usage).
-const pipeline::StageKind& known_kind(const std::string& name, const pipeline::StageTable& kinds);
+// Each adds one command to `app`; its callback runs it and sets `context.code`.
+
+// These work on all ranks of the job.
+void add_run(CLI::App& app, Context& context);
+void add_predict(CLI::App& app, Context& context);
+void add_replay(CLI::App& app, Context& context);
+void add_bench(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
+
+// These run no stage, and need neither mpirun nor LibTorch.
+void add_plan(CLI::App& app, Context& context);
+void add_validate(CLI::App& app, Context& context);
+void add_explain(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
+void add_logs(CLI::App& app, Context& context);
+void add_graph(CLI::App& app, Context& context);
+void add_runs(CLI::App& app, Context& context);
+void add_diff(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
+void add_stages(CLI::App& app, Context& context);
+void add_schema(CLI::App& app, Context& context);
+void add_cache(CLI::App& app, Context& context);  // with commands of its own: cache ls, cache gc, ...
 
 }  // namespace penstock::launch

@@ -78,7 +78,7 @@ std::string check_launch_line(const distributed::World& world, const distributed
 
 std::string check_space(const fs::path& folder) {
   struct statvfs about = {};
-  if (statvfs(folder.c_str(), &about) != 0) fail(folder.string() + " cannot be looked at");
+  if (statvfs(folder.c_str(), &about) != 0) fail(folder.string() + " cannot be read");
   const double left = static_cast<double>(about.f_bavail) * static_cast<double>(about.f_frsize) / (1 << 30);
   const std::string text = fmt::format("{:.1f} GiB free below {}", left, fs::weakly_canonical(folder).string());
   if (left < least_space_gib) fail(fmt::format("{}: less than {} GiB", text, least_space_gib));

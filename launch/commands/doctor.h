@@ -1,5 +1,4 @@
-// Whether this machine is fit for what Penstock does on it: what `penstock doctor` asks, apart from ranks and
-// libraries.
+// Checks of this machine for `penstock doctor`, besides ranks and libraries. Local.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,7 @@
+// doctor: whether every rank's machine can run Penstock.
+#include <CLI/CLI.hpp>
 #include <iostream>
+#include <memory>
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
@@ -45,17 +48,15 @@ std::vector<Finding> check_gpus(Job& job) {
   return findings;
 }
 
-}  // namespace
-
-int doctor_command(bool gpu, const Voice& voice) {
-  Job job = join(voice, nullptr);
+int doctor_command(bool gpu, const OutputFlags& output) {
+  Job job = join(output, nullptr);
   return speaking_on_rank0(job, [&] {
     const auto doing = job.watch->alone("doctor");
     std::vector<Finding> findings = check_machine(job.world, distributed::process_environment());
     append(findings, check_libraries());
     append(findings, check_disk("."));
     if (gpu) append(findings, check_gpus(job));
-    // A finding of any rank counts; those of rank 0 are shown, and which others failed.
+    // A failure on any rank counts; rank 0's findings are shown, and the failures of others.
     std::string mine;
     for (const Finding& finding : findings) {
       if (finding.state == Finding::State::failed)
@@ -68,9 +69,20 @@ int doctor_command(bool gpu, const Voice& voice) {
       if (rank > 0 && !all[rank].empty())
         findings.push_back({Finding::State::failed, "rank " + std::to_string(rank), all[rank]});
     }
-    if (job.world.rank == 0) std::cout << (voice.json ? as_json(findings) : as_text(findings)) << std::flush;
+    if (job.world.rank == 0) std::cout << (output.json ? as_json(findings) : as_text(findings)) << std::flush;
     return fit ? 0 : static_cast<int>(ExitCode::environment);
   });
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand(
+      "doctor", "is this machine fit: cores, memory, MPI, LibTorch, HDF5, disk; under mpirun on every rank");
+  const auto gpu = std::make_shared<bool>(false);
+  command->add_flag("--gpu", *gpu,
+                    "also every check of the GPUs: driver, NCCL, kernels and training against the host, speed");
+  command->callback([gpu, &context] { context.code = doctor_command(*gpu, context.output); });
 }
 
 }  // namespace penstock::launch

@@ -1,12 +1,15 @@
 // graph: the pipeline as a drawing for dot, mermaid or a program, with the matrix folded into its stages.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "launch/commands/commands.h"
-#include "launch/job/looked.h"
+#include "launch/commands/shared_flags.h"
+#include "launch/job/planned_config.h"
 
 namespace penstock::launch {
 namespace {
@@ -43,18 +46,18 @@ struct Drawing {
   std::set<Outside> outsides;
 };
 
-Drawing draw(const Looked& looked, bool expand) {
+Drawing draw(const PlannedConfig& planned, bool expand) {
   Drawing drawing;
   std::map<std::string, size_t> known;
   std::vector<size_t> box_of;
-  for (size_t index = 0; index < looked.graph.nodes.size(); ++index) {
-    const pipeline::Node& node = looked.graph.nodes[index];
-    const std::string id = expand ? label_of(looked.graph, static_cast<int>(index)) : node.stage();
+  for (size_t index = 0; index < planned.graph.nodes.size(); ++index) {
+    const pipeline::Node& node = planned.graph.nodes[index];
+    const std::string id = expand ? label_of(planned.graph, static_cast<int>(index)) : node.stage();
     const auto [found, fresh] = known.try_emplace(id, drawing.boxes.size());
     if (fresh) drawing.boxes.push_back({id, node.stage(), node.kind().name, 0, {}});
     Box& box = drawing.boxes[found->second];
     ++box.count;
-    ++box.states[looked.plan.nodes[index].state];
+    ++box.states[planned.plan.nodes[index].state];
     box_of.push_back(found->second);
     for (const pipeline::Input& input : node.inputs) {
       for (const pipeline::Source& source : input.sources) {
@@ -145,11 +148,9 @@ Value json_of(const Drawing& drawing) {
   return {{"stages", stages}, {"edges", edges}, {"outside", outsides}};
 }
 
-}  // namespace
-
 int graph_command(const ConfigOptions& options, const std::string& format, bool expand,
                   const pipeline::StageTable& kinds) {
-  const Drawing drawing = draw(look(options, kinds), expand);
+  const Drawing drawing = draw(plan_config(options, kinds), expand);
   if (format == "dot") {
     std::cout << dot_of(drawing);
   } else if (format == "mermaid") {
@@ -158,6 +159,28 @@ int graph_command(const ConfigOptions& options, const std::string& format, bool 
     std::cout << json_of(drawing).dump() << '\n';
   }
   return 0;
+}
+
+struct GraphFlags {
+  ConfigOptions config;
+  std::string format = "dot";
+  bool expand = false;
+};
+
+}  // namespace
+
+void add_graph(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("graph", "the pipeline as a drawing, coloured by what is done");
+  const auto flags = std::make_shared<GraphFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_option("--format", flags->format, "dot, mermaid or json")
+      ->check(CLI::IsMember({"dot", "mermaid", "json"}))
+      ->type_name("");
+  command->add_flag("--expand", flags->expand, "every instance of a matrix apart");
+  command->callback([flags, &context] {
+    context.code =
+        graph_command(flags->config, context.output.json ? "json" : flags->format, flags->expand, context.kinds);
+  });
 }
 
 }  // namespace penstock::launch

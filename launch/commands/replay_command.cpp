@@ -1,15 +1,17 @@
-// replay: steps of a training again, from one of its checkpoints to the next, and whether they end with the same
-// weights.
+// replay: repeats training steps from one checkpoint to the next and compares the weights.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <memory>
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
+#include "launch/commands/shared_flags.h"
 #include "launch/job/job.h"
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 #include "launch/job/signals.h"
 #include "pipeline/events.h"
 #include "pipeline/files.h"
@@ -25,7 +27,7 @@ namespace fs = std::filesystem;
 using pipeline::Value;
 using stages::CheckpointManifest;
 
-// What rank 0 finds out and tells the others.
+// What is replayed: rank 0 reads it from the store and broadcasts it.
 struct Replay {
   std::string stage;
   pipeline::Values values;
@@ -73,23 +75,23 @@ int node_to_replay(const pipeline::Graph& graph, const std::string& stage) {
 
 Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64_t steps,
                    const pipeline::StageTable& kinds) {
-  const Looked looked = look(options, kinds);
-  const int index = node_to_replay(looked.graph, stage);
-  const pipeline::Node& node = looked.graph.nodes[index];
-  const auto published = pipeline::published_in(looked.plan);
-  const auto action = pipeline::action_of(looked.graph, index, looked.plan, published);
-  const auto manifests = action ? stages::read_manifests(looked.store.root() / "progress" / action->hex())
+  const PlannedConfig planned = plan_config(options, kinds);
+  const int index = node_to_replay(planned.graph, stage);
+  const pipeline::Node& node = planned.graph.nodes[index];
+  const auto published = pipeline::published_in(planned.plan);
+  const auto action = pipeline::action_of(planned.graph, index, planned.plan, published);
+  const auto manifests = action ? stages::read_manifests(planned.store.root() / "progress" / action->hex())
                                 : std::vector<CheckpointManifest>();
   if (manifests.empty() || (manifests.size() < 2 && steps == 0)) {
     throw Error(
         ExitCode::data,
         fmt::format("replay: {} has {} checkpoint{} in the store; it takes two to compare (or one, and --steps)",
-                    label_of(looked.graph, index), manifests.size(), manifests.size() == 1 ? "" : "s"));
+                    label_of(planned.graph, index), manifests.size(), manifests.size() == 1 ? "" : "s"));
   }
   const CheckpointManifest& newest = manifests.front();
   const CheckpointManifest& from = manifests.size() > 1 ? manifests[1] : newest;
   Replay replay;
-  replay.stage = label_of(looked.graph, index);
+  replay.stage = label_of(planned.graph, index);
   replay.values = node.values();
   replay.from = from.step;
   replay.until = steps == 0 ? newest.step : from.step + steps;
@@ -98,13 +100,13 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
     for (const pipeline::Source& source : input.sources) {
       if (source.node >= 0)
         replay.inputs[input.port()].push_back(
-            {looked.store.object_files(published[source.node]->port(source.port())->digest), ""});
+            {planned.store.object_files(published[source.node]->port(source.port())->digest), ""});
       else
         replay.inputs[input.port()].push_back({fs::absolute(source.declared->external), ""});
     }
   }
-  const fs::path kept = looked.store.root() / "progress" / action->hex();
-  replay.progress = looked.store.root() / "staging" / ("replay." + pipeline::unique_suffix());
+  const fs::path kept = planned.store.root() / "progress" / action->hex();
+  replay.progress = planned.store.root() / "staging" / ("replay." + pipeline::unique_suffix());
   pipeline::make_folder(replay.progress);
   for (const auto& file : {stages::checkpoint_file(kept, from), stages::manifest_file(kept, from.step)}) {
     pipeline::link_or_copy(file, replay.progress / file.filename());
@@ -132,12 +134,10 @@ std::string run(const Replay& replay, distributed::Communicator& ranks, distribu
   return stages::compute_library().replay(context, replay.until);
 }
 
-}  // namespace
-
-int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const Voice& voice,
+int replay_command(const ConfigOptions& options, const std::string& stage, int64_t steps, const OutputFlags& output,
                    const pipeline::StageTable& kinds) {
   std::atomic<bool>& interrupted = watch_signals();
-  Job job = join(voice, &interrupted);
+  Job job = join(output, &interrupted);
   distributed::Communicator& ranks = *job.ranks;
   const bool first = ranks.rank() == 0;
   return speaking_on_rank0(job, [&] {
@@ -152,7 +152,7 @@ int replay_command(const ConfigOptions& options, const std::string& stage, int64
     if (first) fs::remove_all(replay.progress);
     const bool same = digest == expected;
     if (first) {
-      if (voice.json) {
+      if (output.json) {
         std::cout << Value{{"stage", replay.stage}, {"from", replay.from},  {"until", replay.until},
                            {"digest", digest},      {"expected", expected}, {"same", same}}
                          .dump()
@@ -164,6 +164,31 @@ int replay_command(const ConfigOptions& options, const std::string& stage, int64
       }
     }
     return same ? 0 : static_cast<int>(ExitCode::ranks);
+  });
+}
+
+struct ReplayFlags {
+  ConfigOptions config;
+  std::string stage;
+  int64_t steps = 0;  // 0: to the newest checkpoint
+};
+
+}  // namespace
+
+void add_replay(CLI::App& app, Context& context) {
+  CLI::App* command =
+      app.add_subcommand("replay", "repeat training steps from one checkpoint to the next: are the weights the same?");
+  const auto flags = std::make_shared<ReplayFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_option("STAGE", flags->stage,
+                      "a stage, or STAGE@RUN with a matrix (default: the one that keeps checkpoints)");
+  command
+      ->add_option("--steps", flags->steps,
+                   "this many steps; where no checkpoint records their result, they are repeated and compared")
+      ->type_name("K")
+      ->check(CLI::Range(1, 1 << 30));
+  command->callback([flags, &context] {
+    context.code = replay_command(flags->config, flags->stage, flags->steps, context.output, context.kinds);
   });
 }
 

@@ -1,7 +1,8 @@
-// The commands that run work on ranks: run and predict.
+// run: builds the targets on the ranks of this job.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -14,19 +15,29 @@
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
 #include "launch/commands/run_folder.h"
+#include "launch/commands/shared_flags.h"
 #include "launch/commands/sweep_view.h"
 #include "launch/job/job.h"
 #include "launch/job/logging.h"
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 #include "launch/job/progress.h"
 #include "launch/job/signals.h"
 #include "launch/job/time_budget.h"
-#include "launch/world/measurements.h"
 #include "pipeline/run/runner.h"
-#include "stages/compute_library.h"
 
 namespace penstock::launch {
 namespace {
+
+struct RunFlags {
+  ConfigOptions config;
+  int jobs = 1;
+  bool keep_going = false;
+  bool fail_fast = false;
+  bool no_commands = false;
+  bool no_lease = false;
+  bool no_wait = false;
+  std::string time_budget;  // "3h50m"; empty: until Slurm ends the job, where it says when
+};
 
 using distributed::Communicator;
 using pipeline::Ending;
@@ -45,40 +56,7 @@ std::string last_lines(const std::string& log) {
   return text;
 }
 
-std::string milliseconds(const Value& median) {
-  return fmt::format("{:.1f} ms ({:.1f} to {:.1f}, n = {})", 1e3 * median.at("median").get<double>(),
-                     1e3 * median.at("low").get<double>(), 1e3 * median.at("high").get<double>(),
-                     median.at("n").get<int>());
-}
-
-std::string bench_text(const Value& result) {
-  std::string text =
-      fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s",
-                  result.at("threads").get<int>(), result.at("threads") == 1 ? "" : "s");
-  const auto steps = [](const Value& one) {
-    return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(),
-                       milliseconds(one.at("step_seconds")));
-  };
-  if (result.contains("ratio")) {
-    const std::string a = result.at("a"), b = result.at("b");
-    const Value& ratio = result.at("ratio");
-    text += fmt::format("\n{}: {}\n{}: {}\ntime of {} over {}: {:.4f} ({:.4f} to {:.4f})", a, steps(result.at(a)), b,
-                        steps(result.at(b)), a, b, ratio.at("median").get<double>(), ratio.at("low").get<double>(),
-                        ratio.at("high").get<double>());
-  } else if (result.contains("rows")) {
-    text += fmt::format("\n{:>12} {:>12} {:>12} {:>12} {:>12}  (ms)", "bytes", "all-reduce", "run", "world", "model");
-    for (const Value& row : result.at("rows")) {
-      text += fmt::format("\n{:12} {:12.3f} {:12.3f} {:12.3f} {:12.3f}", row.at("bytes").get<int64_t>(),
-                          1e3 * row.at("all_reduce_seconds").get<double>(), 1e3 * row.at("run_seconds").get<double>(),
-                          1e3 * row.at("world_seconds").get<double>(), 1e3 * row.value("model_seconds", 0.0));
-    }
-  } else {
-    text += "\n" + steps(result);
-  }
-  return text;
-}
-
-// What rank 0 tells at the end of a run, gathered as the runs of a matrix end.
+// What rank 0 logs at the end, collected as the runs of a matrix end.
 class Summary {
  public:
   void add(const pipeline::Graph& graph, const pipeline::Run& run, const std::vector<NodeResult>& results) {
@@ -99,7 +77,7 @@ class Summary {
                      {"stages", std::move(stages)}});
   }
 
-  void tell(const std::string& name, const std::string& config, double seconds, int ranks) const {
+  void log(const std::string& name, const std::string& config, double seconds, int ranks) const {
     const auto count = [this](Ending how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
@@ -129,7 +107,7 @@ class Summary {
   Value runs_ = Value::array();
 };
 
-// The store of a rehearsal is thrown away, before and after.
+// Removes the store of a rehearsal, before and after.
 class Rehearsal {
  public:
   explicit Rehearsal(std::filesystem::path store) : store_(std::move(store)) { clear(); }
@@ -145,13 +123,11 @@ class Rehearsal {
   std::filesystem::path store_;  // empty: none
 };
 
-}  // namespace
-
-int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice& voice,
-                const pipeline::StageTable& kinds) {
+int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline::StageTable& kinds) {
+  const ConfigOptions& options = flags.config;
   std::atomic<bool>& interrupted = watch_signals();
   const auto start = std::chrono::steady_clock::now();
-  Job job = join(voice, &interrupted);
+  Job job = join(output, &interrupted);
   Communicator& ranks = *job.ranks;
   const bool first = ranks.rank() == 0;
 
@@ -178,7 +154,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     run.wait_for_leases = !flags.no_wait;
     run.cache = pipeline::user_cache_folder();
     run.events_file = [&folder](const std::string& id) { return folder / id / "events.jsonl"; };
-    if (first && shows_bar(voice)) run.listener = progress_bar();
+    if (first && shows_bar(output)) run.listener = progress_bar();
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
     run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
@@ -195,38 +171,44 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     const ExitCode code = pipeline::run_graph(first ? &loaded->graph : nullptr, kinds, run, ranks, interrupted);
 
     if (first) {
-      if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
-      summary.tell(name, options.file.string(),
-                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
+      if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(view_sweep(options, kinds));
+      summary.log(name, options.file.string(),
+                  std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted)
         spdlog::warn("{}interrupted with its state saved; the same command resumes",
                      keeper.is_over() ? "the time is over: " : "");
-      if (voice.json) std::cout << summary.json(code).dump() << '\n';
+      if (output.json) std::cout << summary.json(code).dump() << '\n';
     }
     return static_cast<int>(code);
   });
 }
 
-int bench_command(const stages::BenchRequest& request, const Voice& voice) {
-  Job job = join(voice, nullptr);
-  return speaking_on_rank0(job, [&] {
-    const auto doing = job.watch->stage("bench " + request.what);
-    const Value result = stages::compute_library().bench(request, *job.ranks, job.threads);
-    if (job.world.rank == 0) {
-      keep_measurement(request, result);
-      std::cout << (voice.json ? result.dump() : bench_text(result)) << '\n';
-    }
-    return 0;
-  });
-}
+}  // namespace
 
-int predict_command(const stages::PredictRequest& request, const Voice& voice) {
-  Job job = join(voice, nullptr);
-  return speaking_on_rank0(job, [&] {
-    const auto doing = job.watch->stage("predict");
-    stages::compute_library().predict(request, *job.ranks, job.threads);
-    return 0;
-  });
+void add_run(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("run", "build the targets; resuming is the default, there is no flag for it");
+  const auto flags = std::make_shared<RunFlags>();
+  add_config_flags(*command, flags->config);
+  add_selection(*command, flags->config);
+  command->add_option("-j,--jobs", flags->jobs, "stages or runs side by side, each on its share of the ranks")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20).description(""));
+  CLI::Option* keep = command->add_flag("-k,--keep-going", flags->keep_going,
+                                        "after a failure continue with everything that does not depend on it");
+  command->add_flag("--fail-fast", flags->fail_fast, "a failure interrupts what runs beside it")->excludes(keep);
+  command
+      ->add_option(
+          "--time-budget", flags->time_budget,
+          "save in time and end with 75 before this long has passed: 3h50m (default: until Slurm ends the job)")
+      ->type_name("TIME");
+  command->add_flag("--no-commands", flags->no_commands, "refuse stages that start other programs");
+  command->add_flag("--no-lease", flags->no_lease, "do not check whether another run is building the same");
+  command->add_flag("--no-wait", flags->no_wait,
+                    "fail (73) instead of waiting for another run that is building the same");
+  command->add_flag(
+      "--rehearse", flags->config.rehearse,
+      "every stage with 8 images and 2 steps, in a temporary store that is removed: does it work at all?");
+  command->callback([flags, &context] { context.code = run_command(*flags, context.output, context.kinds); });
 }
 
 }  // namespace penstock::launch

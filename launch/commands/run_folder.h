@@ -1,5 +1,5 @@
-// runs/<pipeline>/[<run id>/]: what people read. Copies of published outputs, never links into the store, and a report
-// of every invocation in which something ran or failed.
+// runs/<pipeline>/[<run id>/]: the results for people. Copies of published outputs, never links into the store, and the
+// report of the last invocation in which something ran or failed. Called by the run command on rank 0.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@ namespace penstock::launch {
 // In the working directory. Without a matrix the same for every run.
 std::filesystem::path run_folder(const pipeline::Graph& graph, const pipeline::Run& run);
 
-// Brings the folder up to date with what is published: report.html, metrics.json, metrics.csv, model/, and last
-// run.json, which says what they were made from. Does nothing when all of the run was cached and the folder holds it
+// Updates the folder to what is published: report.html, metrics.json, metrics.csv, model/, and last run.json, which
+// records what they were made from. Does nothing when all of the run was cached and the folder holds it
 // already.
 void write_run_folder(const pipeline::Graph& graph, const pipeline::Run& run,
                       const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store);

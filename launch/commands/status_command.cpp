@@ -1,15 +1,18 @@
-// status and logs: how far things are, and what a stage said, from the store alone.
+// status and logs: the state of each stage and the log of its last run, read from the store.
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <thread>
 
 #include "launch/commands/commands.h"
 #include "launch/commands/run_folder.h"
-#include "launch/job/looked.h"
+#include "launch/commands/shared_flags.h"
+#include "launch/job/planned_config.h"
 #include "launch/job/signals.h"
 #include "pipeline/plan/status.h"
 
@@ -24,7 +27,7 @@ constexpr auto refresh_interval = std::chrono::seconds(2);
 constexpr const char* clear_screen = "\x1b[H\x1b[2J";
 constexpr size_t tail_bytes = 16 * 1024;
 
-// The last event of a stage that has something to say of its progress.
+// The last event of a stage that reports progress.
 std::string progress_of(const std::filesystem::path& events, const std::string& stage) {
   std::ifstream in(events, std::ios::binary | std::ios::ate);
   const auto size = static_cast<int64_t>(in.tellg());
@@ -50,20 +53,20 @@ struct Row {
 };
 
 std::vector<Row> rows_of(const ConfigOptions& options, const pipeline::StageTable& kinds) {
-  const Looked looked = look(options, kinds);
-  pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
-  const pipeline::Publications published = pipeline::published_in(looked.plan);
+  const PlannedConfig planned = plan_config(options, kinds);
+  pipeline::Explainer explainer(planned.graph, planned.plan, planned.store);
+  const pipeline::Publications published = pipeline::published_in(planned.plan);
   std::vector<Row> rows;
-  for (size_t node = 0; node < looked.graph.nodes.size(); ++node) {
-    if (!looked.plan.nodes[node].needed) continue;
+  for (size_t node = 0; node < planned.graph.nodes.size(); ++node) {
+    if (!planned.plan.nodes[node].needed) continue;
     const int index = static_cast<int>(node);
-    Row row{label_of(looked.graph, index),
-            status_of(looked.graph, index, looked.plan, published, looked.store, explainer), ""};
+    Row row{label_of(planned.graph, index),
+            status_of(planned.graph, index, planned.plan, published, planned.store, explainer), ""};
     if (row.status.standing == Standing::running) {
-      const pipeline::Node& instance = looked.graph.nodes[node];
-      const bool own = looked.graph.has_matrix && instance.runs.size() == 1;
-      const auto folder = own ? run_folder(looked.graph, looked.graph.runs[instance.runs.front()])
-                              : std::filesystem::path("runs") / looked.graph.pipeline;
+      const pipeline::Node& instance = planned.graph.nodes[node];
+      const bool own = planned.graph.has_matrix && instance.runs.size() == 1;
+      const auto folder = own ? run_folder(planned.graph, planned.graph.runs[instance.runs.front()])
+                              : std::filesystem::path("runs") / planned.graph.pipeline;
       row.progress = progress_of(folder / "events.jsonl", instance.stage());
     }
     rows.push_back(std::move(row));
@@ -98,13 +101,12 @@ Value json_of(const std::vector<Row>& rows) {
   return {{"stages", stages}};
 }
 
-}  // namespace
-
-int status_command(const ConfigOptions& options, bool watch, const Voice& voice, const pipeline::StageTable& kinds) {
+int status_command(const ConfigOptions& options, bool watch, const OutputFlags& output,
+                   const pipeline::StageTable& kinds) {
   const std::atomic<bool>& interrupted = watch_signals();
   for (;;) {
     const auto rows = rows_of(options, kinds);
-    const std::string text = voice.json ? json_of(rows).dump() + "\n" : text_of(rows);
+    const std::string text = output.json ? json_of(rows).dump() + "\n" : text_of(rows);
     std::cout << (watch && isatty(STDOUT_FILENO) ? clear_screen : "") << text << std::flush;
     const bool finished = std::none_of(rows.begin(), rows.end(),
                                        [](const Row& row) { return row.status.standing == Standing::running; }) &&
@@ -120,15 +122,15 @@ int status_command(const ConfigOptions& options, bool watch, const Voice& voice,
   }
 }
 
-int logs_command(const ConfigOptions& options, const std::string& stage, const Voice& voice,
+int logs_command(const ConfigOptions& options, const std::string& stage, const OutputFlags& output,
                  const pipeline::StageTable& kinds) {
   ConfigOptions only = options;
   only.targets = {stage.substr(0, stage.find('@'))};
-  const Looked looked = look(only, kinds);
-  const int node = find_node(looked.graph, stage);
-  const auto action = pipeline::action_of(looked.graph, node, looked.plan, pipeline::published_in(looked.plan));
-  const auto attempts = action ? looked.store.attempts(*action) : std::vector<pipeline::Attempt>();
-  if (voice.json) {
+  const PlannedConfig planned = plan_config(only, kinds);
+  const int node = find_node(planned.graph, stage);
+  const auto action = pipeline::action_of(planned.graph, node, planned.plan, pipeline::published_in(planned.plan));
+  const auto attempts = action ? planned.store.attempts(*action) : std::vector<pipeline::Attempt>();
+  if (output.json) {
     Value all = Value::array();
     for (const auto& attempt : attempts) all.push_back(to_json(attempt));
     std::cout << Value{{"stage", stage}, {"attempts", all}}.dump() << '\n';
@@ -136,16 +138,46 @@ int logs_command(const ConfigOptions& options, const std::string& stage, const V
   }
   if (attempts.empty()) {
     std::cerr << fmt::format(
-        "{}: it has not run with these inputs and parameters (penstock explain says what differs)\n",
-        label_of(looked.graph, node));
+        "{}: it has not run with these inputs and parameters (penstock explain shows what differs)\n",
+        label_of(planned.graph, node));
     return 0;
   }
   const pipeline::Attempt& last = attempts.back();
   std::cout << fmt::format("{}, attempt {}: {} on {}, {} rank{} x {} thread{}, {:.1f} s, exit code {}\n{}",
-                           label_of(looked.graph, node), last.number, last.start, last.host, last.ranks,
+                           label_of(planned.graph, node), last.number, last.start, last.host, last.ranks,
                            last.ranks == 1 ? "" : "s", last.threads, last.threads == 1 ? "" : "s", last.wall_seconds,
                            last.exit_code, last.log);
   return 0;
+}
+
+struct StatusFlags {
+  ConfigOptions config;
+  bool watch = false;
+};
+
+struct LogsFlags {
+  ConfigOptions config;
+  std::string stage;
+};
+
+}  // namespace
+
+void add_status(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("status", "per stage: done, running, stale, failed; which run works on it");
+  const auto flags = std::make_shared<StatusFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_flag("--watch", flags->watch, "refresh every two seconds until all is done");
+  command->callback(
+      [flags, &context] { context.code = status_command(flags->config, flags->watch, context.output, context.kinds); });
+}
+
+void add_logs(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("logs", "the log of a stage's last run");
+  const auto flags = std::make_shared<LogsFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_option("STAGE", flags->stage, "a stage, or STAGE@RUN with a matrix")->required();
+  command->callback(
+      [flags, &context] { context.code = logs_command(flags->config, flags->stage, context.output, context.kinds); });
 }
 
 }  // namespace penstock::launch

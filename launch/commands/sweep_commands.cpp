@@ -1,11 +1,14 @@
 // runs and diff: a sweep as a table, and two of its runs side by side.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <memory>
 #include <set>
 
 #include "launch/commands/commands.h"
+#include "launch/commands/shared_flags.h"
 #include "launch/commands/sweep_view.h"
 
 namespace penstock::launch {
@@ -49,11 +52,9 @@ Value json_of(const std::vector<SweepRow>& rows) {
   return {{"rows", all}};
 }
 
-}  // namespace
-
-int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const Voice& voice,
+int runs_command(const ConfigOptions& options, const std::string& sort, bool each, const OutputFlags& output,
                  const pipeline::StageTable& kinds) {
-  const SweepView view = look_at_sweep(options, kinds);
+  const SweepView view = view_sweep(options, kinds);
   std::vector<SweepRow> rows = stages::rows_over_seeds(view.runs, each ? "" : view.seed_axis);
   std::vector<stages::ShownMetric> columns;
   for (const stages::ShownMetric& one : stages::shown_metrics()) {
@@ -67,7 +68,7 @@ int runs_command(const ConfigOptions& options, const std::string& sort, bool eac
         std::any_of(columns.begin(), columns.end(), [&](const stages::ShownMetric& one) { return one.path == metric; });
     if (!shown) columns.insert(columns.begin(), {metric, metric});
   }
-  if (voice.json) {
+  if (output.json) {
     std::cout << json_of(rows).dump() << '\n';
     return 0;
   }
@@ -102,9 +103,9 @@ int runs_command(const ConfigOptions& options, const std::string& sort, bool eac
   return 0;
 }
 
-int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const Voice& voice,
+int diff_command(const ConfigOptions& options, const std::string& a, const std::string& b, const OutputFlags& output,
                  const pipeline::StageTable& kinds) {
-  const SweepView view = look_at_sweep(options, kinds);
+  const SweepView view = view_sweep(options, kinds);
   const auto find = [&](const std::string& id) -> size_t {
     std::vector<size_t> found;
     for (size_t i = 0; i < view.runs.size(); ++i) {
@@ -141,7 +142,7 @@ int diff_command(const ConfigOptions& options, const std::string& a, const std::
     };
     lines.push_back({name, shown(value(first)), shown(value(second))});
   }
-  if (voice.json) {
+  if (output.json) {
     std::cout << Value{{"a", view.runs[first].id},
                        {"b", view.runs[second].id},
                        {"parameters", parameters},
@@ -152,6 +153,44 @@ int diff_command(const ConfigOptions& options, const std::string& a, const std::
     print_table(lines);
   }
   return 0;
+}
+
+struct RunsFlags {
+  ConfigOptions config;
+  std::string sort;
+  bool each = false;
+};
+
+struct DiffFlags {
+  ConfigOptions config;
+  std::string first, second;
+};
+
+}  // namespace
+
+void add_runs(CLI::App& app, Context& context) {
+  CLI::App* command =
+      app.add_subcommand("runs", "a sweep's table: parameters, metrics (mean and deviation over seeds), state");
+  const auto flags = std::make_shared<RunsFlags>();
+  add_config_flags(*command, flags->config);
+  add_run_filter(*command, flags->config);
+  command->add_option("--sort", flags->sort, "by this metric, largest first: validation.dice, test.map")
+      ->type_name("METRIC");
+  command->add_flag("--each", flags->each, "every run apart, without averaging over seeds");
+  command->callback([flags, &context] {
+    context.code = runs_command(flags->config, flags->sort, flags->each, context.output, context.kinds);
+  });
+}
+
+void add_diff(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("diff", "what differs between two runs of a sweep: parameters and metrics");
+  const auto flags = std::make_shared<DiffFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_option("A", flags->first, "the beginning of a run's id")->required();
+  command->add_option("B", flags->second, "the beginning of another's")->required();
+  command->callback([flags, &context] {
+    context.code = diff_command(flags->config, flags->first, flags->second, context.output, context.kinds);
+  });
 }
 
 }  // namespace penstock::launch

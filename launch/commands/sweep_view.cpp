@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 #include "pipeline/files.h"
 #include "pipeline/plan/status.h"
 #include "stages/report/sweep_page.h"
@@ -12,17 +12,17 @@ namespace {
 
 using pipeline::Standing;
 
-// What a run is when its stages are these: the first of this order that one of them is.
-constexpr Standing telling[] = {Standing::failed, Standing::running, Standing::pruned, Standing::interrupted,
-                                Standing::stale,  Standing::pending, Standing::done};
+// The state of a run is the first of these that one of its stages has.
+constexpr Standing by_precedence[] = {Standing::failed, Standing::running, Standing::pruned, Standing::interrupted,
+                                      Standing::stale,  Standing::pending, Standing::done};
 
 // The metrics.json that the last stage of the run published, whichever kind it is.
-std::map<std::string, double> metrics_of(const Looked& looked, const pipeline::Run& run) {
+std::map<std::string, double> metrics_of(const PlannedConfig& planned, const pipeline::Run& run) {
   for (auto node = run.nodes.rbegin(); node != run.nodes.rend(); ++node) {
-    const auto& published = looked.plan.nodes[*node].published;
+    const auto& published = planned.plan.nodes[*node].published;
     if (!published) continue;
     for (const pipeline::PublishedPort& port : published->ports) {
-      const auto file = looked.store.object_files(port.digest) / "metrics.json";
+      const auto file = planned.store.object_files(port.digest) / "metrics.json";
       if (std::filesystem::exists(file)) return stages::flat_metrics(pipeline::Value::parse(pipeline::read_file(file)));
     }
   }
@@ -31,29 +31,29 @@ std::map<std::string, double> metrics_of(const Looked& looked, const pipeline::R
 
 }  // namespace
 
-SweepView look_at_sweep(const ConfigOptions& options, const pipeline::StageTable& kinds) {
-  const Looked looked = look(options, kinds);
-  if (!looked.graph.has_matrix)
+SweepView view_sweep(const ConfigOptions& options, const pipeline::StageTable& kinds) {
+  const PlannedConfig planned = plan_config(options, kinds);
+  if (!planned.graph.has_matrix)
     throw Error(ExitCode::usage, options.file.string() + ": has no [matrix], so there are no runs to list");
-  pipeline::Explainer explainer(looked.graph, looked.plan, looked.store);
-  const auto published = pipeline::published_in(looked.plan);
-  std::vector<pipeline::NodeStatus> known(looked.graph.nodes.size());
-  std::vector<bool> asked(looked.graph.nodes.size());
+  pipeline::Explainer explainer(planned.graph, planned.plan, planned.store);
+  const auto published = pipeline::published_in(planned.plan);
+  std::vector<pipeline::NodeStatus> known(planned.graph.nodes.size());
+  std::vector<bool> asked(planned.graph.nodes.size());
 
-  SweepView view{looked.graph.pipeline, looked.graph.seed_axis, {}, {}};
-  for (size_t index = 0; index < looked.graph.runs.size(); ++index) {
-    if (!looked.plan.runs[index]) continue;
-    const pipeline::Run& run = looked.graph.runs[index];
-    stages::SweepRun row{run.id, run.axes, "", "", metrics_of(looked, run)};
-    auto worst = std::end(telling) - 1;
+  SweepView view{planned.graph.pipeline, planned.graph.seed_axis, {}, {}};
+  for (size_t index = 0; index < planned.graph.runs.size(); ++index) {
+    if (!planned.plan.runs[index]) continue;
+    const pipeline::Run& run = planned.graph.runs[index];
+    stages::SweepRun row{run.id, run.axes, "", "", metrics_of(planned, run)};
+    auto worst = std::end(by_precedence) - 1;
     auto& parameters = view.parameters.emplace_back();
     for (const int node : run.nodes) {
-      const pipeline::Node& instance = looked.graph.nodes[node];
+      const pipeline::Node& instance = planned.graph.nodes[node];
       for (const auto& [name, value] : instance.values()) parameters.emplace(instance.stage() + "." + name, value);
-      if (!looked.plan.nodes[node].needed) continue;
-      if (!asked[node]) known[node] = status_of(looked.graph, node, looked.plan, published, looked.store, explainer);
+      if (!planned.plan.nodes[node].needed) continue;
+      if (!asked[node]) known[node] = status_of(planned.graph, node, planned.plan, published, planned.store, explainer);
       asked[node] = true;
-      const auto place = std::find(std::begin(telling), std::end(telling), known[node].standing);
+      const auto place = std::find(std::begin(by_precedence), std::end(by_precedence), known[node].standing);
       if (place >= worst) continue;
       worst = place;
       row.detail = instance.stage() + ": " + known[node].detail;

@@ -1,4 +1,4 @@
-// The runs of a configuration's matrix with what the store knows of each: for `runs`, `diff` and sweep.html.
+// The runs of a configuration's matrix with their states and metrics from the store: for `runs`, `diff` and sweep.html.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ struct SweepView {
   std::vector<std::map<std::string, pipeline::Value>> parameters;  // "stage.param" -> value, as `runs`
 };
 
-SweepView look_at_sweep(const ConfigOptions& options, const pipeline::StageTable& kinds);
+SweepView view_sweep(const ConfigOptions& options, const pipeline::StageTable& kinds);
 
 // Writes runs/<pipeline>/sweep.html in the working directory.
 void write_sweep_page(const SweepView& view);

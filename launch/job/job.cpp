@@ -23,10 +23,10 @@ using std::chrono::milliseconds;
 
 constexpr int times_to_start = 15;                     // patiences: two minutes with the usual one
 constexpr auto time_to_fail = milliseconds(1000);      // for other ranks to have failed too
-constexpr auto courtesy = milliseconds(300);           // for rank 0, which keeps the records, to speak first
+constexpr auto courtesy = milliseconds(300);           // for rank 0, which writes the records, to report first
 constexpr auto time_to_be_ended = milliseconds(2500);  // by mpirun, which leaves ranks a second when one has failed
 
-// Ranks meet for the first time: a rank that does not come, because its machine is not reached or its start hangs.
+// Ends the process when the ranks have not connected in time: a machine is unreachable, or a rank's start hangs.
 class StartLimit {
  public:
   StartLimit(const distributed::World& world, milliseconds limit)
@@ -34,8 +34,8 @@ class StartLimit {
           std::unique_lock lock(mutex_);
           if (changed_.wait_for(lock, limit, [this] { return started_; })) return;
           std::fprintf(stderr,
-                       "rank %d of %d has waited %.0f s for the others to start, and ends the job: is a machine of it "
-                       "down, or its network?\n",
+                       "rank %d of %d has waited %.0f s for the others to start, and ends the job: is one of its "
+                       "machines down, or the network?\n",
                        world.rank, world.size, std::chrono::duration<double>(limit).count());
           _exit(static_cast<int>(ExitCode::ranks));
         }) {}
@@ -77,9 +77,10 @@ void require_one_build(distributed::Communicator& ranks) {
   const std::string first = distributed::broadcast_text(ranks, mine, 0, "the build");
   distributed::Outcome outcome;
   if (mine != first) {
-    outcome = {ExitCode::environment, fmt::format("rank {} runs another build of penstock than rank 0 ({}, {}): start "
-                                                  "the same program on every rank and machine",
-                                                  ranks.rank(), mine.substr(0, 12), first.substr(0, 12))};
+    outcome = {ExitCode::environment,
+               fmt::format("rank {} runs a different build of penstock than rank 0 ({}, {}): start "
+                           "the same program on every rank and machine",
+                           ranks.rank(), mine.substr(0, 12), first.substr(0, 12))};
   }
   if (const auto agreed = distributed::agree(ranks, outcome, "the build"); agreed.rank >= 0)
     throw Error(agreed.outcome.code, agreed.outcome.message);
@@ -96,13 +97,13 @@ void tell(int rank, const std::string& report, bool mine) {
 
 }  // namespace
 
-Job join(const Voice& voice, std::atomic<bool>* stops) {
+Job join(const OutputFlags& output, std::atomic<bool>* stops) {
   const auto environment = distributed::process_environment();
   Job job;
   job.world = distributed::world_of(environment);
   const Machine machine = this_machine();
   job.threads = distributed::threads_of(job.world, environment, machine.allowed_cores);
-  start_logging(job.world.rank, voice);
+  start_logging(job.world.rank, output);
   const auto patience = patience_from(environment);
   job.watch = std::make_unique<distributed::Watch>(patience.value_or(distributed::Watch::usual_patience));
   std::optional<StartLimit> limit;
@@ -127,7 +128,7 @@ void leave_it_to_rank0() {
   try {
     if (distributed::world_of(distributed::process_environment()).rank == 0) return;
   } catch (const Error&) {
-    return;  // nobody knows which rank this is
+    return;  // the rank is unknown
   }
   std::this_thread::sleep_for(time_to_be_ended);
 }

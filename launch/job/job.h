@@ -1,4 +1,4 @@
-// This process among those that one launch line started, for the commands that work on ranks.
+// This process as a rank of the job that one launch line started. Called by the commands that work on all ranks.
 #pragma once
 
 #include <atomic>
@@ -22,20 +22,20 @@ struct Job {
   int threads = 1;                                  // that this rank may use
 };
 
-// Reads the environment, starts logging, opens the communicator and has it watched. `stops` is what signals raise here.
-Job join(const Voice& voice, std::atomic<bool>* stops);
+// Collective. Reads the environment, starts logging, opens the communicator and starts the watchdog. `stops` is the
+// flag that signals raise on this rank; the watchdog raises it where any rank's was raised. May be null.
+Job join(const OutputFlags& output, std::atomic<bool>* stops);
 
-// Before the message of what failed while ranks have not met (a wrong flag, a wrong variable): most likely it fails
-// alike on all of them. Rank 0 goes on at once; the others wait, and are ended with the job before they say the same
-// again.
+// Called before an error is printed that occurred before the ranks communicate (a wrong flag, a wrong variable): most
+// likely all ranks have it. Rank 0 returns at once; the others wait, and the launcher ends them before they repeat it.
 void leave_it_to_rank0();
 
-// Collective. Runs `first` on rank 0 alone. What it throws is thrown on every rank, so that all end with the same code.
+// Collective. Runs `first` on rank 0 alone. Its error is thrown on every rank, so that all end with the same code.
 void on_rank0(distributed::Communicator& ranks, const std::function<void()>& first, std::string_view what);
 
-// Collective in the end. Runs the command's work on every rank. An error that all ranks share is told by rank 0, as it
-// is thrown there, and is just the exit code of the others; what a rank throws while others go on or wait for it is
-// told by that rank, and ends the job with its code.
+// Collective. Runs the command's work on every rank and returns the exit code. An error on all ranks is rethrown on
+// rank 0 and becomes the exit code of the others; an error of one rank while others continue or wait for it is printed
+// by that rank and aborts the job with its code.
 int speaking_on_rank0(Job& job, const std::function<int()>& body);
 
 }  // namespace penstock::launch

@@ -17,7 +17,7 @@ int cores_of(pid_t process) {
   return sched_getaffinity(process, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-// Only where a library for them was built.
+// 0 where the build has no library for them.
 int count_gpus() {
   std::error_code none;
   const fs::path program = fs::read_symlink("/proc/self/exe", none);
@@ -44,7 +44,7 @@ std::vector<std::string> launch_advice(const distributed::World& world, const di
     const std::string instead = share > 1
                                     ? fmt::format("start it with mpirun --map-by slot:PE={}, or --bind-to none", share)
                                     : "start it with OMP_NUM_THREADS=1, or with fewer ranks";
-    advice.push_back(fmt::format("each rank is to use {} threads and is bound to {}, so that they take turns; {}",
+    advice.push_back(fmt::format("each rank uses {} threads but is bound to {}, so that its threads take turns; {}",
                                  threads, cores(machine.allowed_cores), instead));
   } else if (bound && machine.allowed_cores * local < machine.job_cores && share > machine.allowed_cores) {
     advice.push_back(fmt::format(

@@ -1,4 +1,4 @@
-// Launch lines that work and waste most of the machine: what to write instead.
+// Advice on launch lines that work but leave most of the machine idle. Logged by join(); checked by doctor.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct Machine {
 };
 Machine this_machine();
 
-// One sentence for each thing that is wrong, with the line that is right.
+// One sentence for each problem, with a better launch line.
 std::vector<std::string> launch_advice(const distributed::World& world, const distributed::Environment& environment,
                                        const Machine& machine);
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kept_lines = 200;
 
-// Keeps the last lines in memory, and forgets them when asked to.
+// Keeps the last lines in memory until forget().
 class RecentLines final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void forget() {
@@ -63,13 +63,13 @@ spdlog::color_mode mode_of(Color color) {
 
 }  // namespace
 
-void start_logging(int rank, const Voice& voice) {
+void start_logging(int rank, const OutputFlags& output) {
   std::vector<spdlog::sink_ptr> sinks = {recent()};
   recent()->set_pattern("%H:%M:%S %v");
   if (rank == 0) {
-    auto console = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode_of(voice.color));
-    console->set_level(voice.quiet ? spdlog::level::err : voice.verbose ? spdlog::level::debug : spdlog::level::info);
-    console->set_pattern(std::string(shows_bar(voice) ? clear_line : "") + "%H:%M:%S %^%v%$");
+    auto console = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode_of(output.color));
+    console->set_level(output.quiet ? spdlog::level::err : output.verbose ? spdlog::level::debug : spdlog::level::info);
+    console->set_pattern(std::string(shows_bar(output) ? clear_line : "") + "%H:%M:%S %^%v%$");
     sinks.push_back(std::move(console));
   }
   auto logger = std::make_shared<spdlog::logger>("penstock", sinks.begin(), sinks.end());

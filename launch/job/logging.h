@@ -1,5 +1,5 @@
 // Where messages go: rank 0's console (stderr), and every rank's log/rank-<n>.log. Flushed at each line, so that
-// nothing is lost in an abort.
+// nothing is lost in an abort. Used by join() and the run command.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace penstock::launch {
 
 // Sets spdlog's default logger. Only rank 0 has a console.
-void start_logging(int rank, const Voice& voice);
+void start_logging(int rank, const OutputFlags& output);
 
 // From here on, messages also go to `folder`/rank-<rank>.log. The folder is made.
 void log_to(const std::filesystem::path& folder, int rank);

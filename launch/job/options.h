@@ -1,4 +1,4 @@
-// What the command line asked for, after parsing and before anything is read.
+// The flags that commands share, as parsed; and what the engine is asked to do, made from them. For every command.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@ namespace penstock::launch {
 enum class Progress { automatic, bar, plain, none };
 enum class Color { automatic, always, never };
 
-// Flags that every command takes.
-struct Voice {
+// Flags of every command.
+struct OutputFlags {
   bool json = false;
   bool verbose = false;
   bool quiet = false;
@@ -35,17 +35,6 @@ struct ConfigOptions {
   std::string select, part;       // some of a matrix's runs
   bool verify_inputs = false;
   bool rehearse = false;
-};
-
-// Flags of run alone.
-struct RunFlags {
-  int jobs = 1;
-  bool keep_going = false;
-  bool fail_fast = false;
-  bool no_commands = false;
-  bool no_lease = false;
-  bool no_wait = false;
-  std::string time_budget;  // "3h50m"; empty: Slurm's, where it tells
 };
 
 pipeline::ConfigRequest request_of(const ConfigOptions& options);

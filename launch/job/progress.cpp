@@ -27,10 +27,10 @@ std::string line_of(const pipeline::Value& event) {
 
 }  // namespace
 
-bool shows_bar(const Voice& voice) {
-  if (voice.quiet) return false;
-  if (voice.progress == Progress::automatic) return isatty(STDERR_FILENO) == 1;
-  return voice.progress == Progress::bar;
+bool shows_bar(const OutputFlags& output) {
+  if (output.quiet) return false;
+  if (output.progress == Progress::automatic) return isatty(STDERR_FILENO) == 1;
+  return output.progress == Progress::bar;
 }
 
 std::function<void(const pipeline::Value&)> progress_bar() {

@@ -1,4 +1,4 @@
-// What a person sees while stages run: a line that renews itself on a terminal, nothing more in a log file.
+// The progress line that the run command redraws on a terminal while stages run; a log file gets none.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace penstock::launch {
 
-// True when a self-renewing line should be shown: asked for, or "auto" with a terminal on stderr.
-bool shows_bar(const Voice& voice);
+// True when the line is to be shown: requested, or "auto" with a terminal on stderr.
+bool shows_bar(const OutputFlags& output);
 
 // A listener for pipeline::Events that draws the bar; call on rank 0 only, when shows_bar.
 std::function<void(const pipeline::Value&)> progress_bar();

@@ -1,5 +1,5 @@
-// Asked to stop: SIGUSR1, SIGTERM and the first Ctrl-C let the work save its state and end with exit code 75; a second
-// Ctrl-C ends at once with 130.
+// Requests to stop: after SIGUSR1, SIGTERM or the first Ctrl-C the work saves its state and ends with exit code 75; a
+// second Ctrl-C ends the process at once with 130.
 #pragma once
 
 #include <atomic>

@@ -36,7 +36,7 @@ double unix_now() { return std::chrono::duration<double>(std::chrono::system_clo
 
 double seconds_of(const std::string& text) {
   const Error wrong(ExitCode::usage,
-                    fmt::format("--time-budget: '{}' is no length of time; write 3h50m, 90s or 1d2h", text));
+                    fmt::format("--time-budget: '{}' is not a length of time; write 3h50m, 90s or 1d2h", text));
   double seconds = 0;
   const char* at = text.c_str();
   if (*at == '\0') throw wrong;

@@ -1,4 +1,4 @@
-// How long a run may take, and the request to stop early enough that its state is saved by then.
+// How long a run may take, and the request to stop early enough to save its state. Used by the run command.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ namespace penstock::launch {
 // "3h50m", "90s", "1d2h", "45" (seconds). Throws Error(usage).
 double seconds_of(const std::string& text);
 
-// Seconds from now: as asked for, else to the end of the Slurm job (SLURM_JOB_END_TIME; `unix_time` is now); nullopt:
+// Seconds from now: as requested, else to the end of the Slurm job (SLURM_JOB_END_TIME; `unix_time` is now); nullopt:
 // no end. Throws Error(environment) when that is too short to start, to work and to save.
 std::optional<double> seconds_to_run(const std::string& asked, const distributed::Environment& environment,
                                      double unix_time);
@@ -25,7 +25,7 @@ std::optional<double> seconds_to_run(const std::string& asked, const distributed
 // Collective. The above as rank 0 sees it, or its error, on every rank.
 std::optional<double> keep_time(distributed::Communicator& ranks, const std::string& asked);
 
-// Tells `watch` the end and raises `stops` when it is time to save. Without `seconds` it does nothing.
+// Sets the end in `watch` and raises `stops` when it is time to save. Without `seconds` it does nothing.
 class TimeKeeper {
  public:
   TimeKeeper(std::optional<double> seconds, distributed::Watch& watch, std::atomic<bool>& stops);

@@ -22,12 +22,12 @@ Value all_measurements() {
     Value all = Value::parse(pipeline::read_file(measurements_file()));
     if (all.is_array()) return all;
   } catch (const std::exception&) {
-    // None yet, or half of a file: as if nothing were measured.
+    // None yet, or an incomplete file: as if nothing were measured.
   }
   return Value::array();
 }
 
-// What decides how long a step takes, but for how many samples it has.
+// What determines the time of a step, besides its number of samples.
 Value shape_of(const stages::BenchRequest& request) {
   return {{"base_channels", request.base_channels},
           {"depth", request.depth},
@@ -60,7 +60,7 @@ void keep_measurement(const stages::BenchRequest& request, const Value& result) 
   try {
     pipeline::write_file(measurements_file(), all.dump(1) + "\n");
   } catch (const Error& error) {
-    spdlog::debug("what was measured is not kept: {}", error.what());
+    spdlog::debug("the measurement could not be recorded: {}", error.what());
   }
 }
 

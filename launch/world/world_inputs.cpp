@@ -43,13 +43,13 @@ std::vector<int> rank_counts(const std::string& world) {
     const int count = digits ? std::stoi(part) : 0;
     if (count < 1 || count > most_ranks)
       throw Error(ExitCode::usage,
-                  fmt::format("plan --world: '{}' is no number of ranks; from 1 to {}, or several: --world 1,2,4,8",
+                  fmt::format("plan --world: '{}' is not a number of ranks from 1 to {}; several: --world 1,2,4,8",
                               part, most_ranks));
     counts.push_back(count);
   }
   if (counts.empty() || world.back() == ',')
     throw Error(ExitCode::usage,
-                fmt::format("plan --world: '{}' names no number of ranks: --world 8, or --world 1,2,4,8", world));
+                fmt::format("plan --world: '{}' is not a list of rank counts: --world 8, or --world 1,2,4,8", world));
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return counts;
@@ -60,21 +60,22 @@ KnownFabric fabric_of(const WorldFlags& flags) {
     if (text != "measured") return stages::link_of(text);
     const Value found = measured_link();
     if (found.is_null())
-      throw Error(ExitCode::usage,
-                  "plan --link measured: nothing was measured here; this measures it: mpirun -np 2 --bind-to none "
-                  "penstock bench reduce");
+      throw Error(
+          ExitCode::usage,
+          "plan --link measured: nothing was measured on this machine; this measures it: mpirun -np 2 --bind-to none "
+          "penstock bench reduce");
     return {"measured",
             {found.at("link").at("latency_seconds"), found.at("link").at("bytes_per_second")},
             fmt::format("penstock bench reduce here, {}, {} ranks", found.at("time").get<std::string>(),
                         found.at("ranks").get<int>())};
   };
-  const auto told = [](const stages::NamedLink& one) {
+  const auto described = [](const stages::NamedLink& one) {
     return fmt::format("{}: {} ({})", one.name, stages::figures_of(one.link), one.source);
   };
   if (flags.link.empty()) {
     if (!flags.node_link.empty())
       throw Error(ExitCode::usage,
-                  "plan --node-link says what is within a node; --link NAME, between nodes, is missing");
+                  "plan --node-link is the link within a node; --link NAME, the link between nodes, is missing");
     return {std::nullopt,
             "not given; --link NAME says how ranks are joined: infiniband-hdr, ethernet-25g, ... or 5us,12GB/s, or "
             "measured"};
@@ -83,10 +84,10 @@ KnownFabric fabric_of(const WorldFlags& flags) {
   if (flags.ranks_per_node == 0 && !flags.node_link.empty())
     throw Error(ExitCode::usage, "plan --node-link needs --ranks-per-node K");
   const stages::NamedLink inside = flags.node_link.empty() ? between : link(flags.node_link);
-  KnownFabric known{distributed::Fabric{inside.link, between.link, flags.ranks_per_node}, told(between)};
+  KnownFabric known{distributed::Fabric{inside.link, between.link, flags.ranks_per_node}, described(between)};
   if (flags.ranks_per_node > 0)
-    known.told += fmt::format("; {} ranks a node, joined by {}; a ring goes as fast as its slowest link",
-                              flags.ranks_per_node, flags.node_link.empty() ? "the same" : told(inside));
+    known.description += fmt::format("; {} ranks a node, joined by {}; a ring is as fast as its slowest link",
+                                     flags.ranks_per_node, flags.node_link.empty() ? "the same" : described(inside));
   return known;
 }
 
@@ -98,9 +99,9 @@ const Value& TrainingInputs::json(const std::vector<pipeline::PublishedPort>& po
     if (one.port != port) continue;
     const auto [found, fresh] = files_.try_emplace(one.digest.hex() + "/" + file);
     try {
-      if (fresh) found->second = Value::parse(pipeline::read_file(looked_.store.object_files(one.digest) / file));
+      if (fresh) found->second = Value::parse(pipeline::read_file(planned_.store.object_files(one.digest) / file));
     } catch (const std::exception&) {
-      // Cleaned up, or damaged: as if it were not there.
+      // Removed or damaged: as if it were not there.
     }
     return found->second;
   }
@@ -109,7 +110,7 @@ const Value& TrainingInputs::json(const std::vector<pipeline::PublishedPort>& po
 
 const Value& TrainingInputs::json(const Node* node, const std::string& port, const char* file) {
   static const std::vector<pipeline::PublishedPort> none;
-  const auto published = node == nullptr ? nullptr : looked_.plan.nodes[node - looked_.graph.nodes.data()].published;
+  const auto published = node == nullptr ? nullptr : planned_.plan.nodes[node - planned_.graph.nodes.data()].published;
   return json(published ? published->ports : none, port, file);
 }
 
@@ -117,8 +118,8 @@ void TrainingInputs::find_grid(const Node& train, stages::Workload& workload) {
   const auto take = [&](const Value& channels, const Value& height, const Value& width) {
     workload.channels = channels, workload.height = height, workload.width = width;
   };
-  const Value& index = json(nearest_upstream(looked_.graph, train, "shard"), "shards", "index.json");
-  const Node* resize = nearest_upstream(looked_.graph, train, "resize");
+  const Value& index = json(nearest_upstream(planned_.graph, train, "shard"), "shards", "index.json");
+  const Node* resize = nearest_upstream(planned_.graph, train, "resize");
   if (!index.is_null())
     take(index.at("channels"), index.at("height"), index.at("width"));
   else if (resize != nullptr)
@@ -126,15 +127,15 @@ void TrainingInputs::find_grid(const Node& train, stages::Workload& workload) {
 }
 
 void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
-  const Node* synthesize = nearest_upstream(looked_.graph, train, "synthesize");
-  const Value& catalogue = json(nearest_upstream(looked_.graph, train, "unzip"), "images", "catalogue.json");
+  const Node* synthesize = nearest_upstream(planned_.graph, train, "synthesize");
+  const Value& catalogue = json(nearest_upstream(planned_.graph, train, "unzip"), "images", "catalogue.json");
   if (!catalogue.is_null())
     known.images = static_cast<int64_t>(catalogue.at("samples").size());
   else if (synthesize != nullptr)
     known.images = synthesize->value("count").get<int64_t>();
 
   stages::Workload& workload = known.workload;
-  const Node* split = nearest_upstream(looked_.graph, train, "split");
+  const Node* split = nearest_upstream(planned_.graph, train, "split");
   const Value& index = json(split, "index", "split.json");
   if (flags_.samples > 0) {
     workload.samples = workload.held = flags_.samples;
@@ -156,7 +157,7 @@ void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
   }
 }
 
-// What `penstock bench train` found of this network on this machine.
+// The measurement of `penstock bench train` for this network on this machine.
 bool TrainingInputs::take_measured(KnownTraining& known) {
   const stages::Workload& workload = known.workload;
   const TrainParameters& p = workload.parameters;
@@ -184,11 +185,11 @@ bool TrainingInputs::take_measured(KnownTraining& known) {
   return true;
 }
 
-// What a training of the same network, micro-batch and grid did, the newest in the store.
+// The newest training in the store of the same network, micro-batch and grid.
 bool TrainingInputs::take_history(KnownTraining& known) {
   if (!finished_) {
     finished_.emplace();
-    for (const pipeline::Manifest& manifest : looked_.store.newest_manifests("train", 256)) {
+    for (const pipeline::Manifest& manifest : planned_.store.newest_manifests("train", 256)) {
       Finished one{json(manifest.ports, "telemetry", "telemetry.json"), json(manifest.ports, "curves", "curves.json"),
                    json(manifest.ports, "model", "model.json")};
       if (!one.telemetry.is_null() && !one.curves.is_null() && !one.model.is_null() &&

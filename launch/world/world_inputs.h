@@ -1,5 +1,6 @@
-// What `penstock plan --world` knows of a training before it has run: samples, grid, pace and link, each with where it
-// is from. Nothing is made up: what is not known is missing, with the way to learn it.
+// What `penstock plan --world` knows of a training before it has run: samples, grid, pace and link, each with its
+// source. Nothing is guessed: what is unknown stays empty, with a sentence on how to find out. Called by
+// make_world_plan.
 #pragma once
 
 #include <map>
@@ -7,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 #include "stages/training/links.h"
 #include "stages/training/scaling.h"
 
@@ -15,7 +16,7 @@ namespace penstock::launch {
 
 // Flags of plan --world.
 struct WorldFlags {
-  std::string world;             // "8", "1,2,4,8": ranks of jobs to imagine; empty: none
+  std::string world;             // "8", "1,2,4,8": rank counts to plan; empty: none
   std::string link, node_link;   // names or figures of links.h, or "measured"; empty: what was measured here
   int ranks_per_node = 0;        // 0: all links are `link`
   int threads = 0;               // of a rank; 0: as measured
@@ -23,19 +24,19 @@ struct WorldFlags {
   int64_t samples = 0;           // of the train subset; 0: as the split says
 };
 
-// The rank counts in order. Throws Error(usage) for one that is no number from 1 to 2^20.
+// The rank counts in order. Throws Error(usage) for one outside 1 to 2^20.
 std::vector<int> rank_counts(const std::string& world);
 
 struct KnownFabric {
   std::optional<distributed::Fabric> fabric;
-  std::string told;  // its links with figures and sources; or what to do where none is known
+  std::string description;  // its links with figures and sources; or how to give one
 };
 // Throws Error(usage) for an unknown link.
 KnownFabric fabric_of(const WorldFlags& flags);
 
 struct KnownTraining {
   stages::Workload workload;
-  std::string samples_from;  // "in the split"; where they are not known, how to learn
+  std::string samples_from;  // "in the split"; where they are not known, how to find out
   std::optional<stages::Pace> pace;
   std::string pace_from;          // likewise
   int threads = 1;                // of a rank
@@ -46,12 +47,12 @@ struct KnownTraining {
 // trainings.
 class TrainingInputs {
  public:
-  TrainingInputs(const Looked& looked, const WorldFlags& flags) : looked_(looked), flags_(flags) {}
+  TrainingInputs(const PlannedConfig& planned, const WorldFlags& flags) : planned_(planned), flags_(flags) {}
 
   KnownTraining of(const pipeline::Node& train);
 
  private:
-  // What a finished training of the store says of itself.
+  // What a finished training of the store recorded.
   struct Finished {
     pipeline::Value telemetry, curves, model;
   };
@@ -64,7 +65,7 @@ class TrainingInputs {
   bool take_measured(KnownTraining& known);
   bool take_history(KnownTraining& known);
 
-  const Looked& looked_;
+  const PlannedConfig& planned_;
   const WorldFlags& flags_;
   std::map<std::string, pipeline::Value> files_;     // by digest and name
   std::map<std::string, pipeline::Value> measured_;  // by the command that measures it

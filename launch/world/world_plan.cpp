@@ -13,7 +13,7 @@ namespace {
 using pipeline::Node;
 using pipeline::Value;
 
-// Trainings that agree on this are told together.
+// Trainings that agree on this are planned together.
 std::string what_ranks_see(const KnownTraining& known, int asked) {
   const stages::Workload& w = known.workload;
   const stages::TrainParameters& p = w.parameters;
@@ -32,9 +32,9 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
       .dump();
 }
 
-[[noreturn]] void refuse(const Looked& looked) {
+[[noreturn]] void refuse(const PlannedConfig& planned) {
   std::vector<std::string> trained;
-  for (const auto& stage : looked.graph.stages) {
+  for (const auto& stage : planned.graph.stages) {
     if (stage->kind->name == "train") trained.push_back(stage->stage);
   }
   throw Error(
@@ -42,29 +42,29 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
       trained.empty()
           ? std::string("plan --world: no stage of this pipeline is of kind 'train'; without one there are only "
                         "buckets to share, which any number of ranks does")
-          : fmt::format("plan --world: nothing of what is planned is a training; plan a target that {} is part of",
+          : fmt::format("plan --world: no planned stage is a training; plan a target that depends on {}",
                         fmt::join(trained, " or ")));
 }
 
 }  // namespace
 
-WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags) {
-  TrainingInputs inputs(looked, flags);
+WorldPlan make_world_plan(const PlannedConfig& planned, const WorldFlags& flags) {
+  TrainingInputs inputs(planned, flags);
   WorldPlan plan{rank_counts(flags.world), fabric_of(flags), {}, {}};
   std::map<std::string, size_t> places;
   std::optional<int64_t> images;
-  for (const int index : looked.plan.listed()) {
-    const Node& node = looked.graph.nodes[index];
+  for (const int index : planned.plan.listed()) {
+    const Node& node = planned.graph.nodes[index];
     if (node.kind().name != "train") continue;
     KnownTraining known = inputs.of(node);
     images = known.images;
     const auto [place, fresh] =
         places.try_emplace(what_ranks_see(known, node.declaration->ranks), plan.trainings.size());
     if (fresh)
-      plan.trainings.push_back({label_of(looked.graph, index), 0, node.declaration->ranks, std::move(known), {}, {}});
+      plan.trainings.push_back({label_of(planned.graph, index), 0, node.declaration->ranks, std::move(known), {}, {}});
     ++plan.trainings[place->second].instances;
   }
-  if (plan.trainings.empty()) refuse(looked);
+  if (plan.trainings.empty()) refuse(planned);
   for (PlannedTraining& training : plan.trainings) {
     const auto of = [&](int ranks) {
       return stages::plan_ranks(training.known.workload, ranks, training.known.threads, training.known.pace,
@@ -74,8 +74,8 @@ WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags) {
     for (const int count : plan.counts) training.plans.push_back(of(training.ranks_of(count)));
   }
   std::map<std::string, bool> seen;
-  for (const int index : looked.plan.listed()) {
-    const Node& node = looked.graph.nodes[index];
+  for (const int index : planned.plan.listed()) {
+    const Node& node = planned.graph.nodes[index];
     if (node.kind().scope != pipeline::Scope::shared || !images || !seen.try_emplace(node.stage()).second) continue;
     plan.shares.push_back({node.stage(), static_cast<int64_t>(pipeline::bucket_count(static_cast<size_t>(*images),
                                                                                      node.kind().samples_per_bucket))});

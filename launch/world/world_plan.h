@@ -1,4 +1,5 @@
-// penstock plan --world: a job of N ranks, tried out on paper.
+// The dry run of a job of N ranks for `penstock plan --world`: computed from the configuration and measurements,
+// without ranks. Called by the plan command.
 #pragma once
 
 #include <string>
@@ -8,11 +9,11 @@
 
 namespace penstock::launch {
 
-// Trainings that a rank count treats alike: all that differ in learning rate, loss, seed and the like.
+// Trainings with the same plan for every rank count: they differ only in learning rate, loss, seed and the like.
 struct PlannedTraining {
   std::string label;  // "train", "train@1f0a2b3c4d"
   int instances = 1;
-  int asked = 0;  // ranks that one instance asks for; 0: all
+  int asked = 0;  // ranks that one instance requests; 0: all
   KnownTraining known;
   std::optional<stages::StepTimes> alone;  // on 1 rank
   std::vector<stages::RanksPlan> plans;    // as WorldPlan::counts
@@ -34,9 +35,6 @@ struct WorldPlan {
 };
 
 // Throws Error(usage) where nothing trains, for a rank count or a link that does not exist.
-WorldPlan make_world_plan(const Looked& looked, const WorldFlags& flags);
-
-std::string text_of(const WorldPlan& plan);
-pipeline::Value json_of(const WorldPlan& plan);
+WorldPlan make_world_plan(const PlannedConfig& planned, const WorldFlags& flags);
 
 }  // namespace penstock::launch

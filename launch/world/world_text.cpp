@@ -1,11 +1,11 @@
-// A world plan for people and for programs.
+#include "launch/world/world_text.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "launch/world/world_plan.h"
 #include "stages/report/html.h"
 #include "stages/training/training_layout.h"
 
@@ -13,7 +13,6 @@ namespace penstock::launch {
 namespace {
 
 using distributed::Reproducible;
-using pipeline::Value;
 using stages::name_of;
 using stages::RanksPlan;
 
@@ -103,43 +102,14 @@ std::string table_row(const PlannedTraining& training, int count, const RanksPla
                      plan.ranks < count ? fmt::format("   (groups of {})", plan.ranks) : "");
 }
 
-// What a rank count wastes, and which would not; empty when it wastes nothing.
-std::string warning(const PlannedTraining& training, const RanksPlan& plan) {
-  const stages::TrainParameters& p = training.known.workload.parameters;
-  const auto shards = static_cast<int>(p.micro_shards());
-  const int threads = p.norm == "sync" ? 1 : plan.threads;
-  if (plan.idle > 0) {
-    std::string text =
-        p.norm == "sync"
-            ? fmt::format("{} ranks would be refused: norm = \"sync\" needs a micro-shard for each, and a step has {}",
-                          plan.ranks, shards)
-            : fmt::format("{} of {} ranks train nothing: a step has {}", plan.idle, plan.ranks,
-                          plural(shards, "micro-shard"));
-    text += fmt::format("; {} ranks at most, or global_batch = {}", shards, plan.ranks * p.micro_batch);
-    if (p.global_batch % plan.ranks == 0) text += fmt::format(", or micro_batch = {}", p.global_batch / plan.ranks);
-    return text;
-  }
-  const int rounds = (plan.most + threads - 1) / threads;
-  const double used = static_cast<double>(shards) / (static_cast<double>(plan.ranks) * threads * rounds);
-  if (used > 0.999) return "";
-  const auto [below, above] = stages::even_ranks(shards, threads, plan.ranks);
-  std::string text =
-      fmt::format("{} ranks x {}: {:.0f} % of the time somebody waits: {} micro-shards do not divide evenly",
-                  plan.ranks, plural(threads, "thread"), 100 * (1 - used), shards);
-  if (below == 0 && above == 0)
-    return text + fmt::format("; a global_batch that {} divides would", p.micro_batch * threads * plan.ranks);
-  return text + fmt::format("; {}{}{} ranks do", below == 0 ? "" : std::to_string(below),
-                            below > 0 && above > 0 ? " or " : "", above == 0 ? "" : std::to_string(above));
-}
-
-std::vector<std::string> warnings_of(const PlannedTraining& training) {
+std::vector<std::string> notes_of(const PlannedTraining& training) {
   std::vector<std::string> all;
   const stages::Workload& w = training.known.workload;
   if (w.samples && *w.samples < w.parameters.global_batch)
     all.push_back(fmt::format("a step takes {} samples of a train subset of {}: some several times",
                               w.parameters.global_batch, *w.samples));
   for (const RanksPlan& plan : training.plans) {
-    const std::string text = warning(training, plan);
+    const std::string text = waste_of(training, plan);
     if (!text.empty() && std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
   }
   return all;
@@ -170,7 +140,7 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
                                         : "",
                                     known.pace_from)
                       : known.pace_from);
-  if (world.counts.back() > 1) text += row("link", world.fabric.told);
+  if (world.counts.back() > 1) text += row("link", world.fabric.description);
   if (!world.shares.empty() && world.counts.size() == 1) {
     const int count = world.counts.front();
     std::vector<std::string> shares;
@@ -185,90 +155,44 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
   }
   text += "\n" + std::string(table_head);
   for (size_t i = 0; i < world.counts.size(); ++i) text += table_row(training, world.counts[i], training.plans[i]);
-  for (const std::string& one : warnings_of(training)) text += "  note: " + one + "\n";
+  for (const std::string& one : notes_of(training)) text += "  note: " + one + "\n";
   return text;
 }
 
-Value json_of(const stages::Memory& m) {
-  return {{"weights", m.weights},   {"optimiser", m.optimiser},     {"gradients", m.gradients},
-          {"exchange", m.exchange}, {"activations", m.activations}, {"convolutions", m.convolutions},
-          {"samples", m.samples},   {"checkpoint", m.checkpoint},   {"program", m.program},
-          {"total", m.total()}};
-}
-
-Value json_of(const WorldPlan& world, const PlannedTraining& training, int count, const RanksPlan& plan) {
-  const stages::TrainParameters& p = training.known.workload.parameters;
-  Value buckets = Value::array(), shares = Value::array(), times;
-  for (const auto& bucket : plan.buckets) buckets.push_back((bucket.end - bucket.begin) * sizeof(float));
-  for (const PlannedShare& share : world.shares)
-    shares.push_back({{"stage", share.stage},
-                      {"buckets", share.buckets},
-                      {"fewest", share.buckets / count},
-                      {"most", (share.buckets + count - 1) / count}});
-  if (plan.times) {
-    times = {{"step_seconds", plan.times->step()},
-             {"compute_seconds", plan.times->compute},
-             {"exchange_seconds", plan.times->exchange},
-             {"exposed_seconds", plan.times->exposed},
-             {"update_seconds", plan.times->update},
-             {"training_seconds", plan.steps ? Value(static_cast<double>(*plan.steps) * plan.times->step()) : Value()},
-             {"images_per_second", static_cast<double>(p.global_batch) / plan.times->step()},
-             {"efficiency", stages::efficiency_of(*training.alone, plan)}};
-  }
-  const std::string note = warning(training, plan);
-  const auto per_epoch = [&](int shards) {
-    return plan.steps_per_epoch ? Value(shards * p.micro_batch * *plan.steps_per_epoch) : Value();
-  };
-  return {{"world", count},
-          {"ranks", plan.ranks},
-          {"threads", plan.threads},
-          {"groups", count / plan.ranks},
-          {"micro_shards", {{"fewest", plan.fewest}, {"most", plan.most}}},
-          {"samples_per_step", {{"fewest", plan.fewest * p.micro_batch}, {"most", plan.most * p.micro_batch}}},
-          {"samples_per_epoch", {{"fewest", per_epoch(plan.fewest)}, {"most", per_epoch(plan.most)}}},
-          {"idle_ranks", plan.idle},
-          {"reproducible", name_of(plan.reproducible)},
-          {"bucket_bytes", buckets},
-          {"sent_bytes_per_step", plan.sent_bytes},
-          {"memory_bytes", json_of(plan.memory)},
-          {"times", times},
-          {"shared_stages", shares},
-          {"note", note.empty() ? Value() : Value(note)}};
-}
-
 }  // namespace
+
+std::string waste_of(const PlannedTraining& training, const RanksPlan& plan) {
+  const stages::TrainParameters& p = training.known.workload.parameters;
+  const auto shards = static_cast<int>(p.micro_shards());
+  const int threads = p.norm == "sync" ? 1 : plan.threads;
+  if (plan.idle > 0) {
+    std::string text =
+        p.norm == "sync"
+            ? fmt::format("{} ranks would be refused: norm = \"sync\" needs a micro-shard for each, and a step has {}",
+                          plan.ranks, shards)
+            : fmt::format("{} of {} ranks train nothing: a step has {}", plan.idle, plan.ranks,
+                          plural(shards, "micro-shard"));
+    text += fmt::format("; {} ranks at most, or global_batch = {}", shards, plan.ranks * p.micro_batch);
+    if (p.global_batch % plan.ranks == 0) text += fmt::format(", or micro_batch = {}", p.global_batch / plan.ranks);
+    return text;
+  }
+  const int rounds = (plan.most + threads - 1) / threads;
+  const double used = static_cast<double>(shards) / (static_cast<double>(plan.ranks) * threads * rounds);
+  if (used > 0.999) return "";
+  const auto [below, above] = stages::even_ranks(shards, threads, plan.ranks);
+  std::string text =
+      fmt::format("{} ranks x {}: threads are idle {:.0f} % of the time, since {} micro-shards do not divide evenly",
+                  plan.ranks, plural(threads, "thread"), 100 * (1 - used), shards);
+  if (below == 0 && above == 0)
+    return text + fmt::format("; a global_batch that {} divides would", p.micro_batch * threads * plan.ranks);
+  return text + fmt::format("; {}{}{} ranks do", below == 0 ? "" : std::to_string(below),
+                            below > 0 && above > 0 ? " or " : "", above == 0 ? "" : std::to_string(above));
+}
 
 std::string text_of(const WorldPlan& plan) {
   std::string text;
   for (const PlannedTraining& training : plan.trainings) text += text_of(plan, training);
   return text;
-}
-
-Value json_of(const WorldPlan& plan) {
-  Value trainings = Value::array();
-  for (const PlannedTraining& training : plan.trainings) {
-    const KnownTraining& known = training.known;
-    const stages::TrainParameters& p = known.workload.parameters;
-    const RanksPlan& first = training.plans.front();
-    Value rows = Value::array();
-    for (size_t i = 0; i < plan.counts.size(); ++i)
-      rows.push_back(json_of(plan, training, plan.counts[i], training.plans[i]));
-    trainings.push_back({{"stage", training.label},
-                         {"instances", training.instances},
-                         {"global_batch", p.global_batch},
-                         {"micro_batch", p.micro_batch},
-                         {"micro_shards", p.micro_shards()},
-                         {"samples", known.workload.samples ? Value(*known.workload.samples) : Value()},
-                         {"samples_from", known.samples_from},
-                         {"steps_per_epoch", first.steps_per_epoch ? Value(*first.steps_per_epoch) : Value()},
-                         {"steps", first.steps ? Value(*first.steps) : Value()},
-                         {"pace", known.pace ? Value{{"micro_shard_seconds", known.pace->micro_shard_seconds},
-                                                     {"update_seconds", known.pace->update_seconds}}
-                                             : Value()},
-                         {"pace_from", known.pace_from},
-                         {"plans", rows}});
-  }
-  return {{"link", plan.fabric.told}, {"trainings", trainings}};
 }
 
 }  // namespace penstock::launch

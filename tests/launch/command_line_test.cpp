@@ -1,6 +1,10 @@
 // What a person types, rightly or wrongly.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "launch/command_line.h"
 #include "stages/kinds.h"
@@ -62,6 +66,18 @@ TEST(CommandLine, ErrorsAsJsonHoldTheirPlacesAndNotes) {
   EXPECT_EQ(error.at("line"), 3);
   EXPECT_EQ(error.at("notes").size(), 3u);
   EXPECT_EQ(error.at("notes").at(1).at("line"), 12);
+}
+
+TEST(CommandLine, BenchHasTheRangesAndChoicesOfTrain) {
+  const auto parameters = stages::train_kind().parameters;
+  const auto about = [&](const std::string& name) {
+    return std::find_if(parameters.begin(), parameters.end(), [&](const auto& one) { return one.name == name; })->about;
+  };
+  const std::string help = said({"bench", "--help"});
+  EXPECT_THAT(help, HasSubstr(fmt::format("--depth INT:INT in [1 - {:.0f}]", *about("depth").maximum)));
+  EXPECT_THAT(help, HasSubstr(fmt::format("--norm :{{{}}}", fmt::join(about("norm").choices, ","))));
+  EXPECT_THAT(refusal({"bench", "train", "--depth", "1000"}), HasSubstr("--depth"));
+  EXPECT_THAT(refusal({"bench", "train", "--norm", "layer"}), HasSubstr("--norm"));
 }
 
 TEST(CommandLine, EveryKindIsDescribedWithItsPortsAndParameters) {

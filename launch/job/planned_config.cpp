@@ -1,4 +1,4 @@
-#include "launch/job/looked.h"
+#include "launch/job/planned_config.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@ namespace penstock::launch {
 
 using pipeline::Graph;
 
-Looked look(const ConfigOptions& options, const pipeline::StageTable& kinds) {
+PlannedConfig plan_config(const ConfigOptions& options, const pipeline::StageTable& kinds) {
   Graph graph = pipeline::load_config(request_of(options), kinds).graph;
   pipeline::Store store(graph.store, pipeline::Store::Mode::read_only);
   pipeline::StatCache inputs(pipeline::user_cache_folder());

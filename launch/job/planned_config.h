@@ -1,4 +1,5 @@
-// A configuration held against its store: what the commands that run nothing look at.
+// A configuration with its plan against the store, for the commands that run no stage. Reads the store, changes
+// nothing.
 #pragma once
 
 #include <string>
@@ -9,13 +10,13 @@
 
 namespace penstock::launch {
 
-struct Looked {
+struct PlannedConfig {
   pipeline::Graph graph;
   pipeline::Store store;
   pipeline::Plan plan;
 };
 
-Looked look(const ConfigOptions& options, const pipeline::StageTable& kinds);
+PlannedConfig plan_config(const ConfigOptions& options, const pipeline::StageTable& kinds);
 
 // "train" or, where a matrix gives a stage several instances, "train@1f0a2b3c4d" (the first run that holds it).
 std::string label_of(const pipeline::Graph& graph, int node);
