@@ -64,7 +64,9 @@ const Keys& stage_keys() {
         .type = Type::words,
         .about = {.help = "stages that must be done first, though nothing is taken from them",
                   .affects_output = false}},
-       {.name = "resources", .form = "table", .about = {.help = "what one instance is to run on", .affects_output = false}},
+       {.name = "resources",
+        .form = "table",
+        .about = {.help = "what one instance is to run on", .affects_output = false}},
        {.name = "retries",
         .type = Type::integer,
         .fallback = 0,
@@ -145,13 +147,14 @@ const Keys& matrix_keys() {
 }
 
 const Keys& range_keys() {
-  static const Keys all = {"an axis",
-                           {{.name = "uniform",
-                             .type = Type::numbers,
-                             .about = {.help = "[low, high]: every value in between is equally likely"}},
-                            {.name = "log_uniform",
-                             .type = Type::numbers,
-                             .about = {.help = "[low, high]: every factor in between is equally likely; low is above 0"}}}};
+  static const Keys all = {
+      "an axis",
+      {{.name = "uniform",
+        .type = Type::numbers,
+        .about = {.help = "[low, high]: every value in between is equally likely"}},
+       {.name = "log_uniform",
+        .type = Type::numbers,
+        .about = {.help = "[low, high]: every factor in between is equally likely; low is above 0"}}}};
   return all;
 }
 
