@@ -1,5 +1,6 @@
 // bench: throughput of training and of sums over the ranks, on this machine.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -75,8 +76,11 @@ class TrainFlags {
     command_.add_option(flag, value, help)
         ->check(CLI::Range(static_cast<int64_t>(*about.minimum), static_cast<int64_t>(*about.maximum)));
   }
-  CLI::Option* add(const char* flag, std::string& value, const char* parameter, const char* help) {
-    return command_.add_option(flag, value, help)->check(CLI::IsMember(about_of(parameter).choices));
+  void add(const char* flag, std::string& value, const char* parameter, const char* help) {
+    const std::vector<std::string>& choices = about_of(parameter).choices;
+    command_.add_option(flag, value, help)
+        ->check(CLI::IsMember(choices).description(""))
+        ->type_name(fmt::format("{}", fmt::join(choices, "|")));
   }
 
  private:
@@ -104,7 +108,7 @@ void add_bench(CLI::App& app, Context& context) {
   train.add("--base-channels", request->base_channels, "base_channels", "of the U-Net");
   train.add("--depth", request->depth, "depth", "of the U-Net");
   command->add_option("--channels", request->channels, "of an image")->check(CLI::Range(1, 3));
-  train.add("--norm", request->norm, "norm", "of the U-Net")->type_name("");
+  train.add("--norm", request->norm, "norm", "of the U-Net");
   command->add_option("--size", request->size, "pixels, width and height")->check(CLI::Range(16, 4096));
   train.add("--batch", request->global_batch, "global_batch", "samples a step, of all ranks");
   train.add("--micro-batch", request->micro_batch, "micro_batch", "samples that one worker processes at once");
@@ -114,8 +118,8 @@ void add_bench(CLI::App& app, Context& context) {
                    "train: with and without the reducer, world or run, overlap or not, graph or eager, interleaved")
       ->check(CLI::IsMember({"reducer", "world", "overlap", "graph"}))
       ->type_name("");
-  train.add("--device", request->device, "device", "train: auto, cpu or cuda")->type_name("");
-  train.add("--precision", request->precision, "precision", "train: fp32 or bf16")->type_name("");
+  train.add("--device", request->device, "device", "train: auto, cpu or cuda");
+  train.add("--precision", request->precision, "precision", "train: fp32 or bf16");
   command->callback([request, &context] { context.code = bench_command(*request, context.output); });
 }
 

@@ -22,7 +22,7 @@ TEST(LaunchAdvice, TwoRanksBoundToOneCoreEachLeaveTheOthersIdle) {
 TEST(LaunchAdvice, MoreThreadsThanTheCoresThatARankIsBoundToTakeTurns) {
   EXPECT_THAT(
       launch_advice({Launcher::open_mpi, 0, 2, 0, 2}, {{"OMP_NUM_THREADS", "4"}}, {.allowed_cores = 1, .job_cores = 8}),
-      ElementsAre(AllOf(HasSubstr("4 threads and is bound to 1 core"), HasSubstr("PE=4"))));
+      ElementsAre(AllOf(HasSubstr("4 threads but is bound to 1 core"), HasSubstr("PE=4"))));
 }
 
 TEST(LaunchAdvice, WithoutCoresToSpareFewerThreadsAreAdvised) {
