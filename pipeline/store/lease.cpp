@@ -107,8 +107,9 @@ void Lease::keep_beating(std::chrono::milliseconds beat) {
 }
 
 Leases::Leases(fs::path folder, LeaseTiming timing) : folder_(std::move(folder)), timing_(timing) {
-  PENSTOCK_CHECK(timing.beat.count() > 0 && timing.beat < timing.dead_after,
-                 "a lease beats more often than it takes to be judged dead");
+  static_assert(LeaseTiming().beat < LeaseTiming().dead_after,
+                "a living holder would be judged dead between two beats");
+  PENSTOCK_CHECK(timing.beat.count() > 0 && timing.dead_after.count() > 0, "a lease's times are above zero");
 }
 
 std::unique_ptr<Lease> Leases::take(const Digest& action, const std::string& stage, LeaseHolder* holder) {
