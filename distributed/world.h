@@ -23,6 +23,8 @@ struct World {
 
 Environment process_environment();
 
+std::string host_name();  // of this machine
+
 // Reads OMPI_COMM_WORLD_*, PMIX_*, SLURM_*. Throws Error(environment) for the launch in which N programs would each
 // think they are rank 0 of 1 (srun without a matching PMI), with the launch lines that do work.
 World world_of(const Environment& environment);

@@ -6,6 +6,8 @@
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 #include "stages/training/checkpoint_manifest.h"
+#include "stages/training/norms.h"
+#include "stages/training/schedules.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
@@ -34,7 +36,7 @@ pipeline::StageKind train_kind() {
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
   kind.parameters = pipeline::specifications_of<TrainParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>(view.values);
+    const auto parameters = train_parameters_of(view.values);
     const int64_t factor = int64_t{1} << parameters.depth;
     for (const char* side : {"width", "height"}) {
       const auto pixels = view.upstream("resize", side);
@@ -44,12 +46,12 @@ pipeline::StageKind train_kind() {
                                       parameters.depth, parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
     }
-    if (parameters.norm == "sync" && parameters.reproducible == "world") {
+    if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
       problems.push_back({"reproducible",
                           "norm = \"sync\" works on each rank's whole share at once, so its last bits hang on the rank "
                           "count; \"run\" is what it can promise"});
     }
-    if (parameters.norm == "sync" && (parameters.device == "cuda" || parameters.precision == "bf16")) {
+    if (norm_rule(parameters.norm).over_ranks && (parameters.device == "cuda" || parameters.precision == "bf16")) {
       problems.push_back({"norm",
                           "norm = \"sync\" is made for the CPU and float32; \"group\", or \"batch\" with a larger "
                           "micro_batch, is near it"});
@@ -61,17 +63,15 @@ pipeline::StageKind train_kind() {
                                        near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
-  // A cosine's every step depends on where it ends.
   kind.ends = [](const pipeline::Values& values) {
     std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta",
                                      "early_stopping.warm_up"};
-    if (values.at("schedule") == "constant") ends.push_back("epochs");
+    if (!schedule_rule(values.at("schedule").get<std::string>()).depends_on_end) ends.push_back("epochs");
     return ends;
   };
   kind.adopt = [](const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
     pipeline::Adoption adoption;
-    const auto found =
-        adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+    const auto found = adoptable_checkpoints(train_parameters_of(values), relatives, &adoption.refusal);
     if (found.empty()) return adoption;
     const CheckpointManifest& furthest = found.front().manifest;
     adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch,
@@ -80,7 +80,7 @@ pipeline::StageKind train_kind() {
   };
   kind.rehearsal = {{"epochs", rehearsed_epochs}};
   kind.layout = [](const pipeline::Values& values, int ranks) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+    const auto parameters = train_parameters_of(values);
     std::string shares;
     int idle = 0;
     for (int rank = 0; rank < ranks; ++rank) {

@@ -25,6 +25,9 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
 // than bandwidth needs.
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail);
 
+// The index of the bucket that holds `element` of the flat vector.
+size_t bucket_of(const std::vector<Bucket>& buckets, size_t element);
+
 // Buckets that follow each other made one, as far as they hold at most `cap` elements together.
 std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap);
 

@@ -8,6 +8,7 @@
 
 #include "distributed/watchdog/judgement.h"
 #include "distributed/watchdog/watched_communicator.h"
+#include "distributed/world.h"
 
 namespace penstock::distributed {
 namespace {
@@ -19,11 +20,7 @@ constexpr std::chrono::milliseconds turn{1000};
 // Nobody judges others by a time in which this process itself stood still.
 constexpr std::chrono::milliseconds own_pause{1000};
 
-std::string machine() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return fmt::format("{}, process {}", name, getpid());
-}
+std::string machine() { return fmt::format("{}, process {}", host_name(), getpid()); }
 
 }  // namespace
 
