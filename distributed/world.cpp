@@ -38,6 +38,12 @@ World checked(World world) {
 
 }  // namespace
 
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
 Environment process_environment() {
   Environment all;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {

@@ -22,6 +22,8 @@ struct World {
 
 Environment process_environment();
 
+std::string host_name();  // of this machine
+
 // Reads OMPI_COMM_WORLD_*, PMIX_*, SLURM_*. Throws Error(environment) for a launch that would start N programs as rank
 // 0 of 1 each (srun without a matching PMI); the message names launch lines that work.
 World world_of(const Environment& environment);

@@ -12,7 +12,7 @@
 
 namespace penstock::stages {
 
-class StepDevice;  // compute/step_device.h
+class StepDevice;  // compute/step/step_device.h
 
 // The library's one exported symbol, `penstock_cuda_library`, is a function that returns this.
 struct CudaLibrary {

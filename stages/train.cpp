@@ -6,6 +6,8 @@
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 #include "stages/training/checkpoint_manifest.h"
+#include "stages/training/norms.h"
+#include "stages/training/schedules.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
@@ -21,8 +23,7 @@ std::string near_batches(int64_t global_batch, int64_t micro_batch) {
 // Where a run that differs only in when it ends may be continued from.
 pipeline::Adoption adoptable(const pipeline::Values& values, const std::vector<std::filesystem::path>& relatives) {
   pipeline::Adoption adoption;
-  const auto found =
-      adoptable_checkpoints(pipeline::read_parameters<TrainParameters>(values), relatives, &adoption.refusal);
+  const auto found = adoptable_checkpoints(train_parameters_of(values), relatives, &adoption.refusal);
   if (found.empty()) return adoption;
   const CheckpointManifest& furthest = found.front().manifest;
   adoption.from = fmt::format("epoch {}{} of a run that differs only in when it ends", furthest.epoch,
@@ -32,7 +33,7 @@ pipeline::Adoption adoptable(const pipeline::Values& values, const std::vector<s
 
 // How the micro-shards of a step fall to the ranks: "4 micro-shards of 4 a step: 2+2".
 std::string layout_of(const pipeline::Values& values, int ranks) {
-  const auto parameters = pipeline::read_parameters<TrainParameters>(values);
+  const auto parameters = train_parameters_of(values);
   std::string shares;
   int idle = 0;
   for (int rank = 0; rank < ranks; ++rank) {
@@ -64,7 +65,7 @@ pipeline::StageKind train_kind() {
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
   kind.parameters = pipeline::specifications_of<TrainParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<TrainParameters>(view.values);
+    const auto parameters = train_parameters_of(view.values);
     const int64_t factor = int64_t{1} << parameters.depth;
     for (const char* side : {"width", "height"}) {
       const auto pixels = view.upstream("resize", side);
@@ -74,13 +75,13 @@ pipeline::StageKind train_kind() {
                                       parameters.depth, parameters.depth, side, factor, pixels->get<int64_t>()),
                           "resize", side});
     }
-    if (parameters.norm == "sync" && parameters.reproducible == "world") {
+    if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
       problems.push_back(
           {"reproducible",
            "norm = \"sync\" works on each rank's whole share at once, so its last bits depend on the rank "
            "count; \"run\" is what it can promise"});
     }
-    if (parameters.norm == "sync" && (parameters.device == "cuda" || parameters.precision == "bf16")) {
+    if (norm_rule(parameters.norm).over_ranks && (parameters.device == "cuda" || parameters.precision == "bf16")) {
       problems.push_back({"norm",
                           "norm = \"sync\" runs on the CPU in float32 only; \"group\", or \"batch\" with a larger "
                           "micro_batch, comes close to it"});
@@ -92,11 +93,10 @@ pipeline::StageKind train_kind() {
                                        near_batches(parameters.global_batch, parameters.micro_batch))});
     }
   };
-  // A cosine's every step depends on where it ends.
   kind.ends = [](const pipeline::Values& values) {
     std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta",
                                      "early_stopping.warm_up"};
-    if (values.at("schedule") == "constant") ends.push_back("epochs");
+    if (!schedule_rule(values.at("schedule").get<std::string>()).depends_on_end) ends.push_back("epochs");
     return ends;
   };
   kind.adopt = adoptable;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "distributed/check.h"
+
 namespace penstock::distributed {
 namespace {
 
@@ -32,6 +34,14 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
   if (open.end > open.begin) buckets.push_back(open);
   if (begin > 0) buckets.push_back({0, begin});
   return buckets;
+}
+
+size_t bucket_of(const std::vector<Bucket>& buckets, size_t element) {
+  const auto found = std::find_if(buckets.begin(), buckets.end(), [element](const Bucket& bucket) {
+    return bucket.begin <= element && element < bucket.end;
+  });
+  PENSTOCK_CHECK(found != buckets.end(), "an element lies within the vector that the buckets cover");
+  return static_cast<size_t>(found - buckets.begin());
 }
 
 std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap) {

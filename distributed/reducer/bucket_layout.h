@@ -25,6 +25,9 @@ std::vector<Bucket> bucket_layout(const std::vector<size_t>& slots, size_t tail,
 // dominates, nor larger than full bandwidth needs.
 std::vector<Bucket> standard_buckets(const std::vector<size_t>& slots, size_t tail);
 
+// The index of the bucket that holds `element` of the flat vector.
+size_t bucket_of(const std::vector<Bucket>& buckets, size_t element);
+
 // Joins neighbouring buckets as long as they hold at most `cap` elements together.
 std::vector<Bucket> joined(const std::vector<Bucket>& buckets, size_t cap);
 

@@ -9,6 +9,7 @@
 #include "distributed/check.h"
 #include "distributed/watchdog/judgement.h"
 #include "distributed/watchdog/watched_communicator.h"
+#include "distributed/world.h"
 
 namespace penstock::distributed {
 namespace {
@@ -20,11 +21,7 @@ constexpr std::chrono::milliseconds turn{1000};
 // After a pause of this process longer than this, its own waiting counts from now on.
 constexpr std::chrono::milliseconds own_pause{1000};
 
-std::string machine() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return fmt::format("{}, process {}", name, getpid());
-}
+std::string machine() { return fmt::format("{}, process {}", host_name(), getpid()); }
 
 Watchdog::Options checked(Watchdog::Options options) {
   PENSTOCK_CHECK(options.interval.count() > 0 && options.patience > options.interval,

@@ -238,7 +238,7 @@ void TrainingInputs::find_pace(KnownTraining& known) {
 
 KnownTraining TrainingInputs::of(const Node& train) {
   KnownTraining known;
-  known.workload.parameters = pipeline::read_parameters<TrainParameters>(train.values());
+  known.workload.parameters = stages::train_parameters_of(train.values());
   find_grid(train, known.workload);
   find_samples(train, known);
   find_pace(known);

@@ -1,4 +1,5 @@
-// Throughput of this machine, with random data: steps of training, and reductions.
+// Throughput of this machine, with random data: steps of training, and reductions. Called by `penstock bench` through
+// the library's table (library.cpp).
 #pragma once
 
 #include "distributed/communicator.h"

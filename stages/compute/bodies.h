@@ -1,4 +1,4 @@
-// The bodies that libpenstock_compute.so holds, one function per heavy stage kind.
+// The bodies that libpenstock_compute.so holds, one function per heavy stage kind. Called by library.cpp only.
 #pragma once
 
 #include <memory>

@@ -2,18 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "distributed/error.h"
+#include "stages/compute/device_measurements.h"
+#include "stages/compute/disc_samples.h"
 #include "stages/compute/kernel_checks.h"
+#include "stages/compute/step/device_step.h"
+#include "stages/compute/step/host_device.h"
 #include "stages/compute/training/checkpoint.h"
-#include "stages/compute/training/device_memory.h"
-#include "stages/compute/training/device_step.h"
-#include "stages/compute/training/host_device.h"
-#include "stages/compute/training/micro_batch.h"
 #include "stages/cuda_library.h"
-#include "stages/draws.h"
 
 namespace penstock::stages {
 namespace {
@@ -26,26 +24,6 @@ using distributed::Communicator;
 
 constexpr int side = 32, steps = 20;
 const ShardIndex grid{side, side, 3, {}};
-
-// Bright discs on a dark ground.
-std::vector<GridSample> disc_samples(int count, int size) {
-  std::vector<GridSample> samples;
-  for (int i = 0; i < count; ++i) {
-    GridSample sample;
-    sample.id = fmt::format("disc {}", i);
-    const Draws draws(i, "device check disc");
-    const double y0 = draws.between(0, 0.3, 0.7) * size, x0 = draws.between(1, 0.3, 0.7) * size,
-                 radius = draws.between(2, 0.1, 0.3) * size;
-    for (int p = 0; p < size * size; ++p) {
-      sample.mask.push_back(std::hypot(p / size - y0, p % size - x0) < radius);
-      for (int c = 0; c < 3; ++c)
-        sample.image.push_back(static_cast<uint8_t>(40 + sample.mask.back() * 100 +
-                                                    draws.below(static_cast<uint64_t>(10 + p * 3 + c), 60)));
-    }
-    samples.push_back(std::move(sample));
-  }
-  return samples;
-}
 
 TrainParameters usual() {
   TrainParameters parameters;
@@ -72,13 +50,12 @@ Trained train(Communicator& ranks, const MakeDevice& make, const TrainParameters
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   options.reproducible = distributed::Reproducible::run;
-  DeviceStep step(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-                  grid, Normaliser{}, ranks, make(ranks), options);
+  DeviceStep step(parameters, architecture_of(parameters, 3), grid, Normaliser{}, ranks, make(ranks), options);
   if (from != nullptr) step.load(*from);
   Trained trained;
   for (int i = begin; i < end; ++i) {
     const StepResult result = step.step(samples, epoch_order(ids, parameters.seed, i), i, 0, 0.05, false);
-    if (!result.fault.empty()) fail(fmt::format("step {}: {} is no number", i + 1, result.fault));
+    if (!result.fault.empty()) fail(fmt::format("step {}: {} is NaN or infinite", i + 1, result.fault));
     trained.losses.push_back(result.figures.loss);
   }
   trained.validation = step.validate(samples);
@@ -203,7 +180,7 @@ struct Comparisons {
   std::string sums() { return ranks.size() == 1 ? one_rank : check_sum(ranks, make); }
   std::string agrees() { return ranks.size() == 1 ? one_rank : check_agreement(ranks, *plain); }
 
-  // Of these texts a check says that there was nothing to check.
+  // A check returns one of these texts where there is nothing to check.
   static constexpr const char* nothing_recorded = "this device records nothing";
   static constexpr const char* one_rank = "needs several ranks: mpirun -np N, one GPU each";
 };
@@ -218,52 +195,10 @@ const std::vector<std::pair<std::string, Check>>& training_checks() {
       {"training, recorded graph", &Comparisons::records},
       {"dropout, clipping, AdamW", &Comparisons::all_options},
       {"overlap", &Comparisons::overlaps},
-      {"going on from a checkpoint", &Comparisons::resumes},
+      {"resuming from a checkpoint", &Comparisons::resumes},
       {"bfloat16 against float32", &Comparisons::low_precision},
       {"agreement of ranks", &Comparisons::agrees}};
   return checks;
-}
-
-double images_per_second(Communicator& ranks, const MakeDevice& make, const char* precision, bool graph) {
-  constexpr int micro = 64, warm_up = 10, timed = 50;
-  TrainParameters parameters;
-  parameters.precision = precision;
-  parameters.micro_batch = micro;
-  parameters.global_batch = micro * ranks.size();
-  const ShardIndex large{128, 128, 3, {}};
-  const auto samples = disc_samples(micro, 128);
-  std::vector<int> order;
-  for (int i = 0; i < micro; ++i) order.push_back(i);
-  DeviceStep step(parameters, {3, 16, 4, "batch", 0}, large, Normaliser{}, ranks, make(ranks),
-                  {distributed::Reproducible::run, true, graph});
-  for (int i = 0; i < warm_up; ++i) step.step(samples, order, i, 0, 1e-3, false);
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < timed; ++i) step.step(samples, order, i, 0, 1e-3, false);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  ranks.barrier("the measured steps are over");  // before the first one closes the device
-  return timed * static_cast<double>(parameters.global_batch) / seconds;
-}
-
-}  // namespace
-
-namespace {
-
-// What micro_batch = "auto" does, by itself on each rank: the largest that fits, and that running out is survived.
-std::string check_memory(const MakeDevice& make) {
-  TrainParameters parameters;
-  parameters.precision = "bf16";
-  const auto samples = disc_samples(4, 128);
-  const Architecture architecture{3, 16, 4, "batch", 0};
-  const TrainingShape shape{parameters, architecture, {128, 128, 3, {}}, Normaliser{}, samples};
-  int too_large = 0;
-  const auto found = largest_fitting({64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384}, [&](int64_t micro) {
-    const bool enough = fits(shape, micro, make);
-    too_large += !enough;
-    return enough;
-  });
-  if (!found) fail("not even 64 samples of 128 x 128 fit");
-  return fmt::format("base 16, 128 x 128, bf16: {} samples fit{}", *found,
-                     too_large > 0 ? ", twice as many do not" : "");
 }
 
 }  // namespace
@@ -287,7 +222,7 @@ std::vector<Finding> check_device(Communicator& ranks, const MakeDevice& make) {
   }
   Comparisons comparisons{ranks, make};
   for (const auto& [name, check] : training_checks()) {
-    // Without the plain run the others would say the same again.
+    // Without the plain run the others would fail for the same reason.
     if (!comparisons.plain && check != &Comparisons::sums && check != &Comparisons::learns) {
       findings.push_back({Finding::State::not_run, name, "training failed"});
       continue;
@@ -296,18 +231,6 @@ std::vector<Finding> check_device(Communicator& ranks, const MakeDevice& make) {
     if (finding.text == Comparisons::nothing_recorded || finding.text == Comparisons::one_rank)
       finding.state = Finding::State::not_run;
     findings.push_back(std::move(finding));
-  }
-  return findings;
-}
-
-std::vector<Finding> measure_device(Communicator& ranks, const MakeDevice& make) {
-  std::vector<Finding> findings;
-  for (const char* precision : {"fp32", "bf16"}) {
-    for (const bool graph : {false, true}) {
-      findings.push_back(found(fmt::format("speed: {}, {}", precision, graph ? "graph" : "eager"), [&] {
-        return fmt::format("{:.0f} images/s", images_per_second(ranks, make, precision, graph));
-      }));
-    }
   }
   return findings;
 }
@@ -323,7 +246,7 @@ std::vector<Finding> check_gpus(Communicator& ranks, bool any) {
   const MakeDevice make = [](Communicator& among) { return cuda_library().open_device(among); };
   findings = check_device(ranks, make);
   for (Finding& finding : measure_device(ranks, make)) findings.push_back(std::move(finding));
-  findings.push_back(found("memory", [&] { return check_memory(make); }));
+  findings.push_back(measure_memory(make));
   return findings;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "distributed/communicator.h"
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/step/step_device.h"
 #include "stages/finding.h"
 
 namespace penstock::stages {
@@ -19,10 +19,7 @@ using MakeDevice = std::function<std::unique_ptr<StepDevice>(distributed::Commun
 const std::vector<std::string>& device_check_names();
 std::vector<Finding> check_device(distributed::Communicator& ranks, const MakeDevice& make);
 
-// Collective. Images per second of steps on random data: base 16, 128 x 128, one micro-shard of 64 a rank. Only told.
-std::vector<Finding> measure_device(distributed::Communicator& ranks, const MakeDevice& make);
-
-// Collective. The two above on this rank's GPU; without `any` GPU each of them as not run.
+// Collective. These and the measurements (device_measurements.h) on this rank's GPU; without `any` GPU each as not run.
 std::vector<Finding> check_gpus(distributed::Communicator& ranks, bool any);
 
 }  // namespace penstock::stages

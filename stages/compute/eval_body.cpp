@@ -14,6 +14,7 @@
 #include "stages/compute/scores/threshold_sweep.h"
 #include "stages/draws.h"
 #include "stages/eval.h"
+#include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
 
@@ -27,8 +28,6 @@ constexpr int threshold_pass = 0;  // validation: which threshold
 constexpr int score_pass = 1;      // every sample: predictions and counts
 const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
 
-void write_json(const fs::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
-
 class EvalWork final : public pipeline::SharedWork {
  public:
   explicit EvalWork(pipeline::StageContext& context)
@@ -38,7 +37,7 @@ class EvalWork final : public pipeline::SharedWork {
         model_(context.input("model")),
         predictor_(model_),
         outputs_(context.outputs) {
-    const Value subsets = Value::parse(pipeline::read_file(context.input("split") / "split.json")).at("subsets");
+    const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
     for (const auto& [subset, ids] : subsets.items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
     }

@@ -3,9 +3,10 @@
 #include <cmath>
 
 #include "distributed/error.h"
-#include "stages/compute/training/host_device.h"
-#include "stages/compute/training/step.h"
+#include "stages/compute/step/host_device.h"
+#include "stages/compute/step/training_step.h"
 #include "stages/draws.h"
+#include "stages/training/optimisers.h"
 
 namespace penstock::stages {
 namespace {
@@ -89,47 +90,47 @@ std::string check_tally(StepDevice& device) {
     const auto place = device.place();
     const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place),
         counts(torch::zeros({4}, torch::kInt32), place);
-    const Twin figures(torch::zeros({step_figures}), place),
+    const Twin figures(torch::zeros({figure_count}), place),
         orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
     device.run([&] {
       device.tally({logits.on<float>(true), masks.on<float>(true), count, counts.on<uint32_t>(true)});
       device.figures({counts.on<uint32_t>(true), static_cast<double>(count), orders.on<StepOrders>(true),
-                      figures.on<float>(true)});
+                      figures.on<StepFigures>(true)});
     });
     device.wait("tally");
     host_tally({logits.on<float>(false), masks.on<float>(false), count, counts.on<uint32_t>(false)});
     host_figures({counts.on<uint32_t>(false), static_cast<double>(count), orders.on<StepOrders>(false),
-                  figures.on<float>(false)});
+                  figures.on<StepFigures>(false)});
     counts.compare("the counts");
     figures.compare("the shares");
   }
   return "1 to 3 million pixels: equal";
 }
 
-// Norm, clipping and update of one step; the gradient has a value that is no number when `broken`.
-void compare_update(StepDevice& device, OptimiserKind kind, double clip, bool low, bool broken) {
+// Norm, clipping and update of one step; the gradient has a NaN when `broken`.
+void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, bool low, bool broken) {
   constexpr int64_t count = 200'003, statistics = 96;
   const auto place = device.place();
   auto gradient = drawn(6, {count});
   if (broken) gradient.data_ptr<float>()[count / 2] = std::nanf("");
-  StepOrders told;
-  told.factors = factors_of(kind, 1e-2, 0.01, 0.9, 7);
-  const auto orders_bytes = torch::from_blob(&told, {static_cast<int64_t>(sizeof told)}, torch::kUInt8).clone();
+  StepOrders given;
+  given.factors = factors_of(rule.kind, 1e-2, 0.01, 0.9, 7);
+  const auto orders_bytes = torch::from_blob(&given, {static_cast<int64_t>(sizeof given)}, torch::kUInt8).clone();
   const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place),
       second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);
   const Twin running(drawn(10, {statistics}), place), step_statistics(drawn(11, {statistics}), place),
-      figures(drawn(12, {step_figures}), place), orders(orders_bytes, place);
+      figures(drawn(12, {figure_count}), place), orders(orders_bytes, place);
   const Twin partials(torch::zeros({norm_width}, torch::kFloat64), place),
       verdict(torch::zeros({static_cast<int64_t>(sizeof(StepVerdict))}, torch::kUInt8), place);
   const auto judged = [&](bool d) {
-    return JudgeWork{summed.on<float>(d),       count, figures.on<float>(d), clip, partials.on<double>(d),
+    return JudgeWork{summed.on<float>(d),       count, figures.on<StepFigures>(d), clip, partials.on<double>(d),
                      verdict.on<StepVerdict>(d)};
   };
   const auto update = [&](bool d) {
     return UpdateWork{summed.on<float>(d),
                       weights.on<float>(d),
                       first.on<float>(d),
-                      kind == OptimiserKind::sgd ? nullptr : second.on<float>(d),
+                      rule.moments > 1 ? second.on<float>(d) : nullptr,
                       low ? rounded.on<uint16_t>(d) : nullptr,
                       count,
                       orders.on<StepOrders>(d),
@@ -149,7 +150,7 @@ void compare_update(StepDevice& device, OptimiserKind kind, double clip, bool lo
   if (!broken)
     verdict.compare("norm and clipping");
   else if (verdict.on<StepVerdict>(false)->good != 0)
-    fail("a gradient that is no number passed for one");
+    fail("a gradient with a NaN was taken for a finite one");
   for (const auto& [twin, name] : {std::pair(&weights, "the weights"), std::pair(&first, "the first moments"),
                                    std::pair(&second, "the second moments"), std::pair(&rounded, "the rounded weights"),
                                    std::pair(&running, "the running statistics")}) {
@@ -158,13 +159,13 @@ void compare_update(StepDevice& device, OptimiserKind kind, double clip, bool lo
 }
 
 std::string check_update(StepDevice& device) {
-  for (const auto kind : {OptimiserKind::sgd, OptimiserKind::adam, OptimiserKind::adamw}) {
+  for (const OptimiserRule& rule : optimiser_rules()) {
     for (const double clip : {0.0, 1.0}) {
-      for (const bool low : {false, true}) compare_update(device, kind, clip, low, false);
+      for (const bool low : {false, true}) compare_update(device, rule, clip, low, false);
     }
   }
-  compare_update(device, OptimiserKind::adamw, 1, true, true);
-  return "SGD, Adam, AdamW, with and without clipping and rounding, and one that is no number: equal to the bit";
+  compare_update(device, optimiser_rule("adamw"), 1, true, true);
+  return "every optimizer, with and without clipping and rounding, and a gradient with a NaN: equal to the bit";
 }
 
 }  // namespace

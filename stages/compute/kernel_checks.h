@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/step/step_device.h"
 
 namespace penstock::stages {
 
-// Returns what was compared; throws Error(environment) that says what differs.
+// Returns what was compared; throws Error(environment) that names what differs.
 using KernelCheck = std::string (*)(StepDevice& device);
 const std::vector<std::pair<std::string, KernelCheck>>& kernel_checks();
 

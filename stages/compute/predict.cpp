@@ -18,6 +18,7 @@
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/images/catalogue.h"
+#include "stages/images/json_file.h"
 
 namespace penstock::stages {
 namespace {
@@ -158,7 +159,7 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
   tables.write(request.output);
   if (!scores.empty()) {
     const Value metrics = {{"schema", 1}, {"threshold", model.threshold}, {"all", summarise_scores(scores, false)}};
-    pipeline::write_file(request.output / "metrics.json", metrics.dump(1) + "\n");
+    write_json(request.output / "metrics.json", metrics);
     spdlog::info("predict: {} of {} images have masks: native Dice {:.4f}, mAP {:.4f}", scores.size(), rows.size(),
                  metrics.at("all").at("native").at("micro").at("dice").get<double>(),
                  metrics.at("all").at("native").at("map").get<double>());

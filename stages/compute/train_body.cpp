@@ -1,16 +1,17 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "distributed/collectives.h"
-#include "pipeline/files.h"
+#include "distributed/world.h"
 #include "stages/compute/bodies.h"
+#include "stages/compute/step/device_step.h"
+#include "stages/compute/step/make_step.h"
 #include "stages/compute/training/device_memory.h"
-#include "stages/compute/training/device_step.h"
-#include "stages/compute/training/make_step.h"
 #include "stages/compute/training/micro_batch.h"
 #include "stages/compute/training/trainer.h"
 #include "stages/cuda_library.h"
+#include "stages/images/json_file.h"
+#include "stages/training/norms.h"
 
 namespace penstock::stages {
 namespace {
@@ -22,7 +23,7 @@ TrainData read_data(const pipeline::StageContext& context) {
   const auto doing = context.watch.reading(shards.string());
   TrainData data;
   data.grid = read_shard_index(shards);
-  const Value subsets = Value::parse(pipeline::read_file(context.input("split") / "split.json")).at("subsets");
+  const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
   data.train = read_samples(shards, data.grid, subsets.at("train"), false);
   data.validation = read_samples(shards, data.grid, subsets.at("validation"), false);
   if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
@@ -36,11 +37,12 @@ void check_grid(const TrainParameters& parameters, const ShardIndex& grid) {
                                               "multiples of {}; the samples are {} x {} (resize.width, resize.height)",
                                               parameters.depth, parameters.depth, factor, grid.width, grid.height));
   }
-  if (parameters.norm == "batch" && parameters.micro_batch * (grid.width / factor) * (grid.height / factor) == 1) {
+  if (norm_rule(parameters.norm).over_micro_batch() &&
+      parameters.micro_batch * (grid.width / factor) * (grid.height / factor) == 1) {
     throw Error(
         ExitCode::config,
         fmt::format("with micro_batch 1 and depth {} the bottom of the U is one pixel of {} x {} samples, and a batch "
-                    "norm of one value is none; take a larger micro_batch, less depth or norm = \"group\"",
+                    "norm of one value is undefined; take a larger micro_batch, less depth or norm = \"group\"",
                     parameters.depth, grid.width, grid.height));
   }
 }
@@ -53,19 +55,13 @@ Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& da
 
 Value environment() { return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}}; }
 
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
 // Batch norm's statistics are of one micro-batch: at the bottom of the U it may see a handful of pixels.
 void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid,
                            const pipeline::StageContext& context) {
   constexpr int64_t enough = 32;
   const int64_t factor = int64_t{1} << parameters.depth;
   const int64_t seen = parameters.micro_batch * (grid.width / factor) * (grid.height / factor);
-  if (context.ranks.rank() != 0 || parameters.norm != "batch" || seen >= enough) return;
+  if (context.ranks.rank() != 0 || !norm_rule(parameters.norm).over_micro_batch() || seen >= enough) return;
   spdlog::warn(
       "{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger "
       "micro_batch, norm = \"group\" or less depth gives steadier statistics",
@@ -82,10 +78,7 @@ struct Prepared {
 
 TrainingShape shape_of(const Prepared& prepared) {
   const TrainParameters& p = prepared.parameters;
-  return {p,
-          {prepared.data.grid.channels, p.base_channels, p.depth, p.norm, p.dropout},
-          prepared.data.grid,
-          prepared.normaliser,
+  return {p, architecture_of(p, prepared.data.grid.channels), prepared.data.grid, prepared.normaliser,
           prepared.data.train};
 }
 
@@ -106,13 +99,13 @@ void fix_micro_batch(Prepared& prepared, pipeline::StageContext& context) {
   spdlog::info("{}: micro_batch = \"auto\" is {}", context.stage, parameters.micro_batch);
 }
 
-// A GPU whose memory is not enough: what would have fitted is tried, with the memory of the training given back.
+// A GPU whose memory is not enough: the memory of the training is given back, and smaller micro-batches are tried.
 bool train_or_say_what_fits(Prepared& prepared, pipeline::StageContext& context) {
   try {
     return prepared.trainer->train();
   } catch (const DeviceMemoryError& error) {
     prepared.trainer.reset();
-    const auto doing = context.watch.loading("what would have fitted");
+    const auto doing = context.watch.loading("which micro-batch would fit");
     throw Error(error.code(), error.what() + what_fits_instead(shape_of(prepared), context.ranks.size(), open_gpu));
   }
 }
@@ -120,13 +113,13 @@ bool train_or_say_what_fits(Prepared& prepared, pipeline::StageContext& context)
 std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   keep_memory();
   auto prepared = std::make_unique<Prepared>();
-  prepared->parameters = pipeline::read_parameters<TrainParameters>(context.values);
+  prepared->parameters = train_parameters_of(context.values);
   prepared->data = read_data(context);
   const TrainParameters& parameters = prepared->parameters;
   const TrainData& data = prepared->data;
   check_grid(parameters, data.grid);
   prepared->normaliser = normaliser_for(parameters, data);
-  if (std::holds_alternative<std::string>(parameters.asked_micro_batch)) fix_micro_batch(*prepared, context);
+  if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
     const ModelDescription init = read_model_description(context.input("init"));
@@ -155,28 +148,27 @@ void train(pipeline::StageContext& context) {
                parameters.micro_batch);
   if (!train_or_say_what_fits(*prepared, context)) return;
 
-  const auto hosts = distributed::gather_texts(context.ranks, host_name(), "host names");
+  const auto hosts = distributed::gather_texts(context.ranks, distributed::host_name(), "host names");
   if (context.ranks.rank() != 0) return;
-  const ModelDescription model{
-      trainer.architecture(),
-      data.grid.width,
-      data.grid.height,
-      normaliser,
-      0.5,
-      "default",
-      {},
-      std::holds_alternative<std::string>(parameters.asked_micro_batch) ? parameters.micro_batch : 0};
+  const ModelDescription model{trainer.architecture(),
+                               data.grid.width,
+                               data.grid.height,
+                               normaliser,
+                               0.5,
+                               "default",
+                               {},
+                               parameters.chooses_micro_batch() ? parameters.micro_batch : 0};
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;
-  pipeline::write_file(context.output("curves") / "curves.json", curves.dump(1) + "\n");
+  write_json(context.output("curves") / "curves.json", curves);
   Value telemetry = trainer.telemetry();
   telemetry["hosts"] = hosts;
   telemetry["wall_seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   telemetry["environment"] = environment();
-  pipeline::write_file(context.output("telemetry") / "telemetry.json", telemetry.dump(1) + "\n");
+  write_json(context.output("telemetry") / "telemetry.json", telemetry);
 }
 
 }  // namespace

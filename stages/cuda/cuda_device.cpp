@@ -16,7 +16,7 @@
 #include "distributed/nccl_communicator.h"
 #include "distributed/watchdog/watched_communicator.h"
 #include "distributed/world.h"
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/step/step_device.h"
 #include "stages/cuda/kernels.h"
 
 namespace penstock::stages {
@@ -84,7 +84,7 @@ class CudaDevice final : public StepDevice {
   // Backward's thread calls this, too, on the stream that it works on. Forking and joining by events is what a
   // recording takes in.
   void all_reduce(float* values, size_t count, std::string_view what) override {
-    PENSTOCK_CHECK(nccl_ != nullptr, "a lone rank has nobody to sum with");
+    PENSTOCK_CHECK(nccl_ != nullptr, "only several ranks sum over ranks");
     const auto current = c10::cuda::getCurrentCUDAStream(index_);
     fork_.record(current);
     fork_.block(side_);

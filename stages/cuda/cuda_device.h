@@ -7,7 +7,7 @@
 
 namespace penstock::stages {
 
-class StepDevice;  // compute/step_device.h
+class StepDevice;  // compute/step/step_device.h
 
 int cuda_devices();  // 0 without a driver
 

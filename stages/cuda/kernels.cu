@@ -69,9 +69,8 @@ __global__ void tally(const TallyWork work) {
 }
 
 __global__ void figures(const FiguresWork work) {
-  for (int i = 0; i < 4; ++i)
-    work.figures[1 + i] = static_cast<float>(static_cast<double>(work.counts[i]) / work.pixels);
-  work.figures[5] = work.orders->interrupted;
+  share_pixels(work.counts, work.pixels, *work.figures);
+  work.figures->interrupted = work.orders->interrupted;
 }
 
 // The sum of a block's values, by halves; every thread calls it.
@@ -98,8 +97,8 @@ __global__ void judge(const JudgeWork work) {
   StepVerdict& verdict = *work.verdict;
   verdict.norm = sqrt(sum);
   verdict.scale = clip_scale(verdict.norm, work.clip_norm);
-  verdict.good = isfinite(verdict.norm) && isfinite(work.figures[0]);
-  for (int i = 0; i < step_figures; ++i) verdict.figures[i] = work.figures[i];
+  verdict.good = isfinite(verdict.norm) && isfinite(work.figures->loss);
+  verdict.figures = *work.figures;
 }
 
 __global__ void update(const UpdateWork work) {

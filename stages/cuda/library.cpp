@@ -8,7 +8,7 @@
 #include <torch/torch.h>
 
 #include "distributed/nccl_communicator.h"
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/step/step_device.h"
 #include "stages/cuda/cuda_device.h"
 #include "stages/cuda_library.h"
 
@@ -67,7 +67,7 @@ std::string cudnn() {
   return fmt::format("{}.{}.{}", loaded / 10000, loaded / 100 % 100, loaded % 100);
 }
 
-// Only told: which of its batch norms LibTorch takes for the network's types.
+// Reported, not judged: which of its batch norms LibTorch takes for the network's types.
 std::string batch_norms() {
   std::string text;
   for (const auto type : {torch::kFloat32, torch::kBFloat16}) {

@@ -1,5 +1,5 @@
-// The network's shape as arithmetic: what it has to hold and to compute, without LibTorch. For plans, reports and the
-// layout of gradients; compute/unet.h builds the same network, and a test compares the two.
+// The network's shape as arithmetic: what it holds and computes, without LibTorch. Pure. Plans, reports and the layout
+// of gradients use it; stages/compute/model/network.h builds the same network, and a test compares the two.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,14 @@ struct Architecture {
   int64_t in_channels = 3;
   int64_t base_channels = 16;
   int64_t depth = 4;
-  std::string norm = "batch";  // batch, sync (in training over all ranks), group, none
+  std::string norm = "batch";  // a name in norms.h
   double dropout = 0;
+  std::string kind = "unet";  // a name in network_rules()
 
   bool operator==(const Architecture&) const = default;
 };
 pipeline::Value to_json(const Architecture& architecture);
+// Throws Error(data) where a name is none of ours, Value::exception where a field is missing.
 Architecture architecture_from_json(const pipeline::Value& json);
 
 // One row of the layer table: a convolution, or a norm with the ReLU behind it. Of one image.
@@ -37,10 +39,17 @@ struct Layer {
   int64_t values() const { return channels * height * width; }
 };
 
-// In the order of forward, which is the order of the parameters in flat buffers.
+// The networks by name. A new one: a row here, with a file of its layers, and one in stages/compute/model/network.cpp.
+struct NetworkRule {
+  std::string name, help;
+  std::vector<Layer> (*layers)(const Architecture& architecture, int64_t height, int64_t width) = nullptr;
+};
+const std::vector<NetworkRule>& network_rules();
+
+// In the order of forward, which is the order of the parameters in flat buffers. An unknown kind fails a check.
 std::vector<Layer> layers_of(const Architecture& architecture, int64_t height, int64_t width);
 
-// The lengths of all parameters in that order, and how many floats of running statistics there are.
+// The lengths of all parameters in that order, and the number of floats of running statistics.
 std::vector<size_t> parameter_slots(const std::vector<Layer>& layers);
 int64_t statistic_count(const std::vector<Layer>& layers);
 

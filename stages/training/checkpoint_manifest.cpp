@@ -17,8 +17,8 @@ constexpr std::string_view prefix = "checkpoint-";
 constexpr std::string_view manifest_suffix = ".json";
 constexpr size_t digits_in_name = 16;
 
-// nullopt: not byte for byte what was written. Every value counts (where to go on, the curves so far), and none of them
-// shows by itself that a bit of it has changed.
+// nullopt: not byte for byte what was written. Every value counts (where to resume, the curves so far), and none of
+// them shows by itself that a bit of it has changed.
 std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
   try {
     const std::string text = pipeline::read_file(file);
@@ -40,7 +40,7 @@ std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
 // Why a run with these parameters would not have passed through this checkpoint; empty when it would.
 std::string objection(const TrainParameters& parameters, const CheckpointManifest& manifest) {
   if (manifest.epoch > parameters.epochs || (manifest.epoch == parameters.epochs && manifest.step_in_epoch > 0)) {
-    return fmt::format("what is there is further than epoch {}", parameters.epochs);
+    return fmt::format("the checkpoint there is beyond epoch {}", parameters.epochs);
   }
   TrainingRules rules(parameters);
   bool stopped_before = false;

@@ -1,4 +1,5 @@
-// What stands beside each checkpoint in a progress folder, so that what is there can be judged without reading weights.
+// The manifest beside each checkpoint in a progress folder, so that checkpoints can be judged without reading weights.
+// Any process may read; the trainer's rank 0 writes.
 #pragma once
 
 #include <filesystem>
@@ -42,7 +43,7 @@ struct Adoptable {
 };
 // Those that a run with these parameters would have passed through itself, the furthest first: at or before its own
 // end, before any stop its own rules would have made, with the best epoch that its own rules would have chosen.
-// `refusal` says why the furthest of the others is none.
+// `refusal` becomes the reason why the furthest of the others is not one.
 std::vector<Adoptable> adoptable_checkpoints(const TrainParameters& parameters,
                                              const std::vector<std::filesystem::path>& relatives, std::string* refusal);
 

@@ -1,12 +1,14 @@
 // The arithmetic of a training step that is our own, element by element: one text for the host's code, for the kernels
-// (cuda/kernels.cu) and for the reference that these are compared with. Both compilers round each operation by itself
-// (no fused multiply-add), so host and device agree to the bit.
+// (cuda/kernels.cu) and for the reference that these are compared with. Pure. Both compilers round each operation by
+// itself (no fused multiply-add), so host and device agree to the bit.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "stages/training/figures.h"
 
 #ifdef __CUDACC__
 #define PENSTOCK_BOTH __host__ __device__
@@ -18,7 +20,7 @@ namespace penstock::stages {
 
 // ---- samples ----
 
-// How a sample is turned and mirrored (Orientation in compute/batches.h), in one byte.
+// How a sample is turned and mirrored (Orientation in compute/step/batches.h), in one byte.
 inline constexpr uint8_t flip_x_bit = 1, flip_y_bit = 2, transpose_bit = 4;
 
 // The pixel of the original that pixel (y, x) of the changed sample shows, as y * width + x. A transposed one is
@@ -33,8 +35,18 @@ PENSTOCK_BOTH inline int source_pixel(int y, int x, int height, int width, uint8
 PENSTOCK_BOTH inline uint16_t bfloat16_of(float value) {
   uint32_t bits = 0;
   memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fc0;  // no number stays none
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fc0;  // NaN stays NaN
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+// ---- figures ----
+
+// Counts of tp, fp, fn, tn as shares of `pixels`.
+PENSTOCK_BOTH inline void share_pixels(const uint32_t* counts, double pixels, StepFigures& figures) {
+  figures.tp = static_cast<float>(static_cast<double>(counts[0]) / pixels);
+  figures.fp = static_cast<float>(static_cast<double>(counts[1]) / pixels);
+  figures.fn = static_cast<float>(static_cast<double>(counts[2]) / pixels);
+  figures.tn = static_cast<float>(static_cast<double>(counts[3]) / pixels);
 }
 
 // ---- the gradient's norm ----

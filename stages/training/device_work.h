@@ -1,30 +1,28 @@
-// What a device is asked to do in a training step beside the network itself: the arguments of the kernels
-// (cuda/kernels.h) and of their reference on the host (compute/host_device.h). All pointers are the device's; the work
-// is done in the order of the calls, after they return.
+// What a device does in a training step beside the network itself: the arguments of the kernels (cuda/kernels.h) and of
+// their reference on the host (compute/step/host_device.h). All pointers are the device's. The work is enqueued in
+// the order of the calls; results are safe to read on the host after StepDevice::wait().
 #pragma once
 
 #include <cstdint>
 
 #include "stages/training/device_arithmetic.h"
+#include "stages/training/figures.h"
 
 namespace penstock::stages {
 
-// Told by the host before each step. The list of the rank's samples lies behind it: sample numbers, then orientations.
+// Written by the host before each step. The list of the rank's samples follows it: sample numbers, then orientations.
 struct StepOrders {
   UpdateFactors factors;
   float interrupted = 0;  // 1: this rank was asked to stop
   float unused = 0;
 };
 
-// A step's figures, summed over ranks with the gradients: loss, shares of pixels that are tp, fp, fn, tn, interrupted.
-inline constexpr int step_figures = 6;
-
-// Told to the host after each step.
+// Read by the host after each step.
 struct StepVerdict {
   double norm = 0;   // of the gradient, before clipping
   float scale = 1;   // of clipping
-  int32_t good = 0;  // loss and norm are numbers: the weights were updated
-  float figures[step_figures] = {};
+  int32_t good = 0;  // loss and norm are finite: the weights were updated
+  StepFigures figures;
 };
 
 // Samples that lie on the device as bytes become a batch: chosen, turned, normalised by a table, in the network's
@@ -51,26 +49,26 @@ struct TallyWork {
   uint32_t* counts = nullptr;
 };
 
-// Turns counts into figures[1..4], shares of the global batch's pixels, and sets figures[5].
+// Turns counts into shares of the global batch's `pixels`, and sets `interrupted`; leaves the loss.
 struct FiguresWork {
   const uint32_t* counts = nullptr;
   double pixels = 1;
   const StepOrders* orders = nullptr;
-  float* figures = nullptr;
+  StepFigures* figures = nullptr;
 };
 
-// The norm of the summed gradient, the scale of clipping, and whether all are numbers.
+// The norm of the summed gradient, the scale of clipping, and whether both the norm and the loss are finite.
 struct JudgeWork {
   const float* gradient = nullptr;
   size_t count = 0;
-  const float* figures = nullptr;
+  const StepFigures* figures = nullptr;
   double clip_norm = 0;
   double* partials = nullptr;  // [norm_width]
   StepVerdict* verdict = nullptr;
 };
 
-// Weights and moments from the summed gradient, unless the verdict is bad; then the weights as bfloat16, where asked
-// for.
+// Weights and moments from the summed gradient, unless the verdict is bad; then the weights as bfloat16, where
+// `rounded` is given.
 struct UpdateWork {
   const float* gradient = nullptr;
   float* weights = nullptr;

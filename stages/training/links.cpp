@@ -75,7 +75,7 @@ takes latency + m / bandwidth (Thakur, Rabenseifner and Gropp 2005). On n ranks 
 slices to everybody and back, w being the most nodes of the tree that a rank sends. With `--ranks-per-node K` a ring goes as fast as its slowest
 link, and K ranks share their node's one link to others. A step takes rounds x micro-shard + exposed + update: rounds = a rank's most
 micro-shards / its threads, rounded up; exposed is what of the exchange outlasts the last round's backward, two thirds of a micro-shard, when
-each bucket goes out as soon as backward has come to it and those before it are through (`overlap = "off"`: all of the exchange, with `"world"` up to 16 MiB at once; `"auto"` is taken as on). Not in the
+each bucket is sent as soon as backward has reached it and those before it are sent (`overlap = "off"`: all of the exchange, with `"world"` up to 16 MiB at once; `"auto"` is taken as on). Not in the
 model: the additions, other jobs on the same switches, reading files, validation, checkpoints. `plan --json` adds all of it as `world`.
 
 Memory of rank 0, in float32, of P weights, S running statistics, L = P + S + 6: weights 2 (P + S), optimiser 2 P (sgd: P), L for each micro-shard

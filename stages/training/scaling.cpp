@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "stages/training/figures.h"
+#include "stages/training/norms.h"
+#include "stages/training/optimisers.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -30,7 +33,7 @@ double kept_bytes(const std::vector<Layer>& layers, const Architecture& architec
     const auto values = static_cast<double>(layer.values());
     const bool up = layer.kind.starts_with("2x2");
     kept += float_bytes * values * (up ? 2 : 1);  // concatenated with what was skipped
-    const bool ends_block = layer.name.ends_with(architecture.norm == "none" ? "_conv2" : "_norm2");
+    const bool ends_block = layer.name.ends_with(norm_rule(architecture.norm).is_layer ? "_norm2" : "_conv2");
     if (ends_block && layer.side == "encoder")
       kept += (float_bytes + sizeof(int64_t)) * values / 4;                        // pooled, and where its maxima were
     if (ends_block && architecture.dropout > 0) kept += 2 * float_bytes * values;  // the draw, and the product
@@ -46,10 +49,10 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
     largest = std::max(largest, static_cast<double>(layer.values()));
   }
   const auto s = static_cast<double>(statistic_count(layers)), length = p + s + figure_count;
-  const bool together = parameters.norm == "sync";
+  const bool together = norm_rule(parameters.norm).over_ranks;
   Memory memory;
   memory.weights = 2 * float_bytes * (p + s);
-  memory.optimiser = (parameters.optimizer == "sgd" ? 1 : 2) * float_bytes * p;
+  memory.optimiser = optimiser_rule(parameters.optimizer).moments * float_bytes * p;
   memory.gradients = float_bytes * length * ((together ? 1 : std::max(1, plan.most)) + (plan.ranks > 1));
   for (const Exchange& exchange : plan.exchanges)
     memory.exchange = std::max(memory.exchange, 2.0 * static_cast<double>(exchange.scattered_bytes));
@@ -99,7 +102,7 @@ std::vector<double> ready_shares(const std::vector<distributed::Bucket>& buckets
 
 StepTimes times_of(const Workload& workload, const RanksPlan& plan, const std::vector<Layer>& layers, const Pace& pace,
                    const Fabric& fabric) {
-  const bool together = workload.parameters.norm == "sync";
+  const bool together = norm_rule(workload.parameters.norm).over_ranks;
   StepTimes times;
   // With synchronised norms all threads work on one batch, so that nothing is rounded up.
   const double last_round = together ? pace.micro_shard_seconds * plan.most / plan.threads : pace.micro_shard_seconds;
@@ -130,7 +133,8 @@ int rounds_of(int shards, int threads) { return (shards + threads - 1) / threads
 Pace pace_of(double step_seconds, double update_seconds, const TrainParameters& parameters, int ranks, int threads) {
   const auto shards = static_cast<int>(parameters.micro_shards());
   const int most = (shards + ranks - 1) / ranks;
-  const double rounds = parameters.norm == "sync" ? static_cast<double>(most) / threads : rounds_of(most, threads);
+  const double rounds =
+      norm_rule(parameters.norm).over_ranks ? static_cast<double>(most) / threads : rounds_of(most, threads);
   return {std::max(0.0, step_seconds - update_seconds) / rounds, update_seconds};
 }
 
@@ -163,7 +167,7 @@ RanksPlan plan_ranks(const Workload& workload, int ranks, int threads, const std
   plan.exchanges =
       distributed::exchanges_of(distributed::exchanged_at_once(plan.buckets, plan.reproducible, overlaps(parameters)),
                                 ranks, items_of(parameters, ranks), plan.reproducible);
-  if (parameters.norm == "sync" && ranks > 1) plan.norm_exchanges = norm_exchanges_of(layers);
+  if (norm_rule(parameters.norm).over_ranks && ranks > 1) plan.norm_exchanges = norm_exchanges_of(layers);
   for (const auto* exchanges : {&plan.exchanges, &plan.norm_exchanges}) {
     for (const Exchange& exchange : *exchanges) plan.sent_bytes += distributed::sent_bytes(exchange, ranks);
   }

@@ -1,4 +1,4 @@
-// A training on N ranks, foretold: who does what, what a rank holds and sends, and how long a step takes. Pure
+// A training on N ranks, predicted: who does what, what a rank holds and sends, and how long a step takes. Pure
 // functions of the parameters; they use the functions by which the trainer itself decides (training_layout.h,
 // gradient_reducer.h).
 //
@@ -7,7 +7,7 @@
 //   rounds  = ceil(most micro-shards of a rank / its threads), which work side by side
 //   exposed = what of the buckets' exchange is not hidden. With overlap bucket b is ready when backward of the last
 //   round has
-//             come to it (backward is two thirds of a micro-shard, spent in proportion to the layers' FLOPs), and is
+//             reached it (backward is two thirds of a micro-shard, spent in proportion to the layers' FLOPs), and is
 //             exchanged when those before it are: exposed = end of the last exchange - end of backward. Without overlap
 //             all of it.
 //   efficiency = step on 1 rank / (N x step on N ranks)
@@ -30,9 +30,7 @@ struct Workload {
   std::optional<int64_t> samples;               // of the train subset
   int64_t held = 0;                             // samples that each rank keeps in memory
 
-  Architecture architecture() const {
-    return {channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
-  }
+  Architecture architecture() const { return architecture_of(parameters, channels); }
 };
 
 // How fast this machine is.

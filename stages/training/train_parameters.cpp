@@ -1,5 +1,14 @@
 #include "stages/training/train_parameters.h"
 
+#include "stages/training/augmentations.h"
+#include "stages/training/losses.h"
+#include "stages/training/name_table.h"
+#include "stages/training/normalisations.h"
+#include "stages/training/norms.h"
+#include "stages/training/optimisers.h"
+#include "stages/training/precisions.h"
+#include "stages/training/schedules.h"
+
 namespace penstock::stages {
 
 const std::vector<std::string>& monitored_figures() {
@@ -16,27 +25,48 @@ int64_t usual_micro_batch(int64_t global_batch) {
 
 bool larger_is_better(const std::string& monitor) { return !monitor.ends_with("loss"); }
 
+TrainParameters train_parameters_of(const pipeline::Values& values) {
+  auto parameters = pipeline::read_parameters<TrainParameters>(values);
+  parameters.resolve();
+  return parameters;
+}
+
+Architecture architecture_of(const TrainParameters& parameters, int64_t channels) {
+  return {channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+}
+
+void TrainParameters::resolve() {
+  const int64_t* given = std::get_if<int64_t>(&given_micro_batch);
+  micro_batch = given != nullptr ? *given : usual_micro_batch(global_batch);
+}
+
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
+  describe_network(visit);
+  describe_optimisation(visit);
+  describe_rules(visit);
+  describe_run(visit);
+}
+
+void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit("base_channels", base_channels,
         {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
   visit("norm", norm,
-        {.help = "normalisation after each convolution: batch (of one micro-batch), sync (batch norm over the whole "
-                 "global batch), group or none",
-         .choices = {"batch", "sync", "group", "none"}});
+        {.help = "normalisation after each convolution: " + help_of(norm_rules()), .choices = names_of(norm_rules())});
   visit("dropout", dropout,
         {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
-  visit("normalise", normalise,
-        {.help = "pixel values: unit (0..1), zscore (of the train subset), percentile (1st to 99th of each image)",
-         .choices = {"unit", "zscore", "percentile"}});
+  visit(
+      "normalise", normalise,
+      {.help = "scale of pixel values: " + help_of(normalisation_rules()), .choices = names_of(normalisation_rules())});
+}
+
+void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
   visit("optimizer", optimizer,
-        {.help = "adamw (decay of the weights), adam (decay in the gradient) or sgd",
-         .choices = {"adamw", "adam", "sgd"},
-         .as_before = "adamw"});
+        {.help = "one of " + help_of(optimiser_rules()), .choices = names_of(optimiser_rules()), .as_before = "adamw"});
   visit("lr", lr, {.help = "learning rate", .minimum = 1e-8, .maximum = 10});
   visit("momentum", momentum, {.help = "of sgd", .minimum = 0, .maximum = 0.999, .as_before = 0.9});
   visit("schedule", schedule,
-        {.help = "learning rate over the epochs: constant, or cosine down to 0", .choices = {"constant", "cosine"}});
+        {.help = "learning rate over the epochs: " + help_of(schedule_rules()), .choices = names_of(schedule_rules())});
   visit("weight_decay", weight_decay,
         {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)",
          .minimum = 0,
@@ -45,33 +75,36 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
         {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never",
          .minimum = 0,
          .as_before = 0.0});
-  visit("loss", loss, {.help = "binary cross-entropy, or its sum with 1 - soft Dice", .choices = {"bce", "bce_dice"}});
+  visit("loss", loss, {.help = "one of " + help_of(loss_rules()), .choices = names_of(loss_rules())});
   visit("on_nan", on_nan,
-        {.help = "when a step's loss or gradient is no number: stop, skip the step, or roll_back to the last "
-                 "checkpoint and pass the step over",
+        {.help = "when a step's loss or gradient is NaN or infinite: stop, skip the step, or roll_back to the last "
+                 "checkpoint and leave the step out",
          .choices = {"stop", "skip", "roll_back"},
          .as_before = "stop"});
   visit("epochs", epochs, {.help = "passes over the train subset", .minimum = 1, .maximum = 100000});
   visit("global_batch", global_batch,
         {.help = "samples per step of the whole job, whatever the rank count", .minimum = 1, .maximum = 65536});
-  visit("micro_batch", asked_micro_batch,
+  visit("micro_batch", given_micro_batch,
         {.help = "samples that one worker processes at once; divides global_batch; auto: the largest up to 4, on a GPU "
                  "the largest that fits, fixed at a run's first attempt",
          .minimum = 1,
          .maximum = 1024,
          .choices = {"auto"}});
-  const int64_t* given = std::get_if<int64_t>(&asked_micro_batch);
-  micro_batch = given != nullptr ? *given : usual_micro_batch(global_batch);
   visit("precision", precision,
-        {.help = "of the network's arithmetic: fp32, or bf16 with fp32 master weights (fast on GPUs only)",
-         .choices = {"fp32", "bf16"},
+        {.help = "of the network's arithmetic: " + help_of(precision_rules()),
+         .choices = names_of(precision_rules()),
          .as_before = "fp32"});
   visit("seed", seed, {.help = "of weights, order and augmentation", .minimum = 0});
   visit("augment", augment,
-        {.help = "random changes of each sample: flip, rot90 (square grids)", .choices = {"flip", "rot90"}});
+        {.help = "random changes of each sample: " + help_of(augmentation_rules()),
+         .choices = names_of(augmentation_rules())});
+}
+
+void TrainParameters::describe_rules(pipeline::ParameterVisitor& visit) {
   visit("monitor", monitor, {.help = "figure that decides the best epoch", .choices = monitored_figures()});
-  visit("mode", mode,
-        {.help = "whether a smaller or larger figure is better; auto knows", .choices = {"auto", "min", "max"}});
+  visit(
+      "mode", mode,
+      {.help = "whether a smaller or larger figure is better; auto: by the figure", .choices = {"auto", "min", "max"}});
   visit("every", every, {.help = "epochs between comparisons for the best epoch", .minimum = 1});
   visit("final", final_weights,
         {.help = "weights that are published: of the best or the last epoch", .choices = {"best", "last"}});
@@ -82,18 +115,26 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   visit("early_stopping.min_delta", stop_min_delta,
         {.help = "smallest change that counts as improvement", .minimum = 0});
   visit("early_stopping.warm_up", stop_warm_up, {.help = "epochs before patience begins to count", .minimum = 0});
+}
+
+void TrainParameters::describe_run(pipeline::ParameterVisitor& visit) {
   visit("checkpoint_seconds", checkpoint_seconds,
-        {.help = "seconds between checkpoints; auto: so that saving costs under one percent",
+        {.help =
+             "seconds between checkpoints; auto: from the measured cost, so that saving takes 0.6 % of the time, up to "
+             "twice that while each epoch is the best so far",
          .minimum = 0,
          .choices = {"auto"},
          .affects_output = false});
   visit("keep", keep, {.help = "checkpoints that are kept", .minimum = 2, .maximum = 1000, .affects_output = false});
   visit("reproducible", reproducible,
-        {.help = "run: same bits for the same ranks; world: same bits for any rank count; auto: world",
+        {.help =
+             "run: same bits for the same ranks; world: same bits for any rank count; auto: world on the CPU where the "
+             "norm allows it, else run",
          .choices = {"auto", "run", "world"},
          .affects_output = false});
   visit("overlap", overlap,
-        {.help = "reduce gradients while backward goes on: on, off; auto: on where ranks have a core to spare",
+        {.help = "reduce gradients while backward continues: on, off; auto: the faster of the two, by the median of 5 "
+                 "steps each at the start",
          .choices = {"auto", "on", "off"},
          .affects_output = false});
   visit("device", device,

@@ -1,12 +1,16 @@
-// Parameters of train, for its declaration and its body.
+// The parameters of train: declared here once, for the stage's declaration, its body, `plan --world` and the benchmark.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "pipeline/parameters.h"
+#include "stages/training/architecture.h"
 
 namespace penstock::stages {
 
 struct TrainParameters {
-  // The U-Net.
+  // The network.
   int64_t base_channels = 16;
   int64_t depth = 4;
   std::string norm = "batch";
@@ -23,8 +27,8 @@ struct TrainParameters {
   std::string loss = "bce";
   int64_t epochs = 30;
   int64_t global_batch = 16;
-  pipeline::IntegerOrWord asked_micro_batch = int64_t{4};  // the parameter as it is given
-  int64_t micro_batch = 4;  // what it comes to; "auto" as on a CPU, until a GPU says otherwise
+  pipeline::IntegerOrWord given_micro_batch = int64_t{4};  // the parameter as it stands in the configuration
+  int64_t micro_batch = 4;                                 // the value in use: resolve()
   std::string precision = "fp32";
   int64_t seed = 0;
   std::vector<std::string> augment = {"flip", "rot90"};
@@ -46,8 +50,23 @@ struct TrainParameters {
   std::string graph = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
+  // Sets micro_batch from given_micro_batch; "auto" becomes the CPU's value, which a GPU's training may then replace.
+  void resolve();
+  bool chooses_micro_batch() const { return std::holds_alternative<std::string>(given_micro_batch); }  // "auto"
   int64_t micro_shards() const { return global_batch / micro_batch; }
+
+ private:
+  void describe_network(pipeline::ParameterVisitor& visit);
+  void describe_optimisation(pipeline::ParameterVisitor& visit);
+  void describe_rules(pipeline::ParameterVisitor& visit);
+  void describe_run(pipeline::ParameterVisitor& visit);
 };
+
+// Reads and resolves. Every reader of a configuration's values calls this one.
+TrainParameters train_parameters_of(const pipeline::Values& values);
+
+// The network that these parameters describe, for images of so many channels.
+Architecture architecture_of(const TrainParameters& parameters, int64_t channels);
 
 // micro_batch = "auto" without a GPU: the largest up to 4 that divides the global batch.
 int64_t usual_micro_batch(int64_t global_batch);

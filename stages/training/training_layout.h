@@ -1,5 +1,5 @@
-// How a training is laid out over ranks: decisions that the trainer takes and `penstock plan` foretells, in one place.
-// Pure.
+// How a training is laid out over ranks: decisions that the trainer takes and `penstock plan --world` predicts, in one
+// place. Pure.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,10 @@
 
 namespace penstock::stages {
 
-// A micro-shard's vector: gradients, running statistics, then these.
-inline constexpr int figure_count = 6;  // loss, tp, fp, fn, tn, interrupted
-
 // How gradients are summed.
 distributed::Reproducible reproducible_of(const TrainParameters& parameters);
 
-// As train.reproducible says it.
+// As train.reproducible spells it.
 inline const char* name_of(distributed::Reproducible mode) {
   return mode == distributed::Reproducible::world ? "world" : "run";
 }
@@ -30,7 +27,8 @@ inline int64_t steps_per_epoch(int64_t samples, int64_t global_batch) {
   return (samples + global_batch - 1) / global_batch;
 }
 
-// `slots`: the lengths of the parameters in the order of their use.
+// Of a micro-shard's vector: gradients, running statistics, then the step's figures. `slots`: the lengths of the
+// parameters in the order of their use.
 std::vector<distributed::Bucket> gradient_buckets(const std::vector<size_t>& slots, int64_t statistics);
 
 }  // namespace penstock::stages

@@ -15,7 +15,7 @@ class BestEpoch {
  public:
   BestEpoch(bool larger_is_better, int64_t every) : larger_(larger_is_better), every_(every) {}
   // True when this epoch (from 1) is the best so far. NaN never is. Epochs that `every` does not divide are not
-  // compared, but for the last.
+  // compared, except the last.
   bool update(int64_t epoch, double value, bool last);
 
   int64_t epoch() const { return epoch_; }  // 0: none yet
@@ -46,7 +46,7 @@ class EarlyStopping {
 };
 
 // A figure of an epoch's row {"train": {...}, "validation": {...} or null}: "val_loss" is validation's loss, "loss" is
-// train's. Without validation, train stands in. NaN when it was no number.
+// train's. Without validation, train stands in. NaN when the loss was NaN or infinite.
 double figure_of(const std::string& name, const pipeline::Value& row);
 
 // Both rules of one run.
@@ -59,8 +59,8 @@ class TrainingRules {
     bool stop = false;  // no further epoch
   };
   Decision update(int64_t epoch, const pipeline::Value& row);
-  // The same for all of `rows` in order; the decision after the last. `stopped_before` tells whether an earlier one
-  // already said stop.
+  // The same for all of `rows` in order; the decision after the last. `stopped_before`: whether an earlier one
+  // already was to stop.
   Decision replay(const pipeline::Value& rows, bool* stopped_before);
 
   const BestEpoch& best() const { return best_; }

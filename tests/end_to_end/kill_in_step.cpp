@@ -22,7 +22,7 @@ std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_
   static auto* const function = reinterpret_cast<decltype(&micro_shard)>(
       dlsym(library, "_ZN8penstock6stages11micro_shardERKSt6vectorIiSaIiEEllll"));
   if (function == nullptr)
-    fputs("kill_in_step: stages/compute/training/batches.h declares another micro_shard\n", stderr), abort();
+    fputs("kill_in_step: stages/compute/step/batches.h declares another micro_shard\n", stderr), abort();
   static std::atomic<int> taken{0};
   const char* rank = getenv("OMPI_COMM_WORLD_RANK");
   const char* victim = getenv("KILL_RANK");

@@ -141,7 +141,7 @@ TEST(Longer, TrainingLongerEndsWithTheWeightsOfTrainingSoFromTheStart) {
   EXPECT_THAT(grown.penstock("plan pipeline.toml --until train --set train.epochs=5").out, HasSubstr("adopt  train"));
   const Ran longer = grown.penstock("run pipeline.toml --until train --set train.epochs=5 --json", 2);
   ASSERT_EQ(longer.code, 0) << longer.error;
-  EXPECT_THAT(longer.error, HasSubstr("going on from a shorter run at epoch 3"));
+  EXPECT_THAT(longer.error, HasSubstr("continuing from a shorter run at epoch 3"));
   ASSERT_EQ(fresh.penstock("run pipeline.toml --until train --set train.epochs=5").code, 0);
   const auto model = [](const Workplace& place) {
     return text_of(place.path() / "runs/small/model/weights.safetensors");

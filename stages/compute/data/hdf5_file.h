@@ -1,5 +1,6 @@
 // HDF5 files as whole values: built in memory and handed over as bytes, read by data set. Bytes depend only on what was
-// added. Every data set is chunked with a fletcher32 checksum; the newest file layout checks metadata too.
+// added. A reader or writer is used by one thread at a time. Every data set is chunked with a fletcher32 checksum; the
+// newest file layout checks metadata too.
 #pragma once
 
 #include <cstdint>

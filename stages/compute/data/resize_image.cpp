@@ -3,6 +3,8 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "distributed/check.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -20,8 +22,10 @@ void one_thread() {
 
 Image to_grid(const Image& decoded, int width, int height, int channels) {
   one_thread();
+  PENSTOCK_CHECK(width > 0 && height > 0 && (channels == 1 || channels == 3), "a grid picture has 1 or 3 channels");
   Image source = to_channels(decoded.bits == 8 ? decoded : to_8_bit(decoded), channels);
   const int type = channels == 1 ? CV_8UC1 : CV_8UC3;
+  PENSTOCK_CHECK(source.bytes.size() == source.values(), "a decoded picture has all of its values");
   const cv::Mat from(source.height, source.width, type, source.bytes.data());
   Image grid{width, height, channels, 8, {}};
   grid.bytes.resize(grid.values());
@@ -32,6 +36,7 @@ Image to_grid(const Image& decoded, int width, int height, int channels) {
 
 std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, double coverage) {
   one_thread();
+  PENSTOCK_CHECK(map.labels.size() == static_cast<size_t>(map.width) * map.height, "a label map has a value a pixel");
   cv::Mat covered(map.height, map.width, CV_32FC1);
   for (size_t i = 0; i < map.labels.size(); ++i) covered.ptr<float>()[i] = map.labels[i] != 0 ? 1.0f : 0.0f;
   cv::Mat shares;
@@ -45,6 +50,8 @@ std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, do
 std::vector<float> resize_probability(const std::vector<float>& probability, int grid_width, int grid_height, int width,
                                       int height) {
   one_thread();
+  PENSTOCK_CHECK(probability.size() == static_cast<size_t>(grid_width) * grid_height && width > 0 && height > 0,
+                 "a probability map has a value for each pixel of its grid");
   const cv::Mat from(grid_height, grid_width, CV_32FC1, const_cast<float*>(probability.data()));
   std::vector<float> native(static_cast<size_t>(width) * height);
   cv::Mat to(height, width, CV_32FC1, native.data());

@@ -1,5 +1,5 @@
 // From a decoded image to the training grid and back: the one place for resize, eval and predict, so that all see the
-// same pixels.
+// same pixels. Pure; any thread may call.
 #pragma once
 
 #include <vector>

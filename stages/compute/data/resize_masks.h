@@ -1,4 +1,4 @@
-// One file per nucleus becomes one label map.
+// One file per nucleus becomes one label map. Pure; any thread may call.
 #pragma once
 
 #include <span>
@@ -18,7 +18,7 @@ struct MergedMasks {
   LabelMap map;
   int objects = 0;
   int64_t overlaps = 0;  // pixels claimed twice: the first file keeps them
-  int empty_masks = 0;   // files without a labelled pixel: they get no number
+  int empty_masks = 0;   // files without a labelled pixel: they get no label
 };
 
 // A pixel is labelled where a colour channel is at or above half its range. Throws Error(data) naming the file: not an

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "stages/compute/data/hdf5_file.h"
@@ -20,6 +21,7 @@ std::vector<T> values(const Hdf5Reader& file, const std::string& name, Element e
 }
 
 std::vector<uint8_t> part(const std::vector<uint8_t>& all, size_t index, size_t size) {
+  PENSTOCK_CHECK((index + 1) * size <= all.size(), "a sample's row lies within its file");
   return {all.begin() + static_cast<ptrdiff_t>(index * size), all.begin() + static_cast<ptrdiff_t>((index + 1) * size)};
 }
 

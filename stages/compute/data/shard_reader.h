@@ -1,4 +1,5 @@
-// The samples of a shards port, in memory: grid images and masks of the ids asked for, native label maps on demand.
+// The samples of a shards port, in memory: grid images and masks of the requested ids, native label maps on demand.
+// Any thread may call.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +22,7 @@ struct GridSample {
   std::string id;
   std::vector<uint8_t> image;  // [H,W,C]
   std::vector<uint8_t> mask;   // [H,W] of {0,1}; empty when not labelled
-  LabelMap labels;             // native; without values when not labelled or not asked for
+  LabelMap labels;             // native; without values when not labelled or not requested
 };
 
 // In the order of `ids`; each file is read once. `with_labels`: native label maps too. Throws Error(data) for an id

@@ -6,6 +6,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 
 namespace penstock::stages {
@@ -40,8 +41,6 @@ Value to_json(const ModelDescription& model, const std::string& digest) {
   return json;
 }
 
-void write_json(const fs::path& path, const Value& json) { pipeline::write_file(path, json.dump(1) + "\n"); }
-
 }  // namespace
 
 std::string write_model(const fs::path& folder, const ModelDescription& model, const FlatLayout& layout,
@@ -61,7 +60,7 @@ std::string write_model(const fs::path& folder, const ModelDescription& model, c
 
 ModelDescription read_model_description(const fs::path& folder) {
   const fs::path file = folder / "model.json";
-  if (!fs::exists(file)) throw Error(ExitCode::data, folder.string() + ": is no model: it has no model.json");
+  if (!fs::exists(file)) throw Error(ExitCode::data, folder.string() + ": is not a model folder: it has no model.json");
   try {
     const Value json = Value::parse(pipeline::read_file(file));
     const Value& grid = json.at("preprocessing");
@@ -75,6 +74,8 @@ ModelDescription read_model_description(const fs::path& folder) {
             json.value("micro_batch", int64_t{0})};
   } catch (const Value::exception& problem) {
     throw Error(ExitCode::data, file.string() + ": is damaged: " + problem.what());
+  } catch (const Error& problem) {
+    throw Error(problem.code(), file.string() + ": " + problem.what());
   }
 }
 
@@ -89,7 +90,7 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
   const auto read = [&](const FlatLayout::Slot& slot, std::vector<float>& to) {
     const PackedArray array = pack.array(slot.name);
     if (array.element != Element::f32 || array.shape != slot.shape) {
-      throw Error(ExitCode::data, fmt::format("{}: tensor '{}' is not of the shape that the architecture asks for",
+      throw Error(ExitCode::data, fmt::format("{}: tensor '{}' does not have the shape that the architecture requires",
                                               file.string(), slot.name));
     }
     std::memcpy(to.data() + slot.offset, array.bytes.data(), array.bytes.size());

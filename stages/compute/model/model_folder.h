@@ -1,13 +1,13 @@
 // A trained model on disk: weights.safetensors with PyTorch state-dict names, model.json, architecture.json
-// (FORMATS.md).
+// (FORMATS.md). Any thread may call; one process writes a folder.
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/normaliser.h"
-#include "stages/compute/model/unet.h"
 #include "stages/compute/scores/instances.h"
 
 namespace penstock::stages {
@@ -19,7 +19,7 @@ struct ModelDescription {
   double threshold = 0.5;
   std::string threshold_rule = "default";
   InstanceRules instances;
-  int64_t micro_batch = 0;  // what micro_batch = "auto" came to in training; 0: it was given
+  int64_t micro_batch = 0;  // that micro_batch = "auto" chose in training; 0: it was given
 };
 
 struct Weights {

@@ -1,5 +1,5 @@
 // Batch norm and ReLU of one micro-batch together, for training on the CPU: these layers are bound by memory, not by
-// arithmetic, and apart they go over it about twice as often.
+// arithmetic, and as separate layers they pass over it about twice as often. Any thread may call.
 #pragma once
 
 #include <torch/torch.h>

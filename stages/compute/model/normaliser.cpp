@@ -4,6 +4,10 @@
 #include <array>
 #include <cmath>
 
+#include "distributed/check.h"
+#include "stages/training/name_table.h"
+#include "stages/training/normalisations.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -26,24 +30,28 @@ std::pair<double, double> percentiles(std::span<const uint8_t> image) {
 }  // namespace
 
 std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image) const {
-  if (kind != "percentile") return {0, 255};
+  if (!normalisation_rule(kind).by_image) return {0, 255};
   const auto [low, high] = percentiles(image);
   return {low, high <= low ? low + 1 : high};
 }
 
 std::array<float, 256> Normaliser::table(const std::pair<double, double>& range, int c) const {
   const auto [low, high] = range;
-  const double scale = kind == "zscore" ? 1 / (255 * sd[c]) : 1 / (high - low);
-  const double shift = kind == "zscore" ? mean[c] * 255 : low;
+  const NormalisationRule& rule = normalisation_rule(kind);
+  PENSTOCK_CHECK(!rule.by_channel || (c >= 0 && static_cast<size_t>(c) < std::min(mean.size(), sd.size())),
+                 "a normalisation by channel has the mean and deviation of each channel");
+  const double scale = rule.by_channel ? 1 / (255 * sd[c]) : 1 / (high - low);
+  const double shift = rule.by_channel ? mean[c] * 255 : low;
   std::array<float, 256> table;
   for (int value = 0; value < 256; ++value) {
     const double scaled = (value - shift) * scale;
-    table[value] = static_cast<float>(kind == "percentile" ? std::clamp(scaled, 0.0, 1.0) : scaled);
+    table[value] = static_cast<float>(rule.by_image ? std::clamp(scaled, 0.0, 1.0) : scaled);
   }
   return table;
 }
 
 void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out) const {
+  PENSTOCK_CHECK(channels > 0 && image.size() % channels == 0, "an image has all channels of each pixel");
   const size_t pixels = image.size() / channels;
   const auto range = range_of(image);
   for (int c = 0; c < channels; ++c) {
@@ -55,14 +63,15 @@ void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out)
 
 pipeline::Value to_json(const Normaliser& normaliser) {
   pipeline::Value json = {{"kind", normaliser.kind}};
-  if (normaliser.kind == "zscore") json["mean"] = normaliser.mean, json["sd"] = normaliser.sd;
+  if (normalisation_rule(normaliser.kind).by_channel) json["mean"] = normaliser.mean, json["sd"] = normaliser.sd;
   return json;
 }
 
 Normaliser normaliser_from_json(const pipeline::Value& json) {
   Normaliser normaliser;
   normaliser.kind = json.at("kind");
-  if (normaliser.kind == "zscore")
+  require_known("normalisation", normaliser.kind, names_of(normalisation_rules()));
+  if (normalisation_rule(normaliser.kind).by_channel)
     normaliser.mean = json.at("mean").get<std::vector<double>>(),
     normaliser.sd = json.at("sd").get<std::vector<double>>();
   return normaliser;
@@ -72,7 +81,7 @@ Normaliser make_normaliser(const std::string& kind, const std::vector<const std:
                            int channels) {
   Normaliser normaliser;
   normaliser.kind = kind;
-  if (kind != "zscore") return normaliser;
+  if (!normalisation_rule(kind).by_channel) return normaliser;
   for (int c = 0; c < channels; ++c) {
     uint64_t count = 0, sum = 0, squares = 0;  // integers: the order of the images does not matter
     for (const auto* image : images) {

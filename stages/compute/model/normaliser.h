@@ -1,4 +1,5 @@
-// Pixel values as the network sees them. Recorded in model.json, so that train, eval and predict do the same.
+// Pixel values as the network sees them. Recorded in model.json, so that train, eval and predict do the same. Pure; any
+// thread may call.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@
 namespace penstock::stages {
 
 struct Normaliser {
-  std::string kind = "unit";     // unit: value / 255; zscore: (value / 255 - mean) / sd by channel; percentile: below
+  std::string kind = "unit";     // normalisations.h; unit: value / 255; zscore: (value / 255 - mean) / sd by channel
   std::vector<double> mean, sd;  // zscore only, of the train subset
 
   // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's 1st and 99th percentile over all channels
@@ -26,6 +27,7 @@ struct Normaliser {
 };
 
 pipeline::Value to_json(const Normaliser& normaliser);
+// Throws Error(data) where the kind is not one of normalisations.h, Value::exception where a field is missing.
 Normaliser normaliser_from_json(const pipeline::Value& json);
 
 // Measures mean and sd over these images when the kind needs them.

@@ -11,8 +11,7 @@
 
 namespace penstock::stages {
 
-// Any thread may call; each call runs one image with one intra-op thread, so that results hang on nothing but the
-// image.
+// Any thread may call; each call runs one image with one intra-op thread, so that results depend on the image alone.
 class Predictor {
  public:
   explicit Predictor(const std::filesystem::path& model);
@@ -26,7 +25,7 @@ class Predictor {
  private:
   ModelDescription model_;
   Weights weights_;
-  mutable UNet network_{nullptr};
+  std::shared_ptr<Network> network_;
 };
 
 }  // namespace penstock::stages

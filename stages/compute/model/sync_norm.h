@@ -1,4 +1,5 @@
-// Batch norm over the whole global batch, however ranks share it: norm = "sync".
+// Batch norm over the whole global batch, however ranks share it: norm = "sync". Called by the thread that runs the
+// network, on every rank.
 #pragma once
 
 #include <torch/torch.h>

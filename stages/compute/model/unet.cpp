@@ -3,37 +3,22 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "distributed/check.h"
-#include "stages/compute/model/norm_relu.h"
-#include "stages/draws.h"
+#include "stages/training/norms.h"
 
 namespace penstock::stages {
 namespace {
 
 namespace nn = torch::nn;
 
-constexpr int64_t group_size = 8;  // channels a group norm takes together
-
-nn::Conv2d convolution(int64_t in, int64_t out, bool bias) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(bias));
-}
-
-// Momentum 1: after a forward in training the buffers hold that micro-batch's own mean and unbiased variance.
-nn::BatchNorm2d batch_norm(int64_t channels) { return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels).momentum(1.0)); }
-
-bool has_batch_norm(const Architecture& architecture) {
-  return architecture.norm == "batch" || architecture.norm == "sync";
-}
-
-nn::GroupNorm group_norm(int64_t channels) {
-  return nn::GroupNorm(nn::GroupNormOptions(channels % group_size == 0 ? channels / group_size : 1, channels));
+torch::Tensor run_half(nn::Conv2d& convolution, const std::shared_ptr<NormLayer>& norm, const torch::Tensor& x) {
+  const auto y = convolution(x);
+  return norm ? norm->normed_relu(y) : y.relu_();
 }
 
 }  // namespace
 
-UNetImpl::UNetImpl(const Architecture& architecture) : architecture_(architecture) {
+UNet::UNet(const Architecture& architecture) : architecture_(architecture) {
   int64_t in = architecture.in_channels, out = architecture.base_channels;
   for (int64_t level = 0; level < architecture.depth; ++level) {
     down_.push_back(make_block(fmt::format("down{}", level), in, out));
@@ -50,33 +35,33 @@ UNetImpl::UNetImpl(const Architecture& architecture) : architecture_(architectur
   output_ = register_module("output", nn::Conv2d(nn::Conv2dOptions(out, 1, 1)));
 }
 
-UNetImpl::Block UNetImpl::make_block(const std::string& name, int64_t in, int64_t out) {
+UNet::Block UNet::make_block(const std::string& name, int64_t in, int64_t out) {
   Block block;
-  const bool bias = architecture_.norm == "none";  // a norm has a shift of its own
-  block.first = register_module(name + "_conv1", convolution(in, out, bias));
-  if (has_batch_norm(architecture_)) block.first_batch = register_module(name + "_norm1", batch_norm(out));
-  if (architecture_.norm == "group") block.first_group = register_module(name + "_norm1", group_norm(out));
-  block.second = register_module(name + "_conv2", convolution(out, out, bias));
-  if (has_batch_norm(architecture_)) block.second_batch = register_module(name + "_norm2", batch_norm(out));
-  if (architecture_.norm == "group") block.second_group = register_module(name + "_norm2", group_norm(out));
+  block.first = make_half(name, 1, in, out);
+  block.second = make_half(name, 2, out, out);
   return block;
 }
 
-torch::Tensor UNetImpl::normed_relu(nn::BatchNorm2d& batch, nn::GroupNorm& group, const torch::Tensor& x) {
-  if (batch && architecture_.norm == "sync" && is_training()) {
-    PENSTOCK_CHECK(sum_ != nullptr, "a network with synchronised norms is told how to sum over ranks");
-    return sync_batch_norm(x, batch->weight, batch->bias, batch->running_mean, batch->running_var, sum_).relu_();
-  }
-  if (batch && is_training() && x.is_cpu() && x.scalar_type() == torch::kFloat32) {
-    return norm_relu(x.contiguous(at::MemoryFormat::ChannelsLast), batch->weight, batch->bias, batch->running_mean,
-                     batch->running_var);  // as it is, but for odd shapes
-  }
-  return (batch ? batch(x) : group ? group(x) : x).relu_();
+UNet::Half UNet::make_half(const std::string& name, int number, int64_t in, int64_t out) {
+  Half half;
+  const bool bias = !norm_rule(architecture_.norm).is_layer;  // a norm has a shift of its own
+  half.convolution = register_module(fmt::format("{}_conv{}", name, number),
+                                     nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(bias)));
+  half.norm = make_norm(architecture_.norm, out);
+  if (half.norm)
+    register_module(fmt::format("{}_norm{}", name, number), std::dynamic_pointer_cast<nn::Module>(half.norm));
+  return half;
 }
 
-torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
-  x = normed_relu(block.first_batch, block.first_group, block.first(x));
-  x = normed_relu(block.second_batch, block.second_group, block.second(x));
+void UNet::sum_over_ranks(const SumOverRanks& sum) {
+  for (const auto& module : modules(false)) {
+    if (auto* norm = dynamic_cast<NormLayer*>(module.get())) norm->sum_over_ranks(sum);
+  }
+}
+
+torch::Tensor UNet::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
+  x = run_half(block.first.convolution, block.first.norm, x);
+  x = run_half(block.second.convolution, block.second.norm, x);
   if (architecture_.dropout > 0 && is_training()) {
     PENSTOCK_CHECK(dropout.has_value(), "training with dropout draws from a given generator");
     const double kept = 1 - architecture_.dropout;
@@ -85,7 +70,12 @@ torch::Tensor UNetImpl::run(Block& block, torch::Tensor x, std::optional<at::Gen
   return x;
 }
 
-torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
+torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
+  const int64_t factor = int64_t{1} << architecture_.depth;
+  PENSTOCK_CHECK(
+      x.dim() == 4 && x.size(1) == architecture_.in_channels && x.size(2) % factor == 0 && x.size(3) % factor == 0,
+      fmt::format("a U-Net of depth {} takes [N, {}, H, W] with H and W divisible by {}, not {}", architecture_.depth,
+                  architecture_.in_channels, factor, fmt::join(x.sizes(), " x ")));
   if (x.is_cpu())
     x = x.contiguous(at::MemoryFormat::ChannelsLast);  // else oneDNN goes there and back around every convolution
   std::vector<torch::Tensor> skips;
@@ -100,56 +90,6 @@ torch::Tensor UNetImpl::forward(torch::Tensor x, std::optional<at::Generator> dr
     x = run(joined_[i], x, dropout);
   }
   return output_(x);
-}
-
-FlatLayout layout_of(const UNet& model) {
-  FlatLayout layout;
-  for (const auto& parameter : model->named_parameters()) {
-    layout.parameters.push_back(
-        {parameter.key(), parameter.value().sizes().vec(), layout.parameter_count, parameter.value().numel()});
-    layout.parameter_count += parameter.value().numel();
-  }
-  for (const auto& buffer : model->named_buffers()) {
-    if (buffer.value().scalar_type() != torch::kFloat32) continue;
-    layout.statistics.push_back(
-        {buffer.key(), buffer.value().sizes().vec(), layout.statistic_count, buffer.value().numel()});
-    layout.statistic_count += buffer.value().numel();
-  }
-  return layout;
-}
-
-void alias(UNet& model, const FlatLayout& layout, float* parameters, float* statistics) {
-  auto own = model->named_parameters();
-  for (const auto& slot : layout.parameters) {
-    own[slot.name].set_data(torch::from_blob(parameters + slot.offset, slot.shape));
-  }
-  auto buffers = model->named_buffers();
-  for (const auto& slot : layout.statistics)
-    buffers[slot.name].set_data(torch::from_blob(statistics + slot.offset, slot.shape));
-}
-
-void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters,
-                std::vector<float>& statistics) {
-  parameters.assign(static_cast<size_t>(layout.parameter_count), 0.0f);
-  statistics.assign(static_cast<size_t>(layout.statistic_count), 0.0f);
-  for (size_t index = 0; index < layout.parameters.size(); ++index) {
-    const auto& slot = layout.parameters[index];
-    float* values = parameters.data() + slot.offset;
-    if (slot.shape.size() == 4) {
-      // A transposed convolution's shape begins with its inputs; each output pixel takes one value of each of them.
-      const bool up = slot.name.starts_with("up");
-      const auto fan_in = static_cast<double>(up ? slot.shape[0] : slot.shape[1] * slot.shape[2] * slot.shape[3]);
-      const double deviation = std::sqrt(2.0 / fan_in);
-      const Draws draws(seed, "weights", {static_cast<int64_t>(index)});
-      for (int64_t i = 0; i < slot.count; ++i)
-        values[i] = static_cast<float>(deviation * draws.normal(static_cast<uint64_t>(i)));
-    } else if (slot.name.find("_norm") != std::string::npos && slot.name.ends_with(".weight")) {
-      std::fill_n(values, slot.count, 1.0f);
-    }
-  }
-  for (const auto& slot : layout.statistics) {
-    if (slot.name.ends_with("running_var")) std::fill_n(statistics.data() + slot.offset, slot.count, 1.0f);
-  }
 }
 
 }  // namespace penstock::stages

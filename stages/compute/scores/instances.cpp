@@ -3,33 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <opencv2/imgproc.hpp>
 #include <unordered_map>
+
+#include "distributed/check.h"
 
 namespace penstock::stages {
 namespace {
-
-// Union-find with path halving.
-class Forest {
- public:
-  uint32_t add() {
-    parent_.push_back(static_cast<uint32_t>(parent_.size()));
-    return parent_.back();
-  }
-  uint32_t root(uint32_t at) {
-    while (parent_[at] != at) at = parent_[at] = parent_[parent_[at]];
-    return at;
-  }
-  void join(uint32_t a, uint32_t b) {
-    a = root(a), b = root(b);
-    parent_[std::max(a, b)] = std::min(a, b);
-  }
-  size_t size() const { return parent_.size(); }
-
- private:
-  std::vector<uint32_t> parent_;
-};
-
-constexpr uint32_t background = std::numeric_limits<uint32_t>::max();
 
 std::vector<int64_t> areas(const LabelMap& map) {
   std::vector<int64_t> counts(static_cast<size_t>(map.objects()) + 1);
@@ -41,37 +21,24 @@ std::vector<int64_t> areas(const LabelMap& map) {
 
 LabelMap components(std::span<const float> probability, int width, int height, double threshold,
                     const InstanceRules& rules) {
-  const auto limit = static_cast<float>(threshold);
-  std::vector<uint32_t> provisional(probability.size(), background);
-  Forest forest;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const size_t i = static_cast<size_t>(y) * width + x;
-      if (!(probability[i] > limit)) continue;
-      const auto meet = [&](size_t neighbour) {
-        if (provisional[neighbour] == background) return;
-        if (provisional[i] == background)
-          provisional[i] = provisional[neighbour];
-        else
-          forest.join(provisional[i], provisional[neighbour]);
-      };
-      if (x > 0) meet(i - 1);
-      if (y > 0) meet(i - width);
-      if (rules.connectivity == 8 && y > 0 && x > 0) meet(i - width - 1);
-      if (rules.connectivity == 8 && y > 0 && x + 1 < width) meet(i - width + 1);
-      if (provisional[i] == background) provisional[i] = forest.add();
-    }
-  }
-  std::vector<int64_t> area(forest.size());
-  for (uint32_t& label : provisional) {
-    if (label != background) ++area[label = forest.root(label)];
-  }
-  std::vector<uint16_t> number(forest.size());
-  uint16_t next = 0;
+  PENSTOCK_CHECK(probability.size() == static_cast<size_t>(width) * height, "a probability map has a value a pixel");
+  PENSTOCK_CHECK(rules.connectivity == 4 || rules.connectivity == 8, "pixels are connected by 4 or 8 neighbours");
   LabelMap map{height, width, std::vector<uint16_t>(probability.size())};
-  for (size_t i = 0; i < provisional.size(); ++i) {
-    const uint32_t label = provisional[i];
-    if (label == background || area[label] < rules.minimum_area) continue;
+  if (probability.empty()) return map;
+  const auto limit = static_cast<float>(threshold);
+  cv::Mat mask(height, width, CV_8UC1), component;
+  std::transform(probability.begin(), probability.end(), mask.ptr<uint8_t>(),
+                 [limit](float p) { return static_cast<uint8_t>(p > limit); });
+  const auto count = static_cast<size_t>(cv::connectedComponents(mask, component, rules.connectivity, CV_32S));
+  const std::span<const int32_t> found(component.ptr<int32_t>(), probability.size());  // 0: background
+  std::vector<int64_t> area(count);
+  for (const int32_t label : found) ++area[label];
+  // Renumbered: OpenCV promises no order.
+  std::vector<uint16_t> number(count);
+  uint16_t next = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const int32_t label = found[i];
+    if (label == 0 || area[label] < rules.minimum_area) continue;
     if (number[label] == 0 && next < std::numeric_limits<uint16_t>::max()) number[label] = ++next;
     map.labels[i] = number[label];
   }
@@ -79,6 +46,7 @@ LabelMap components(std::span<const float> probability, int width, int height, d
 }
 
 ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
+  PENSTOCK_CHECK(truth.labels.size() == predicted.labels.size(), "objects are compared on one grid");
   const auto true_areas = areas(truth), predicted_areas = areas(predicted);
   ObjectScores scores;
   scores.objects_true =

@@ -1,4 +1,4 @@
-// Objects: from a mask to components, and from components to scores.
+// Objects: from probabilities to connected components, and from components to scores. Pure; any thread may call.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct InstanceRules {
 LabelMap components(std::span<const float> probability, int width, int height, double threshold,
                     const InstanceRules& rules);
 
-// How predicted objects meet true ones in one image.
+// Predicted objects against true ones, in one image.
 struct ObjectScores {
   int objects_true = 0, objects_predicted = 0;
   double map =

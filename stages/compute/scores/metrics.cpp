@@ -1,5 +1,7 @@
 #include "stages/compute/scores/metrics.h"
 
+#include "distributed/check.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -24,6 +26,7 @@ double PixelCounts::iou() const { return share(tp, tp + fp + fn, true); }
 double PixelCounts::specificity() const { return share(tn, tn + fp, true); }
 
 PixelCounts count_pixels(std::span<const float> probability, std::span<const uint8_t> truth, double threshold) {
+  PENSTOCK_CHECK(probability.size() == truth.size(), "probabilities and truth are of one grid");
   const auto limit = static_cast<float>(threshold);
   PixelCounts counts;
   for (size_t i = 0; i < truth.size(); ++i) {

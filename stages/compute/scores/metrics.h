@@ -1,4 +1,4 @@
-// Figures of pixels: integer counts, and what follows from them.
+// Pixel metrics: integer counts, and what follows from them. Pure; any thread may call.
 #pragma once
 
 #include <cstdint>

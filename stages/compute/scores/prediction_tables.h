@@ -1,4 +1,5 @@
-// objects.csv and submission.csv of a predictions folder, filled image by image in the order of their ids.
+// objects.csv and submission.csv of a predictions folder, filled image by image in the order of their ids, by one
+// thread.
 #pragma once
 
 #include <filesystem>

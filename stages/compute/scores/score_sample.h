@@ -1,4 +1,5 @@
-// Everything that is said of one predicted image: its figures, and the files a person looks at.
+// The results of one predicted image: its figures, and the files that people look at. Pure, except for the files that
+// it writes; any thread may call.
 #pragma once
 
 #include <filesystem>

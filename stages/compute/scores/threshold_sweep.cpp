@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "distributed/check.h"
+
 namespace penstock::stages {
 
 std::vector<double> swept_thresholds() {
@@ -18,6 +20,7 @@ std::vector<PixelCounts> sweep(std::span<const float> probability, std::span<con
 
 double best_threshold(const std::vector<PixelCounts>& sums) {
   const auto all = swept_thresholds();
+  PENSTOCK_CHECK(sums.size() == all.size(), "there are counts for each swept threshold");
   size_t best = 0;
   for (size_t i = 1; i < all.size(); ++i) {
     const double gain = sums[i].dice() - sums[best].dice();

@@ -1,4 +1,5 @@
-// False positives against false negatives: pixel counts on the grid for every threshold, and the choice among them.
+// The threshold of a model: pixel counts on the grid for each candidate, and the choice among them. Pure; any thread
+// may call.
 #pragma once
 
 #include <string>

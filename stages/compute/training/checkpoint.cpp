@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 
+#include "distributed/check.h"
 #include "pipeline/files.h"
 #include "pipeline/process_mark.h"
 #include "stages/images/pack.h"
@@ -36,6 +37,7 @@ Checkpoint read(const fs::path& path) {
   checkpoint.state = pack.header().at("state");
   each_array(checkpoint, [&](const char* name, std::vector<float>& values) {
     const PackedArray array = pack.array(name);
+    PENSTOCK_CHECK(array.element == Element::f32, fmt::format("'{}' of a checkpoint is float32", name));
     values.resize(array.bytes.size() / sizeof(float));
     if (!values.empty()) std::memcpy(values.data(), array.bytes.data(), array.bytes.size());
   });
@@ -52,6 +54,12 @@ pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const s
 }
 
 uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest manifest) const {
+  const size_t count = checkpoint.parameters.size(), best = checkpoint.best_parameters.size();
+  PENSTOCK_CHECK(checkpoint.first_moment.size() == count &&
+                     (checkpoint.second_moment.empty() || checkpoint.second_moment.size() == count) &&
+                     (best == 0 || best == count),
+                 fmt::format("arrays of a checkpoint are of one network: {} parameters, moments {} and {}, best {}",
+                             count, checkpoint.first_moment.size(), checkpoint.second_moment.size(), best));
   PackWriter pack("checkpoint");
   pack.set("state", checkpoint.state);
   each_array(checkpoint, [&](const char* name, const std::vector<float>& values) {
@@ -69,8 +77,8 @@ uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest
                                [](std::string_view piece) { return piece.size(); });
 }
 
-// Leaves the last few up to `newest`. What is further was passed over as damaged when training went on from before it;
-// what has no manifest was left by a writer that was killed.
+// Keeps the last few up to `newest`. Later ones were skipped as damaged when training resumed from before them; files
+// without a manifest were left by a writer that was killed.
 void CheckpointFolder::remove_others(int64_t newest) const {
   std::set<fs::path> kept;
   size_t count = 0;
@@ -94,9 +102,9 @@ std::optional<Checkpoint> load_checkpoint(const fs::path& folder, const Checkpoi
   const fs::path path = checkpoint_file(folder, manifest);
   try {
     if (pipeline::digest_of_file(path) == manifest.digest) return read(path);
-    spdlog::warn("{}: is damaged; the checkpoint before it is taken", path.string());
+    spdlog::warn("{}: is damaged; the previous checkpoint is used", path.string());
   } catch (const std::exception& problem) {
-    spdlog::warn("{}: cannot be used ({}); the checkpoint before it is taken", path.string(), problem.what());
+    spdlog::warn("{}: cannot be used ({}); the previous checkpoint is used", path.string(), problem.what());
   }
   return std::nullopt;
 }

@@ -1,4 +1,5 @@
-// Training state on disk: written whole, verified before use, the last few kept.
+// Training state on disk: written whole, verified before use, the last few kept. One process writes a folder; any may
+// read it.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +12,7 @@
 namespace penstock::stages {
 
 struct Checkpoint {
-  pipeline::Value state;  // curves, sums, what is told of the past: whatever is no large array
+  pipeline::Value state;  // curves, sums, times: whatever is not a large array
   std::vector<float> parameters, statistics, first_moment, second_moment;
   std::vector<float> best_parameters, best_statistics;  // empty before the first best epoch
 };

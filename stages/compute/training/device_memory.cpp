@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "distributed/local_communicator.h"
-#include "stages/compute/training/device_step.h"
+#include "stages/compute/step/device_step.h"
 #include "stages/compute/training/micro_batch.h"
 
 namespace penstock::stages {

@@ -1,4 +1,5 @@
-// Whether a training fits the memory of a device, found out by trying.
+// Whether a training fits the memory of a device, found out by trying. Called by the training's thread, before or after
+// it trains; each call opens and closes a device.
 #pragma once
 
 #include <functional>
@@ -9,8 +10,7 @@
 #include "distributed/communicator.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/normaliser.h"
-#include "stages/compute/model/unet.h"
-#include "stages/compute/training/step_device.h"
+#include "stages/compute/step/step_device.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
@@ -18,7 +18,7 @@ namespace penstock::stages {
 // A device of this rank alone, opened when called.
 using OpenAlone = std::function<std::unique_ptr<StepDevice>(distributed::Communicator& alone)>;
 
-// What a training is made of, but for its micro-batch.
+// A training except for its micro-batch.
 struct TrainingShape {
   TrainParameters parameters;
   Architecture architecture;
@@ -30,7 +30,7 @@ struct TrainingShape {
 // Trains a few steps of one micro-shard of `micro` samples, recorded ones too, and gives all memory back.
 bool fits(const TrainingShape& shape, int64_t micro, const OpenAlone& open);
 
-// "; micro_batch = 32 fits", or that none does, to end the message of a DeviceMemoryError with.
+// "; micro_batch = 32 fits", or that none does: the end of a DeviceMemoryError's message.
 std::string what_fits_instead(const TrainingShape& shape, int ranks, const OpenAlone& open);
 
 }  // namespace penstock::stages

@@ -1,5 +1,5 @@
 // micro_batch = "auto": the value that a training works with. It is fixed at the first attempt and kept in the progress
-// folder, since other micro-batches mean other batch norms.
+// folder, since another micro-batch means another batch norm.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The training loop: epochs, callbacks, checkpoints, interruption. Every rank runs it; rank 0 writes.
+// The training loop: epochs, callbacks, checkpoints, interruption. Every rank runs it, in one thread; rank 0 writes.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,13 @@
 
 #include "pipeline/stage.h"
 #include "stages/compute/model/normaliser.h"
-#include "stages/compute/training/step.h"
+#include "stages/compute/step/training_step.h"
+#include "stages/compute/training/epoch_figures.h"
+#include "stages/compute/training/overlap_trial.h"
 #include "stages/compute/training/training_checkpoints.h"
+#include "stages/compute/training/training_saver.h"
+#include "stages/compute/training/training_telemetry.h"
+#include "stages/training/schedules.h"
 #include "stages/training/training_rules.h"
 
 namespace penstock::stages {
@@ -23,6 +28,7 @@ struct TrainData {
 
 class Trainer {
  public:
+  // Collective. `data` and `context` must outlive it.
   Trainer(const TrainParameters& parameters, const TrainData& data, const Normaliser& normaliser,
           pipeline::StageContext& context);
 
@@ -30,13 +36,14 @@ class Trainer {
   void start_from(const Weights& weights);
   // Collective. Trains to the end, from the newest checkpoint when there is one, else from what a shorter run of the
   // family kept. False on every rank: given up by the sweep, with its state saved. Throws Error(interrupted) on every
-  // rank after saving, when any rank was asked to stop; Error(data) when the loss is no number.
+  // rank after saving, when any rank was asked to stop; Error(data) when the loss is NaN or infinite.
   bool train();
 
   // Collective. The same steps again, from the checkpoint to `until` finished steps, saving nothing. Returns the digest
   // of weights and running statistics.
   std::string replay(int64_t until);
 
+  // After train(), on any rank.
   Weights final_weights() const;
   const FlatLayout& layout() const { return step_->layout(); }
   Architecture architecture() const { return architecture_; }
@@ -45,58 +52,58 @@ class Trainer {
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct EpochDecision {
+    bool best = false, stop = false, give_up = false;
+  };
 
   bool is_over() const { return epoch_ >= parameters_.epochs || stopped_early_ || given_up_ || position() == until_; }
   int64_t position() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }  // finished steps
-  void restore(const FoundCheckpoint& found);
-  bool run_epoch();
-  void end_epoch();
-  bool survive(const std::string& fault);
-  void choose_overlap();
-  void check_agreement() const;
-  bool goes_on(const pipeline::Value& row, bool last);
-  void save();
-  void finish_saving();
-  void require_time();
-  void advise_on_stopping();
   std::optional<FoundCheckpoint> find(const std::vector<std::filesystem::path>& relatives) const;
-  void record_step(const StepResult& result, double seconds);
+  void restore(const FoundCheckpoint& found);
+  void replay_decisions();
   double learning_rate() const;
+  bool run_epoch();
+  StepResult run_step(const std::vector<int>& order);
+  void record_step(const StepResult& result, double seconds);
+  bool survive(const std::string& fault);
+  void check_agreement() const;
+  [[noreturn]] void stop_interrupted();
+  void end_epoch();
+  EpochDecision decide(const pipeline::Value& row);
+  void report_epoch(const pipeline::Value& row, bool best);
+  bool sweep_continues(const pipeline::Value& row, bool last);
+  void save();
+  std::pair<Checkpoint, CheckpointManifest> snapshot() const;
 
-  TrainParameters parameters_;
+  const TrainParameters parameters_;
   const TrainData& data_;
   pipeline::StageContext& context_;
   distributed::Communicator& ranks_;
-  Architecture architecture_;
+  const Architecture architecture_;
+  const ScheduleRule& schedule_;
   std::unique_ptr<TrainingStep> step_;
   std::vector<std::string> ids_;
   int64_t steps_per_epoch_;
 
   // What a checkpoint carries, beside the arrays.
-  int64_t epoch_ = 0;                                  // finished epochs
-  int64_t step_in_epoch_ = 0;                          // finished steps of the next one
-  std::vector<double> sums_ = std::vector<double>(6);  // of the epoch's figures so far, and their number
-  std::set<int64_t> passed_over_;                      // steps (from 0) without a number
+  int64_t epoch_ = 0;              // finished epochs
+  int64_t step_in_epoch_ = 0;      // finished steps of the next one
+  EpochSums sums_;                 // of the epoch so far
+  std::set<int64_t> passed_over_;  // steps (from 0) whose loss or gradient was NaN or infinite
   pipeline::Value epochs_ = pipeline::Value::array();
   TrainingRules rules_;
   Weights best_weights_;
   bool stopped_early_ = false;
   bool given_up_ = false;
 
-  // What is only told, or only decides how fast.
+  // What is only reported, or only decides how fast.
   pipeline::Value fingerprint_;
-  std::optional<CheckpointWriter> writer_;  // on rank 0
-  Clock::time_point last_save_ = Clock::now(), epoch_start_ = Clock::now();
-  pipeline::Value epoch_times_ = pipeline::Value::array();
-  pipeline::Value resumed_at_ = pipeline::Value::array();
-  int64_t images_seen_ = 0;
-  double training_seconds_ = 0;
+  TrainingSaver saver_;
+  OverlapTrial overlap_trial_;
+  TrainingTelemetry telemetry_;
+  Clock::time_point epoch_start_ = Clock::now();
   int64_t until_ = -1;  // of a replay
   int faults_ = 0;      // in a row
-  int tried_ = 0;       // steps of choose_overlap
-  std::vector<double> tried_seconds_[2];
-  bool overlaps_ = false;
-  bool advised_ = false;
 };
 
 }  // namespace penstock::stages

@@ -42,7 +42,7 @@ std::vector<Adoptable> in_folder(const fs::path& folder) {
   std::vector<Adoptable> all;
   std::vector<fs::path> damaged;
   std::vector<CheckpointManifest> manifests = read_manifests(folder, &damaged);
-  for (const fs::path& file : damaged) spdlog::warn("{}: is damaged; the checkpoint before it is taken", file.string());
+  for (const fs::path& file : damaged) spdlog::warn("{}: is damaged; the previous checkpoint is used", file.string());
   for (CheckpointManifest& manifest : manifests) all.push_back({folder, std::move(manifest)});
   return all;
 }

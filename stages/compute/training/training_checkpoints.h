@@ -1,5 +1,5 @@
-// When a training saves its state, and where it goes on from. Rank 0 writes, on a thread of its own; all ranks read the
-// same checkpoint.
+// Saving a training's state in the background, and finding the checkpoint to resume from. Rank 0 writes, on a thread of
+// its own; all ranks read the same checkpoint.
 #pragma once
 
 #include <chrono>
@@ -31,8 +31,8 @@ class CheckpointWriter {
   CheckpointWriter(std::filesystem::path folder, size_t kept);
   ~CheckpointWriter();  // lets the last write end
 
-  // Takes the snapshot over and returns at once, unless the one before is still being written. Rethrows what that
-  // failed with: a training whose state cannot be saved does not go on. Training has stood still for it `since` then.
+  // Takes the snapshot and returns at once, unless the previous one is still being written. Rethrows what that one
+  // failed with: a training whose state cannot be saved ends. `since`: when training stopped for this snapshot.
   void save(Checkpoint snapshot, CheckpointManifest manifest, std::chrono::steady_clock::time_point since);
   void finish();  // waits for the last, and rethrows what it failed with
   CheckpointCost cost() const;
@@ -50,15 +50,15 @@ class CheckpointWriter {
   std::thread thread_;
 };
 
-// Seconds between checkpoints: what was asked for, or ("auto") so that saving costs under one percent of the time,
-// going by what it cost so far.
+// Seconds between checkpoints: as given, or ("auto") from the cost so far, so that saving takes 0.6 % of the time, up
+// to twice that while each epoch is the best so far.
 double checkpoint_interval(const TrainParameters& parameters, const CheckpointCost& cost);
 
-// mpirun kills ranks a second after it has passed SIGTERM on. What to say when a step and a save do not fit into that;
-// empty when they do, or are not known yet.
+// mpirun kills ranks a second after it has forwarded SIGTERM. The advice to log when a step and a save take longer;
+// empty when they do not, or when their times are not known yet.
 std::string stopping_advice(int ranks, double step_seconds, const CheckpointCost& cost);
 
-// A checkpoint to go on from.
+// A checkpoint to resume from.
 struct FoundCheckpoint {
   std::filesystem::path folder;
   CheckpointManifest manifest;
@@ -66,12 +66,12 @@ struct FoundCheckpoint {
 };
 
 // Collective. The newest of `folder`, else the furthest of the relatives that a run with these parameters would have
-// passed through; damaged ones are passed over. Chosen on rank 0; the others read the same, or all throw Error(ranks).
+// passed through; damaged ones are skipped. Chosen on rank 0; the others read the same, or all throw Error(ranks).
 std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks, const std::filesystem::path& folder,
                                                const std::vector<std::filesystem::path>& relatives,
                                                const TrainParameters& parameters);
 
-// What the bits of a training hang on beside its parameters: versions, processor, device, ranks and threads. Name ->
+// What the bits of a training depend on beside its parameters: versions, processor, device, ranks and threads. Name ->
 // text.
 pipeline::Value fingerprint(int ranks, int threads, const std::string& reproducible, const std::string& device);
 // "LibTorch 2.11.0 -> 2.12.0, threads 2 -> 4": what differs and matters for the bits under the mode both were made

@@ -6,7 +6,7 @@
 
 #include "distributed/local_communicator.h"
 #include "stages/compute/device_checks.h"
-#include "stages/compute/training/host_device_with.h"
+#include "stages/compute/step/host_device_with.h"
 
 namespace penstock::stages {
 namespace {
@@ -112,7 +112,7 @@ TEST(DeviceChecks, ADeviceThatRecordsIsComparedWithItsEagerSteps) {
 }
 
 TEST(DeviceChecks, ChanceInTheBitsIsFoundOut) {
-  EXPECT_THAT(failed_with("chance"), testing::IsSupersetOf({"the same again", "going on from a checkpoint"}));
+  EXPECT_THAT(failed_with("chance"), testing::IsSupersetOf({"the same again", "resuming from a checkpoint"}));
 }
 
 TEST(DeviceChecks, AWrongSumOverRanksIsFoundOut) {

@@ -66,7 +66,7 @@ Adopted adopt(const std::filesystem::path& folder, const TrainParameters& parame
   return adopted;
 }
 
-TEST(Adoption, ALongerRunGoesOnFromTheEndOfAShorterOne) {
+TEST(Adoption, ALongerRunContinuesFromTheEndOfAShorterOne) {
   const TemporaryFolder folder;
   keep(folder.path(), {3, 2, 1}, of_epochs(3));
   EXPECT_EQ(adopt(folder.path(), of_epochs(8)).epoch, 3);
@@ -79,7 +79,7 @@ TEST(Adoption, NothingBeyondTheOwnEndIsTaken) {
   EXPECT_NE(adopt(folder.path(), of_epochs(3)).refusal.find("further than epoch 3"), std::string::npos);
 }
 
-TEST(Adoption, MorePatienceGoesOnFromWhereLessStopped) {
+TEST(Adoption, MorePatienceContinuesFromWhereLessStopped) {
   const TemporaryFolder folder;
   keep(folder.path(), {1, 2, 2}, of_epochs(9, 2));
   EXPECT_EQ(adopt(folder.path(), of_epochs(9, 4)).epoch, 3);

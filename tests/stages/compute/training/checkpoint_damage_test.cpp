@@ -43,7 +43,7 @@ class CheckpointDamage : public testing::Test {
     const std::string said = log_.str();
     return found && same(found->manifest, manifest_of(15)) && same(found->checkpoint, before_) &&
            said.find(damaged.string()) != std::string::npos &&
-           said.find("the checkpoint before it is taken") != std::string::npos;
+           said.find("the previous checkpoint is used") != std::string::npos;
   }
   bool newest_serves() {
     const auto found = find_in(folder());
@@ -108,7 +108,7 @@ TEST_F(CheckpointDamage, AMissingFileIsDetected) {
   EXPECT_TRUE(previous_serves(data()));
 }
 
-TEST_F(CheckpointDamage, WhereAllAreDamagedTrainingBeginsAnew) {
+TEST_F(CheckpointDamage, WhereAllAreDamagedTrainingStartsFromTheBeginning) {
   for (const CheckpointManifest& one : read_manifests(folder())) put(checkpoint_file(folder(), one), "");
   EXPECT_FALSE(find_in(folder()));
 }

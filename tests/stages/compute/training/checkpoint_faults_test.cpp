@@ -119,7 +119,7 @@ TEST_P(CheckpointFaults, KilledAtAnyCallTheOldOrTheNewOneLoads) {
   EXPECT_EQ(seen.size(), 2u) << "the kills came both before and after what decides";
 }
 
-TEST_P(CheckpointFaults, ADiskThatFailsAtAnyCallIsToldAndTheOldOrTheNewOneLoads) {
+TEST_P(CheckpointFaults, ADiskThatFailsAtAnyCallIsReportedAndTheOldOrTheNewOneLoads) {
   const int calls = calls_of_a_save();
   for (const char* how : {"ENOSPC", "EIO"}) {
     for (int at = 1; at <= calls; ++at) {

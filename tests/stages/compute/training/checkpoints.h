@@ -2,7 +2,7 @@
 #pragma once
 
 #include "distributed/local_communicator.h"
-#include "stages/compute/model/unet.h"
+#include "stages/compute/model/flat_layout.h"
 #include "stages/compute/training/training_checkpoints.h"
 #include "stages/draws.h"
 
@@ -10,7 +10,7 @@ namespace penstock::stages {
 
 // `variant`: another one of the same step.
 inline Checkpoint checkpoint_of(int64_t step, int64_t variant = 0) {
-  static const FlatLayout layout = layout_of(UNet(Architecture{3, 4, 2, "batch", 0}));
+  static const FlatLayout layout = layout_of(*make_network({3, 4, 2, "batch", 0}));
   Checkpoint checkpoint;
   checkpoint.state = {{"sums", std::vector<double>(6, 0.1 * static_cast<double>(step))},
                       {"updates", step},
@@ -51,7 +51,7 @@ inline bool same(const CheckpointManifest& a, const CheckpointManifest& b) {
          a.epochs == b.epochs;
 }
 
-// What a training would go on from.
+// The checkpoint that a training would resume from.
 inline std::optional<FoundCheckpoint> find_in(const std::filesystem::path& folder) {
   const auto alone = distributed::local_world(1);
   return find_checkpoint(*alone[0], folder, {}, TrainParameters());

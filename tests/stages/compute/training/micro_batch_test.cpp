@@ -7,9 +7,9 @@
 
 #include "distributed/local_communicator.h"
 #include "pipeline/files.h"
+#include "stages/compute/step/device_step.h"
+#include "stages/compute/step/host_device_with.h"
 #include "stages/compute/training/device_memory.h"
-#include "stages/compute/training/device_step.h"
-#include "stages/compute/training/host_device_with.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -42,11 +42,10 @@ TEST(MicroBatch, TheLargestThatFitsIsFoundInFewTries) {
 
 TEST(MicroBatch, AutoIsTheLargestUpToFourWithoutAGpu) {
   for (const auto& [batch, micro] : {std::pair(16, 4), std::pair(6, 3), std::pair(10, 2), std::pair(7, 1)}) {
-    const auto parameters =
-        pipeline::read_parameters<TrainParameters>({{"global_batch", batch}, {"micro_batch", "auto"}});
+    const auto parameters = train_parameters_of({{"global_batch", batch}, {"micro_batch", "auto"}});
     EXPECT_EQ(parameters.micro_batch, micro) << batch;
   }
-  EXPECT_EQ(pipeline::read_parameters<TrainParameters>({{"micro_batch", 8}}).micro_batch, 8);
+  EXPECT_EQ(train_parameters_of({{"micro_batch", 8}}).micro_batch, 8);
 }
 
 TEST(MicroBatch, OnceFixedItStaysAndIsTheSmallestOfAllRanks) {

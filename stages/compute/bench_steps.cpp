@@ -1,0 +1,106 @@
+#include "stages/compute/bench_steps.h"
+
+#include <algorithm>
+
+#include "stages/compute/step/make_step.h"
+#include "stages/draws.h"
+#include "stages/training/training_layout.h"
+
+namespace penstock::stages {
+
+std::vector<GridSample> random_samples(const BenchRequest& request) {
+  std::vector<GridSample> samples;
+  const auto pixels = static_cast<size_t>(request.size * request.size);
+  for (int64_t i = 0; i < request.global_batch; ++i) {
+    GridSample sample;
+    sample.id = std::to_string(i);
+    const Draws draws(i, "bench sample");
+    sample.image.resize(pixels * static_cast<size_t>(request.channels));
+    sample.mask.resize(pixels);
+    for (size_t p = 0; p < sample.image.size(); ++p) sample.image[p] = static_cast<uint8_t>(draws.below(p, 256));
+    for (size_t p = 0; p < pixels; ++p) sample.mask[p] = draws.below(p, 5) == 0;
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+TrainParameters parameters_of(const BenchRequest& request) {
+  TrainParameters parameters;
+  parameters.base_channels = request.base_channels;
+  parameters.depth = request.depth;
+  parameters.norm = request.norm;
+  parameters.global_batch = request.global_batch;
+  parameters.micro_batch = request.micro_batch;
+  parameters.device = request.device;
+  parameters.precision = request.precision;
+  return parameters;
+}
+
+Architecture architecture_of(const BenchRequest& request) {
+  return {request.channels, request.base_channels, request.depth, request.norm, 0};
+}
+ShardIndex grid_of(const BenchRequest& request) {
+  const auto side = static_cast<int>(request.size);
+  return {side, side, static_cast<int>(request.channels), {}};
+}
+
+std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, distributed::Communicator& ranks,
+                                                 int threads, const std::string& graph) {
+  TrainParameters parameters = parameters_of(request);
+  parameters.graph = graph;
+  return std::make_shared<Steps<TrainingStep>>(
+      request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads,
+                         {reproducible_of(parameters), false}));
+}
+
+std::shared_ptr<Steps<HostStep>> host_steps(const BenchRequest& request, distributed::Communicator& ranks,
+                                            int threads) {
+  return std::make_shared<Steps<HostStep>>(
+      request, std::make_unique<HostStep>(parameters_of(request), architecture_of(request), grid_of(request),
+                                          Normaliser{}, ranks, threads, StepOptions{}));
+}
+
+PlainSteps::PlainSteps(const BenchRequest& request, int threads)
+    : parameters_(parameters_of(request)),
+      samples_(random_samples(request)),
+      grid_(grid_of(request)),
+      layout_(layout_of(*make_network(architecture_of(request)))),
+      optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)),
+      pool_(threads) {
+  initialise(layout_, 0, weights_.parameters, weights_.statistics);
+  sum_.resize(weights_.parameters.size());
+  for (int worker = 0; worker < threads; ++worker) {
+    workers_.push_back(std::make_unique<Worker>(
+        Worker{make_network(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+    alias(*workers_.back()->network, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
+  }
+}
+
+void PlainSteps::operator()() {
+  for (auto& worker : workers_) worker->network->zero_grad();
+  pool_.run(static_cast<int>(parameters_.micro_shards()), [&](int index, int shard) {
+    Worker& worker = *workers_[index];
+    std::vector<const GridSample*> chosen;
+    for (int64_t i = 0; i < parameters_.micro_batch; ++i)
+      chosen.push_back(&samples_[shard * parameters_.micro_batch + i]);
+    fill_batch(worker.batch, chosen, {}, Normaliser{}, grid_);
+    worker.network->train();
+    const auto logits = (*worker.network)(worker.batch.images);
+    (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) *
+     (1.0 / static_cast<double>(parameters_.micro_shards())))
+        .backward();
+  });
+  std::fill(sum_.begin(), sum_.end(), 0.0f);
+  for (auto& worker : workers_) {
+    auto named = worker->network->named_parameters();
+    for (const auto& slot : layout_.parameters) {
+      const torch::Tensor gradient = named[slot.name].grad();
+      if (!gradient.defined()) continue;
+      const float* values = gradient.data_ptr<float>();
+      for (int64_t i = 0; i < slot.count; ++i) sum_[slot.offset + i] += values[i];
+    }
+  }
+  optimiser_.update(weights_.parameters, sum_.data(), optimiser_.norm_of(sum_.data(), pool_), 1e-4, ++step_, pool_);
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,21 @@
+// Which training step a run gets: by train.device, the GPUs of this machine, and train.precision.
+#pragma once
+
+#include <memory>
+
+#include "stages/compute/model/normaliser.h"
+#include "stages/compute/step/training_step.h"
+#include "stages/training/train_parameters.h"
+
+namespace penstock::stages {
+
+// Collective. Throws Error(environment) on every rank where train.device requests a GPU that is not there.
+bool trains_on_gpus(const TrainParameters& parameters, distributed::Communicator& ranks);
+
+// Collective. `options.reproducible` as the CPU would have it; a GPU sums along the tree ("world") only when
+// train.reproducible names it.
+std::unique_ptr<TrainingStep> make_step(const TrainParameters& parameters, const Architecture& architecture,
+                                        const ShardIndex& grid, const Normaliser& normaliser,
+                                        distributed::Communicator& ranks, int threads, StepOptions options);
+
+}  // namespace penstock::stages

@@ -1,0 +1,93 @@
+#include "stages/compute/step/training_step.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "distributed/check.h"
+
+namespace penstock::stages {
+namespace {
+
+class TakeGradient final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit TakeGradient(std::function<void(const torch::Tensor&)> take) : take_(std::move(take)) {}
+  void operator()(const torch::Tensor& parameter) override {
+    take_(parameter.grad());
+    parameter.mutable_grad().reset();
+  }
+
+ private:
+  std::function<void(const torch::Tensor&)> take_;
+};
+
+}  // namespace
+
+// glibc would give every activation back to the system and fault it in again at the next step. Its limits: 32 MiB for
+// the first, and arenas other than the first return whole heaps whatever the third is.
+void keep_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TRIM_THRESHOLD, -1);
+}
+
+void check_state(const FlatLayout& layout, const Weights& weights) {
+  PENSTOCK_CHECK(
+      static_cast<int64_t>(weights.parameters.size()) == layout.parameter_count &&
+          static_cast<int64_t>(weights.statistics.size()) == layout.statistic_count,
+      fmt::format("weights are of the network: {} parameters and {} statistics, not {} and {}", layout.parameter_count,
+                  layout.statistic_count, weights.parameters.size(), weights.statistics.size()));
+}
+
+void check_state(const FlatLayout& layout, const StepState& state, int moments) {
+  check_state(layout, state.weights);
+  const auto count = static_cast<size_t>(layout.parameter_count);
+  PENSTOCK_CHECK(state.first.size() == count && state.second.size() == (moments > 1 ? count : 0),
+                 fmt::format("moments are of the optimiser: {} arrays of {}, not of {} and {}", moments, count,
+                             state.first.size(), state.second.size()));
+}
+
+void check_step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t step) {
+  PENSTOCK_CHECK(!order.empty() && order.size() <= samples.size() && step >= 0,
+                 fmt::format("a step takes its samples from the epoch's order: {} places, {} samples, step {}",
+                             order.size(), samples.size(), step));
+}
+
+std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {
+  for (size_t i = 0; i < layout.parameters.size(); ++i) {
+    const float* values = gradient_of(i);
+    if (std::any_of(values, values + layout.parameters[i].count, [](float value) { return !std::isfinite(value); }))
+      return "the gradient of " + layout.parameters[i].name;
+  }
+  return "the loss";
+}
+
+Figures validation_figures(distributed::Communicator& ranks, int64_t count, int64_t micro_batch,
+                           const std::function<void(int, const std::function<void(int, int)>&)>& run,
+                           const std::function<void(int, int64_t, int64_t, Figures&)>& batch) {
+  const auto batches = static_cast<int>((count + micro_batch - 1) / micro_batch);
+  // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank
+  // count.
+  std::vector<Figures> rows(static_cast<size_t>(batches));
+  const auto [first, last] = distributed::micro_shards_of(ranks.rank(), ranks.size(), batches);
+  run(last - first, [&, first = first](int worker, int item) {
+    const int64_t begin = int64_t{first + item} * micro_batch;
+    batch(worker, begin, std::min(micro_batch, count - begin), rows[static_cast<size_t>(first + item)]);
+  });
+  static_assert(sizeof(Figures) == 5 * sizeof(double), "rows are summed as plain doubles");
+  ranks.all_reduce(distributed::buffer_of(reinterpret_cast<double*>(rows.data()), rows.size() * 5),
+                   "validation figures");
+  Figures figures;
+  for (const Figures& row : rows) figures += row / static_cast<double>(count);
+  return figures;
+}
+
+void take_gradients(torch::Tensor parameter, std::function<void(const torch::Tensor&)> take) {
+  torch::autograd::impl::set_post_acc_grad_hooks(parameter, std::make_unique<TakeGradient>(std::move(take)));
+}
+
+}  // namespace penstock::stages

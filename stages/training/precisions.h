@@ -1,0 +1,18 @@
+// The choices of train.precision: the number format of the network's arithmetic. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace penstock::stages {
+
+struct PrecisionRule {
+  std::string name, help;
+  bool bfloat16 = false;  // the network works on rounded copies of the float32 weights
+};
+
+const std::vector<PrecisionRule>& precision_rules();
+const PrecisionRule& precision_rule(std::string_view name);  // fails a check where there is none of that name
+
+}  // namespace penstock::stages

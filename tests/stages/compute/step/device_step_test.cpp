@@ -1,0 +1,258 @@
+// The training step of a device, on the host as its reference device: the same mathematics as the host's own step.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <c10/util/BFloat16.h>
+
+#include <cmath>
+#include <limits>
+#include <mutex>
+
+#include "distributed/local_communicator.h"
+#include "stages/compute/step/device_step.h"
+#include "stages/compute/step/host_device.h"
+#include "stages/compute/step/host_step.h"
+#include "stages/compute/step/small_training.h"
+#include "stages/draws.h"
+#include "stages/training/optimisers.h"
+
+namespace penstock::stages {
+namespace {
+
+using distributed::Communicator;
+using distributed::Reproducible;
+
+// Adam's first step is the gradient's sign, which rounding turns over.
+TrainParameters plain() {
+  TrainParameters parameters = tiny();
+  parameters.optimizer = "sgd";
+  return parameters;
+}
+
+Architecture network(const TrainParameters& parameters) {
+  return {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+}
+
+std::unique_ptr<DeviceStep> device_step(const TrainParameters& parameters, Communicator& ranks,
+                                        StepOptions options = {Reproducible::run, true, true}) {
+  return std::make_unique<DeviceStep>(parameters, network(parameters), grid, Normaliser{}, ranks, host_device(ranks, 1),
+                                      options);
+}
+
+// Weights and statistics after some steps; `on_device` or by the host's own step.
+std::vector<float> train(const TrainParameters& parameters, bool on_device, int ranks = 1, int steps = 2,
+                         StepOptions options = {Reproducible::run, true, true}) {
+  const auto samples = some_samples(12);
+  std::vector<std::string> ids;
+  for (const GridSample& sample : samples) ids.push_back(sample.id);
+  std::vector<float> reached;
+  std::mutex mutex;
+  distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
+    std::unique_ptr<TrainingStep> step;
+    if (on_device)
+      step = device_step(parameters, communicator, options);
+    else
+      step = std::make_unique<HostStep>(parameters, network(parameters), grid, Normaliser{}, communicator, 1,
+                                        StepOptions{Reproducible::run, false});
+    for (int i = 0; i < steps; ++i) step->step(samples, epoch_order(ids, parameters.seed, 0), 0, i, 1e-2, false);
+    Weights weights = step->current_weights();
+    weights.parameters.insert(weights.parameters.end(), weights.statistics.begin(), weights.statistics.end());
+    const std::lock_guard lock(mutex);
+    if (reached.empty()) reached = weights.parameters;
+    EXPECT_EQ(reached, weights.parameters) << "rank " << communicator.rank();
+  });
+  return reached;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, length = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+  return std::sqrt(difference / length);
+}
+
+TEST(DeviceArithmetic, RoundsToBfloat16AsLibTorchDoes) {
+  const Draws draws(1, "bfloat16");
+  for (uint64_t i = 0; i < 100'000; ++i) {
+    float value = 0;
+    const auto bits = static_cast<uint32_t>(draws.bits(i));
+    std::memcpy(&value, &bits, sizeof value);
+    const c10::BFloat16 rounded(bfloat16_of(value), c10::BFloat16::from_bits());
+    EXPECT_TRUE(std::isnan(value) ? std::isnan(static_cast<float>(rounded)) : rounded.x == c10::BFloat16(value).x)
+        << value;
+  }
+}
+
+TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
+  const auto samples = some_samples(3);
+  for (const char* kind : {"unit", "zscore", "percentile"}) {
+    std::vector<const std::vector<uint8_t>*> images;
+    for (const GridSample& sample : samples) images.push_back(&sample.image);
+    const Normaliser normaliser = make_normaliser(kind, images, 3);
+    for (uint8_t turned = 0; turned < 8; ++turned) {
+      const Orientation orientation{(turned & flip_x_bit) != 0, (turned & flip_y_bit) != 0,
+                                    (turned & transpose_bit) != 0};
+      Batch expected = make_batch(1, grid);
+      fill_batch(expected, {&samples[1]}, {orientation}, normaliser, grid);
+      std::vector<float> tables;
+      for (int c = 0; c < 3; ++c) {
+        for (const float value : normaliser.table(normaliser.range_of(samples[1].image), c)) tables.push_back(value);
+      }
+      const int32_t first = 0;
+      auto images_made = torch::empty({1, side, side, 3}), masks_made = torch::empty({1, 1, side, side});
+      host_gather({samples[1].image.data(), samples[1].mask.data(), tables.data(), 0, 256, &first, &turned, 1, side,
+                   side, 3, images_made.data_ptr(), masks_made.data_ptr<float>(), false});
+      EXPECT_TRUE(torch::equal(images_made.permute({0, 3, 1, 2}), expected.images)) << kind << " " << int{turned};
+      EXPECT_TRUE(torch::equal(masks_made, expected.masks));
+    }
+  }
+}
+
+TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
+  constexpr size_t count = 150'000;
+  const Draws draws(2, "update");
+  for (const char* name : {"sgd", "adam", "adamw"}) {
+    TrainParameters parameters;
+    parameters.optimizer = name, parameters.weight_decay = 0.01, parameters.clip_norm = 2;
+    Optimiser optimiser(parameters, count);
+    WorkerPool pool(2);
+    std::vector<float> gradient(count), expected(count);
+    for (size_t i = 0; i < count; ++i)
+      gradient[i] = static_cast<float>(draws.normal(i)), expected[i] = static_cast<float>(draws.normal(count + i));
+    auto weights = expected, first = optimiser.first, second = optimiser.second;
+    StepVerdict verdict;
+    StepOrders orders;
+    const StepFigures figures;
+    std::vector<double> partials(norm_width);
+    for (int64_t step = 1; step <= 3; ++step) {
+      optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool);
+      host_judge({gradient.data(), count, &figures, parameters.clip_norm, partials.data(), &verdict});
+      orders.factors = factors_of(optimiser_rule(name).kind, 1e-3, parameters.weight_decay, parameters.momentum, step);
+      host_update({gradient.data(), weights.data(), first.data(), second.data(), nullptr, count, &orders, &verdict,
+                   nullptr, nullptr, 0, 0});
+    }
+    EXPECT_NEAR(verdict.norm, optimiser.norm_of(gradient.data(), pool), 1e-9);
+    EXPECT_EQ(weights, expected) << name;
+    EXPECT_EQ(first, optimiser.first) << name;
+    EXPECT_EQ(second, optimiser.second) << name;
+  }
+}
+
+TEST(DeviceLayout, GivesBackWhatItTook) {
+  const FlatLayout layout = layout_of(*make_network({3, 5, 2, "batch", 0}));
+  const DeviceLayout device = device_layout_of(layout);
+  std::vector<float> flat(static_cast<size_t>(layout.parameter_count));
+  for (size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<float>(i + 1);
+  EXPECT_EQ(device.to_host(layout, device.to_device(layout, flat)), flat);
+  for (const auto& slot : device.parameters) EXPECT_EQ(slot.offset % 64, 0);
+}
+
+TEST(DeviceStep, IsTheHostsStepToRounding) {
+  for (const char* norm : {"batch", "group", "none"}) {
+    for (const char* loss : {"bce", "bce_dice"}) {
+      TrainParameters parameters = plain();
+      parameters.norm = norm, parameters.loss = loss, parameters.clip_norm = 0.5;
+      EXPECT_LT(distance(train(parameters, false), train(parameters, true)), 1e-5) << norm << " " << loss;
+    }
+  }
+}
+
+TEST(DeviceStep, SumsOverRanksWhateverTheirShare) {
+  const auto alone = train(plain(), true);
+  for (const int ranks : {2, 3, 5})
+    EXPECT_LT(distance(alone, train(plain(), true, ranks)), 1e-5) << ranks << " ranks, 4 micro-shards";
+}
+
+TEST(DeviceStep, OverlapChangesNoBit) {
+  EXPECT_EQ(train(plain(), true, 3), train(plain(), true, 3, 2, {Reproducible::run, false, true}));
+}
+
+TEST(DeviceStep, WorldGivesTheSameBitsForAnyRankCount) {
+  TrainParameters parameters = plain();
+  parameters.optimizer = "adamw";
+  const StepOptions world{Reproducible::world, true, true};
+  const auto alone = train(parameters, true, 1, 3, world);
+  for (const int ranks : {2, 3, 4}) EXPECT_EQ(train(parameters, true, ranks, 3, world), alone) << ranks;
+}
+
+TEST(DeviceStep, Bfloat16StaysNearFloat32AndKeepsFloat32Weights) {
+  TrainParameters parameters = plain();
+  const auto full = train(parameters, true, 1, 4);
+  parameters.precision = "bf16";
+  const auto low = train(parameters, true, 1, 4);
+  EXPECT_LT(distance(full, low), 0.02);
+  EXPECT_GT(distance(full, low), 0);
+  size_t finer = 0;
+  for (const float value : low) finer += static_cast<float>(c10::BFloat16(value)) != value;
+  EXPECT_GT(finer, low.size() / 2);
+}
+
+TEST(DeviceStep, ContinuesFromItsStateAsIfUninterrupted) {
+  for (const char* precision : {"fp32", "bf16"}) {
+    TrainParameters parameters = plain();
+    parameters.optimizer = "adamw", parameters.precision = precision, parameters.dropout = 0.1;
+    const auto samples = some_samples(12);
+    const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    const auto ranks = distributed::local_world(1);
+    const auto whole = device_step(parameters, *ranks[0]), begun = device_step(parameters, *ranks[0]),
+               rest = device_step(parameters, *ranks[0]);
+    for (int i = 0; i < 4; ++i) whole->step(samples, order, 0, i, 1e-2, false);
+    for (int i = 0; i < 2; ++i) begun->step(samples, order, 0, i, 1e-2, false);
+    rest->load(begun->state());
+    for (int i = 2; i < 4; ++i) rest->step(samples, order, 0, i, 1e-2, false);
+    EXPECT_EQ(rest->state().weights.parameters, whole->state().weights.parameters) << precision;
+    EXPECT_EQ(rest->state().second, whole->state().second) << precision;
+    EXPECT_EQ(rest->state().updates, 4);
+  }
+}
+
+TEST(DeviceStep, AStepWithANaNIsNamedAndUpdatesNothing) {
+  const auto samples = some_samples(8);
+  const auto ranks = distributed::local_world(1);
+  const auto step = device_step(plain(), *ranks[0]);
+  StepState state = step->state();
+  Weights broken = state.weights;
+  broken.parameters.back() = std::numeric_limits<float>::quiet_NaN();  // the output's bias
+  step->load_weights(broken);
+  const StepResult result = step->step(samples, {0, 1, 2, 3, 4, 5, 6, 7}, 0, 0, 1e-2, false);
+  EXPECT_THAT(result.fault, testing::HasSubstr("the gradient of "));
+  EXPECT_EQ(step->state().updates, 0);
+  EXPECT_EQ(step->state().first, state.first);
+  step->load(state);
+  EXPECT_EQ(step->step(samples, {0, 1, 2, 3, 4, 5, 6, 7}, 0, 0, 1e-2, false).fault, "");
+}
+
+TEST(DeviceStep, ARequestToStopReachesAllEvenFromARankWithoutSamples) {
+  const auto samples = some_samples(8);
+  distributed::run_local_ranks(5, [&](Communicator& communicator) {
+    const auto step = device_step(plain(), communicator);
+    EXPECT_FALSE(step->step(samples, {0, 1, 2, 3, 4, 5, 6, 7}, 0, 0, 1e-3, false).interrupted);
+    EXPECT_TRUE(step->step(samples, {0, 1, 2, 3, 4, 5, 6, 7}, 0, 0, 1e-3, communicator.rank() == 4).interrupted);
+  });
+}
+
+TEST(DeviceStep, ValidatesAsTheHostDoes) {
+  const auto samples = some_samples(7);  // not a multiple of the micro-batch
+  const auto ranks = distributed::local_world(1);
+  HostStep host(plain(), network(plain()), grid, Normaliser{}, *ranks[0], 1, {});
+  const Figures expected = host.validate(samples), found = device_step(plain(), *ranks[0])->validate(samples);
+  EXPECT_NEAR(found.loss, expected.loss, 1e-5);
+  EXPECT_NEAR(found.tp, expected.tp, 1e-3);
+  EXPECT_NEAR(found.tp + found.fp + found.fn + found.tn, 1, 1e-9);
+}
+
+TEST(DeviceStep, RefusesSynchronisedNormsWithWhatToTakeInstead) {
+  TrainParameters parameters = plain();
+  parameters.norm = "sync";
+  const auto ranks = distributed::local_world(1);
+  try {
+    device_step(parameters, *ranks[0]);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::config);
+    EXPECT_THAT(error.what(), testing::HasSubstr("\"group\""));
+  }
+}
+
+}  // namespace
+}  // namespace penstock::stages

@@ -1,0 +1,43 @@
+// A training that takes a moment: samples of spots on a dark ground, and a network of a few weights.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "stages/compute/step/batches.h"
+#include "stages/draws.h"
+#include "stages/training/train_parameters.h"
+
+namespace penstock::stages {
+
+inline constexpr int side = 16;
+inline const ShardIndex grid{side, side, 3, {}};
+
+inline std::vector<GridSample> some_samples(int count) {
+  std::vector<GridSample> samples;
+  for (int i = 0; i < count; ++i) {
+    GridSample sample;
+    sample.id = "sample " + std::to_string(i);
+    const Draws draws(i, "test sample");
+    for (int p = 0; p < side * side; ++p) {
+      sample.mask.push_back(draws.uniform(static_cast<uint64_t>(p) / 5) < 0.3);
+      for (int c = 0; c < 3; ++c)
+        sample.image.push_back(
+            static_cast<uint8_t>(sample.mask.back() * 120 + draws.below(static_cast<uint64_t>(1000 + p * 3 + c), 60)));
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+inline TrainParameters tiny() {
+  TrainParameters parameters;
+  parameters.base_channels = 4;
+  parameters.depth = 2;
+  parameters.global_batch = 8;
+  parameters.micro_batch = 2;
+  parameters.seed = 5;
+  return parameters;
+}
+
+}  // namespace penstock::stages

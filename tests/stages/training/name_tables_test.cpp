@@ -1,0 +1,108 @@
+// The tables whose rows train's parameters name: an unknown name never falls through to another row.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "distributed/error.h"
+#include "stages/training/augmentations.h"
+#include "stages/training/losses.h"
+#include "stages/training/name_table.h"
+#include "stages/training/normalisations.h"
+#include "stages/training/norms.h"
+#include "stages/training/optimisers.h"
+#include "stages/training/precisions.h"
+#include "stages/training/schedules.h"
+#include "stages/training/train_parameters.h"
+
+namespace penstock::stages {
+namespace {
+
+using testing::HasSubstr;
+
+void expect_check(const std::function<void()>& call, const std::string& sentence) {
+  try {
+    call();
+    FAIL() << "nothing was thrown; expected: " << sentence;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::internal);
+    EXPECT_THAT(error.what(), HasSubstr(sentence));
+  }
+}
+
+TEST(NameTables, AnUnknownNormFailsACheck) {
+  expect_check([] { norm_rule("layer"); }, "there is no norm 'layer'; known are batch, sync, group, none");
+}
+TEST(NameTables, AnUnknownOptimizerFailsACheck) {
+  expect_check([] { optimiser_rule("lion"); }, "there is no optimizer 'lion'; known are adamw, adam, sgd");
+}
+TEST(NameTables, AnUnknownScheduleFailsACheck) {
+  expect_check([] { schedule_rule("step"); }, "there is no schedule 'step'; known are constant, cosine");
+}
+TEST(NameTables, AnUnknownAugmentationFailsACheck) {
+  expect_check([] { augmentation_of({"flip", "rot45"}); }, "there is no augmentation 'rot45'; known are flip, rot90");
+}
+TEST(NameTables, AnUnknownPrecisionFailsACheck) {
+  expect_check([] { precision_rule("fp16"); }, "there is no precision 'fp16'; known are fp32, bf16");
+}
+TEST(NameTables, AnUnknownNormalisationFailsACheck) {
+  expect_check([] { normalisation_rule("minmax"); }, "there is no normalisation 'minmax'");
+}
+TEST(NameTables, AnUnknownNetworkFailsACheck) {
+  Architecture architecture;
+  architecture.kind = "resnet";
+  expect_check([&] { layers_of(architecture, 64, 64); }, "there is no network 'resnet'; known are unet");
+}
+
+TEST(NameTables, ANameFromOutsideThatIsUnknownIsAFaultOfTheData) {
+  Architecture architecture;
+  architecture.norm = "layer";
+  try {
+    architecture_from_json(to_json(architecture));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(), HasSubstr("norm 'layer' is not known"));
+  }
+}
+
+TEST(NameTables, ChoicesOfParametersAreTheRowsOfTheirTables) {
+  const std::map<std::string, std::vector<std::string>> tables = {{"norm", names_of(norm_rules())},
+                                                                  {"optimizer", names_of(optimiser_rules())},
+                                                                  {"schedule", names_of(schedule_rules())},
+                                                                  {"loss", names_of(loss_rules())},
+                                                                  {"precision", names_of(precision_rules())},
+                                                                  {"augment", names_of(augmentation_rules())},
+                                                                  {"normalise", names_of(normalisation_rules())}};
+  size_t seen = 0;
+  for (const auto& specification : pipeline::specifications_of<TrainParameters>()) {
+    const auto table = tables.find(specification.name);
+    if (table == tables.end()) continue;
+    ++seen;
+    EXPECT_EQ(specification.about.choices, table->second) << specification.name;
+  }
+  EXPECT_EQ(seen, tables.size());
+}
+
+TEST(NameTables, TheDefaultsOfTrainAreRows) {
+  const TrainParameters parameters;
+  norm_rule(parameters.norm), optimiser_rule(parameters.optimizer), schedule_rule(parameters.schedule);
+  precision_rule(parameters.precision), normalisation_rule(parameters.normalise), augmentation_of(parameters.augment);
+}
+
+TEST(Schedules, CosineFallsFromTheLearningRateToNothing) {
+  const ScheduleRule& cosine = schedule_rule("cosine");
+  EXPECT_EQ(cosine.learning_rate(0.1, 0), 0.1);
+  EXPECT_NEAR(cosine.learning_rate(0.1, 0.5), 0.05, 1e-12);
+  EXPECT_NEAR(cosine.learning_rate(0.1, 1), 0, 1e-12);
+  EXPECT_EQ(schedule_rule("constant").learning_rate(0.1, 0.7), 0.1);
+}
+
+TEST(TrainParameters, ResolvingFixesTheMicroBatch) {
+  EXPECT_EQ(train_parameters_of({{"global_batch", 6}, {"micro_batch", "auto"}}).micro_batch, 3);
+  EXPECT_TRUE(train_parameters_of({{"micro_batch", "auto"}}).chooses_micro_batch());
+  EXPECT_EQ(train_parameters_of({{"global_batch", 6}, {"micro_batch", 2}}).micro_batch, 2);
+}
+
+}  // namespace
+}  // namespace penstock::stages
