@@ -284,7 +284,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
   for (int64_t step : {1, 2, 3})
-    checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {}, {}, {}, {}},
+    checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {0.0f}, {}, {}, {}},
                      CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   const auto manifests = read_manifests(folder.path());
@@ -294,6 +294,12 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   pipeline::write_file(checkpoint_file(folder.path(), manifests[0]), bytes);
   EXPECT_FALSE(load_checkpoint(folder.path(), manifests[0]));
   EXPECT_EQ(load_checkpoint(folder.path(), manifests[1])->parameters, std::vector<float>{2.0f});
+}
+
+TEST(Checkpoint, OfArraysThatDoNotBelongTogetherIsNotWritten) {
+  TemporaryFolder folder;
+  const CheckpointManifest manifest{1, 0, 0, 0, pipeline::Value::array(), {}, {}};
+  EXPECT_THROW(CheckpointFolder(folder.path()).save({{}, {1, 2}, {}, {0}, {}, {}, {}}, manifest), Error);
 }
 
 TEST(ModelFolder, GivesBackItsWeightsAndRefusesOthers) {
