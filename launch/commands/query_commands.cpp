@@ -159,7 +159,8 @@ int validate_command(const ConfigOptions& options, const Voice& voice, const pip
                         {"message", one.sentence},
                         {"notes", notes}});
     }
-    std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
+    const Value said = {{"valid", false}, {"errors", std::move(errors)}};
+    std::cout << said.dump(-1, ' ', false, Value::error_handler_t::replace) << '\n';  // they quote the command line
     return static_cast<int>(error.code());
   }
   const size_t stages = graph.nodes.size();

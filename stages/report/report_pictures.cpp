@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 
+#include "distributed/printable.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/pack.h"
 #include "stages/report/html.h"
@@ -55,7 +56,7 @@ class Shown {
     std::vector<uint8_t> predicted(probability.size());
     for (size_t i = 0; i < predicted.size(); ++i) predicted[i] = probability[i] > threshold_ * 255;
     std::string out = "<figure>" + picture(image, id);
-    std::string caption = escaped(id.substr(0, 12));
+    std::string caption = escaped(std::string(distributed::beginning_of(id, 12)));
     if (pack_.has(id + "/truth")) {
       const auto truth = bytes(pack_.array(id + "/truth"));
       out += picture(mask_picture(truth, width, height), "truth") +

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "stages/report/html.h"
 #include "stages/report/page.h"
@@ -152,7 +153,8 @@ std::string data_section(const ReportSources& sources) {
   if (!verdict.is_null() && !verdict.at("warnings").empty()) {
     std::string list;
     for (const Value& warning : verdict.at("warnings")) {
-      list += fmt::format("<li><code>{}</code>: {}</li>", escaped(text_of(warning.at("sample")).substr(0, 16)),
+      list += fmt::format("<li><code>{}</code>: {}</li>",
+                          escaped(std::string(distributed::beginning_of(text_of(warning.at("sample")), 16))),
                           escaped(text_of(warning.at("warning"))));
     }
     content += fmt::format("<details><summary>{} warnings about samples</summary><ul>{}</ul></details>",
@@ -169,7 +171,8 @@ std::string data_section(const ReportSources& sources) {
       if (pair.contains("mask"))
         pairs += picture_of_png(pipeline::read_file(*sources.folder("gallery") / pair.at("mask").get<std::string>()),
                                 "mask of " + id);
-      pairs += fmt::format("<figcaption>{}</figcaption></figure>", escaped(id.substr(0, 12)));
+      pairs +=
+          fmt::format("<figcaption>{}</figcaption></figure>", escaped(std::string(distributed::beginning_of(id, 12))));
     }
     content += "<h3>Drawn at random: image and mask</h3><div class=\"gallery pairs\">" + pairs + "</div>";
   }
