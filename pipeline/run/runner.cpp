@@ -1,5 +1,6 @@
 #include "pipeline/run/runner.h"
 
+#include "pipeline/interruption.h"
 #include "pipeline/run/conductor.h"
 #include "pipeline/run/groups.h"
 #include "pipeline/run/stage_run.h"
@@ -12,7 +13,10 @@ using distributed::Outcome;
 ExitCode conduct(const Graph& graph, const RunOptions& options, const RankTools& tools, Store& store) {
   StatCache inputs(options.cache);
   if (options.verify_inputs) inputs.distrust();
-  Plan plan = make_plan(graph, options.selection, store, inputs);
+  Plan plan = [&] {
+    const Interruptible digests(tools.interrupted);
+    return make_plan(graph, options.selection, store, inputs);
+  }();
   inputs.save();
   for (const PlannedNode& planned : plan.nodes) {
     if (planned.needed && planned.state == State::hit) store.touch(*planned.published);

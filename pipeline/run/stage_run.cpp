@@ -8,7 +8,9 @@
 #include <thread>
 #include <utility>
 
+#include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/interruption.h"
 #include "pipeline/plan/sweep.h"
 
 namespace penstock::pipeline {
@@ -64,6 +66,7 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
   result.reason = order.reason;
   std::unique_ptr<Lease> lease;
   try {
+    const Interruptible digests(tools_.interrupted);
     for (const auto& [from, object] : order.objects) {
       if (!store_.verify(object)) result.damaged.push_back(from);
     }
@@ -74,10 +77,10 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
     }
   } catch (...) {  // a store that is only read, or full
     const Outcome failure = distributed::current_failure();
-    result.ended = Ended::failed;
+    result.ended = ended_of(failure.code);
     result.code = failure.code;
     result.message = failure.message;
-    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
+    if (result.ended == Ended::failed) spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
   }
   if (result.ended != Ended::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
@@ -275,7 +278,8 @@ std::optional<std::string> refusal_of(const Publication& published, const Store&
     const Value problems = verdict.value("problems", Value::array());
     std::string text = fmt::format("{} problem{} found in the data:", problems.size(), problems.size() == 1 ? "" : "s");
     for (size_t i = 0; i < std::min(problems.size(), shown_problems); ++i) {
-      text += fmt::format("\n  {}: {}", problems[i].value("sample", ""), problems[i].value("problem", ""));
+      text += fmt::format("\n  {}: {}", distributed::printable_name(problems[i].value("sample", "")),
+                          problems[i].value("problem", ""));
     }
     return text;
   }

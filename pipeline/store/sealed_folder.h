@@ -15,7 +15,8 @@ namespace penstock::pipeline {
 // Syncs what lies below `files`, moves it to `holder`/files and writes the list. Returns the digest of the tree.
 Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder);
 
-// Reads every file. The digest of the tree; nullopt when anything is missing, added or different.
+// Reads every file. The digest of the tree; nullopt when anything is missing, added or different. Error(interrupted) as
+// digest_of_file.
 std::optional<Digest> verified(const std::filesystem::path& holder);
 
 bool is_sealed(const std::filesystem::path& holder);  // looks for the list only
