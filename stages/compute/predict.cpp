@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "distributed/collectives.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_image.h"
@@ -37,7 +38,7 @@ fs::path model_folder(const fs::path& given) {
 class SingleFile final : public Archive {
  public:
   explicit SingleFile(fs::path file) : file_(std::move(file)) {
-    entries_.push_back({file_.filename().string(), file_.string(), fs::file_size(file_)});
+    entries_.push_back({file_.filename().string(), distributed::printable_name(file_.string()), fs::file_size(file_)});
   }
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
   std::vector<uint8_t> read(size_t) const override {
