@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "distributed/printable.h"
 #include "launch/commands/commands.h"
 #include "launch/job/looked.h"
 
@@ -59,7 +60,8 @@ Drawing draw(const Looked& looked, bool expand) {
     for (const pipeline::Input& input : node.inputs) {
       for (const pipeline::Source& source : input.sources) {
         if (source.node < 0)
-          drawing.outsides.insert({source.declared->external.string(), found->second, input.port()});
+          drawing.outsides.insert(
+              {distributed::printable_name(source.declared->external.string()), found->second, input.port()});
         else
           drawing.arrows.insert({box_of[source.node], found->second, source.port(), input.port()});
       }

@@ -9,6 +9,7 @@
 
 #include "distributed/check.h"
 #include "distributed/watchdog/settle.h"
+#include "pipeline/packed_value.h"
 #include "pipeline/run/shared_pass.h"
 
 namespace penstock::pipeline {
@@ -61,19 +62,18 @@ std::string StageCall::to_text() const {
   for (const auto& [port, folder] : outputs) folders[port] = folder.string();
   Value folders_text = Value::array();
   for (const auto& folder : relatives) folders_text.push_back(folder.string());
-  return Value{{"stage", stage},
-               {"kind", kind},
-               {"values", values},
-               {"inputs", ports},
-               {"outputs", folders},
-               {"progress", progress.string()},
-               {"relatives", folders_text},
-               {"lineage", lineage}}
-      .dump();
+  return packed({{"stage", stage},
+                 {"kind", kind},
+                 {"values", values},
+                 {"inputs", ports},
+                 {"outputs", folders},
+                 {"progress", progress.string()},
+                 {"relatives", folders_text},
+                 {"lineage", lineage}});
 }
 
 StageCall StageCall::from_text(const std::string& text) {
-  const Value json = Value::parse(text);
+  const Value json = unpacked(text);
   StageCall call;
   call.stage = json.at("stage");
   call.kind = json.at("kind");
