@@ -181,9 +181,11 @@ FileSignature signature_of(const fs::path& path) {
     throw Error(ExitCode::data, path.string() + ": is " + kind_name(status.st_mode) +
                                     "; give a regular file or a folder (write what comes from it to a file first)");
   }
+  const int problem = errno;
+  require_whole_link(path);
   throw Error(ExitCode::data,
-              path.string() + (errno == ENOENT ? std::string(" does not exist")
-                                               : ": cannot be read: " + std::string(std::strerror(errno))));
+              path.string() + (problem == ENOENT ? std::string(" does not exist")
+                                                 : ": cannot be read: " + std::string(std::strerror(problem))));
 }
 
 std::vector<TreeFile> tree_of(const fs::path& folder) { return files_in(folder, TreeKind::input); }

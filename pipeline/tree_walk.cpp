@@ -28,10 +28,18 @@ constexpr size_t most_linked_folders = 100'000;
   throw Error(ExitCode::data, shown + ": " + fault);
 }
 
+// A link that cannot be followed, with the errno of the attempt.
+[[noreturn]] void refuse_link(const std::string& shown, const std::string& to, int problem) {
+  const std::string link = "is a link to '" + printable_name(to) + "', which ";
+  if (problem == ELOOP) refuse(shown, link + "leads back to itself");
+  if (problem != ENOENT && problem != ENOTDIR) refuse(shown, link + "cannot be read: " + std::strerror(problem));
+  refuse(shown, link + "does not exist: fetch the content (git annex get, datalad get, dvc pull), or remove the link");
+}
+
 class Walk {
  public:
   Walk(const fs::path& root, TreeKind kind, std::string shown, const TreeVisitor& visitor)
-      : kind_(kind), shown_(std::move(shown)), visitor_(visitor) {
+      : root_(root), kind_(kind), shown_(std::move(shown)), visitor_(visitor) {
     std::error_code gone;
     for (fs::path inner = fs::canonical(root, gone); inner.has_relative_path(); inner = inner.parent_path()) {
       struct stat status = {};
@@ -54,7 +62,7 @@ class Walk {
     while (const dirent* entry = readdir(folder)) {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
-      throw_if_interrupted(shown_);
+      throw_if_interrupted(root_);
       visit_entry(descriptor, entry->d_name, prefix + entry->d_name);
     }
     above_.pop_back();
@@ -89,14 +97,7 @@ class Walk {
     const ssize_t size = readlinkat(folder, name, text, sizeof text);
     const std::string to = printable_name(std::string_view(text, static_cast<size_t>(std::max<ssize_t>(size, 0))));
     struct stat status = {};
-    if (fstatat(folder, name, &status, 0) != 0) {
-      if (errno == ELOOP) refuse(shown(path), "is a link to '" + to + "', which leads back to itself");
-      if (errno != ENOENT && errno != ENOTDIR)
-        refuse(shown(path), "is a link to '" + to + "', which cannot be read: " + std::strerror(errno));
-      refuse(shown(path), "is a link to '" + to +
-                              "', which does not exist: fetch the content (git annex get, datalad get, dvc pull), or "
-                              "remove the link");
-    }
+    if (fstatat(folder, name, &status, 0) != 0) refuse_link(shown(path), to, errno);
     if (S_ISREG(status.st_mode)) return status;
     if (!S_ISDIR(status.st_mode))
       refuse(shown(path), "is a link to '" + to + "', which is " + kind_name(status.st_mode) +
@@ -109,6 +110,7 @@ class Walk {
     return status;
   }
 
+  const fs::path& root_;
   TreeKind kind_;
   std::string shown_;
   const TreeVisitor& visitor_;
@@ -141,6 +143,14 @@ std::string kind_name(mode_t mode) {
     default:
       return "a device";
   }
+}
+
+void require_whole_link(const fs::path& path) {
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode) || stat(path.c_str(), &status) == 0) return;
+  const int problem = errno;
+  std::error_code gone;
+  refuse_link(path.string(), fs::read_symlink(path, gone).string(), problem);
 }
 
 void require_regular_file(const fs::path& path) {

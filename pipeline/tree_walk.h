@@ -30,6 +30,9 @@ void walk_tree(const std::filesystem::path& root, const std::string& shown, Tree
 // "a FIFO", "a socket", "a device", "a folder", "a symbolic link", "a regular file".
 std::string kind_name(mode_t mode);
 
+// Throws Error(data) when `path` is a link that leads nowhere: to say that it does not exist would puzzle.
+void require_whole_link(const std::filesystem::path& path);
+
 // Before it is opened to be read. Throws Error(data) unless `path` leads to a regular file; `path` is named.
 void require_regular_file(const std::filesystem::path& path);
 

@@ -12,6 +12,7 @@
 #include "distributed/collectives.h"
 #include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/tree_walk.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
@@ -55,6 +56,7 @@ class SingleFile final : public Archive {
 std::vector<std::unique_ptr<Archive>> open_inputs(const std::vector<fs::path>& inputs) {
   std::vector<std::unique_ptr<Archive>> archives;
   for (const fs::path& input : inputs) {
+    pipeline::require_whole_link(input);
     if (!fs::exists(input)) throw Error(ExitCode::data, input.string() + ": does not exist");
     if (fs::is_regular_file(input) && looks_like_image_name(input.string())) {
       archives.push_back(std::make_unique<SingleFile>(input));

@@ -210,6 +210,7 @@ std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const 
   std::vector<std::unique_ptr<Archive>> archives;
   const std::string name =
       printable_name(path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
+  pipeline::require_whole_link(path);
   if (fs::is_directory(path)) {
     auto folder = std::make_unique<FolderArchive>(path, name, limits);
     // A folder with nothing but archives in it stands for them: an upstream stage's output, or a download folder.

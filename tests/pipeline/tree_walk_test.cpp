@@ -90,6 +90,16 @@ TEST_F(Trees, ALinkToNothingIsNamedWithWhatToDo) {
                                      HasSubstr("git annex get")));
 }
 
+TEST_F(Trees, AnInputThatIsItselfALinkToNothingIsNamedAsOne) {
+  const fs::path link = folder_.path() / "link.zip";
+  const auto look_at = [&] { return refusal([&] { StatCache(folder_.path() / "cache").look(link); }); };
+  fs::create_symlink("annex/gone.zip", link);
+  EXPECT_THAT(look_at(), AllOf(HasSubstr("link.zip: is a link to 'annex/gone.zip'"), HasSubstr("dvc pull")));
+  fs::remove(link);
+  fs::create_symlink("link.zip", link);
+  EXPECT_THAT(look_at(), HasSubstr("back to itself"));
+}
+
 TEST_F(Trees, LinksThatNeverEndAreNamed) {
   fs::create_symlink("self", root() / "self");
   EXPECT_THAT(input_refusal(), AllOf(HasSubstr("data/self"), HasSubstr("back to itself")));

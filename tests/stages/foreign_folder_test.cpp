@@ -89,6 +89,11 @@ TEST_F(ForeignFolder, AnArchiveThatLiesAboutItsEncodingIsRefusedByName) {
   EXPECT_THAT(refusal(file), HasSubstr("a.zip"));
 }
 
+TEST_F(ForeignFolder, AnArchiveThatIsALinkToNothingIsNamedAsOne) {
+  fs::create_symlink("../.git/annex/objects/k", bench_.path() / "a.zip");
+  EXPECT_THAT(refusal(bench_.path() / "a.zip"), AllOf(HasSubstr("a.zip: is a link"), HasSubstr("git annex get")));
+}
+
 TEST_F(ForeignFolder, AFifoWhereAnArchiveShouldBeIsNamed) {
   ASSERT_EQ(mkfifo((bench_.path() / "pipe.zip").c_str(), 0644), 0);
   EXPECT_THAT(refusal(bench_.path() / "pipe.zip"), AllOf(HasSubstr("pipe.zip"), HasSubstr("is a FIFO")));
