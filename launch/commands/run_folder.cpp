@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "pipeline/run/lineage.h"
 #include "stages/report/report.h"
@@ -71,7 +72,7 @@ std::string record_of(const Graph& graph, const Run& run, const std::vector<Node
   return pipeline::Value{{"pipeline", graph.pipeline},
                          {"run", run.id},
                          {"label", run.label()},
-                         {"config", graph.config.string()},
+                         {"config", distributed::printable_name(graph.config.string())},
                          {"published", stages}}
              .dump(1) +
          "\n";

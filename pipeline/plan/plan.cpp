@@ -25,6 +25,7 @@ Outside look_outside(const StageDeclaration& stage, const std::string& port, con
   try {
     outside = inputs.look(source.external);
   } catch (const Error& error) {
+    if (error.code() == ExitCode::interrupted) throw;
     throw refused_input(stage, port, source, error.what());
   }
   if (!source.sha256.empty() && outside.digest.hex() != source.sha256) {

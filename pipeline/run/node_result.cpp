@@ -23,6 +23,11 @@ const char* name_of(Ending ending) {
   return "not reached";
 }
 
+Ending ending_of(ExitCode code) {
+  if (code == ExitCode::done) return Ending::ran;
+  return code == ExitCode::interrupted ? Ending::interrupted : Ending::failed;
+}
+
 std::string to_text(const NodeResult& result) {
   return Value{{"node", result.node},
                {"ending", static_cast<int>(result.ending)},

@@ -20,6 +20,7 @@ enum class Ending {
   not_reached,  // did not start: something upstream did not end well
 };
 const char* name_of(Ending ending);  // "hit", "ran", ... "not reached": as events, lineage and `run --json` say it
+Ending ending_of(ExitCode code);     // ran, interrupted or failed
 
 struct NodeResult {
   int node = -1;  // index into Graph::nodes

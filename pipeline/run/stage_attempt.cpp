@@ -31,11 +31,6 @@ void require_unchanged(const StageOrder& order, const char* when) {
   }
 }
 
-Ending ending_of(ExitCode code) {
-  if (code == ExitCode::done) return Ending::ran;
-  return code == ExitCode::interrupted ? Ending::interrupted : Ending::failed;
-}
-
 }  // namespace
 
 bool SweepBoard::report(int64_t unit, const std::map<std::string, double>& figures, bool last) {

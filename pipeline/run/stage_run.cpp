@@ -7,8 +7,10 @@
 #include <chrono>
 #include <thread>
 
+#include "distributed/printable.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "pipeline/interruption.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -31,6 +33,7 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
   result.reason = order.reason;
   std::unique_ptr<Lease> lease;
   try {
+    const Interruptible digests(tools_.interrupted);
     for (const auto& [from, object] : order.objects) {
       if (!store_.verify(object)) result.damaged.push_back(from);
     }
@@ -41,10 +44,10 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
     }
   } catch (...) {  // a store that is only read, or full
     const Outcome failure = distributed::current_failure();
-    result.ending = Ending::failed;
+    result.ending = ending_of(failure.code);
     result.code = failure.code;
     result.message = failure.message;
-    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
+    if (result.ending == Ending::failed) spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
   }
   if (result.ending != Ending::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
@@ -106,7 +109,8 @@ std::optional<std::string> refusal_of(const Publication& published, const Store&
     const Value problems = verdict.value("problems", Value::array());
     std::string text = counted(problems.size(), "problem") + " found in the data:";
     for (size_t i = 0; i < std::min(problems.size(), shown_problems); ++i) {
-      text += fmt::format("\n  {}: {}", problems[i].value("sample", ""), problems[i].value("problem", ""));
+      text += fmt::format("\n  {}: {}", distributed::printable_name(problems[i].value("sample", "")),
+                          problems[i].value("problem", ""));
     }
     return text;
   }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "distributed/error.h"
+#include "distributed/printable.h"
 #include "stages/images/image_codec.h"
 
 namespace penstock::stages {
@@ -29,6 +30,10 @@ std::optional<std::string> reason_to_ignore(const std::string& name) {
   if (name.starts_with("__MACOSX/") || name.find("/__MACOSX/") != std::string::npos) return "macOS metadata";
   if (file.starts_with('.')) return "hidden file";
   if (file == "Thumbs.db" || file == "desktop.ini") return "file manager's";
+  for (const char* folder : {".git/", ".dvc/", ".datalad/"}) {  // git-annex and DVC keep what links lead to in them
+    if (name.starts_with(folder) || name.find(std::string("/") + folder) != std::string::npos)
+      return "version control's";
+  }
   return std::nullopt;
 }
 
@@ -75,6 +80,11 @@ class Sorter {
     const std::string folder = folder_of(name);
     const std::string kind = file_name(folder);
     const bool image = looks_like_image_name(name);
+    if (image && !distributed::is_utf8(name)) {
+      throw Error(ExitCode::data, at(file).shown +
+                                      ": its name is not UTF-8, and names of samples must be: rename it, "
+                                      "for example with `convmv -f latin1 -t utf8 -r --notest FOLDER`");
+    }
     if (kind == "masks") {
       if (!image) throw Error(ExitCode::data, at(file).shown + ": is among the masks, but not an image");
       places_[{file.archive, folder_of(folder)}].masks.push_back(file);
@@ -114,8 +124,9 @@ class Sorter {
   void add(CataloguedSample sample) {
     const auto [first, fresh] = seen_.emplace(sample.id, sample.image);
     if (!fresh) {
-      throw Error(ExitCode::data, fmt::format("two samples have the id '{}': {} and {}", sample.id,
-                                              at(first->second).shown, at(sample.image).shown));
+      throw Error(ExitCode::data,
+                  fmt::format("two samples have the id '{}': {} and {}", distributed::printable_name(sample.id),
+                              at(first->second).shown, at(sample.image).shown));
     }
     catalogue_.samples.push_back(std::move(sample));
   }
