@@ -8,6 +8,7 @@
 #include <set>
 
 #include "pipeline/files.h"
+#include "stages/csv.h"
 #include "stages/draws.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/label_codec.h"
@@ -297,34 +298,23 @@ class InspectWork final : public pipeline::SharedWork {
   }
 
   void write_metadata(const std::vector<Value>& rows) const {
-    static constexpr std::array columns = {"id",         "entry",          "width",    "height",
-                                           "channels",   "bits",           "labelled", "objects",
-                                           "foreground", "mean_intensity", "look",     "area_median"};
-    std::string csv;
+    const std::vector<std::string> columns = {"id",         "entry",          "width",    "height",
+                                              "channels",   "bits",           "labelled", "objects",
+                                              "foreground", "mean_intensity", "look",     "area_median"};
+    CsvTable csv(columns);
     Value images = Value::array();
-    for (const char* column : columns) csv += std::string(csv.empty() ? "" : ",") + column;
-    csv += "\n";
     for (Value row : rows) {
       row.erase("_");
-      std::string line;
-      for (const char* column : columns) {
+      std::vector<std::string> fields;
+      for (const std::string& column : columns) {
         const Value& value = row.at(column);
-        line += (column == columns.front() ? "" : ",") + (value.is_string() ? quoted(value)
-                                                          : value.is_null() ? ""
-                                                                            : value.dump());
+        fields.push_back(value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump());
       }
-      csv += line + "\n";
+      csv.add(fields);
       images.push_back(std::move(row));
     }
     write_json(metadata_ / "metadata.json", {{"schema", 1}, {"images", images}});
-    pipeline::write_file(metadata_ / "metadata.csv", csv);
-  }
-
-  static std::string quoted(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string out = "\"";
-    for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + "\"";
+    pipeline::write_file(metadata_ / "metadata.csv", csv.text());
   }
 
   void write_gallery(const std::vector<Value>& rows) const {
