@@ -8,6 +8,7 @@
 #include <set>
 
 #include "distributed/error.h"
+#include "stages/images/file_kind.h"
 #include "stages/images/image_codec.h"
 
 namespace penstock::stages {
@@ -55,7 +56,8 @@ class Sorter {
     }
     for (const FileReference& file : loose_) add({stem_of(at(file).name), file, {}});
     if (catalogue_.samples.empty())
-      throw Error(ExitCode::data, names() + ": holds no image in a known layout (see `penstock stages unzip`)");
+      throw Error(ExitCode::data,
+                  names() + ": holds no image in a known layout (see `penstock stages unzip`)" + content());
     std::sort(catalogue_.samples.begin(), catalogue_.samples.end(),
               [](const auto& a, const auto& b) { return a.id < b.id; });
     return std::move(catalogue_);
@@ -69,6 +71,16 @@ class Sorter {
     return entries.empty() ? "the archive" : entries.front().shown.substr(0, entries.front().shown.find_first_of(":/"));
   }
 
+  // What is there instead of images: "; it holds a.tar.gz, a file compressed with gzip (.tar.gz, .gz): unpack it ...".
+  std::string content() const {
+    if (!other_) return "";
+    const std::string& name = at(*other_).name;
+    const FileKind kind = kind_of(archives_[other_->archive]->begin(other_->entry), name);
+    const std::string remedy =
+        kind.is_readable_image ? "end its name in .png, .jpg or .tif, by which images are found" : kind.remedy;
+    return fmt::format("; it holds {}, {}{}{}", name, kind.what, remedy.empty() ? "" : ": ", remedy);
+  }
+
   void place(const FileReference& file) {
     const std::string& name = at(file).name;
     if (const auto reason = reason_to_ignore(name)) return ignore(file, *reason);
@@ -79,6 +91,7 @@ class Sorter {
       if (!image) throw Error(ExitCode::data, at(file).shown + ": a file among the masks that is no image");
       places_[{file.archive, folder_of(folder)}].masks.push_back(file);
     } else if (!image) {
+      if (!other_ && !name.ends_with(".zip")) other_ = file;
       ignore(file, name.ends_with(".zip") ? "opened as an archive" : "not an image");
     } else if (kind == "images") {
       places_[{file.archive, folder_of(folder)}].images.push_back(file);
@@ -122,6 +135,7 @@ class Sorter {
   const std::vector<std::unique_ptr<Archive>>& archives_;
   std::map<std::pair<size_t, std::string>, Place> places_;
   std::vector<FileReference> loose_;
+  std::optional<FileReference> other_;  // the first that is no image
   std::map<std::string, FileReference> seen_;
   Catalogue catalogue_;
 };

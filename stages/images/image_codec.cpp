@@ -8,6 +8,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "stages/images/file_kind.h"
 #include "stages/images/image_limits.h"
 #include "stages/images/jpeg_tiff_codec.h"
 #include "stages/images/png_codec.h"
@@ -16,12 +17,8 @@ namespace penstock::stages {
 namespace {
 
 [[noreturn]] void not_an_image(std::span<const uint8_t> bytes, std::string_view what) {
-  if (bytes.empty()) throw Error(ExitCode::data, fmt::format("{}: not a PNG, JPEG or TIFF image (it is empty)", what));
-  std::string begin;
-  for (const uint8_t byte : bytes.first(std::min<size_t>(bytes.size(), 12))) {
-    begin += byte >= 0x20 && byte < 0x7f ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
-  }
-  throw Error(ExitCode::data, fmt::format("{}: not a PNG, JPEG or TIFF image (begins with \"{}\")", what, begin));
+  const auto begin = bytes.first(std::min(bytes.size(), bytes_that_tell));
+  throw Error(ExitCode::data, fmt::format("{}: not a PNG, JPEG or TIFF image {}", what, but_is(begin, what)));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Image {
   size_t values() const { return static_cast<size_t>(width) * height * channels; }
 };
 
-// By the first bytes, never by the name. Throws Error(data): "`what`: not a PNG, JPEG or TIFF image (begins with ...)",
+// By the first bytes, never by the name. Throws Error(data): "`what`: not a PNG, JPEG or TIFF image but ...",
 // "`what`: truncated PNG", size caps (65,535 a side, 2^28 values), with `what` naming file or entry.
 Image decode_image(std::span<const uint8_t> bytes, std::string_view what);
 
