@@ -126,10 +126,46 @@ class Sorter {
   void add(CataloguedSample sample) {
     const auto [first, fresh] = seen_.emplace(sample.id, sample.image);
     if (!fresh) {
-      throw Error(ExitCode::data, fmt::format("two samples have the id '{}': {} and {}", sample.id,
-                                              at(first->second).shown, at(sample.image).shown));
+      throw Error(ExitCode::data,
+                  fmt::format("two samples have the id '{}': {} and {}; {}", sample.id, at(first->second).shown,
+                              at(sample.image).shown, cause_of(first->second, sample.image)));
     }
     catalogue_.samples.push_back(std::move(sample));
+  }
+
+  // Why two files give one id, and what to do.
+  std::string cause_of(const FileReference& first, const FileReference& second) const {
+    for (const FileReference& file : {first, second}) {
+      const std::string& name = at(file).name;
+      const std::string above = at(file).shown.substr(0, at(file).shown.size() - name.size());
+      if (const auto folder = earlier_output(file)) {
+        return fmt::format(
+            "{} holds the output of an earlier predict: move it elsewhere, or give the images' folder alone",
+            above + *folder);
+      }
+      if (const size_t cache = ("/" + name).find("/.penstock/"); cache != std::string::npos) {
+        return fmt::format("{}.penstock is a pipeline's cache: give the images' folder alone",
+                           above + name.substr(0, cache));
+      }
+    }
+    if (first.archive != second.archive && at(first).shown == at(second).shown)
+      return "the same file in two of the inputs: give each input once; of two folders of one name rename an image";
+    return "a sample's id is its image's name without the ending, in <id>/images/ its folder's: rename one of them, or "
+           "give the folders one at a time";
+  }
+
+  // The folder that write_prediction filled and this image lies in, "" for the input itself: out/labels/x.png beside
+  // out/submission.csv.
+  std::optional<std::string> earlier_output(const FileReference& file) const {
+    const std::string part = folder_of(at(file).name);
+    static const std::set<std::string> parts = {"labels", "probability", "overlays"};
+    if (parts.count(file_name(part)) == 0) return std::nullopt;
+    const std::string folder = folder_of(part);
+    const std::string table = (folder.empty() ? "" : folder + "/") + "submission.csv";
+    const auto& entries = archives_[file.archive]->entries();
+    const bool found =
+        std::any_of(entries.begin(), entries.end(), [&](const ArchiveEntry& entry) { return entry.name == table; });
+    return found ? std::optional(folder) : std::nullopt;
   }
 
   const std::vector<std::unique_ptr<Archive>>& archives_;
