@@ -174,6 +174,14 @@ std::string with_suggestion(const CLI::App& app, const CLI::ParseError& error) {
   return message;
 }
 
+// A shell's variable that is not set must not select everything: --select "$WHICH".
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* option : command.get_options([](CLI::Option*) { return true; })) {
+    if (option->get_items_expected_min() == 0) continue;  // a flag
+    option->check(CLI::Validator([](std::string& text) { return text.empty() ? "the value is empty" : ""; }, ""));
+  }
+}
+
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv, const pipeline::StageTable& kinds) {
@@ -330,6 +338,8 @@ int run_command_line(int argc, const char* const* argv, const pipeline::StageTab
 
   const auto any = [](const CLI::App*) { return true; };
   for (CLI::App* command : app.get_subcommands(any)) {
+    refuse_empty_values(*command);
+    for (CLI::App* inner : command->get_subcommands(any)) refuse_empty_values(*inner);
     if (command->get_subcommands(any).empty()) add_voice(*command, parsed.voice);
     for (CLI::App* inner : command->get_subcommands(any)) add_voice(*inner, parsed.voice);
   }

@@ -115,6 +115,7 @@ class Summary {
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
+  bool is_empty() const { return runs_.empty(); }
   Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
 
  private:
@@ -195,6 +196,8 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 
     if (first) {
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
+      if (!options.part.empty() && summary.is_empty() && code == ExitCode::done)
+        spdlog::warn("--part {}: no run lies in this part of the matrix, so there is nothing to do", options.part);
       summary.tell(name, options.file.string(),
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted)
