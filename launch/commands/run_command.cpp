@@ -13,6 +13,7 @@
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
+#include "launch/commands/folder_owner.h"
 #include "launch/commands/run_folder.h"
 #include "launch/commands/sweep_view.h"
 #include "launch/job/job.h"
@@ -158,7 +159,12 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
   return speaking_on_rank0(job, [&] {
     std::optional<pipeline::LoadedConfig> loaded;
     on_rank0(
-        ranks, [&] { loaded = pipeline::load_config(request_of(options), kinds); }, "the configuration");
+        ranks,
+        [&] {
+          loaded = pipeline::load_config(request_of(options), kinds);
+          if (!options.rehearse) claim_folder(std::filesystem::path("runs") / loaded->graph.pipeline, options.file);
+        },
+        "the configuration");
     const std::string name =
         distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
     const std::filesystem::path folder = std::filesystem::path("runs") / name;

@@ -15,7 +15,7 @@ std::filesystem::path run_folder(const pipeline::Graph& graph, const pipeline::R
 
 // Brings the folder up to date with what is published: report.html, metrics.json, metrics.csv, model/, and last
 // run.json, which says what they were made from. Does nothing when all of the run was cached and the folder holds it
-// already.
+// already, each file with its size and digest.
 void write_run_folder(const pipeline::Graph& graph, const pipeline::Run& run,
                       const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store);
 
