@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
@@ -33,16 +32,11 @@ using pipeline::Ended;
 using pipeline::NodeResult;
 using pipeline::Value;
 
-// The last few, indented.
-std::string last_lines(const std::string& log) {
-  constexpr size_t shown = 5;
-  std::vector<std::string> lines;
-  std::istringstream in(log);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  std::string text;
-  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i)
-    text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
-  return text;
+// Said once, when it happens: what failed and why, where its log is, and what to do.
+void tell_failure(const pipeline::Graph& graph, const NodeResult& result, const std::filesystem::path& log) {
+  const char* end = result.message.find('\n') == std::string::npos ? " " : "\n";
+  spdlog::error("stage '{}' failed: {}{}(log: {}; once this is mended, the same command resumes)",
+                label_of(graph, result.node), result.message, end, log.string());
 }
 
 std::string milliseconds(const Value& median) {
@@ -85,7 +79,6 @@ class Summary {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
       ended_[result.node] = result.ended;
-      if (result.ended == Ended::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
       stages.push_back({{"stage", graph.nodes[result.node].stage()},
                         {"state", name_of(result.ended)},
                         {"reason", result.reason},
@@ -99,7 +92,7 @@ class Summary {
                      {"stages", std::move(stages)}});
   }
 
-  void tell(const std::string& name, const std::string& config, double seconds, int ranks) const {
+  void tell(const std::string& name, double seconds, int ranks) const {
     const auto count = [this](Ended how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
@@ -109,10 +102,6 @@ class Summary {
     }
     spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ended::ran), count(Ended::hit),
                  rest, seconds, ranks, ranks == 1 ? "" : "s");
-    for (const auto& [node, failure] : failures_) {
-      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config,
-                    failure.label, last_lines(failure.log));
-    }
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
@@ -121,11 +110,6 @@ class Summary {
 
  private:
   std::map<int, Ended> ended_;  // by node: runs may share one
-  struct Failure {
-    std::string label;
-    std::string log;
-  };
-  std::map<int, Failure> failures_;
   std::filesystem::path report_;
   Value runs_ = Value::array();
 };
@@ -185,6 +169,10 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     run.cache = pipeline::user_cache_folder();
     run.events_file = [&folder](const std::string& id) { return folder / id / "events.jsonl"; };
     if (first && shows_bar(voice)) run.listener = progress_bar();
+    run.tell_failure = [log = folder / "log" / (ranks.size() == 1 ? "rank-0.log" : "rank-*.log")](
+                           const pipeline::Graph& graph, const NodeResult& result) {
+      tell_failure(graph, result, log);
+    };
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
     run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
@@ -204,8 +192,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
       if (!options.part.empty() && summary.is_empty() && code == ExitCode::done)
         spdlog::warn("--part {}: no run lies in this part of the matrix, so there is nothing to do", options.part);
-      summary.tell(name, options.file.string(),
-                   std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
+      summary.tell(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
       if (code == ExitCode::interrupted)
         spdlog::warn("{}interrupted with its state saved; the same command resumes",
                      keeper.is_over() ? "the time is over: " : "");

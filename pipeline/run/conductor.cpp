@@ -81,7 +81,6 @@ std::optional<NodeResult> Conductor::decide(int index) {
     result.ended = Ended::failed;
     result.code = ExitCode::data;
     result.message = "--no-commands refuses stages that start other programs";
-    spdlog::error("stage '{}': {}", node.stage(), result.message);
     return result;
   }
   return std::nullopt;
@@ -207,7 +206,7 @@ void Conductor::ended(NodeResult result, bool elsewhere) {
   if (elsewhere) {
     const Node& node = graph_.nodes[result.node];
     const std::string run = run_of(node);
-    spdlog::log(result.ended == Ended::failed ? spdlog::level::err : spdlog::level::info,
+    spdlog::log(result.ended == Ended::failed ? spdlog::level::debug : spdlog::level::info,
                 "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run, name_of(result.ended),
                 result.seconds, result.message.empty() ? "" : ": ", result.message);
   }
@@ -233,7 +232,6 @@ void Conductor::redo(const NodeResult& result) {
       failed.message =
           fmt::format("the output of stage '{}' was damaged again after it was made again; is the disk failing?",
                       graph_.nodes[node].stage());
-      spdlog::error("stage '{}': {}", graph_.nodes[result.node].stage(), failed.message);
       return close(std::move(failed));
     }
   }
@@ -253,6 +251,7 @@ void Conductor::close(NodeResult result) {
   judge(result);
   const int index = result.node;
   const Node& node = graph_.nodes[index];
+  if (result.ended == Ended::failed && options_.tell_failure) options_.tell_failure(graph_, result);
   if (result.ended != Ended::hit || !graph_.has_matrix) {  // a sweep of hits says nothing of each
     Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(),
            options_.listener)
@@ -295,7 +294,6 @@ void Conductor::judge(NodeResult& result) const {
   result.ended = Ended::failed;
   result.code = ExitCode::data;
   result.message = *refusal;
-  spdlog::error("stage '{}' refuses to go on: {}", stage.stage, *refusal);
 }
 
 std::vector<NodeResult> Conductor::results_of(const Run& run) const {

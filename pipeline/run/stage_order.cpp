@@ -93,7 +93,6 @@ std::string to_text(const NodeResult& result) {
                {"seconds", result.seconds},
                {"code", static_cast<int>(result.code)},
                {"message", result.message},
-               {"log_tail", result.log_tail},
                {"damaged", result.damaged},
                {"published", result.published ? Value(result.published->to_text()) : Value(nullptr)}}
       .dump();
@@ -108,7 +107,6 @@ NodeResult result_from_text(const std::string& text) {
   result.seconds = json.at("seconds");
   result.code = static_cast<ExitCode>(json.at("code").get<int>());
   result.message = json.at("message");
-  result.log_tail = json.at("log_tail");
   result.damaged = json.at("damaged").get<std::vector<int>>();
   if (json.at("published").is_string()) {
     result.published =

@@ -77,14 +77,15 @@ NodeResult StageRun::run(const StageOrder& order, const std::function<void(const
     result.ended = Ended::failed;
     result.code = failure.code;
     result.message = failure.message;
-    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
+    spdlog::debug("stage '{}' failed: {}", order.call.stage, failure.message);
   }
   if (result.ended != Ended::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
     attempt(order, result, before_abort);
     if (result.ended != Ended::failed) break;
     if (tries < order.retries)
-      spdlog::warn("{}: trying again ({} of {} retries)", order.call.stage, tries + 1, order.retries);
+      spdlog::warn("{}: {}; trying again ({} of {} retries)", order.call.stage, result.message, tries + 1,
+                   order.retries);
   }
   return result;
 }
@@ -101,7 +102,7 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
       result.ended = Ended::failed;
       result.code = ExitCode::cannot_create;
       result.message = fmt::format("another run is making it ({}), and --no-wait was given", holder.described());
-      spdlog::error("stage '{}': {}", order.call.stage, result.message);
+      spdlog::debug("stage '{}': {}", order.call.stage, result.message);
       return nullptr;
     }
     if (!told) spdlog::info("{}: waiting for another run that is making it ({})", order.call.stage, holder.described());
@@ -204,7 +205,7 @@ void StageRun::attempt(const StageOrder& order, NodeResult& result,
   } else if (result.ended == Ended::ran) {
     spdlog::info("{}: done in {:.1f} s", order.call.stage, result.seconds);
   } else if (result.ended == Ended::failed) {
-    spdlog::error("stage '{}' failed: {}", order.call.stage, outcome.message);
+    spdlog::debug("stage '{}' failed: {}", order.call.stage, outcome.message);
   }
 }
 
@@ -258,7 +259,6 @@ void StageRun::record(const StageOrder& order, Attempt& attempt, const Outcome& 
   attempt.exit_code = static_cast<int>(outcome.code);
   attempt.message = outcome.message;
   if (options_.end_of_log) attempt.log = options_.end_of_log();
-  if (outcome.code != ExitCode::done) result.log_tail = attempt.log;
   try {
     store_.record_attempt(order.fields.key(), attempt);
   } catch (const Error& error) {
