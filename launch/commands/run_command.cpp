@@ -32,11 +32,20 @@ using pipeline::Ended;
 using pipeline::NodeResult;
 using pipeline::Value;
 
+// Loaded, and runs/<pipeline>/ is its own. A rehearsal leaves no results there.
+pipeline::LoadedConfig claimed_config(const ConfigOptions& options, const pipeline::StageTable& kinds) {
+  auto loaded = pipeline::load_config(request_of(options), kinds);
+  if (!options.rehearse) claim_folder(std::filesystem::path("runs") / loaded.graph.pipeline, options.file);
+  return loaded;
+}
+
 // Said once, when it happens: what failed and why, where its log is, and what to do.
-void tell_failure(const pipeline::Graph& graph, const NodeResult& result, const std::filesystem::path& log) {
-  const char* end = result.message.find('\n') == std::string::npos ? " " : "\n";
-  spdlog::error("stage '{}' failed: {}{}(log: {}; once this is mended, the same command resumes)",
-                label_of(graph, result.node), result.message, end, log.string());
+std::function<void(const pipeline::Graph&, const NodeResult&)> failures_with(const std::filesystem::path& log) {
+  return [log](const pipeline::Graph& graph, const NodeResult& result) {
+    const char* end = result.message.find('\n') == std::string::npos ? " " : "\n";
+    spdlog::error("stage '{}' failed: {}{}(log: {}; once this is mended, the same command resumes)",
+                  label_of(graph, result.node), result.message, end, log.string());
+  };
 }
 
 std::string milliseconds(const Value& median) {
@@ -92,7 +101,8 @@ class Summary {
                      {"stages", std::move(stages)}});
   }
 
-  void tell(const std::string& name, double seconds, int ranks) const {
+  void tell(const std::string& name, const std::string& part, double seconds, int ranks) const {
+    if (!part.empty() && runs_.empty()) spdlog::warn("--part {}: this part holds no run of the matrix", part);
     const auto count = [this](Ended how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
@@ -105,7 +115,6 @@ class Summary {
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
-  bool is_empty() const { return runs_.empty(); }
   Value json(ExitCode code) const { return {{"exit", static_cast<int>(code)}, {"runs", runs_}}; }
 
  private:
@@ -143,12 +152,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
   return speaking_on_rank0(job, [&] {
     std::optional<pipeline::LoadedConfig> loaded;
     on_rank0(
-        ranks,
-        [&] {
-          loaded = pipeline::load_config(request_of(options), kinds);
-          if (!options.rehearse) claim_folder(std::filesystem::path("runs") / loaded->graph.pipeline, options.file);
-        },
-        "the configuration");
+        ranks, [&] { loaded = claimed_config(options, kinds); }, "the configuration");
     const std::string name =
         distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
     const std::filesystem::path folder = std::filesystem::path("runs") / name;
@@ -169,10 +173,7 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
     run.cache = pipeline::user_cache_folder();
     run.events_file = [&folder](const std::string& id) { return folder / id / "events.jsonl"; };
     if (first && shows_bar(voice)) run.listener = progress_bar();
-    run.tell_failure = [log = folder / "log" / (ranks.size() == 1 ? "rank-0.log" : "rank-*.log")](
-                           const pipeline::Graph& graph, const NodeResult& result) {
-      tell_failure(graph, result, log);
-    };
+    run.tell_failure = failures_with(folder / "log" / (ranks.size() == 1 ? "rank-0.log" : "rank-*.log"));
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
     run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
@@ -190,9 +191,8 @@ int run_command(const ConfigOptions& options, const RunFlags& flags, const Voice
 
     if (first) {
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(look_at_sweep(options, kinds));
-      if (!options.part.empty() && summary.is_empty() && code == ExitCode::done)
-        spdlog::warn("--part {}: no run lies in this part of the matrix, so there is nothing to do", options.part);
-      summary.tell(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
+      summary.tell(name, options.part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+                   ranks.size());
       if (code == ExitCode::interrupted)
         spdlog::warn("{}interrupted with its state saved; the same command resumes",
                      keeper.is_over() ? "the time is over: " : "");
