@@ -29,7 +29,6 @@ struct NodeResult {
   double seconds = 0;
   ExitCode code = ExitCode::done;
   std::string message;           // of a failure
-  std::string log_tail;          // of a failure
   PublicationPointer published;  // of hit and ran
   std::vector<int> damaged;      // nodes whose stored output is bad
 

@@ -47,14 +47,15 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
     result.ending = ending_of(failure.code);
     result.code = failure.code;
     result.message = failure.message;
-    if (result.ending == Ending::failed) spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
+    if (result.ending == Ending::failed) spdlog::debug("stage '{}' failed: {}", order.call.stage, failure.message);
   }
   if (result.ending != Ending::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
     result = StageAttempt(order, tools_, options_, store_).run(before_abort);
     if (result.ending != Ending::failed) break;
     if (tries < order.retries)
-      spdlog::warn("{}: trying again ({} of {} retries)", order.call.stage, tries + 1, order.retries);
+      spdlog::warn("{}: {}; trying again ({} of {} retries)", order.call.stage, result.message, tries + 1,
+                   order.retries);
   }
   return result;
 }
@@ -71,7 +72,7 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
       result.ending = Ending::failed;
       result.code = ExitCode::cannot_create;
       result.message = fmt::format("another run is making it ({}), and --no-wait was given", holder.described());
-      spdlog::error("stage '{}': {}", order.call.stage, result.message);
+      spdlog::debug("stage '{}': {}", order.call.stage, result.message);
       return nullptr;
     }
     if (!logged)

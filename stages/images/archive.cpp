@@ -13,6 +13,7 @@
 #include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "pipeline/tree_walk.h"
+#include "stages/images/file_kind.h"
 
 namespace penstock::stages {
 namespace {
@@ -66,7 +67,12 @@ Zip open_zip(const ZipBytes& bytes, const std::string& name) {
   if (zip == nullptr) {
     if (source != nullptr) zip_source_free(source);
     zip_error_fini(&problem);
-    refuse(name, "is not a whole zip archive: " + why);
+    const auto begin =
+        bytes.memory.empty()
+            ? first_bytes(bytes.file)
+            : std::vector(bytes.memory.begin(), bytes.memory.begin() + std::min(bytes.memory.size(), bytes_that_tell));
+    const std::string file = bytes.memory.empty() ? bytes.file.string() : fs::path(name).filename().string();
+    refuse(name, fmt::format("is not a whole zip archive ({}) {}", why, but_is(begin, file)));
   }
   zip_error_fini(&problem);
   return Zip(zip);
@@ -205,6 +211,10 @@ class FolderArchive final : public Archive {
     const std::string content = pipeline::read_file(folder_ / entries_[entry].name);
     return {content.begin(), content.end()};
   }
+  std::vector<uint8_t> begin(size_t entry) const override {
+    check_entry(entry, entries_.size());
+    return first_bytes(folder_ / entries_[entry].name);
+  }
   Digest digest(size_t entry) const override {
     check_entry(entry, entries_.size());
     return pipeline::digest_of_file(folder_ / entries_[entry].name);
@@ -216,6 +226,12 @@ class FolderArchive final : public Archive {
 };
 
 }  // namespace
+
+std::vector<uint8_t> Archive::begin(size_t entry) const {
+  std::vector<uint8_t> bytes = read(entry);
+  bytes.resize(std::min(bytes.size(), bytes_that_tell));
+  return bytes;
+}
 
 std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const ArchiveLimits& limits) {
   std::vector<std::unique_ptr<Archive>> archives;

@@ -33,6 +33,8 @@ class Archive {
   virtual const std::vector<ArchiveEntry>& entries() const = 0;  // files only, in the archive's order
   // The content; the archive's checksum is verified. Throws Error(data) naming the entry.
   virtual std::vector<uint8_t> read(size_t entry) const = 0;
+  // The first bytes, which tell what kind of file it is (file_kind.h); for messages.
+  virtual std::vector<uint8_t> begin(size_t entry) const;
   // Of the entry as it is stored (packed bytes and method): cheap, and equal only for equal content.
   virtual pipeline::Digest digest(size_t entry) const = 0;
 };

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "stages/compute/scores/score_sample.h"
+#include "stages/csv.h"
 
 namespace penstock::stages {
 
@@ -18,8 +19,8 @@ class PredictionTables {
   static pipeline::Value rows_of(const NativePrediction& prediction);
 
  private:
-  std::string objects_ = "id,object,area,x,y,probability\n";
-  std::string submission_ = "ImageId,EncodedPixels\n";
+  CsvTable objects_{{"id", "object", "area", "x", "y", "probability"}};
+  CsvTable submission_{{"ImageId", "EncodedPixels"}};
 };
 
 }  // namespace penstock::stages
