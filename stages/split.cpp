@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "pipeline/files.h"
-#include "stages/csv.h"
 #include "stages/draws.h"
+#include "stages/images/csv.h"
 #include "stages/images/json_file.h"
 #include "stages/kinds.h"
 

@@ -12,9 +12,9 @@
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/threshold_sweep.h"
-#include "stages/csv.h"
 #include "stages/draws.h"
 #include "stages/eval.h"
+#include "stages/images/csv.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
 

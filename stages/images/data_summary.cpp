@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "distributed/check.h"
-#include "stages/csv.h"
 #include "stages/images/appearance.h"
+#include "stages/images/csv.h"
 
 namespace penstock::stages {
 namespace {

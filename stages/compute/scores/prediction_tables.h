@@ -5,7 +5,7 @@
 #include <string>
 
 #include "stages/compute/scores/score_sample.h"
-#include "stages/csv.h"
+#include "stages/images/csv.h"
 
 namespace penstock::stages {
 

@@ -1,4 +1,4 @@
-#include "stages/csv.h"
+#include "stages/images/csv.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
