@@ -3,19 +3,21 @@
 #include <filesystem>
 #include <new>
 
+#include "distributed/printable.h"
+
 namespace penstock::distributed {
 
 Outcome current_failure() {
   try {
     throw;
   } catch (const Error& error) {
-    return {error.code(), error.what()};
+    return {error.code(), printable_text(error.what())};
   } catch (const std::filesystem::filesystem_error& error) {
-    return {ExitCode::io, error.what()};
+    return {ExitCode::io, printable_text(error.what())};
   } catch (const std::bad_alloc&) {
     return {ExitCode::environment, "out of memory"};
   } catch (const std::exception& error) {
-    return {ExitCode::internal, error.what()};
+    return {ExitCode::internal, printable_text(error.what())};
   }
 }
 

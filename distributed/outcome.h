@@ -12,7 +12,8 @@ struct Outcome {
   std::string message;  // empty for done
 };
 
-// The exception that is being handled, as an outcome; call it inside a catch block.
+// The exception that is being handled, as an outcome; call it inside a catch block. Its message is printable: JSON and
+// terminals take it, whatever the names and the output in it are made of.
 Outcome current_failure();
 
 }  // namespace penstock::distributed

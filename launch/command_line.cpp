@@ -33,6 +33,14 @@ std::string with_suggestion(const CLI::App& app, const CLI::ParseError& error) {
   return message;
 }
 
+// An empty value is refused: a shell's variable that is not set (--select "$WHICH") must not select everything.
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* option : command.get_options([](CLI::Option*) { return true; })) {
+    if (option->get_items_expected_min() == 0) continue;  // a flag
+    option->check(CLI::Validator([](std::string& text) { return text.empty() ? "the value is empty" : ""; }, ""));
+  }
+}
+
 // In the order of --help.
 void add_commands(CLI::App& app, Context& context) {
   add_run(app, context);
@@ -54,6 +62,8 @@ void add_commands(CLI::App& app, Context& context) {
   add_predict(app, context);
   add_cache(app, context);
   for (CLI::App* command : app.get_subcommands(any)) {
+    refuse_empty_values(*command);
+    for (CLI::App* inner : command->get_subcommands(any)) refuse_empty_values(*inner);
     if (command->get_subcommands(any).empty()) add_output_flags(*command, context.output);
     for (CLI::App* inner : command->get_subcommands(any)) add_output_flags(*inner, context.output);
   }

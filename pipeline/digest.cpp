@@ -12,6 +12,8 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "pipeline/interruption.h"
+#include "pipeline/tree_walk.h"
 
 namespace penstock::pipeline {
 
@@ -88,6 +90,11 @@ void tagged(Hasher& hasher, char tag, uint64_t value) {
   hasher.bytes(bytes, sizeof bytes);
 }
 
+struct Closing {
+  int file;
+  ~Closing() { close(file); }
+};
+
 }  // namespace
 
 Hasher& Hasher::field(std::string_view text) {
@@ -124,14 +131,18 @@ Digest digest_of(std::span<const std::string_view> pieces) {
 }
 
 Digest digest_of_file(const std::filesystem::path& path) {
+  require_regular_file(path);
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));
+  const Closing closing{file};
   Hasher hasher;
   std::vector<char> part(size_t{1} << 18);
   ssize_t got;
-  while ((got = read(file, part.data(), part.size())) > 0) hasher.bytes(part.data(), static_cast<size_t>(got));
+  while ((got = read(file, part.data(), part.size())) > 0) {
+    hasher.bytes(part.data(), static_cast<size_t>(got));
+    throw_if_interrupted(path);
+  }
   const int problem = errno;
-  close(file);
   if (got < 0) throw Error(ExitCode::io, path.string() + ": read error: " + std::strerror(problem));
   return hasher.finish();
 }

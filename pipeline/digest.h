@@ -56,7 +56,8 @@ class Hasher {
 Digest digest_of(std::string_view bytes);
 Digest digest_of(std::span<const std::string_view> pieces);  // concatenated
 
-// Reads the file once. Throws Error(data) when it cannot be read, Error(io) on a read error.
+// Reads the file once. Throws Error(data) when it cannot be read or is no regular file, Error(io) on a read error,
+// Error(interrupted) as throw_if_interrupted (interruption.h) does.
 Digest digest_of_file(const std::filesystem::path& path);
 
 }  // namespace penstock::pipeline

@@ -1,6 +1,5 @@
 #include "pipeline/files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -10,10 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "distributed/error.h"
 #include "pipeline/process_mark.h"
+#include "pipeline/tree_walk.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -60,6 +59,7 @@ void write_all(const Descriptor& file, const fs::path& path, std::string_view by
 }
 
 void copy_bytes(const fs::path& from, const fs::path& to) {
+  require_regular_file(from);
   const Descriptor source(from, O_RDONLY);
   if (!source.valid()) throw Error(ExitCode::data, from.string() + ": cannot be read: " + std::strerror(errno));
   const Descriptor target(to, O_WRONLY | O_CREAT | O_TRUNC);
@@ -79,29 +79,13 @@ FileSignature signature_in(const struct stat& status) {
           nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
 }
 
-// Adds the files of an opened folder and of those below it; closes it. `prefix` ends in '/' or is empty.
-void walk(int descriptor, const fs::path& root, const std::string& prefix, std::vector<TreeFile>& files) {
-  DIR* folder = descriptor < 0 ? nullptr : fdopendir(descriptor);
-  if (folder == nullptr)
-    throw Error(ExitCode::data, (root / prefix).string() + ": cannot be listed: " + std::strerror(errno));
-  const std::unique_ptr<DIR, int (*)(DIR*)> closing(folder, closedir);
-  while (const dirent* entry = readdir(folder)) {
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    const std::string path = prefix + entry->d_name;
-    struct stat status = {};
-    if (fstatat(descriptor, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      throw Error(ExitCode::data, (root / path).string() + ": cannot be read: " + std::strerror(errno));
-    }
-    if (S_ISDIR(status.st_mode)) {
-      walk(openat(descriptor, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root, path + "/", files);
-    } else if (S_ISREG(status.st_mode)) {
-      files.push_back({path, signature_in(status)});
-    } else {
-      throw Error(ExitCode::data,
-                  (root / path).string() + ": is a link or special file; only files and folders can be digested");
-    }
-  }
+std::vector<TreeFile> files_in(const fs::path& folder, TreeKind kind) {
+  std::vector<TreeFile> files;
+  walk_tree(folder, folder.string(), kind, {.file = [&](const std::string& path, const struct stat& status) {
+              files.push_back({path, signature_in(status)});
+            }});
+  std::sort(files.begin(), files.end(), [](const TreeFile& a, const TreeFile& b) { return a.path < b.path; });
+  return files;
 }
 
 }  // namespace
@@ -139,6 +123,7 @@ bool publish_file(const fs::path& path, std::string_view bytes) {
 }
 
 std::string read_file(const fs::path& path) {
+  require_regular_file(path);
   const Descriptor file(path, O_RDONLY);
   if (!file.valid()) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));
   struct stat about = {};
@@ -175,13 +160,15 @@ void copy_tree(const fs::path& from, const fs::path& to) {
     return copy_bytes(from, to);
   }
   make_folder(to);
-  for (const auto& entry : fs::directory_iterator(from)) copy_tree(entry.path(), to / entry.path().filename());
+  walk_tree(from, from.string(), TreeKind::input,
+            {.file = [&](const std::string& path, const struct stat&) { copy_bytes(from / path, to / path); },
+             .folder = [&](const std::string& path) { make_folder(to / path); }});
 }
 
 void sync_tree(const fs::path& path) {
-  for (const auto& entry : fs::recursive_directory_iterator(path)) {
-    sync_path(entry.path(), entry.is_directory() ? O_RDONLY | O_DIRECTORY : O_RDONLY);
-  }
+  walk_tree(path, path.string(), TreeKind::stored,
+            {.file = [&](const std::string& file, const struct stat&) { sync_path(path / file, O_RDONLY); },
+             .folder = [&](const std::string& folder) { sync_folder(path / folder); }});
   sync_folder(path);
 }
 
@@ -189,22 +176,23 @@ void sync_folder(const fs::path& path) { sync_path(path, O_RDONLY | O_DIRECTORY)
 
 FileSignature signature_of(const fs::path& path) {
   struct stat status = {};
-  if (stat(path.c_str(), &status) == 0) return signature_in(status);
+  if (stat(path.c_str(), &status) == 0) {
+    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return signature_in(status);
+    throw Error(ExitCode::data, path.string() + ": is " + kind_name(status.st_mode) +
+                                    "; give a regular file or a folder (write what comes from it to a file first)");
+  }
+  const int problem = errno;
+  require_whole_link(path);
   throw Error(ExitCode::data,
-              path.string() + (errno == ENOENT ? std::string(" does not exist")
-                                               : ": cannot be read: " + std::string(std::strerror(errno))));
+              path.string() + (problem == ENOENT ? std::string(" does not exist")
+                                                 : ": cannot be read: " + std::string(std::strerror(problem))));
 }
 
-std::vector<TreeFile> tree_of(const fs::path& folder) {
-  std::vector<TreeFile> files;
-  walk(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder, "", files);
-  std::sort(files.begin(), files.end(), [](const TreeFile& a, const TreeFile& b) { return a.path < b.path; });
-  return files;
-}
+std::vector<TreeFile> tree_of(const fs::path& folder) { return files_in(folder, TreeKind::input); }
 
 std::vector<FileEntry> list_tree(const fs::path& folder) {
   std::vector<FileEntry> entries;
-  for (TreeFile& file : tree_of(folder)) {
+  for (TreeFile& file : files_in(folder, TreeKind::stored)) {
     const Digest digest = digest_of_file(folder / file.path);
     entries.push_back({std::move(file.path), static_cast<uint64_t>(size_in(file.signature)), digest});
   }

@@ -23,7 +23,7 @@ void write_file(const std::filesystem::path& path, std::span<const std::string_v
 // another: link(2) is atomic and never replaces.
 bool publish_file(const std::filesystem::path& path, std::string_view bytes);
 
-// The whole file. Throws Error(data) when missing, Error(io) on a read error.
+// The whole file. Throws Error(data) when missing or no regular file, Error(io) on a read error.
 std::string read_file(const std::filesystem::path& path);
 
 // Makes the folder and its parents; Error(cannot_create) names the path and the reason.
@@ -33,10 +33,12 @@ void make_folder(const std::filesystem::path& path);
 // that nobody writes again (chunks, objects).
 void link_or_copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// A copy that shares no inode (reflink where the file system can): for what people may edit.
+// A copy that shares no inode (reflink where the file system can): for what people may edit. Of a link, what it leads
+// to.
 void copy_tree(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Calls fsync on every file and folder below `path`, and on `path`.
+// Calls fsync on every file and folder below `path`, and on `path`. Error(data) for what the store cannot hold
+// (TreeKind::stored in tree_walk.h), before it is opened.
 void sync_tree(const std::filesystem::path& path);
 // Syncs the names in one folder: what was renamed into it and removed from it.
 void sync_folder(const std::filesystem::path& path);
@@ -49,7 +51,7 @@ struct FileEntry {
 
 // Device, inode, size, mtime and ctime in nanoseconds: rewriting a file changes at least its ctime.
 using FileSignature = std::array<int64_t, 5>;
-// Throws Error(data) when the file is missing, naming `path`.
+// Of what a link leads to. Throws Error(data) naming `path` when it is missing, or neither a file nor a folder.
 FileSignature signature_of(const std::filesystem::path& path);
 inline int64_t size_in(const FileSignature& signature) { return signature[2]; }
 
@@ -58,11 +60,11 @@ struct TreeFile {
   FileSignature signature;
 };
 
-// Every regular file below `folder`, sorted by path, bytewise; reads none. A symbolic link or special file:
-// Error(data).
+// Every regular file below `folder`, an input, sorted by path, bytewise; reads none. Throws as walk_tree does of a
+// TreeKind::input.
 std::vector<TreeFile> tree_of(const std::filesystem::path& folder);
 
-// The same with sizes and digests; reads every file.
+// The same of a folder for the store (TreeKind::stored), with sizes and digests; reads every file.
 std::vector<FileEntry> list_tree(const std::filesystem::path& folder);
 
 // H over (path, size, digest) of each entry, in order.

@@ -82,7 +82,7 @@ std::vector<std::string> Graph::stage_names() const {
 void require_stage(const Graph& graph, const std::string& stage) {
   const std::vector<std::string> names = graph.stage_names();
   if (std::find(names.begin(), names.end(), stage) != names.end()) return;
-  throw Error(ExitCode::usage, fmt::format("there is no stage '{}'{}", stage, did_you_mean(stage, names)));
+  throw Error(ExitCode::usage, fmt::format("there is no stage '{}'{}", stage, instead_of(stage, names, "known:")));
 }
 
 }  // namespace penstock::pipeline

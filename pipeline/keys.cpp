@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -13,14 +14,14 @@ constexpr size_t digest_digits = 64;
 constexpr size_t shown_length = 60;
 
 std::string shortened(const std::string& text) {
-  return text.size() <= shown_length ? text : text.substr(0, shown_length) + "...";
+  return text.size() <= shown_length ? text : std::string(distributed::beginning_of(text, shown_length)) + "...";
 }
 
 std::string shown(const Value* value) {
   if (value == nullptr) return "(none)";
   if (value->is_string()) {
     const auto& text = value->get_ref<const std::string&>();
-    if (text.size() == digest_digits) return text.substr(0, 10);
+    if (text.size() == digest_digits) return std::string(distributed::beginning_of(text, 10));
     const std::string quoted = value->dump();  // a line break becomes \n
     return shortened(quoted.substr(1, quoted.size() - 2));
   }

@@ -6,6 +6,7 @@
 //   inputs  = { images = "unzip.images" }
 //   outputs = ["clean"]
 //   env     = ["LANG"]
+//   may_be_empty = ["clean"]          # a program that wrote no file there has not failed
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -25,9 +26,11 @@
 #include <sstream>
 #include <thread>
 
+#include "distributed/printable.h"
 #include "distributed/world.h"
 #include "pipeline/files.h"
 #include "pipeline/process_mark.h"
+#include "pipeline/tree_walk.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -43,12 +46,16 @@ struct CommandParameters {
   std::vector<std::string> command;
   std::vector<std::string> outputs;
   std::vector<std::string> env;
+  std::vector<std::string> may_be_empty;
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("command", command, {.help = "program and arguments; {port} becomes the path of that input or output"});
     visit("outputs", outputs, {.help = "names of the folders that the program fills"});
     visit("env", env,
           {.help = "environment variables that the program sees beside PATH and HOME; their values enter the key"});
+    visit("may_be_empty", may_be_empty,
+          {.help = "outputs into which the program may write no file at all; of the others that is an error",
+           .affects_output = false});
   }
 };
 
@@ -110,6 +117,14 @@ std::vector<std::string> environment_for(const std::vector<std::string>& named) 
       chosen.push_back(name + "=" + value);
   }
   return chosen;
+}
+
+// In the key, which is JSON: the value after a '=', or where it is not UTF-8 its bytes in hexadecimal.
+std::string text_of_variable(const std::string& value) {
+  if (distributed::is_utf8(value)) return "=" + value;
+  std::string text = "bytes";
+  for (const char byte : value) text += fmt::format(" {:02x}", static_cast<unsigned char>(byte));
+  return text;
 }
 
 std::string last_lines(const fs::path& log, size_t count) {
@@ -180,6 +195,24 @@ void remove_leftovers(const fs::path& progress) {
   }
 }
 
+// What the program left in one of its outputs can be kept, and is something.
+void require_written(const fs::path& program, const std::string& output, const fs::path& folder, bool may_be_empty,
+                     const std::string& said) {
+  size_t files = 0;
+  try {
+    pipeline::walk_tree(folder, "{" + output + "}", pipeline::TreeKind::stored,
+                        {.file = [&](const std::string&, const struct stat&) { ++files; }});
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{} ended with exit code 0, but its output cannot be kept: {}",
+                                          program.string(), error.what()));
+  }
+  if (files > 0 || may_be_empty) return;
+  throw Error(ExitCode::data,
+              fmt::format("{} ended with exit code 0, but wrote no file into its output '{}'; where that is right, add "
+                          "may_be_empty = [\"{}\"] to the stage{}{}",
+                          program.string(), output, output, said.empty() ? "" : "; the end of its output:\n", said));
+}
+
 void run_program(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<CommandParameters>(context.values);
   const auto path_of = [&](const std::string& name) -> std::optional<std::string> {
@@ -208,12 +241,16 @@ void run_program(pipeline::StageContext& context) {
   pipeline::make_folder(folder);
   const auto ended = run_to_end(program, arguments, environment, folder, log, context.interrupted);
   fs::remove_all(folder);
-  const std::string end = last_lines(log, 20);
+  const std::string end = distributed::printable_text(last_lines(log, 20));
   fs::remove(log);
   if (!ended)
     throw Error(ExitCode::interrupted, fmt::format("interrupted; {} was stopped and will run again", program.string()));
   const int status = *ended;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    for (const std::string& output : parameters.outputs)
+      require_written(program, output, context.output(output), contains(parameters.may_be_empty, output), end);
+    return;
+  }
   const std::string how = WIFEXITED(status) ? fmt::format("ended with exit code {}", WEXITSTATUS(status))
                                             : fmt::format("was killed by signal {}", WTERMSIG(status));
   throw Error(ExitCode::data, fmt::format("{} {}; the end of its output:\n{}", program.string(), how, end));
@@ -263,6 +300,10 @@ pipeline::StageKind command_kind() {
     const auto parameters = pipeline::read_parameters<CommandParameters>(view.values);
     if (parameters.command.empty()) problems.push_back({"command", "command must name a program"});
     check_outputs(parameters.outputs, view.inputs, problems);
+    for (const std::string& name : parameters.may_be_empty) {
+      if (!contains(parameters.outputs, name))
+        problems.push_back({"may_be_empty", fmt::format("may_be_empty names '{}', which is no output", name)});
+    }
     check_arguments(parameters, view.inputs, problems);
   };
   kind.ports = [](const pipeline::Values& values, const std::vector<std::string>& inputs) {
@@ -282,7 +323,7 @@ pipeline::StageKind command_kind() {
     const auto environment = distributed::process_environment();
     for (const std::string& name : parameters.env) {
       const auto found = environment.find(name);
-      depends["variable " + name] = found == environment.end() ? "unset" : "=" + found->second;
+      depends["variable " + name] = found == environment.end() ? "unset" : text_of_variable(found->second);
     }
     return depends;
   };

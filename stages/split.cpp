@@ -1,14 +1,16 @@
 // split: divides the labelled samples into train, validation and test. A sample's subset depends on the seed and its
 // own id only, so adding images moves none of the old ones.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
+#include <string_view>
 
 #include "pipeline/files.h"
 #include "stages/draws.h"
+#include "stages/images/csv.h"
 #include "stages/images/json_file.h"
 #include "stages/kinds.h"
 
@@ -73,23 +75,33 @@ Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters&
   return subsets;
 }
 
-// The user's own list: lines "id,subset".
+// The user's own list: rows "id,subset". An id with commas may stand without quotes: the last field is the subset.
 Subsets read_list(const std::filesystem::path& file, const std::vector<std::string>& ids) {
   const std::set<std::string> known(ids.begin(), ids.end());
   std::set<std::string> seen;
   Subsets subsets;
-  std::istringstream lines(pipeline::read_file(file));
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty() || line.starts_with('#') || (number == 1 && line == "id,subset")) continue;
+  const std::string text = pipeline::read_file(file);
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto number = 1 + std::count(text.begin(), text.end() - static_cast<std::ptrdiff_t>(rest.size()), '\n');
     const auto refuse = [&](const std::string& fault) {
       throw Error(ExitCode::data, fmt::format("{}:{}: {}", file.string(), number, fault));
     };
-    const size_t comma = line.rfind(',');
-    if (comma == std::string::npos) refuse("expected 'id,subset', read '" + line + "'");
-    const std::string id = line.substr(0, comma), subset = line.substr(comma + 1);
+    if (rest.starts_with('#')) {
+      rest.remove_prefix(std::min(rest.size(), rest.find('\n')));
+      rest.remove_prefix(rest.empty() ? 0 : 1);
+      continue;
+    }
+    std::vector<std::string> fields;
+    try {
+      fields = next_csv_row(rest).value_or(std::vector<std::string>{""});
+    } catch (const Error& error) {
+      refuse(error.what());
+    }
+    const std::string subset = fields.back();
+    fields.pop_back();
+    const std::string id = fmt::format("{}", fmt::join(fields, ","));
+    if ((fields.empty() && subset.empty()) || (id == "id" && subset == "subset")) continue;
+    if (fields.empty()) refuse("expected 'id,subset', read '" + subset + "'");
     if (subset != "train" && subset != "validation" && subset != "test")
       refuse("the subset '" + subset + "' is none of train, validation, test");
     if (!known.count(id)) refuse("there is no labelled sample '" + id + "'");

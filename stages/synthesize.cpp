@@ -217,6 +217,8 @@ void synthesize(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<SynthesizeParameters>(context.values);
   ZipWriter zip(context.output("archive") / "archive.zip");
   for (int64_t index = 0; index < parameters.count; ++index) {
+    if (context.interrupted.load())
+      throw Error(ExitCode::interrupted, fmt::format("interrupted at image {} of {}", index, parameters.count));
     const Scene scene(parameters, index);
     const std::string id = hex_id(parameters.seed, "image", index, 0);
     zip.add(id + "/images/" + id + ".png", encode_png(scene.image()));

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "pipeline/files.h"
+#include "pipeline/interruption.h"
 #include "stages/images/catalogue.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
@@ -69,6 +70,7 @@ class UnzipWork final : public pipeline::SharedWork {
   std::vector<pipeline::Sample> samples(int) override {
     std::vector<pipeline::Sample> all;
     for (const CataloguedSample& sample : catalogue_.samples) {
+      pipeline::throw_if_interrupted(entry(sample.image).shown);
       pipeline::Hasher hasher;
       add(hasher, sample.image);
       for (const FileReference& mask : sample.masks) add(hasher, mask);

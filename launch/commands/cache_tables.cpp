@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "distributed/printable.h"
 #include "pipeline/store/attempt.h"
 
 namespace penstock::launch {
@@ -83,7 +84,9 @@ Value ls_json(const Store& store, const std::vector<Row>& rows, const std::vecto
                             {"bytes", row.bytes},
                             {"pinned", one.pinned}});
   }
-  Value said = {{"store", store.root().string()}, {"bytes", bytes}, {"publications", std::move(publications)}};
+  Value said = {{"store", distributed::printable_name(store.root().string())},
+                {"bytes", bytes},
+                {"publications", std::move(publications)}};
   for (const Sum& sum : sums) said[sum.name] = {{"count", sum.count}, {"bytes", sum.bytes}};
   return said;
 }
@@ -98,7 +101,7 @@ Value gc_json(const Store& store, const pipeline::Collection& collection, bool r
                      {"why", one.why},
                      {"bytes", one.bytes}});
   }
-  return {{"store", store.root().string()},
+  return {{"store", distributed::printable_name(store.root().string())},
           {"removed", removed},
           {"bytes", collection.bytes},
           {"freed", collection.freed()},
@@ -183,9 +186,12 @@ void print_verification(const Store& store, const pipeline::Verification& found,
     for (const auto& one : found.bad)
       bad.push_back(
           {{"what", one.what}, {"digest", one.digest.hex()}, {"stages", one.stages}, {"problem", one.problem}});
-    std::cout << Value{{"store", store.root().string()}, {"objects", found.objects},
-                       {"chunks", found.chunks},         {"keys", found.keys},
-                       {"bytes", found.bytes},           {"repaired", repaired && !found.bad.empty()},
+    std::cout << Value{{"store", distributed::printable_name(store.root().string())},
+                       {"objects", found.objects},
+                       {"chunks", found.chunks},
+                       {"keys", found.keys},
+                       {"bytes", found.bytes},
+                       {"repaired", repaired && !found.bad.empty()},
                        {"bad", std::move(bad)}}
                      .dump()
               << '\n';
@@ -206,9 +212,12 @@ void print_verification(const Store& store, const pipeline::Verification& found,
 
 void print_transfer(const Store& to, const pipeline::Transferred& done, const OutputFlags& output) {
   if (output.json) {
-    std::cout << Value{{"store", to.root().string()}, {"publications", done.publications},
-                       {"kept", done.kept},           {"objects", done.objects},
-                       {"bytes", done.bytes},         {"refused", done.refused}}
+    std::cout << Value{{"store", distributed::printable_name(to.root().string())},
+                       {"publications", done.publications},
+                       {"kept", done.kept},
+                       {"objects", done.objects},
+                       {"bytes", done.bytes},
+                       {"refused", done.refused}}
                      .dump()
               << '\n';
     return;

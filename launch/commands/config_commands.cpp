@@ -38,7 +38,8 @@ int validate_command(const ConfigOptions& options, const OutputFlags& output, co
                         {"message", one.sentence},
                         {"notes", notes}});
     }
-    std::cout << Value{{"valid", false}, {"errors", std::move(errors)}}.dump() << '\n';
+    const Value verdict = {{"valid", false}, {"errors", std::move(errors)}};
+    std::cout << verdict.dump(-1, ' ', false, Value::error_handler_t::replace) << '\n';  // they quote the command line
     return static_cast<int>(error.code());
   }
   const size_t stages = graph.nodes.size();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "distributed/printable.h"
 #include "launch/commands/commands.h"
 #include "launch/commands/shared_flags.h"
 #include "launch/job/planned_config.h"
@@ -62,7 +63,8 @@ Drawing draw(const PlannedConfig& planned, bool expand) {
     for (const pipeline::Input& input : node.inputs) {
       for (const pipeline::Source& source : input.sources) {
         if (source.node < 0)
-          drawing.outsides.insert({source.declared->external.string(), found->second, input.port()});
+          drawing.outsides.insert(
+              {distributed::printable_name(source.declared->external.string()), found->second, input.port()});
         else
           drawing.arrows.insert({box_of[source.node], found->second, source.port(), input.port()});
       }

@@ -15,6 +15,7 @@
 #include "launch/job/signals.h"
 #include "pipeline/events.h"
 #include "pipeline/files.h"
+#include "pipeline/packed_value.h"
 #include "pipeline/plan/status.h"
 #include "pipeline/store/sealed_folder.h"
 #include "stages/compute_library.h"
@@ -42,15 +43,17 @@ std::string to_text(const Replay& replay) {
   for (const auto& [port, sources] : replay.inputs) {
     for (const auto& source : sources) inputs[port].push_back(source.path.string());
   }
-  return Value{{"stage", replay.stage},      {"values", replay.values},
-               {"inputs", inputs},           {"progress", replay.progress.string()},
-               {"from", replay.from},        {"until", replay.until},
-               {"expected", replay.expected}}
-      .dump();
+  return pipeline::packed({{"stage", replay.stage},
+                           {"values", replay.values},
+                           {"inputs", inputs},
+                           {"progress", replay.progress.string()},
+                           {"from", replay.from},
+                           {"until", replay.until},
+                           {"expected", replay.expected}});
 }
 
 Replay replay_from(const std::string& text) {
-  const Value json = Value::parse(text);
+  const Value json = pipeline::unpacked(text);
   Replay replay{json.at("stage"),
                 json.at("values").get<pipeline::Values>(),
                 {},

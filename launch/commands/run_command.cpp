@@ -10,10 +10,10 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "distributed/collectives.h"
 #include "launch/commands/commands.h"
+#include "launch/commands/folder_owner.h"
 #include "launch/commands/run_folder.h"
 #include "launch/commands/shared_flags.h"
 #include "launch/commands/sweep_view.h"
@@ -44,16 +44,20 @@ using pipeline::Ending;
 using pipeline::NodeResult;
 using pipeline::Value;
 
-// The last few, indented.
-std::string last_lines(const std::string& log) {
-  constexpr size_t shown = 5;
-  std::vector<std::string> lines;
-  std::istringstream in(log);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  std::string text;
-  for (size_t i = lines.size() - std::min(shown, lines.size()); i < lines.size(); ++i)
-    text += "  " + lines[i] + (i + 1 < lines.size() ? "\n" : "");
-  return text;
+// Loaded, and runs/<pipeline>/ is its own. A rehearsal leaves no results there.
+pipeline::LoadedConfig claimed_config(const ConfigOptions& options, const pipeline::StageTable& kinds) {
+  auto loaded = pipeline::load_config(request_of(options), kinds);
+  if (!options.rehearse) claim_folder(std::filesystem::path("runs") / loaded.graph.pipeline, options.file);
+  return loaded;
+}
+
+// Said once, when it happens: what failed and why, where its log is, and what to do.
+std::function<void(const pipeline::Graph&, const NodeResult&)> failures_with(const std::filesystem::path& log) {
+  return [log](const pipeline::Graph& graph, const NodeResult& result) {
+    const char* end = result.message.find('\n') == std::string::npos ? " " : "\n";
+    spdlog::error("stage '{}' failed: {}{}(log: {}; once this is mended, the same command resumes)",
+                  label_of(graph, result.node), result.message, end, log.string());
+  };
 }
 
 // What rank 0 logs at the end, collected as the runs of a matrix end.
@@ -63,7 +67,6 @@ class Summary {
     Value stages = Value::array();
     for (const NodeResult& result : results) {
       ended_[result.node] = result.ending;
-      if (result.ending == Ending::failed) failures_[result.node] = {label_of(graph, result.node), result.log_tail};
       stages.push_back({{"stage", graph.nodes[result.node].stage()},
                         {"state", name_of(result.ending)},
                         {"reason", result.reason},
@@ -77,7 +80,8 @@ class Summary {
                      {"stages", std::move(stages)}});
   }
 
-  void log(const std::string& name, const std::string& config, double seconds, int ranks) const {
+  void log(const std::string& name, const std::string& part, double seconds, int ranks) const {
+    if (!part.empty() && runs_.empty()) spdlog::warn("--part {}: this part holds no run of the matrix", part);
     const auto count = [this](Ending how) {
       return std::count_if(ended_.begin(), ended_.end(), [how](const auto& one) { return one.second == how; });
     };
@@ -87,10 +91,6 @@ class Summary {
     }
     spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ending::ran),
                  count(Ending::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
-    for (const auto& [node, failure] : failures_) {
-      spdlog::error("failed: {}; the end of its log (all of it: penstock logs {} {}):\n{}", failure.label, config,
-                    failure.label, last_lines(failure.log));
-    }
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
@@ -98,11 +98,6 @@ class Summary {
 
  private:
   std::map<int, Ending> ended_;  // by node: runs may share one
-  struct Failure {
-    std::string label;
-    std::string log;
-  };
-  std::map<int, Failure> failures_;
   std::filesystem::path report_;
   Value runs_ = Value::array();
 };
@@ -134,7 +129,7 @@ int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline
   return speaking_on_rank0(job, [&] {
     std::optional<pipeline::LoadedConfig> loaded;
     on_rank0(
-        ranks, [&] { loaded = pipeline::load_config(request_of(options), kinds); }, "the configuration");
+        ranks, [&] { loaded = claimed_config(options, kinds); }, "the configuration");
     const std::string name =
         distributed::broadcast_text(ranks, first ? loaded->graph.pipeline : "", 0, "the pipeline's name");
     const std::filesystem::path folder = std::filesystem::path("runs") / name;
@@ -155,6 +150,7 @@ int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline
     run.cache = pipeline::user_cache_folder();
     run.events_file = [&folder](const std::string& id) { return folder / id / "events.jsonl"; };
     if (first && shows_bar(output)) run.listener = progress_bar();
+    run.tell_failure = failures_with(folder / "log" / (ranks.size() == 1 ? "rank-0.log" : "rank-*.log"));
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
     run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
@@ -172,8 +168,8 @@ int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline
 
     if (first) {
       if (loaded->graph.has_matrix && !options.rehearse) write_sweep_page(view_sweep(options, kinds));
-      summary.log(name, options.file.string(),
-                  std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), ranks.size());
+      summary.log(name, options.part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+                  ranks.size());
       if (code == ExitCode::interrupted)
         spdlog::warn("{}interrupted with its state saved; the same command resumes",
                      keeper.is_over() ? "the time is over: " : "");

@@ -15,8 +15,8 @@ namespace penstock::launch {
 std::filesystem::path run_folder(const pipeline::Graph& graph, const pipeline::Run& run);
 
 // Updates the folder to what is published: report.html, metrics.json, metrics.csv, model/, and last run.json, which
-// records what they were made from. Does nothing when all of the run was cached and the folder holds it
-// already.
+// records what they were made from. Does nothing when all of the run was cached and the folder holds it already, each
+// file with its size and digest.
 void write_run_folder(const pipeline::Graph& graph, const pipeline::Run& run,
                       const std::vector<pipeline::NodeResult>& results, const pipeline::Store& store);
 

@@ -63,6 +63,8 @@ int runs_command(const ConfigOptions& options, const std::string& sort, bool eac
   }
   if (!sort.empty()) {
     const std::string metric = stages::find_metric(view.runs, sort);
+    if (std::none_of(rows.begin(), rows.end(), [](const SweepRow& row) { return !row.metrics.empty(); }))
+      std::cerr << fmt::format("--sort {}: nothing is sorted, as no run has metrics yet\n", sort);
     stages::sort_by(rows, metric);
     const bool shown =
         std::any_of(columns.begin(), columns.end(), [&](const stages::ShownMetric& one) { return one.path == metric; });

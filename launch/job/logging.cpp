@@ -1,5 +1,6 @@
 #include "launch/job/logging.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "distributed/printable.h"
 #include "launch/job/progress.h"
 #include "pipeline/files.h"
 
@@ -16,6 +18,22 @@ namespace penstock::launch {
 namespace {
 
 constexpr size_t kept_lines = 200;
+
+// %* in a pattern: the message, printable, for names from outside may hold what a terminal acts on or JSON refuses.
+class PrintableMessage final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const std::string text = distributed::printable_text({message.payload.data(), message.payload.size()});
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<spdlog::custom_flag_formatter> clone() const override { return std::make_unique<PrintableMessage>(); }
+};
+
+void set_pattern(spdlog::sinks::sink& sink, const std::string& pattern) {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<PrintableMessage>('*').set_pattern(pattern);
+  sink.set_formatter(std::move(formatter));
+}
 
 // Keeps the last lines in memory until forget().
 class RecentLines final : public spdlog::sinks::base_sink<std::mutex> {
@@ -65,11 +83,11 @@ spdlog::color_mode mode_of(Color color) {
 
 void start_logging(int rank, const OutputFlags& output) {
   std::vector<spdlog::sink_ptr> sinks = {recent()};
-  recent()->set_pattern("%H:%M:%S %v");
+  set_pattern(*recent(), "%H:%M:%S %*");
   if (rank == 0) {
     auto console = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode_of(output.color));
     console->set_level(output.quiet ? spdlog::level::err : output.verbose ? spdlog::level::debug : spdlog::level::info);
-    console->set_pattern(std::string(shows_bar(output) ? clear_line : "") + "%H:%M:%S %^%v%$");
+    set_pattern(*console, std::string(shows_bar(output) ? clear_line : "") + "%H:%M:%S %^%*%$");
     sinks.push_back(std::move(console));
   }
   auto logger = std::make_shared<spdlog::logger>("penstock", sinks.begin(), sinks.end());
@@ -82,7 +100,7 @@ void log_to(const std::filesystem::path& folder, int rank) {
   pipeline::make_folder(folder);
   auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(
       (folder / ("rank-" + std::to_string(rank) + ".log")).string());
-  file->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  set_pattern(*file, "%Y-%m-%dT%H:%M:%S.%e %l %*");
   spdlog::default_logger()->sinks().push_back(std::move(file));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "distributed/printable.h"
 #include "pipeline/config/draft_checks.h"
 #include "pipeline/config/draft_inputs.h"
 #include "pipeline/config/draft_overrides.h"
@@ -34,7 +35,7 @@ class Reader {
     const TableReader reader(*tree, file_keys(), diagnostics_);
     refuse_unknown_keys(*tree);
     read_schema(reader);
-    draft_.name = request_.file.stem().string();
+    draft_.name = distributed::printable_name(request_.file.stem().string());
     if (const Member* pipeline = reader.table("pipeline")) read_pipeline(pipeline->tree);
     if (const Member* stages = reader.table("stage")) {
       for (const Member& member : stages->tree.members) read_stage(member);

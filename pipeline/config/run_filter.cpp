@@ -1,9 +1,11 @@
 #include "pipeline/config/run_filter.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <sstream>
 
 #include "pipeline/config/document.h"
@@ -13,6 +15,8 @@ namespace penstock::pipeline {
 namespace {
 
 constexpr const char* id_key = "run";
+constexpr const char* how_to_write =
+    "write KEY OP VALUE with a TOML value, as in 'train.lr<=3e-4', 'train.loss=\"bce\"' or 'run=1f0a'";
 
 std::string trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(' ');
@@ -40,17 +44,18 @@ RunFilter::Condition RunFilter::parse_condition(const std::string& text) {
     condition.value = *value;
     return condition;
   }
-  throw Error(
-      ExitCode::usage,
-      fmt::format("--select: '{}' is not a condition; write KEY OP VALUE, as in 'train.lr<=3e-4' or 'run=1f0a'", text));
+  throw Error(ExitCode::usage, fmt::format("--select: '{}' is not a condition; {}", text, how_to_write));
 }
 
 RunFilter RunFilter::parse(const std::string& select, const std::string& part) {
   RunFilter filter;
+  filter.select_ = select;
   std::istringstream conditions(select);
   for (std::string text; std::getline(conditions, text, ',');) {
     if (!trimmed(text).empty()) filter.conditions_.push_back(parse_condition(trimmed(text)));
   }
+  if (!select.empty() && filter.conditions_.empty())
+    throw Error(ExitCode::usage, fmt::format("--select: '{}' holds no condition; {}", select, how_to_write));
   if (part.empty()) return filter;
   const size_t slash = part.find('/');
   const bool numbers = slash != std::string::npos &&
@@ -99,19 +104,55 @@ std::vector<bool> RunFilter::apply(const Graph& graph) const {
       }
     }
     for (size_t run = 0; run < taken.size(); ++run) {
-      const Value actual =
-          condition.key == id_key
-              ? Value(graph.runs[run].id)
-              : graph.nodes[graph.node_of(graph.runs[run], condition.key.substr(0, dot))].value(parameter);
-      if (!condition.holds(actual)) taken[run] = false;
+      if (!condition.holds(value_in(graph, run, condition.key))) taken[run] = false;
     }
   }
-  for (size_t run = 0; run < taken.size() && parts_ > 1; ++run) {
+  if (std::find(taken.begin(), taken.end(), true) == taken.end()) refuse_conditions(graph);
+  if (parts_ > 1) take_part(graph, taken);
+  return taken;
+}
+
+Value RunFilter::value_in(const Graph& graph, size_t run, const std::string& key) {
+  if (key == id_key) return graph.runs[run].id;
+  const size_t dot = key.find('.');
+  return graph.nodes[graph.node_of(graph.runs[run], key.substr(0, dot))].value(key.substr(dot + 1));
+}
+
+// Names the values that each key of the conditions has.
+void RunFilter::refuse_conditions(const Graph& graph) const {
+  constexpr size_t shown = 10;
+  std::string known;
+  std::set<std::string> keys;
+  for (const Condition& condition : conditions_) {
+    if (!keys.insert(condition.key).second) continue;
+    std::vector<std::string> values;
+    std::set<std::string> seen;
+    for (size_t run = 0; run < graph.runs.size(); ++run) {
+      const Value value = value_in(graph, run, condition.key);
+      const std::string text = condition.key == id_key ? value.get<std::string>() : value.dump();
+      if (seen.insert(text).second) values.push_back(text);
+    }
+    const size_t more = values.size() - std::min(values.size(), shown);
+    values.resize(values.size() - more);
+    known += fmt::format("; {} is {}", condition.key, fmt::join(values, ", "));
+    if (more > 0) known += fmt::format(" or one of {} more", more);
+  }
+  throw Error(ExitCode::usage, fmt::format("--select: none of {} run{} meets '{}'{}", graph.runs.size(),
+                                           graph.runs.size() == 1 ? "" : "s", select_, known));
+}
+
+void RunFilter::take_part(const Graph& graph, std::vector<bool>& taken) const {
+  const auto before = std::count(taken.begin(), taken.end(), true);
+  for (size_t run = 0; run < taken.size(); ++run) {
     const std::string& id = graph.runs[run].id;
     const uint64_t number = id.empty() ? 0 : std::stoull(id, nullptr, 16);
     if (number % static_cast<uint64_t>(parts_) != static_cast<uint64_t>(part_ - 1)) taken[run] = false;
   }
-  return taken;
+  const bool empty = std::find(taken.begin(), taken.end(), true) == taken.end();
+  if (!empty || before >= parts_) return;
+  throw Error(ExitCode::usage, fmt::format("--part {}/{}: no run lies in this part; there {} {} run{}: divide into at "
+                                           "most as many parts",
+                                           part_, parts_, before == 1 ? "is" : "are", before, before == 1 ? "" : "s"));
 }
 
 }  // namespace penstock::pipeline

@@ -19,7 +19,8 @@ class RunFilter {
   bool takes_all() const { return conditions_.empty() && parts_ == 1; }
 
   // Of each run, whether it is taken. A part is decided by the run's id alone, so it stays the same when the matrix
-  // grows. Throws Error(usage) for a key that no run has.
+  // grows: it may be empty. Throws Error(usage) for a key that no run has, for conditions that no run meets (with the
+  // values that there are), and for an empty part of fewer runs than parts.
   std::vector<bool> apply(const Graph& graph) const;
 
  private:
@@ -31,8 +32,12 @@ class RunFilter {
     bool holds(const Value& actual) const;
   };
   static Condition parse_condition(const std::string& text);
+  static Value value_in(const Graph& graph, size_t run, const std::string& key);
+  [[noreturn]] void refuse_conditions(const Graph& graph) const;
+  void take_part(const Graph& graph, std::vector<bool>& taken) const;
 
   std::vector<Condition> conditions_;
+  std::string select_;  // as given, for messages
   int part_ = 1;
   int parts_ = 1;
 };

@@ -1,6 +1,7 @@
 #include "pipeline/plan/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -25,6 +26,7 @@ Outside look_outside(const StageDeclaration& stage, const std::string& port, con
   try {
     outside = inputs.look(source.external);
   } catch (const Error& error) {
+    if (error.code() == ExitCode::interrupted) throw;
     throw refused_input(stage, port, source, error.what());
   }
   if (!source.sha256.empty() && outside.digest.hex() != source.sha256) {
@@ -47,6 +49,7 @@ class Planner {
   Plan plan() {
     mark_targets();
     mark_needed();
+    check_matches();
     for (const auto& stage : graph_.stages) digest_outside(*stage);
     open_sweep();
     for (size_t node = 0; node < graph_.nodes.size(); ++node) look_up(static_cast<int>(node));
@@ -75,7 +78,10 @@ class Planner {
         // A part of the runs is not enough for what gathers over them.
         const bool gathers =
             std::any_of(node.inputs.begin(), node.inputs.end(), [](const Input& input) { return input.fan_in(); });
-        if (gathers && !selection_.runs.takes_all()) continue;
+        if (gathers && !selection_.runs.takes_all()) {
+          left_out_.insert(target);
+          continue;
+        }
         is_target_[index] = std::any_of(node.runs.begin(), node.runs.end(), [&](int run) { return plan_.runs[run]; });
       }
     }
@@ -88,6 +94,28 @@ class Planner {
       if (!planned.needed) continue;
       for_each_upstream(graph_.nodes[index], [this](int upstream) { plan_.nodes[upstream].needed = true; });
     }
+  }
+
+  // What was named must stand for something: a run without work would look like one that was done before.
+  void check_matches() const {
+    const bool chosen = selection_.only || selection_.until || !selection_.targets.empty();
+    const bool empty = std::find(is_target_.begin(), is_target_.end(), true) == is_target_.end();
+    if (!left_out_.empty() && (chosen || empty)) {
+      throw Error(ExitCode::usage,
+                  fmt::format("stage '{}' gathers over all runs, and --select or --part leaves some out: give neither, "
+                              "or name a target that every run has",
+                              *left_out_.begin()));
+    }
+    const auto require_needed = [&](const std::string& flag, const std::string& stage) {
+      const bool needed = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& node) {
+        return node.stage() == stage && plan_.nodes[&node - graph_.nodes.data()].needed;
+      });
+      if (needed || empty) return;
+      throw Error(ExitCode::usage, fmt::format("{}: stage '{}' is not built: the targets ({}) do not depend on it",
+                                               flag, stage, fmt::join(targets(), ", ")));
+    };
+    for (const std::string& stage : selection_.forced) require_needed("--force=" + stage, stage);
+    if (selection_.from) require_needed("--from " + *selection_.from, *selection_.from);
   }
 
   void digest_outside(const StageDeclaration& stage) {
@@ -228,6 +256,7 @@ class Planner {
   StatCache& inputs_;
   Plan plan_;
   Publications published_;
+  std::set<std::string> left_out_;  // targets that a part of the runs is not enough for
   std::vector<bool> is_target_, known_ = std::vector<bool>(graph_.nodes.size());
   std::map<std::pair<const StageDeclaration*, const Values*>, Digest> own_;
   std::optional<Sweep> sweep_;

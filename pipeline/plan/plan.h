@@ -76,7 +76,8 @@ KeyFields action_fields(const Graph& graph, int node, const Plan& plan, const Pu
 std::vector<int> required_by(const Node& node);
 
 // Throws Error(data) for a missing outside input (with its position in the configuration) or a pinned sha256 that
-// differs; Error(usage) for a stage that does not exist, or one that --from or --only leave out and that is not done.
+// differs; Error(usage) for a stage that does not exist, or one that --from or --only leave out and that is not done,
+// and for a selection that matches nothing.
 Plan make_plan(const Graph& graph, const Selection& selection, const Store& store, StatCache& inputs);
 
 }  // namespace penstock::pipeline

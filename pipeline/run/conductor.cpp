@@ -83,7 +83,6 @@ std::optional<NodeResult> Conductor::decide(int index) {
     result.ending = Ending::failed;
     result.code = ExitCode::data;
     result.message = "--no-commands refuses stages that start other programs";
-    spdlog::error("stage '{}': {}", node.stage(), result.message);
     return result;
   }
   return std::nullopt;
@@ -213,7 +212,7 @@ void Conductor::accept(NodeResult result, bool elsewhere) {
   if (elsewhere) {
     const Node& node = graph_.nodes[result.node];
     const std::string run = run_of(node);
-    spdlog::log(result.ending == Ending::failed ? spdlog::level::err : spdlog::level::info,
+    spdlog::log(result.ending == Ending::failed ? spdlog::level::debug : spdlog::level::info,
                 "{}{}{}: {} after {:.1f} s{}{}", node.stage(), run.empty() ? "" : "@", run, name_of(result.ending),
                 result.seconds, result.message.empty() ? "" : ": ", result.message);
   }
@@ -239,7 +238,6 @@ void Conductor::redo(const NodeResult& result) {
       failed.message =
           fmt::format("the output of stage '{}' was damaged again after it was rebuilt; is the disk failing?",
                       graph_.nodes[node].stage());
-      spdlog::error("stage '{}': {}", graph_.nodes[result.node].stage(), failed.message);
       return close(std::move(failed));
     }
   }
@@ -259,6 +257,7 @@ void Conductor::close(NodeResult result) {
   judge(result);
   const int index = result.node;
   const Node& node = graph_.nodes[index];
+  if (result.ending == Ending::failed && options_.tell_failure) options_.tell_failure(graph_, result);
   if (result.ending != Ending::hit || !graph_.has_matrix) {  // in a sweep, hits are not listed one by one
     Events(options_.events_file ? options_.events_file(run_of(node)) : std::filesystem::path(), node.stage(),
            options_.listener)
@@ -301,7 +300,6 @@ void Conductor::judge(NodeResult& result) const {
   result.ending = Ending::failed;
   result.code = ExitCode::data;
   result.message = *refusal;
-  spdlog::error("stage '{}' refuses to continue: {}", stage.stage, *refusal);
 }
 
 std::vector<NodeResult> Conductor::results_of(const Run& run) const {

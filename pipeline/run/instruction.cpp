@@ -1,6 +1,7 @@
 #include "pipeline/run/instruction.h"
 
 #include "distributed/check.h"
+#include "pipeline/packed_value.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -17,11 +18,11 @@ Value json_of(const EndFollowing& end) {
 }  // namespace
 
 std::string to_text(const Instruction& instruction) {
-  return std::visit([](const auto& one) { return json_of(one); }, instruction).dump();
+  return packed(std::visit([](const auto& one) { return json_of(one); }, instruction));
 }
 
 Instruction instruction_from_text(const std::string& text) {
-  const Value json = Value::parse(text);
+  const Value json = unpacked(text);
   const std::string what_to_do = json.at("do");
   if (what_to_do == "use store") return UseStore{json.at("root").get<std::string>()};
   if (what_to_do == "call stage") return stage_call_from_json(json.at("call"));

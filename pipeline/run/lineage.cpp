@@ -3,6 +3,8 @@
 #include <fstream>
 #include <thread>
 
+#include "distributed/printable.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -26,7 +28,7 @@ Value inputs_json(const Graph& graph, const Node& node) {
   for (const Input& input : node.inputs) {
     Value sources = Value::array();
     for (const Source& source : input.sources) {
-      sources.push_back(source.node < 0 ? source.declared->external.string()
+      sources.push_back(source.node < 0 ? distributed::printable_name(source.declared->external.string())
                                         : graph.nodes[source.node].stage() + "." + source.port());
     }
     inputs[input.port()] = std::move(sources);
@@ -66,9 +68,12 @@ Value stage_json(const Graph& graph, const NodeResult& result, const Store& stor
 std::string lineage_of(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
   Value stages = Value::array();
   for (const NodeResult& result : results) stages.push_back(stage_json(graph, result, store));
-  return Value{
-      {"pipeline", graph.pipeline},        {"run", run.id},   {"label", run.label()}, {"config", graph.config.string()},
-      {"environment", environment_json()}, {"stages", stages}}
+  return Value{{"pipeline", graph.pipeline},
+               {"run", run.id},
+               {"label", run.label()},
+               {"config", distributed::printable_name(graph.config.string())},
+               {"environment", environment_json()},
+               {"stages", stages}}
       .dump();
 }
 

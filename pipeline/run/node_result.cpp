@@ -23,6 +23,11 @@ const char* name_of(Ending ending) {
   return "not reached";
 }
 
+Ending ending_of(ExitCode code) {
+  if (code == ExitCode::done) return Ending::ran;
+  return code == ExitCode::interrupted ? Ending::interrupted : Ending::failed;
+}
+
 std::string to_text(const NodeResult& result) {
   return Value{{"node", result.node},
                {"ending", static_cast<int>(result.ending)},
@@ -30,7 +35,6 @@ std::string to_text(const NodeResult& result) {
                {"seconds", result.seconds},
                {"code", static_cast<int>(result.code)},
                {"message", result.message},
-               {"log_tail", result.log_tail},
                {"damaged", result.damaged},
                {"published", result.published ? Value(result.published->to_text()) : Value(nullptr)}}
       .dump();
@@ -48,7 +52,6 @@ NodeResult result_from_text(const std::string& text) {
   result.seconds = json.at("seconds");
   result.code = static_cast<ExitCode>(json.at("code").get<int>());
   result.message = json.at("message");
-  result.log_tail = json.at("log_tail");
   result.damaged = json.at("damaged").get<std::vector<int>>();
   if (json.at("published").is_string()) {
     auto published = Publication::from_text(json.at("published").get<std::string>());

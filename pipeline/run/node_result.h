@@ -20,6 +20,7 @@ enum class Ending {
   not_reached,  // did not start: something upstream did not end well
 };
 const char* name_of(Ending ending);  // "hit", "ran", ... "not reached": as events, lineage and `run --json` say it
+Ending ending_of(ExitCode code);     // ran, interrupted or failed
 
 struct NodeResult {
   int node = -1;  // index into Graph::nodes
@@ -28,7 +29,6 @@ struct NodeResult {
   double seconds = 0;
   ExitCode code = ExitCode::done;
   std::string message;           // of a failure
-  std::string log_tail;          // of a failure
   PublicationPointer published;  // of hit and ran
   std::vector<int> damaged;      // nodes whose stored output is bad
 

@@ -30,6 +30,8 @@ struct RunOptions {
   std::function<void(const Value&)> listener = nullptr;  // sees every event of this rank's stages
   // Rank 0, when all instances of a run ended, well or not: writes runs/<pipeline>/. From one thread at a time.
   std::function<void(const Graph&, const Run&, const std::vector<NodeResult>&, const Store&)> publish = nullptr;
+  // Rank 0, once for each stage that failed, at that moment; the runner itself says it in the ranks' logs only.
+  std::function<void(const Graph&, const NodeResult&)> tell_failure = nullptr;
   // Starts a new stage's log, and gives its last lines; may be null.
   std::function<void()> begin_log = nullptr;
   std::function<std::string()> end_of_log = nullptr;

@@ -1,6 +1,7 @@
 #include "pipeline/run/runner.h"
 
 #include "distributed/check.h"
+#include "pipeline/interruption.h"
 #include "pipeline/run/conductor.h"
 #include "pipeline/run/groups.h"
 #include "pipeline/run/instruction.h"
@@ -15,7 +16,10 @@ using distributed::Outcome;
 ExitCode conduct(const Graph& graph, const RunOptions& options, const RankTools& tools, Store& store) {
   StatCache inputs(options.cache);
   if (options.verify_inputs) inputs.distrust();
-  Plan plan = make_plan(graph, options.selection, store, inputs);
+  Plan plan = [&] {
+    const Interruptible digests(tools.interrupted);
+    return make_plan(graph, options.selection, store, inputs);
+  }();
   inputs.save();
   for (const PlannedNode& planned : plan.nodes) {
     if (planned.needed && planned.state == State::hit) store.touch(*planned.published);

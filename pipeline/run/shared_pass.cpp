@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
+#include "pipeline/interruption.h"
 #include "pipeline/store/bucket_list.h"
 
 namespace penstock::pipeline {
@@ -208,12 +210,13 @@ std::string close_pass(SharedWork& work, int pass, const PassPlan& plan, const S
 
 // Runs `body` on rank 0; every rank gets its text, or its failure.
 template <typename Body>
-std::pair<Outcome, std::string> on_rank0(Communicator& ranks, distributed::Watch& watch, const std::string& what,
-                                         const Body& body) {
+std::pair<Outcome, std::string> on_rank0(StageContext& context, const std::string& what, const Body& body) {
+  Communicator& ranks = context.ranks;
   Outcome mine;
   std::string text;
   if (ranks.rank() == 0) {
-    const auto doing = watch.alone(what);
+    const auto doing = context.watch.alone(what);
+    const Interruptible reads(context.interrupted);
     try {
       text = body();
     } catch (...) {
@@ -236,7 +239,8 @@ std::vector<Bucket> make_buckets(std::vector<Sample> samples, int samples_per_bu
   std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.id < b.id; });
   for (size_t i = 1; i < samples.size(); ++i) {
     if (samples[i].id == samples[i - 1].id) {
-      throw Error(ExitCode::data, fmt::format("two samples have the id '{}'; ids must differ", samples[i].id));
+      throw Error(ExitCode::data, fmt::format("two samples have the id '{}'; ids must differ",
+                                              distributed::printable_name(samples[i].id)));
     }
   }
   const int bits = std::countr_zero(bucket_count(samples.size(), samples_per_bucket));
@@ -261,6 +265,7 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   std::unique_ptr<SharedWork> work;
   Outcome opened;
   try {
+    const Interruptible reads(context.interrupted);
     body = kind.body();
     work = body->share(context);
   } catch (...) {
@@ -280,7 +285,7 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
   BucketList listed{context.stage, {}};  // rank 0's
   for (int pass = 0; pass < work->passes(); ++pass) {
     PassPlan plan;
-    const auto [planned, none] = on_rank0(ranks, context.watch, "planning " + context.stage, [&] {
+    const auto [planned, none] = on_rank0(context, "planning " + context.stage, [&] {
       plan = plan_pass(kind, *work, pass, *keys, decisions, store);
       listed.chunks.insert(listed.chunks.end(), plan.keys.begin(), plan.keys.end());
       write_bucket_list(store, keys->action, listed);
@@ -296,7 +301,7 @@ Outcome run_shared(const StageKind& kind, StageContext& context, Store& store, c
     if (ranks.rank() == 0) dispenser.emplace(plan.missing, plan.buckets.size(), context.events, context.interrupted);
     work_together(*service, dispenser ? &*dispenser : nullptr, context.threads, remote_workers, *work, pass, store);
 
-    const auto [closed, decision] = on_rank0(ranks, context.watch, "closing " + context.stage, [&] {
+    const auto [closed, decision] = on_rank0(context, "closing " + context.stage, [&] {
       if (const Outcome outcome = dispenser->outcome(); outcome.code != ExitCode::done)
         throw Error(outcome.code, outcome.message);
       return close_pass(*work, pass, plan, store);

@@ -31,11 +31,6 @@ void require_unchanged(const StageOrder& order, const char* when) {
   }
 }
 
-Ending ending_of(ExitCode code) {
-  if (code == ExitCode::done) return Ending::ran;
-  return code == ExitCode::interrupted ? Ending::interrupted : Ending::failed;
-}
-
 }  // namespace
 
 bool SweepBoard::report(int64_t unit, const std::map<std::string, double>& figures, bool last) {
@@ -193,7 +188,6 @@ void StageAttempt::record(const Outcome& outcome) {
   attempt_.exit_code = static_cast<int>(outcome.code);
   attempt_.message = outcome.message;
   if (options_.end_of_log) attempt_.log = options_.end_of_log();
-  if (outcome.code != ExitCode::done) result_.log_tail = attempt_.log;
   try {
     store_.record_attempt(action_, attempt_);
   } catch (const Error& error) {
@@ -207,7 +201,7 @@ void StageAttempt::log_end(const Outcome& outcome) const {
   } else if (result_.ending == Ending::ran) {
     spdlog::info("{}: done in {:.1f} s", order_.call.stage, result_.seconds);
   } else if (result_.ending == Ending::failed) {
-    spdlog::error("stage '{}' failed: {}", order_.call.stage, outcome.message);
+    spdlog::debug("stage '{}' failed: {}", order_.call.stage, outcome.message);
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace penstock::pipeline {
 
-// What every rank must know to take part. Travels as JSON.
+// What every rank must know to take part. Travels packed (packed_value.h).
 struct StageCall {
   std::string stage;
   std::string kind;

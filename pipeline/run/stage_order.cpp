@@ -1,5 +1,7 @@
 #include "pipeline/run/stage_order.h"
 
+#include "pipeline/packed_value.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -38,27 +40,26 @@ std::string StageOrder::to_text() const {
                   {"label", sweep->label},
                   {"rule", to_json(sweep->rule)},
                   {"folder", sweep->folder.string()}};
-  return Value{{"node", node},
-               {"stage", stage},
-               {"run", run},
-               {"reason", reason},
-               {"call", pipeline::to_json(call)},
-               {"fields", all_fields},
-               {"ports", all_ports},
-               {"recipe", to_json(recipe)},
-               {"family", to_json(family)},
-               {"sweep", sweep_text},
-               {"chunks", to_json(chunks)},
-               {"objects", all_objects},
-               {"outside", all_outside},
-               {"replace", replace},
-               {"resume", resume},
-               {"retries", retries}}
-      .dump();
+  return packed({{"node", node},
+                 {"stage", stage},
+                 {"run", run},
+                 {"reason", reason},
+                 {"call", pipeline::to_json(call)},
+                 {"fields", all_fields},
+                 {"ports", all_ports},
+                 {"recipe", to_json(recipe)},
+                 {"family", to_json(family)},
+                 {"sweep", sweep_text},
+                 {"chunks", to_json(chunks)},
+                 {"objects", all_objects},
+                 {"outside", all_outside},
+                 {"replace", replace},
+                 {"resume", resume},
+                 {"retries", retries}});
 }
 
 StageOrder StageOrder::from_text(const std::string& text) {
-  const Value json = Value::parse(text);
+  const Value json = unpacked(text);
   StageOrder order;
   order.node = json.at("node");
   order.stage = json.at("stage");

@@ -1,5 +1,5 @@
 // One stage instance, as rank 0 orders it from the ranks that are to run it; they answer with a NodeResult
-// (node_result.h). A value; travels as JSON.
+// (node_result.h). A value; travels packed (packed_value.h).
 #pragma once
 
 #include <filesystem>

@@ -7,8 +7,10 @@
 #include <chrono>
 #include <thread>
 
+#include "distributed/printable.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "pipeline/interruption.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -31,6 +33,7 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
   result.reason = order.reason;
   std::unique_ptr<Lease> lease;
   try {
+    const Interruptible digests(tools_.interrupted);
     for (const auto& [from, object] : order.objects) {
       if (!store_.verify(object)) result.damaged.push_back(from);
     }
@@ -41,17 +44,18 @@ NodeResult StageRun::run(const StageOrder& order, const BeforeAbort& before_abor
     }
   } catch (...) {  // a store that is only read, or full
     const Outcome failure = distributed::current_failure();
-    result.ending = Ending::failed;
+    result.ending = ending_of(failure.code);
     result.code = failure.code;
     result.message = failure.message;
-    spdlog::error("stage '{}' failed: {}", order.call.stage, failure.message);
+    if (result.ending == Ending::failed) spdlog::debug("stage '{}' failed: {}", order.call.stage, failure.message);
   }
   if (result.ending != Ending::not_reached) return result;
   for (int tries = 0; tries <= order.retries; ++tries) {
     result = StageAttempt(order, tools_, options_, store_).run(before_abort);
     if (result.ending != Ending::failed) break;
     if (tries < order.retries)
-      spdlog::warn("{}: trying again ({} of {} retries)", order.call.stage, tries + 1, order.retries);
+      spdlog::warn("{}: {}; trying again ({} of {} retries)", order.call.stage, result.message, tries + 1,
+                   order.retries);
   }
   return result;
 }
@@ -68,7 +72,7 @@ std::unique_ptr<Lease> StageRun::claim(const StageOrder& order, NodeResult& resu
       result.ending = Ending::failed;
       result.code = ExitCode::cannot_create;
       result.message = fmt::format("another run is making it ({}), and --no-wait was given", holder.described());
-      spdlog::error("stage '{}': {}", order.call.stage, result.message);
+      spdlog::debug("stage '{}': {}", order.call.stage, result.message);
       return nullptr;
     }
     if (!logged)
@@ -106,7 +110,8 @@ std::optional<std::string> refusal_of(const Publication& published, const Store&
     const Value problems = verdict.value("problems", Value::array());
     std::string text = counted(problems.size(), "problem") + " found in the data:";
     for (size_t i = 0; i < std::min(problems.size(), shown_problems); ++i) {
-      text += fmt::format("\n  {}: {}", problems[i].value("sample", ""), problems[i].value("problem", ""));
+      text += fmt::format("\n  {}: {}", distributed::printable_name(problems[i].value("sample", "")),
+                          problems[i].value("problem", ""));
     }
     return text;
   }

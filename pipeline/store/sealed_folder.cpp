@@ -43,6 +43,9 @@ std::optional<Digest> verified(const fs::path& holder) {
     const std::vector<FileEntry> entries = list_tree(holder / files_name);
     if (list_text(entries) != list) return std::nullopt;
     return digest_of_tree(entries);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::interrupted) throw;  // it was not read to its end
+    return std::nullopt;
   } catch (const std::exception&) {
     return std::nullopt;
   }

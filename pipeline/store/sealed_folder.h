@@ -16,7 +16,8 @@ namespace penstock::pipeline {
 // each holder.
 Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder);
 
-// Reads every file. The digest of the tree; nullopt when anything is missing, added or different.
+// Reads every file. The digest of the tree; nullopt when anything is missing, added or different. Error(interrupted) as
+// digest_of_file.
 std::optional<Digest> verified(const std::filesystem::path& holder);
 
 bool is_sealed(const std::filesystem::path& holder);  // looks for the list only

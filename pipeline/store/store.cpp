@@ -27,7 +27,8 @@ constexpr time_t touch_interval = 3600;  // seconds
 
 // A small file's text; empty when there is none, which is not an error here.
 std::string text_of_small(const char* path) {
-  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO in another's store must not stop the run
+  if (file < 0 && errno == EWOULDBLOCK) file = open(path, O_RDONLY | O_CLOEXEC);  // leased to a client of this server
   if (file < 0) return {};
   char part[4096];
   std::string text;

@@ -14,6 +14,7 @@
 #include "stages/compute/scores/threshold_sweep.h"
 #include "stages/draws.h"
 #include "stages/eval.h"
+#include "stages/images/csv.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
@@ -210,14 +211,14 @@ class EvalWork final : public pipeline::SharedWork {
         {"threshold", threshold_},
         {"instances",
          {{"connectivity", predictor_.model().instances.connectivity}, {"minimum_area", parameters_.minimum_area}}}};
-    std::string csv = "subset,grid,average,metric,value\n";
+    CsvTable csv({"subset", "grid", "average", "metric", "value"});
     for (const std::string& subset : scored_subsets) {
       if (!subsets.count(subset)) continue;
       metrics[subset] = summarise_scores(subsets.at(subset), true);
-      csv += csv_rows(subset, metrics.at(subset));
+      add_rows(subset, metrics.at(subset), csv);
     }
     write_json(folder / "metrics.json", metrics);
-    pipeline::write_file(folder / "metrics.csv", csv);
+    pipeline::write_file(folder / "metrics.csv", csv.text());
     write_json(folder / "samples.json", {{"schema", 1}, {"samples", samples}});
     write_json(folder / "thresholds.json", {{"schema", 1},
                                             {"subset", "validation"},
@@ -226,19 +227,16 @@ class EvalWork final : public pipeline::SharedWork {
                                             {"points", sweep_points(sweep_)}});
   }
 
-  static std::string csv_rows(const std::string& subset, const Value& summary) {
-    std::string text;
+  static void add_rows(const std::string& subset, const Value& summary, CsvTable& csv) {
     for (const char* grid : {"grid", "native"}) {
       for (const auto& [average, figures] : summary.at(grid).items()) {
         if (!figures.is_object()) {
-          text += fmt::format("{},{},image mean,{},{}\n", subset, grid, average, figures.dump());
+          csv.add({subset, grid, "image mean", average, figures.dump()});
           continue;
         }
-        for (const auto& [name, value] : figures.items())
-          text += fmt::format("{},{},{},{},{}\n", subset, grid, average, name, value.dump());
+        for (const auto& [name, value] : figures.items()) csv.add({subset, grid, average, name, value.dump()});
       }
     }
-    return text;
   }
 
   // Seeded draws of each subset, and the best and worst by native Dice over validation and test.

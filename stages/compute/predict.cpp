@@ -10,7 +10,9 @@
 #include <thread>
 
 #include "distributed/collectives.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/tree_walk.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
@@ -38,7 +40,7 @@ fs::path model_folder(const fs::path& given) {
 class SingleFile final : public Archive {
  public:
   explicit SingleFile(fs::path file) : file_(std::move(file)) {
-    entries_.push_back({file_.filename().string(), file_.string(), fs::file_size(file_)});
+    entries_.push_back({file_.filename().string(), distributed::printable_name(file_.string()), fs::file_size(file_)});
   }
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
   std::vector<uint8_t> read(size_t) const override {
@@ -55,6 +57,7 @@ class SingleFile final : public Archive {
 std::vector<std::unique_ptr<Archive>> open_inputs(const std::vector<fs::path>& inputs) {
   std::vector<std::unique_ptr<Archive>> archives;
   for (const fs::path& input : inputs) {
+    pipeline::require_whole_link(input);
     if (!fs::exists(input)) throw Error(ExitCode::data, input.string() + ": does not exist");
     if (fs::is_regular_file(input) && looks_like_image_name(input.string())) {
       archives.push_back(std::make_unique<SingleFile>(input));

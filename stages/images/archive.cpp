@@ -10,12 +10,16 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/tree_walk.h"
+#include "stages/images/file_kind.h"
 
 namespace penstock::stages {
 namespace {
 
 namespace fs = std::filesystem;
+using distributed::printable_name;
 using pipeline::Digest;
 
 [[noreturn]] void refuse(const std::string& what, const std::string& fault) {
@@ -63,7 +67,12 @@ Zip open_zip(const ZipBytes& bytes, const std::string& name) {
   if (zip == nullptr) {
     if (source != nullptr) zip_source_free(source);
     zip_error_fini(&problem);
-    refuse(name, "is not a whole zip archive: " + why);
+    const auto begin =
+        bytes.memory.empty()
+            ? first_bytes(bytes.file)
+            : std::vector(bytes.memory.begin(), bytes.memory.begin() + std::min(bytes.memory.size(), bytes_that_tell));
+    const std::string file = bytes.memory.empty() ? bytes.file.string() : fs::path(name).filename().string();
+    refuse(name, fmt::format("is not a whole zip archive ({}) {}", why, but_is(begin, file)));
   }
   zip_error_fini(&problem);
   return Zip(zip);
@@ -86,14 +95,13 @@ class ZipArchive final : public Archive {
       zip_stat_t about;
       if (zip_stat_index(zip.get(), index, 0, &about) != 0)
         refuse(name_, fmt::format("entry {} cannot be read", index));
-      const std::string entry = about.name;
+      const std::string entry = about.name, shown = name_ + ":" + printable_name(entry);
       check(entry, about, limits);
-      if (is_link(zip.get(), index))
-        refuse(name_ + ":" + entry, "is a symbolic link; archives may hold files and folders only");
+      if (is_link(zip.get(), index)) refuse(shown, "is a symbolic link; archives may hold files and folders only");
       if (entry.ends_with('/')) continue;
       total += about.size;
       if (total > limits.bytes) refuse(name_, fmt::format("unpacks to over {} bytes (max_bytes)", limits.bytes));
-      entries_.push_back({entry, name_ + ":" + entry, about.size});
+      entries_.push_back({entry, shown, about.size});
       indices_.push_back(index);
     }
     idle_.push_back(std::move(zip));
@@ -158,15 +166,17 @@ class ZipArchive final : public Archive {
 
   void check(const std::string& entry, const zip_stat_t& about, const ArchiveLimits& limits) const {
     if (entry.size() > limits.name_length) {
-      refuse(name_, fmt::format("the name of entry '{}...' has {} bytes, over {} (max_name_length)",
-                                entry.substr(0, 40), entry.size(), limits.name_length));
+      refuse(name_,
+             fmt::format("the name of entry '{}...' has {} bytes, over {} (max_name_length)",
+                         printable_name(distributed::beginning_of(entry, 40)), entry.size(), limits.name_length));
     }
-    if (escapes(entry)) refuse(name_ + ":" + entry, "its name leads out of the archive");
-    if (about.encryption_method != ZIP_EM_NONE) refuse(name_ + ":" + entry, "is encrypted");
+    const std::string shown = name_ + ":" + printable_name(entry);
+    if (escapes(entry)) refuse(shown, "its name leads out of the archive");
+    if (about.encryption_method != ZIP_EM_NONE) refuse(shown, "is encrypted");
     if (about.size > 4096 &&
         static_cast<double>(about.size) > limits.ratio * static_cast<double>(std::max<uint64_t>(about.comp_size, 1))) {
-      refuse(name_ + ":" + entry, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size,
-                                              about.size, limits.ratio));
+      refuse(shown, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size, about.size,
+                                limits.ratio));
     }
   }
 
@@ -189,7 +199,8 @@ class FolderArchive final : public Archive {
  public:
   FolderArchive(fs::path folder, const std::string& name, const ArchiveLimits& limits) : folder_(std::move(folder)) {
     for (const auto& [path, signature] : pipeline::tree_of(folder_)) {
-      entries_.push_back({path, name + "/" + path, fs::file_size(folder_ / path)});
+      entries_.push_back(
+          {path, name + "/" + printable_name(path), static_cast<uint64_t>(pipeline::size_in(signature))});
     }
     if (entries_.size() > limits.entries)
       refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));
@@ -199,6 +210,10 @@ class FolderArchive final : public Archive {
     check_entry(entry, entries_.size());
     const std::string content = pipeline::read_file(folder_ / entries_[entry].name);
     return {content.begin(), content.end()};
+  }
+  std::vector<uint8_t> begin(size_t entry) const override {
+    check_entry(entry, entries_.size());
+    return first_bytes(folder_ / entries_[entry].name);
   }
   Digest digest(size_t entry) const override {
     check_entry(entry, entries_.size());
@@ -212,9 +227,17 @@ class FolderArchive final : public Archive {
 
 }  // namespace
 
+std::vector<uint8_t> Archive::begin(size_t entry) const {
+  std::vector<uint8_t> bytes = read(entry);
+  bytes.resize(std::min(bytes.size(), bytes_that_tell));
+  return bytes;
+}
+
 std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const ArchiveLimits& limits) {
   std::vector<std::unique_ptr<Archive>> archives;
-  const std::string name = path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
+  const std::string name =
+      printable_name(path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
+  pipeline::require_whole_link(path);
   if (fs::is_directory(path)) {
     auto folder = std::make_unique<FolderArchive>(path, name, limits);
     // A folder with nothing but archives in it stands for them: an upstream stage's output, or a download folder.
@@ -231,6 +254,7 @@ std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const 
     return archives;
   }
   if (!fs::exists(path)) refuse(path.string(), "does not exist");
+  pipeline::require_regular_file(path);
   auto outer = std::make_unique<ZipArchive>(ZipBytes{path, {}}, name, limits);
   for (size_t entry = 0; entry < outer->entries().size(); ++entry) {
     const ArchiveEntry& inner = outer->entries()[entry];

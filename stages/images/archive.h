@@ -22,7 +22,7 @@ struct ArchiveLimits {
 
 struct ArchiveEntry {
   std::string name;    // relative, '/' between parts, never "..": checked
-  std::string shown;   // for messages: "train.zip:id/images/id.png"
+  std::string shown;   // for messages, printable: "train.zip:id/images/id.png"
   uint64_t bytes = 0;  // unpacked
 };
 
@@ -33,13 +33,16 @@ class Archive {
   virtual const std::vector<ArchiveEntry>& entries() const = 0;  // files only, in the archive's order
   // The content; the archive's checksum is verified. Throws Error(data) naming the entry.
   virtual std::vector<uint8_t> read(size_t entry) const = 0;
+  // The first bytes, which tell what kind of file it is (file_kind.h); for messages.
+  virtual std::vector<uint8_t> begin(size_t entry) const;
   // Of the entry as it is stored (packed bytes and method): cheap, and equal only for equal content.
   virtual pipeline::Digest digest(size_t entry) const = 0;
 };
 
 // Opens a zip file or a folder; archives inside a zip are opened in its place (one level). The names in messages start
-// with the file's or folder's own name. Throws Error(data): missing, truncated, not a zip, beyond the limits, an entry
-// whose name would leave its folder.
+// with the file's or folder's own name. In a folder, links to files and folders are followed (pipeline/tree_walk.h); in
+// a zip they are refused. Throws Error(data): missing, truncated, not a zip, beyond the limits, an entry whose name
+// would leave its folder, a special file.
 std::vector<std::unique_ptr<Archive>> open_archives(const std::filesystem::path& path, const ArchiveLimits& limits);
 
 }  // namespace penstock::stages

@@ -31,8 +31,8 @@ struct Catalogue {
   std::vector<std::pair<std::string, std::string>> ignored;  // (entry, reason)
 };
 
-// Throws Error(data): two samples of one id (both named), a mask without an image, a file among the masks that is not
-// an image, no image at all.
+// Throws Error(data): two samples of one id (both named, with the cause), a mask without an image, a file among the
+// masks that is not an image, an image or a mask whose name is not UTF-8, no image at all.
 Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives);
 
 // The last part of a '/'-separated name.

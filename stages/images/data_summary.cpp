@@ -1,14 +1,15 @@
 #include "stages/images/data_summary.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "distributed/check.h"
 #include "stages/images/appearance.h"
+#include "stages/images/csv.h"
 
 namespace penstock::stages {
 namespace {
@@ -78,12 +79,7 @@ Value kinds_of(const std::vector<ImageRow>& rows) {
 
 std::string cell_of(const Value& value) {
   if (value.is_null()) return "";
-  if (!value.is_string()) return value.dump();
-  const std::string& text = value.get_ref<const std::string&>();
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
+  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 }  // namespace
@@ -158,13 +154,13 @@ Value metadata_json(const std::vector<ImageRow>& rows) {
 }
 
 std::string metadata_csv(const std::vector<ImageRow>& rows) {
-  std::string csv = fmt::format("{}\n", fmt::join(columns, ","));
+  CsvTable csv({std::begin(columns), std::end(columns)});
   for (const ImageRow& row : rows) {
     std::vector<std::string> cells;
     for (const char* column : columns) cells.push_back(cell_of(row.metadata.at(column)));
-    csv += fmt::format("{}\n", fmt::join(cells, ","));
+    csv.add(cells);
   }
-  return csv;
+  return csv.text();
 }
 
 }  // namespace penstock::stages

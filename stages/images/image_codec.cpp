@@ -7,6 +7,7 @@
 #include <string>
 
 #include "distributed/error.h"
+#include "stages/images/file_kind.h"
 #include "stages/images/image_format.h"
 #include "stages/images/jpeg_codec.h"
 #include "stages/images/png_codec.h"
@@ -27,23 +28,14 @@ std::string names_of_formats() {
   return names;
 }
 
-// The first bytes, readable.
-std::string beginning_of(std::span<const uint8_t> bytes) {
-  if (bytes.empty()) return "it is empty";
-  std::string begin;
-  for (const uint8_t byte : bytes.first(std::min<size_t>(bytes.size(), 12))) {
-    begin += byte >= 0x20 && byte < 0x7f ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
-  }
-  return "begins with \"" + begin + "\"";
-}
-
 }  // namespace
 
 Image decode_image(std::span<const uint8_t> bytes, std::string_view what) {
   for (const ImageFormat* format : formats) {
     if (format->begins(bytes)) return format->decode(bytes, what);
   }
-  throw Error(ExitCode::data, fmt::format("{}: not a {} image ({})", what, names_of_formats(), beginning_of(bytes)));
+  const auto begin = bytes.first(std::min(bytes.size(), bytes_that_tell));
+  throw Error(ExitCode::data, fmt::format("{}: not a {} image {}", what, names_of_formats(), but_is(begin, what)));
 }
 
 bool looks_like_image_name(std::string_view name) {

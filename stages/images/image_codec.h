@@ -10,7 +10,7 @@
 
 namespace penstock::stages {
 
-// By the first bytes, never by the name. Throws Error(data): "`what`: not a PNG, JPEG or TIFF image (begins with ...)",
+// By the first bytes, never by the name. Throws Error(data): "`what`: not a PNG, JPEG or TIFF image but ...",
 // "`what`: truncated PNG", size caps (check_size), with `what` naming file or entry.
 Image decode_image(std::span<const uint8_t> bytes, std::string_view what);
 

@@ -12,6 +12,7 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/tree_walk.h"
 
 namespace penstock::stages {
 namespace {
@@ -148,6 +149,7 @@ struct Pack::State {
     throw Error(ExitCode::data, path + ": damaged pack: " + fault);
   }
   void map() {
+    pipeline::require_regular_file(path);
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) throw Error(ExitCode::data, path + ": cannot be read: " + std::strerror(errno));
     struct stat status = {};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
@@ -85,7 +86,8 @@ std::string warnings_in(const Value& verdict) {
   if (verdict.is_null() || verdict.at("warnings").empty()) return {};
   std::string list;
   for (const Value& warning : verdict.at("warnings")) {
-    list += fmt::format("<li><code>{}</code>: {}</li>", escaped(text_of(warning.at("sample")).substr(0, 16)),
+    list += fmt::format("<li><code>{}</code>: {}</li>",
+                        escaped(std::string(distributed::beginning_of(text_of(warning.at("sample")), 16))),
                         escaped(text_of(warning.at("warning"))));
   }
   return fmt::format("<details><summary>{} warnings about samples</summary><ul>{}</ul></details>",
@@ -103,7 +105,8 @@ std::string gallery_of(const ReportSources& sources) {
     const std::string id = pair.at("id");
     pairs += "<figure>" + picture_in(pair.at("image"), id);
     if (pair.contains("mask")) pairs += picture_in(pair.at("mask"), "mask of " + id);
-    pairs += fmt::format("<figcaption>{}</figcaption></figure>", escaped(id.substr(0, 12)));
+    pairs +=
+        fmt::format("<figcaption>{}</figcaption></figure>", escaped(std::string(distributed::beginning_of(id, 12))));
   }
   return "<h3>Drawn at random: image and mask</h3><div class=\"gallery pairs\">" + pairs + "</div>";
 }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
 #include "stages/images/image.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
@@ -58,7 +59,7 @@ class Shown {
     std::vector<uint8_t> predicted(probability.size());
     for (size_t i = 0; i < predicted.size(); ++i) predicted[i] = probability[i] > threshold_ * 255;
     std::string out = "<figure>" + picture(image, id);
-    std::string caption = escaped(id.substr(0, 12));
+    std::string caption = escaped(std::string(distributed::beginning_of(id, 12)));
     if (pack_.has(pack_entry::truth(id))) {
       const auto truth = bytes(pack_.array(pack_entry::truth(id)));
       out += picture(mask_picture(truth, width, height), "truth") +

@@ -75,8 +75,13 @@ std::string find_metric(const std::vector<SweepRun>& runs, const std::string& na
                    [&](const std::string& a, const std::string& b) { return order(a) < order(b); });
   if (!found.empty()) return found.front();
   if (known.empty()) return name;  // nothing is evaluated yet: nothing to hold the name against
+  std::vector<std::string> usual;  // of hundreds, where none is near
+  for (const ShownMetric& one : shown_metrics()) {
+    if (known.count(one.path)) usual.push_back(one.path);
+  }
+  const std::string near = pipeline::did_you_mean(name, {known.begin(), known.end()});
   throw Error(ExitCode::usage, fmt::format("there is no metric '{}'{}", name,
-                                           pipeline::did_you_mean(name, {known.begin(), known.end()})));
+                                           near.empty() ? pipeline::instead_of(name, usual, "for example") : near));
 }
 
 std::vector<SweepRow> rows_over_seeds(const std::vector<SweepRun>& runs, const std::string& seed_axis) {

@@ -45,10 +45,10 @@ TEST(Files, ATreesDigestSeesNamesAndContentsButNotTimes) {
   EXPECT_NE(digest(a), digest(b));
 }
 
-TEST(Files, ALinkInATreeIsRefused) {
+TEST(Files, ALinkInATreeOfTheStoreIsRefused) {
   TemporaryFolder folder;
   fs::create_symlink("/etc/passwd", folder.path() / "link");
-  EXPECT_THROW(tree_of(folder.path()), Error);
+  EXPECT_THROW(list_tree(folder.path()), Error);
 }
 
 TEST(StatCache, AFileRewrittenWithItsOldTimesIsReadAgain) {

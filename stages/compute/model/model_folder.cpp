@@ -6,6 +6,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/images/file_kind.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 
@@ -73,7 +74,8 @@ ModelDescription read_model_description(const fs::path& folder) {
             {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")},
             json.value("micro_batch", int64_t{0})};
   } catch (const Value::exception& problem) {
-    throw Error(ExitCode::data, file.string() + ": is damaged: " + problem.what());
+    throw Error(ExitCode::data, fmt::format("{}: is not a model's description ({}) {}", file.string(), problem.what(),
+                                            but_is(first_bytes(file), file.string())));
   } catch (const Error& problem) {
     throw Error(problem.code(), file.string() + ": " + problem.what());
   }
@@ -83,7 +85,9 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
   const fs::path file = folder / weights_name;
   const Value json = Value::parse(pipeline::read_file(folder / "model.json"));
   if (pipeline::digest_of_file(file).hex() != json.at("digests").at(weights_name).get<std::string>()) {
-    throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs");
+    const FileKind kind = kind_of(first_bytes(file), file.string());
+    throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs" +
+                                    (kind.remedy.empty() ? "" : "; it is " + kind.what + ": " + kind.remedy));
   }
   const Pack pack(file);
   Weights weights{std::vector<float>(layout.parameter_count), std::vector<float>(layout.statistic_count)};

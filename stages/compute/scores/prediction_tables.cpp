@@ -14,17 +14,17 @@ Value PredictionTables::rows_of(const NativePrediction& prediction) {
 
 void PredictionTables::add(const std::string& id, const Value& rows) {
   for (const Value& row : rows.at("objects")) {
-    objects_ +=
-        fmt::format("{},{},{},{:.3f},{:.3f},{:.4f}\n", id, row.at("object").get<int>(), row.at("area").get<int64_t>(),
-                    row.at("x").get<double>(), row.at("y").get<double>(), row.at("probability").get<double>());
+    objects_.add({id, std::to_string(row.at("object").get<int>()), std::to_string(row.at("area").get<int64_t>()),
+                  fmt::format("{:.3f}", row.at("x").get<double>()), fmt::format("{:.3f}", row.at("y").get<double>()),
+                  fmt::format("{:.4f}", row.at("probability").get<double>())});
   }
-  for (const Value& runs : rows.at("runs")) submission_ += id + "," + runs.get<std::string>() + "\n";
-  if (rows.at("runs").empty()) submission_ += id + ",\n";  // Kaggle wants a line for an image without objects
+  for (const Value& runs : rows.at("runs")) submission_.add({id, runs.get<std::string>()});
+  if (rows.at("runs").empty()) submission_.add({id, ""});  // Kaggle wants a line for an image without objects
 }
 
 void PredictionTables::write(const std::filesystem::path& folder) const {
-  pipeline::write_file(folder / "objects.csv", objects_);
-  pipeline::write_file(folder / "submission.csv", submission_);
+  pipeline::write_file(folder / "objects.csv", objects_.text());
+  pipeline::write_file(folder / "submission.csv", submission_.text());
 }
 
 }  // namespace penstock::stages

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "stages/compute/scores/score_sample.h"
+#include "stages/images/csv.h"
 
 namespace penstock::stages {
 
@@ -19,8 +20,8 @@ class PredictionTables {
   static pipeline::Value rows_of(const NativePrediction& prediction);
 
  private:
-  std::string objects_ = "id,object,area,x,y,probability\n";
-  std::string submission_ = "ImageId,EncodedPixels\n";
+  CsvTable objects_{{"id", "object", "area", "x", "y", "probability"}};
+  CsvTable submission_{{"ImageId", "EncodedPixels"}};
 };
 
 }  // namespace penstock::stages

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "distributed/collectives.h"
+#include "pipeline/packed_value.h"
 
 namespace penstock::stages {
 namespace {
@@ -140,10 +141,11 @@ std::optional<FoundCheckpoint> find_checkpoint(distributed::Communicator& ranks,
     if (!found) found = load_first(adoptable_checkpoints(parameters, relatives, &refusal));
   }
   const std::string chosen = distributed::broadcast_text(
-      ranks, found ? Value{{"folder", found->folder.string()}, {"step", found->manifest.step}}.dump() : "", 0,
+      ranks,
+      found ? pipeline::packed({{"folder", found->folder.string()}, {"step", found->manifest.step}}) : std::string(), 0,
       "the checkpoint to resume from");
   if (chosen.empty()) return std::nullopt;
-  const Value place = Value::parse(chosen);
+  const Value place = pipeline::unpacked(chosen);
   if (ranks.rank() != 0) {
     auto candidates = in_folder(place.at("folder").get<std::string>());
     std::erase_if(candidates, [&](const Adoptable& one) { return one.manifest.step != place.at("step"); });

@@ -1,0 +1,63 @@
+// Two images that give one id: the message says which, why, and what to do.
+#include "stages/images/catalogue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "distributed/error.h"
+#include "pipeline/files.h"
+#include "stages/images/archives.h"
+#include "temporary_folder.h"
+
+namespace penstock::stages {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+// What is said of these files when `inputs`, folders of the place, are given.
+std::string refusal(const std::vector<std::string>& files, const std::vector<std::string>& inputs = {"given"}) {
+  const TemporaryFolder place;
+  for (const std::string& file : files) pipeline::write_file(place.path() / file, grey_png(4, 4, 9));
+  std::vector<std::unique_ptr<Archive>> archives;
+  for (const std::string& input : inputs) {
+    for (auto& archive : open_archives(place.path() / input, {})) archives.push_back(std::move(archive));
+  }
+  try {
+    make_catalogue(archives);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    return error.what();
+  }
+  return "(accepted)";
+}
+
+TEST(Catalogue, AnEarlierOutputAmongTheImagesIsNamed) {
+  EXPECT_THAT(
+      refusal({"given/a.png", "given/out/labels/a.png", "given/out/probability/a.png", "given/out/submission.csv"}),
+      AllOf(HasSubstr("the id 'a'"), HasSubstr("given/out holds the output of an earlier predict: move it")));
+  EXPECT_THAT(refusal({"given/labels/a.png", "given/probability/a.png", "given/submission.csv"}),
+              HasSubstr("given/ holds the output of an earlier predict"));
+}
+
+TEST(Catalogue, AFolderThatIsOnlyCalledLabelsIsNoEarlierOutput) {
+  EXPECT_THAT(refusal({"given/labels/a.png", "given/other/a.png"}), Not(HasSubstr("earlier predict")));
+}
+
+TEST(Catalogue, TheCacheOfAPipelineAmongTheImagesIsNamed) {
+  EXPECT_THAT(refusal({"given/a.png", "given/.penstock/objects/12/files/labels/a.png"}),
+              HasSubstr("given/.penstock is a pipeline's cache"));
+}
+
+TEST(Catalogue, OneNameInTwoSubFoldersNamesBothFilesAndWhatToDo) {
+  EXPECT_THAT(refusal({"given/monday/a.png", "given/tuesday/a.tif"}),
+              AllOf(HasSubstr("given/monday/a.png and given/tuesday/a.tif"), HasSubstr("rename one of them, or give")));
+}
+
+TEST(Catalogue, AnInputGivenTwiceIsNamedSo) {
+  EXPECT_THAT(refusal({"given/a.png"}, {"given", "given"}), HasSubstr("give each input once"));
+}
+
+}  // namespace
+}  // namespace penstock::stages
