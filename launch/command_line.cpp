@@ -61,11 +61,14 @@ void add_commands(CLI::App& app, Context& context) {
   add_doctor(app, context);
   add_predict(app, context);
   add_cache(app, context);
+  add_output_flags(app, context.output);  // before the command too: penstock --json status CONFIG
   for (CLI::App* command : app.get_subcommands(any)) {
     refuse_empty_values(*command);
-    for (CLI::App* inner : command->get_subcommands(any)) refuse_empty_values(*inner);
-    if (command->get_subcommands(any).empty()) add_output_flags(*command, context.output);
-    for (CLI::App* inner : command->get_subcommands(any)) add_output_flags(*inner, context.output);
+    add_output_flags(*command, context.output);
+    for (CLI::App* inner : command->get_subcommands(any)) {
+      refuse_empty_values(*inner);
+      add_output_flags(*inner, context.output);
+    }
   }
 }
 

@@ -48,6 +48,13 @@ TEST(CommandLine, AWrongWordIsAnsweredWithTheNearestRightOne) {
   EXPECT_THAT(refusal({"cache", "gc", "--older-then", "3"}), HasSubstr("did you mean '--older-than'?"));
 }
 
+TEST(CommandLine, OutputFlagsMayStandBeforeTheCommandToo) {
+  const std::string after = said({"stages", "split", "--json"});
+  EXPECT_TRUE(pipeline::Value::accept(after)) << after;
+  EXPECT_EQ(said({"--json", "stages", "split"}), after);
+  EXPECT_EQ(refusal({"--jsn", "stages"}).substr(0, 40), "penstock: unknown flag '--jsn'; did you ");
+}
+
 TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }
 
 TEST(CommandLine, AnInputWithoutAPathIsRefusedWithAnExample) {
