@@ -14,7 +14,6 @@
 #include "distributed/check.h"
 #include "distributed/collectives.h"
 #include "distributed/nccl_communicator.h"
-#include "distributed/watchdog/watched_communicator.h"
 #include "distributed/world.h"
 #include "stages/compute/step/step_device.h"
 #include "stages/cuda/kernels.h"
@@ -132,7 +131,7 @@ class CudaDevice final : public StepDevice {
 
   void wait(std::string_view what) override {
     if (!nccl_) return check(cudaStreamSynchronize(stream_.stream()), "waiting for the device");
-    const distributed::Meeting meeting(ranks_, what);
+    const auto meeting = ranks_.meet(what);
     nccl_->wait_for(stream_.stream(), what);
   }
 

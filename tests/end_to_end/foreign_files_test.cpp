@@ -77,7 +77,7 @@ TEST_P(Signals, EndAProgramThatDoesNotListen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Signals, testing::Values(SIGTERM, SIGINT),
-                         [](const auto& info) { return info.param == SIGTERM ? "Sigterm" : "Sigint"; });
+                         [](const auto& given) { return given.param == SIGTERM ? "Sigterm" : "Sigint"; });
 
 TEST(ForeignFiles, AProgramThatPrintsBytesAndFailsIsQuoted) {
   const Workplace place(command_pipeline("printf 'own words \\377\\n'; exit 1; : {out}"));

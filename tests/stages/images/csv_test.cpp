@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "context.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/context.h"
 
 namespace penstock::stages {
 namespace {

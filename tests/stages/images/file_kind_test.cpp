@@ -8,6 +8,7 @@
 #include "pipeline/files.h"
 #include "stages/images/archives.h"
 #include "stages/images/catalogue.h"
+#include "stages/images/image_codec.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
