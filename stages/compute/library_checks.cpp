@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 #include <torch/version.h>
+#include <unistd.h>
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
@@ -31,7 +32,7 @@ std::string check_hdf5(const std::filesystem::path& folder) {
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint8_t>(i * 7);
   Hdf5Writer writer;
   writer.add({"values", Element::u8, {values.size()}, "place", "bytes to read again", 100, true}, values.data());
-  const auto file = folder / "doctor.h5";
+  const auto file = folder / fmt::format("penstock-doctor-{}.h5", getpid());  // others may look at this machine too
   pipeline::write_file(file, writer.finish());
   const bool same = Hdf5Reader(file).read("values", Element::u8) == values;
   std::filesystem::remove(file);

@@ -131,7 +131,7 @@ TEST_F(Stuck, RanksOfDifferentBuildsAreRefused) {
                           "penstock' run pipeline.toml : -np 1" + program + "stuck_probe' run pipeline.toml",
                       place_.path());
   EXPECT_EQ(ran.code, 69);
-  EXPECT_EQ(times(ran.error, "another build"), 1u) << ran.error;
+  EXPECT_EQ(times(ran.error, "a different build"), 1u) << ran.error;
 }
 
 // ---- the time: see also Resume.ATimeBudgetThatEndsLosesNoStep ----

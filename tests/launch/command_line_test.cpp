@@ -49,10 +49,10 @@ TEST(CommandLine, AWrongWordIsAnsweredWithTheNearestRightOne) {
 }
 
 TEST(CommandLine, OutputFlagsMayStandBeforeTheCommandToo) {
-  const std::string after = said({"stages", "split", "--json"});
+  const std::string after = said({"stages", "--json"});
   EXPECT_TRUE(pipeline::Value::accept(after)) << after;
-  EXPECT_EQ(said({"--json", "stages", "split"}), after);
-  EXPECT_EQ(refusal({"--jsn", "stages"}).substr(0, 40), "penstock: unknown flag '--jsn'; did you ");
+  EXPECT_EQ(said({"--json", "stages"}), after);
+  EXPECT_THAT(refusal({"--jsn", "stages"}), HasSubstr("did you mean '--json'?"));
 }
 
 TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }

@@ -52,6 +52,13 @@ TEST(Doctor, FindsThisMachineFit) {
   EXPECT_GE(nlohmann::json::parse(ran.out).at("ok"), 8);
 }
 
+TEST(Doctor, SeveralMayLookAtOneMachineAtOnce) {
+  const TemporaryFolder folder;
+  const std::string one = "(for i in 1 2 3 4 5; do '" + program + "' doctor >/dev/null || exit 1; done)";
+  const Ran ran = run(one + " & first=$!; " + one + " && wait $first", folder.path());
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.error;
+}
+
 TEST(Doctor, AskedForGpusWithoutAnySaysWhatWasNotRunAndEndsWith69) {
   if (stages::gpus_are_likely()) GTEST_SKIP() << "not run: this machine has a GPU";
   const TemporaryFolder folder;

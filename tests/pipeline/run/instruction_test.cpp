@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/local_communicator.h"
+#include "pipeline/packed_value.h"
 #include "pipeline/run/instruction.h"
 #include "pipeline/run/node_result.h"
 
@@ -30,7 +31,7 @@ TEST(Instruction, EachKindArrivesAsItself) {
 }
 
 TEST(Instruction, OneThatNoRankKnowsIsNotTakenForAnEnd) {
-  EXPECT_THROW(instruction_from_text(R"({"do": "dance"})"), Error);
+  EXPECT_THROW(instruction_from_text(packed({{"do", "dance"}})), Error);
 }
 
 TEST(Instruction, OnlyRankZeroGivesThem) {

@@ -76,7 +76,7 @@ TEST(Adoption, NothingBeyondTheOwnEndIsTaken) {
   const TemporaryFolder folder;
   keep(folder.path(), {3, 2, 1, 1}, of_epochs(4));
   EXPECT_EQ(adopt(folder.path(), of_epochs(3)).epoch, 0);
-  EXPECT_NE(adopt(folder.path(), of_epochs(3)).refusal.find("further than epoch 3"), std::string::npos);
+  EXPECT_NE(adopt(folder.path(), of_epochs(3)).refusal.find("beyond epoch 3"), std::string::npos);
 }
 
 TEST(Adoption, MorePatienceContinuesFromWhereLessStopped) {
