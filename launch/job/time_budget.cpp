@@ -81,18 +81,17 @@ std::optional<double> keep_time(distributed::Communicator& ranks, const std::str
   return std::isfinite(seconds) ? std::optional(seconds) : std::nullopt;
 }
 
-TimeKeeper::TimeKeeper(std::optional<double> seconds, distributed::Watch& watch, std::atomic<bool>& stops) {
+TimeKeeper::TimeKeeper(std::optional<double> seconds, distributed::Watch& watch, std::atomic<bool>& stops)
+    : watch_(watch) {
   if (!seconds) return;
   watch.end_at(std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                       std::chrono::duration<double>(*seconds)));
-  thread_ = std::thread([this, &watch, &stops] {
+  thread_ = std::thread([this, &stops] {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, look_interval, [this] { return closing_; })) {
-      const double left = watch.seconds_left();
-      if (left > watch.seconds_to_stop()) continue;
-      over_.store(true);
+      if (!is_over()) continue;
       stops.store(true);
-      spdlog::info("{:.1f} s are left: saving and ending", left);
+      spdlog::info("{:.1f} s are left: saving and ending", watch_.seconds_left());
       return;
     }
   });

@@ -32,10 +32,11 @@ class TimeKeeper {
   ~TimeKeeper();
   TimeKeeper(const TimeKeeper&) = delete;
   TimeKeeper& operator=(const TimeKeeper&) = delete;
-  bool is_over() const { return over_.load(); }
+  // True once it is time to save: also when another rank's thread noticed it before this one's did.
+  bool is_over() const { return watch_.seconds_left() <= watch_.seconds_to_stop(); }
 
  private:
-  std::atomic<bool> over_{false};
+  const distributed::Watch& watch_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closing_ = false;
