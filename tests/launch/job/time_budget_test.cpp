@@ -16,6 +16,13 @@ TEST(TimeBudget, IsReadInDaysHoursMinutesAndSeconds) {
   for (const char* wrong : {"", "soon", "3x", "-5m", "3h50", "h"}) EXPECT_THROW(seconds_of(wrong), Error) << wrong;
 }
 
+TEST(TimeBudget, IsOverWhateverRanksThreadNoticesItFirst) {
+  distributed::Watch watch;
+  std::atomic<bool> stops{false};
+  const TimeKeeper keeper(0.0, watch, stops);
+  EXPECT_TRUE(keeper.is_over()) << "its own thread has not looked yet";
+}
+
 TEST(TimeBudget, IsSlurmsUnlessOneIsAskedFor) {
   const distributed::Environment slurm = {{"SLURM_JOB_END_TIME", "1000600"}};
   EXPECT_EQ(seconds_to_run("", slurm, 1000000), 600);
