@@ -3,7 +3,7 @@
 namespace penstock::pipeline {
 
 std::string counted(int64_t number, std::string_view noun, std::string_view plural) {
-  std::string text = std::to_string(number).append(" ");
+  std::string text = with_commas(number).append(" ");
   if (number == 1) return text.append(noun);
   return plural.empty() ? text.append(noun).append("s") : text.append(plural);
 }

@@ -8,7 +8,7 @@
 
 namespace penstock::pipeline {
 
-// "1 rank", "3 ranks". `plural` where it is not the noun with an s: counted(2, "match", "matches").
+// "1 rank", "3 ranks", "5,184 ranks". `plural` where it is not the noun with an s: counted(2, "match", "matches").
 std::string counted(int64_t number, std::string_view noun, std::string_view plural = "");
 
 // "5184" -> "5,184".

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/draws.h"
 #include "stages/images/appearance.h"
@@ -156,7 +157,7 @@ class InspectWork final : public pipeline::SharedWork {
       text +=
           fmt::format("{}/\n  images/{}\n", record.at("id").get<std::string>(), record.at("image").get<std::string>());
       if (const int masks = record.at("masks"); masks > 0)
-        text += fmt::format("  masks/ ({} file{})\n", masks, masks == 1 ? "" : "s");
+        text += fmt::format("  masks/ ({})\n", pipeline::counted(masks, "file"));
     }
     if (images_.records().size() > shown) text += fmt::format("... and {} more\n", images_.records().size() - shown);
     return text;

@@ -10,6 +10,7 @@
 #include "launch/commands/commands.h"
 #include "launch/job/job.h"
 #include "launch/world/measurements.h"
+#include "pipeline/counted.h"
 #include "stages/bench.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
@@ -27,8 +28,7 @@ std::string milliseconds(const Value& median) {
 
 std::string bench_text(const Value& result) {
   std::string text =
-      fmt::format("{} rank{} x {} thread{}", result.at("ranks").get<int>(), result.at("ranks") == 1 ? "" : "s",
-                  result.at("threads").get<int>(), result.at("threads") == 1 ? "" : "s");
+      pipeline::counted(result.at("ranks"), "rank") + " x " + pipeline::counted(result.at("threads"), "thread");
   const auto steps = [](const Value& one) {
     return fmt::format("{:.2f} images/s, a step {}", one.at("images_per_second").get<double>(),
                        milliseconds(one.at("step_seconds")));

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "pipeline/store/attempt.h"
 
 namespace penstock::launch {
@@ -23,10 +24,6 @@ std::string size_text(uint64_t bytes) {
   size_t unit = 0;
   for (; size >= 1000 && unit + 1 < std::size(units); ++unit) size /= 1000;
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, units[unit]);
-}
-
-std::string counted(size_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 // ---- ls ----
@@ -158,7 +155,7 @@ void print_inventory(const Store& store, const pipeline::Inventory& inventory, c
                              one.pinned ? "pin" : "   ", short_name(one.publication.action));
   }
   std::cout << fmt::format("{}: {}, {} in all, what is hard-linked counted once\n", store.root().string(),
-                           counted(rows.size(), "publication"), size_text(bytes));
+                           pipeline::counted(rows.size(), "publication"), size_text(bytes));
   for (const Sum& sum : sums)
     std::cout << fmt::format("  {:10} {:>8} {:>10}\n", sum.name, sum.count, size_text(sum.bytes));
 }
@@ -203,8 +200,8 @@ void print_verification(const Store& store, const pipeline::Verification& found,
                              one.problem);
   }
   std::cout << fmt::format("{}: {}, {} and {}, {} read; {} bad\n", store.root().string(),
-                           counted(found.objects, "object"), counted(found.chunks, "chunk"), counted(found.keys, "key"),
-                           size_text(found.bytes), found.bad.size());
+                           pipeline::counted(found.objects, "object"), pipeline::counted(found.chunks, "chunk"),
+                           pipeline::counted(found.keys, "key"), size_text(found.bytes), found.bad.size());
   if (found.bad.empty()) return;
   std::cout << (repaired ? "moved aside; the next run makes it again\n"
                          : "`penstock cache verify --repair` moves it aside, so that the next run makes it again\n");
@@ -222,8 +219,9 @@ void print_transfer(const Store& to, const pipeline::Transferred& done, const Ou
               << '\n';
     return;
   }
-  std::cout << fmt::format("{}: {}, {} copied ({})\n", to.root().string(), counted(done.publications, "publication"),
-                           counted(done.objects, "output"), size_text(done.bytes));
+  std::cout << fmt::format("{}: {}, {} copied ({})\n", to.root().string(),
+                           pipeline::counted(done.publications, "publication"),
+                           pipeline::counted(done.objects, "output"), size_text(done.bytes));
   if (done.kept > 0) std::cout << fmt::format("{} had been published there with other bytes: those stay\n", done.kept);
   for (const std::string& problem : done.refused) std::cout << fmt::format("left out: {}\n", problem);
 }

@@ -10,6 +10,7 @@
 #include "launch/commands/shared_flags.h"
 #include "pipeline/config/config.h"
 #include "pipeline/config/diagnostic.h"
+#include "pipeline/counted.h"
 
 namespace penstock::launch {
 namespace {
@@ -46,8 +47,9 @@ int validate_command(const ConfigOptions& options, const OutputFlags& output, co
   if (output.json) {
     std::cout << Value{{"valid", true}, {"runs", graph.runs.size()}, {"stages", stages}}.dump() << '\n';
   } else {
-    std::cout << fmt::format("{}: valid; {} stages, {} run{}\n", options.file.string(), stages, graph.runs.size(),
-                             graph.runs.size() == 1 ? "" : "s");
+    std::cout << fmt::format("{}: valid; {}, {}\n", options.file.string(),
+                             pipeline::counted(static_cast<int64_t>(stages), "stage"),
+                             pipeline::counted(static_cast<int64_t>(graph.runs.size()), "run"));
   }
   return 0;
 }

@@ -13,6 +13,7 @@
 #include "distributed/error.h"
 #include "distributed/opened_library.h"
 #include "launch/job/launch_advice.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "pipeline/value.h"
 
@@ -45,9 +46,8 @@ std::string check_memory() {
 
 std::string check_cores(const distributed::World& world, const distributed::Environment& environment) {
   const Machine machine = this_machine();
-  return fmt::format("{} that this process may use, of {}; it uses {} thread{}", machine.allowed_cores,
-                     machine.job_cores, distributed::threads_of(world, environment, machine.allowed_cores),
-                     distributed::threads_of(world, environment, machine.allowed_cores) == 1 ? "" : "s");
+  return fmt::format("{} that this process may use, of {}; it uses {}", machine.allowed_cores, machine.job_cores,
+                     pipeline::counted(distributed::threads_of(world, environment, machine.allowed_cores), "thread"));
 }
 
 // The library is opened, not started: alone that would cost a third of a second for nothing.

@@ -13,6 +13,7 @@
 #include "launch/world/world_json.h"
 #include "launch/world/world_plan.h"
 #include "launch/world/world_text.h"
+#include "pipeline/counted.h"
 #include "stages/report/html.h"
 
 namespace penstock::launch {
@@ -70,9 +71,9 @@ std::vector<PlanRow> rows_of(const PlannedConfig& planned) {
 std::string sharing_of(const pipeline::Node& node, int world) {
   const int asked = node.declaration->ranks;
   const int ranks = asked > 0 ? std::min(asked, world) : world;
-  std::string text = ranks < world ? fmt::format("in {} group{} of {} rank{}", world / ranks,
-                                                 world / ranks == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s")
-                                   : fmt::format("on {} rank{}", ranks, ranks == 1 ? "" : "s");
+  std::string text = ranks < world ? fmt::format("in {} of {}", pipeline::counted(world / ranks, "group"),
+                                                 pipeline::counted(ranks, "rank"))
+                                   : "on " + pipeline::counted(ranks, "rank");
   if (asked > world) text += fmt::format(", although it requests {}", asked);
   switch (node.kind().scope) {
     case pipeline::Scope::rank0:

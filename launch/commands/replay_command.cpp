@@ -13,6 +13,7 @@
 #include "launch/job/job.h"
 #include "launch/job/planned_config.h"
 #include "launch/job/signals.h"
+#include "pipeline/counted.h"
 #include "pipeline/events.h"
 #include "pipeline/files.h"
 #include "pipeline/packed_value.h"
@@ -86,10 +87,10 @@ Replay plan_replay(const ConfigOptions& options, const std::string& stage, int64
   const auto manifests = action ? stages::read_manifests(planned.store.root() / "progress" / action->hex())
                                 : std::vector<CheckpointManifest>();
   if (manifests.empty() || (manifests.size() < 2 && steps == 0)) {
-    throw Error(
-        ExitCode::data,
-        fmt::format("replay: {} has {} checkpoint{} in the store; it takes two to compare (or one, and --steps)",
-                    label_of(planned.graph, index), manifests.size(), manifests.size() == 1 ? "" : "s"));
+    throw Error(ExitCode::data,
+                fmt::format("replay: {} has {} in the store; it takes two to compare (or one, and --steps)",
+                            label_of(planned.graph, index),
+                            pipeline::counted(static_cast<int64_t>(manifests.size()), "checkpoint")));
   }
   const CheckpointManifest& newest = manifests.front();
   const CheckpointManifest& from = manifests.size() > 1 ? manifests[1] : newest;

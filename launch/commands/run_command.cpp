@@ -23,6 +23,7 @@
 #include "launch/job/progress.h"
 #include "launch/job/signals.h"
 #include "launch/job/time_budget.h"
+#include "pipeline/counted.h"
 #include "pipeline/run/runner.h"
 
 namespace penstock::launch {
@@ -89,8 +90,8 @@ class Summary {
     for (const auto& [how, word] : {std::pair(Ending::failed, "failed"), std::pair(Ending::pruned, "given up")}) {
       if (count(how) > 0) rest += fmt::format(", {} {}", count(how), word);
     }
-    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {} rank{}", name, count(Ending::ran),
-                 count(Ending::hit), rest, seconds, ranks, ranks == 1 ? "" : "s");
+    spdlog::info("{}: {} stages ran, {} cached{} in {:.1f} s on {}", name, count(Ending::ran), count(Ending::hit), rest,
+                 seconds, pipeline::counted(ranks, "rank"));
     if (std::filesystem::exists(report_)) spdlog::info("report: {}", report_.string());
   }
 
@@ -159,8 +160,8 @@ int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline
       summary.add(graph, one, results);
     };
     if (first && flags.jobs > ranks.size()) {
-      spdlog::warn("-j {}: this job has {} rank{}, and each stage needs one at least; start it with mpirun -np {}",
-                   flags.jobs, ranks.size(), ranks.size() == 1 ? "" : "s", flags.jobs);
+      spdlog::warn("-j {}: this job has {}, and each stage needs one at least; start it with mpirun -np {}", flags.jobs,
+                   pipeline::counted(ranks.size(), "rank"), flags.jobs);
     }
     const TimeKeeper keeper(keep_time(ranks, flags.time_budget), *job.watch, interrupted);
     const Rehearsal rehearsal(first && options.rehearse ? loaded->graph.store : std::filesystem::path());

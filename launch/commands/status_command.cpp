@@ -14,6 +14,7 @@
 #include "launch/commands/shared_flags.h"
 #include "launch/job/planned_config.h"
 #include "launch/job/signals.h"
+#include "pipeline/counted.h"
 #include "pipeline/plan/status.h"
 
 namespace penstock::launch {
@@ -143,10 +144,10 @@ int logs_command(const ConfigOptions& options, const std::string& stage, const O
     return 0;
   }
   const pipeline::Attempt& last = attempts.back();
-  std::cout << fmt::format("{}, attempt {}: {} on {}, {} rank{} x {} thread{}, {:.1f} s, exit code {}\n{}{}",
-                           label_of(planned.graph, node), last.number, last.start, last.host, last.ranks,
-                           last.ranks == 1 ? "" : "s", last.threads, last.threads == 1 ? "" : "s", last.wall_seconds,
-                           last.exit_code, last.log, last.message.empty() ? "" : last.message + "\n");
+  std::cout << fmt::format(
+      "{}, attempt {}: {} on {}, {} x {}, {:.1f} s, exit code {}\n{}{}", label_of(planned.graph, node), last.number,
+      last.start, last.host, pipeline::counted(last.ranks, "rank"), pipeline::counted(last.threads, "thread"),
+      last.wall_seconds, last.exit_code, last.log, last.message.empty() ? "" : last.message + "\n");
   return 0;
 }
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "pipeline/counted.h"
+
 namespace penstock::launch {
 namespace {
 
@@ -36,7 +38,7 @@ std::vector<std::string> launch_advice(const distributed::World& world, const di
                                        const Machine& machine) {
   std::vector<std::string> advice;
   const int local = world.local_size;
-  const auto cores = [](int count) { return fmt::format("{} core{}", count, count == 1 ? "" : "s"); };
+  const auto cores = [](int count) { return pipeline::counted(count, "core"); };
   const int threads = distributed::threads_of(world, environment, machine.allowed_cores);
   const int share = machine.job_cores / std::max(1, local);
   const bool bound = world.launcher == distributed::Launcher::open_mpi && machine.allowed_cores < machine.job_cores;
@@ -54,9 +56,9 @@ std::vector<std::string> launch_advice(const distributed::World& world, const di
   }
   if (machine.gpus > 0 && local > machine.gpus) {
     advice.push_back(
-        fmt::format("{} ranks share {} GPU{} on this machine, and wait for each other there; start it with mpirun -np "
+        fmt::format("{} ranks share {} on this machine, and wait for each other there; start it with mpirun -np "
                     "{} for each machine",
-                    local, machine.gpus, machine.gpus == 1 ? "" : "s", machine.gpus));
+                    local, pipeline::counted(machine.gpus, "GPU"), machine.gpus));
   }
   return advice;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "distributed/error.h"
+#include "distributed/world.h"
 #include "pipeline/files.h"
 #include "pipeline/store/attempt.h"
 #include "pipeline/store/stat_cache.h"
@@ -42,7 +43,7 @@ Value shape_of(const stages::BenchRequest& request) {
 void keep_measurement(const stages::BenchRequest& request, const Value& result) {
   if (!request.compare.empty() || (request.what == "reduce" && result.at("ranks") == 1)) return;
   Value record = result;
-  record["host"] = pipeline::host_name();
+  record["host"] = distributed::host_name();
   record["time"] = pipeline::utc_text(std::chrono::system_clock::now());
   if (request.what == "train") record["request"] = shape_of(request), record["global_batch"] = request.global_batch;
   const auto same = [&](const Value& other) {
@@ -68,7 +69,7 @@ Value measured_steps(const stages::BenchRequest& like) {
   Value newest;
   const Value all = all_measurements();
   for (const Value& record : all) {
-    if (record.value("what", "") == "train" && record.value("host", "") == pipeline::host_name() &&
+    if (record.value("what", "") == "train" && record.value("host", "") == distributed::host_name() &&
         record.value("request", Value()) == shape_of(like))
       newest = record;
   }
@@ -79,7 +80,7 @@ Value measured_link() {
   Value best;
   const Value all = all_measurements();
   for (const Value& record : all) {
-    if (record.value("what", "") != "reduce" || record.value("host", "") != pipeline::host_name() ||
+    if (record.value("what", "") != "reduce" || record.value("host", "") != distributed::host_name() ||
         !record.contains("link"))
       continue;
     if (best.is_null() || record.at("ranks") >= best.at("ranks")) best = record;

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "launch/world/measurements.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 
 namespace penstock::launch {
@@ -29,7 +30,7 @@ std::string measuring_command(const stages::Workload& workload) {
 }
 
 std::string on(int ranks, int threads) {
-  return fmt::format("{} rank{} x {} thread{}", ranks, ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s");
+  return pipeline::counted(ranks, "rank") + " x " + pipeline::counted(threads, "thread");
 }
 
 }  // namespace

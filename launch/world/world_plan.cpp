@@ -6,6 +6,7 @@
 #include <map>
 
 #include "pipeline/run/shared_pass.h"
+#include "stages/training/optimisers.h"
 
 namespace penstock::launch {
 namespace {
@@ -26,7 +27,7 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
                {"epochs", p.epochs},
                {"reproducible", p.reproducible},
                {"overlap", p.overlap},
-               {"optimizer", p.optimizer == "sgd"},
+               {"moments", stages::optimiser_rule(p.optimizer).moments},
                {"pace", known.pace_from},
                {"asked", asked}}
       .dump();

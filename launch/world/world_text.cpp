@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/counted.h"
 #include "stages/report/html.h"
+#include "stages/training/norms.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::launch {
@@ -16,11 +18,9 @@ using distributed::Reproducible;
 using stages::name_of;
 using stages::RanksPlan;
 
-std::string plural(int64_t count, const char* word) {
-  return fmt::format("{} {}{}", stages::grouped(count), word, count == 1 ? "" : "s");
-}
 std::string range(int64_t low, int64_t high) {
-  return low == high ? stages::grouped(low) : fmt::format("{} to {}", stages::grouped(low), stages::grouped(high));
+  return low == high ? pipeline::with_commas(low)
+                     : fmt::format("{} to {}", pipeline::with_commas(low), pipeline::with_commas(high));
 }
 std::string megabytes(double bytes) {
   return fmt::format("{:.{}f}", bytes / 1e6, bytes < 1e7 ? 2 : bytes < 1e8 ? 1 : 0);
@@ -47,7 +47,7 @@ std::string buckets_text(const RanksPlan& plan) {
     if (sizes.size() < 8) sizes.push_back(megabytes(bytes));
   }
   return fmt::format("{}, of {}{} MB in the order of backward: {} MB of gradients, statistics and figures",
-                     plural(static_cast<int64_t>(plan.buckets.size()), "bucket"), fmt::join(sizes, ", "),
+                     pipeline::counted(static_cast<int64_t>(plan.buckets.size()), "bucket"), fmt::join(sizes, ", "),
                      plan.buckets.size() > sizes.size() ? ", ..." : "", megabytes(all));
 }
 
@@ -56,11 +56,11 @@ std::string details(const PlannedTraining& training, const RanksPlan& plan) {
   const stages::TrainParameters& p = training.known.workload.parameters;
   std::string text =
       row("micro-shards",
-          fmt::format(
-              "{} of {} samples a step, {} a rank{}", p.micro_shards(), p.micro_batch, range(plan.fewest, plan.most),
-              plan.idle == 0
-                  ? ""
-                  : fmt::format("; {} nothing", plural(plan.idle, "rank") + (plan.idle == 1 ? " trains" : " train"))));
+          fmt::format("{} of {} samples a step, {} a rank{}", p.micro_shards(), p.micro_batch,
+                      range(plan.fewest, plan.most),
+                      plan.idle == 0 ? ""
+                                     : fmt::format("; {} nothing", pipeline::counted(plan.idle, "rank") +
+                                                                       (plan.idle == 1 ? " trains" : " train"))));
   text += row("samples",
               fmt::format("{} a step, {} a rank", p.global_batch,
                           range(plan.fewest * p.micro_batch, plan.most * p.micro_batch)) +
@@ -121,16 +121,17 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
   int64_t weights = 0;
   for (const auto& layer : stages::layers_of(known.workload.architecture(), 1 << p.depth, 1 << p.depth))
     weights += layer.parameters();
-  std::string text =
-      fmt::format("\n{}{} on {} ranks x {}: {} weights\n", training.label,
-                  training.instances > 1 ? fmt::format(" and {} more like it", training.instances - 1) : "",
-                  fmt::join(world.counts, ", "), plural(known.threads, "thread"), stages::grouped(weights));
+  std::string text = fmt::format(
+      "\n{}{} on {} ranks x {}: {} weights\n", training.label,
+      training.instances > 1 ? fmt::format(" and {} more like it", training.instances - 1) : "",
+      fmt::join(world.counts, ", "), pipeline::counted(known.threads, "thread"), pipeline::with_commas(weights));
   const RanksPlan& first = training.plans.front();
-  text += row("steps", first.steps ? fmt::format("{} an epoch, {} in {} ({} samples, {})",
-                                                 stages::grouped(*first.steps_per_epoch), stages::grouped(*first.steps),
-                                                 plural(p.epochs, "epoch"), stages::grouped(*known.workload.samples),
-                                                 known.samples_from)
-                                   : known.samples_from);
+  text +=
+      row("steps", first.steps ? fmt::format("{} an epoch, {} in {} ({} samples, {})",
+                                             pipeline::with_commas(*first.steps_per_epoch),
+                                             pipeline::with_commas(*first.steps), pipeline::counted(p.epochs, "epoch"),
+                                             pipeline::with_commas(*known.workload.samples), known.samples_from)
+                               : known.samples_from);
   if (world.counts.size() == 1) text += details(training, first);
   text +=
       row("pace", known.pace
@@ -146,7 +147,7 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
     std::vector<std::string> shares;
     for (const PlannedShare& share : world.shares) shares.push_back(fmt::format("{} {}", share.stage, share.buckets));
     text += row("shared stages", fmt::format("{} buckets at most, handed out one by one to {}", fmt::join(shares, ", "),
-                                             plural(count, "rank")));
+                                             pipeline::counted(count, "rank")));
     const auto most = std::max_element(world.shares.begin(), world.shares.end(), [](const auto& a, const auto& b) {
                         return a.buckets < b.buckets;
                       })->buckets;
@@ -164,14 +165,14 @@ std::string text_of(const WorldPlan& world, const PlannedTraining& training) {
 std::string waste_of(const PlannedTraining& training, const RanksPlan& plan) {
   const stages::TrainParameters& p = training.known.workload.parameters;
   const auto shards = static_cast<int>(p.micro_shards());
-  const int threads = p.norm == "sync" ? 1 : plan.threads;
+  const int threads = stages::norm_rule(p.norm).over_ranks ? 1 : plan.threads;
   if (plan.idle > 0) {
     std::string text =
-        p.norm == "sync"
+        stages::norm_rule(p.norm).over_ranks
             ? fmt::format("{} ranks would be refused: norm = \"sync\" needs a micro-shard for each, and a step has {}",
                           plan.ranks, shards)
             : fmt::format("{} of {} ranks train nothing: a step has {}", plan.idle, plan.ranks,
-                          plural(shards, "micro-shard"));
+                          pipeline::counted(shards, "micro-shard"));
     text += fmt::format("; {} ranks at most, or global_batch = {}", shards, plan.ranks * p.micro_batch);
     if (p.global_batch % plan.ranks == 0) text += fmt::format(", or micro_batch = {}", p.global_batch / plan.ranks);
     return text;
@@ -182,7 +183,7 @@ std::string waste_of(const PlannedTraining& training, const RanksPlan& plan) {
   const auto [below, above] = stages::even_ranks(shards, threads, plan.ranks);
   std::string text =
       fmt::format("{} ranks x {}: threads are idle {:.0f} % of the time, since {} micro-shards do not divide evenly",
-                  plan.ranks, plural(threads, "thread"), 100 * (1 - used), shards);
+                  plan.ranks, pipeline::counted(threads, "thread"), 100 * (1 - used), shards);
   if (below == 0 && above == 0)
     return text + fmt::format("; a global_batch that {} divides would", p.micro_batch * threads * plan.ranks);
   return text + fmt::format("; {}{}{} ranks do", below == 0 ? "" : std::to_string(below),

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "pipeline/config/document.h"
+#include "pipeline/counted.h"
 #include "pipeline/suggestion.h"
 
 namespace penstock::pipeline {
@@ -137,8 +138,8 @@ void RunFilter::refuse_conditions(const Graph& graph) const {
     known += fmt::format("; {} is {}", condition.key, fmt::join(values, ", "));
     if (more > 0) known += fmt::format(" or one of {} more", more);
   }
-  throw Error(ExitCode::usage, fmt::format("--select: none of {} run{} meets '{}'{}", graph.runs.size(),
-                                           graph.runs.size() == 1 ? "" : "s", select_, known));
+  throw Error(ExitCode::usage, fmt::format("--select: none of {} meets '{}'{}",
+                                           counted(static_cast<int64_t>(graph.runs.size()), "run"), select_, known));
 }
 
 void RunFilter::take_part(const Graph& graph, std::vector<bool>& taken) const {
@@ -150,9 +151,9 @@ void RunFilter::take_part(const Graph& graph, std::vector<bool>& taken) const {
   }
   const bool empty = std::find(taken.begin(), taken.end(), true) == taken.end();
   if (!empty || before >= parts_) return;
-  throw Error(ExitCode::usage, fmt::format("--part {}/{}: no run lies in this part; there {} {} run{}: divide into at "
+  throw Error(ExitCode::usage, fmt::format("--part {}/{}: no run lies in this part; there {} {}: divide into at "
                                            "most as many parts",
-                                           part_, parts_, before == 1 ? "is" : "are", before, before == 1 ? "" : "s"));
+                                           part_, parts_, before == 1 ? "is" : "are", counted(before, "run")));
 }
 
 }  // namespace penstock::pipeline

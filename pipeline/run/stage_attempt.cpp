@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "distributed/check.h"
+#include "distributed/world.h"
 #include "pipeline/files.h"
 #include "pipeline/run/instruction.h"
 #include "pipeline/store/stat_cache.h"
@@ -173,7 +174,7 @@ void StageAttempt::report_nondeterminism(const Publication& published, const std
                                                                {"action", action_.hex()},
                                                                {"ports", std::move(ports)},
                                                                {"attempts", {maker.number, attempt_.number}},
-                                                               {"hosts", {maker.host, host_name()}}});
+                                                               {"hosts", {maker.host, distributed::host_name()}}});
   spdlog::warn(
       "{}: its output differs from what was published before for the same inputs and parameters: the stage is not "
       "deterministic ({})",

@@ -5,6 +5,8 @@
 
 #include <ctime>
 
+#include "distributed/world.h"
+
 namespace penstock::pipeline {
 namespace {
 
@@ -28,12 +30,6 @@ std::string utc_text(std::chrono::system_clock::time_point time) {
   gmtime_r(&seconds, &parts);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
 }
 
 Value to_json(const Attempt& attempt) {
@@ -80,7 +76,7 @@ void AttemptClock::stop(Attempt& attempt) const {
   attempt.wall_seconds = seconds();
   attempt.cpu_seconds = cpu_seconds_of(used) - cpu_seconds_;
   attempt.peak_memory_bytes = int64_t{used.ru_maxrss} * 1024;
-  attempt.host = host_name();
+  attempt.host = distributed::host_name();
 }
 
 }  // namespace penstock::pipeline

@@ -27,7 +27,6 @@ struct Attempt {
 Value to_json(const Attempt& attempt);
 Attempt attempt_from_json(const Value& json);
 
-std::string host_name();
 std::string utc_text(std::chrono::system_clock::time_point time);  // ISO 8601: "2026-01-31T12:00:00Z"
 
 // Measures this process from construction on.

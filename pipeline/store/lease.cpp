@@ -10,6 +10,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/world.h"
 #include "pipeline/files.h"
 #include "pipeline/store/attempt.h"
 #include "pipeline/store/sealed_folder.h"
@@ -25,7 +26,7 @@ LeaseHolder new_holder() {
   const ProcessMark mark = this_process();
   LeaseHolder me;
   me.token = unique_suffix();
-  me.host = host_name();
+  me.host = distributed::host_name();
   me.boot = mark.boot;
   me.pid_namespace = mark.pid_namespace;
   me.pid = mark.pid;

@@ -7,6 +7,7 @@
 
 #include "distributed/check.h"
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
@@ -18,9 +19,9 @@ using pipeline::Value;
 
 std::string tiles_of(const Value& summary) {
   const double foreground = summary.at("foreground").at("mean");
-  return "<div class=\"tiles\">" + tile(grouped(summary.at("samples")), "images") +
-         tile(grouped(summary.at("labelled")), "with masks") +
-         tile(grouped(summary.at("objects").at("total")), "objects") +
+  return "<div class=\"tiles\">" + tile(pipeline::with_commas(summary.at("samples").get<int64_t>()), "images") +
+         tile(pipeline::with_commas(summary.at("labelled").get<int64_t>()), "with masks") +
+         tile(pipeline::with_commas(summary.at("objects").at("total").get<int64_t>()), "objects") +
          tile(fmt::format("{:.1f} %", 100 * foreground), "foreground") + "</div>";
 }
 
@@ -28,10 +29,10 @@ std::string tables_of(const Value& summary) {
   std::vector<std::vector<std::string>> sizes, looks;
   for (const Value& size : summary.value("sizes", Value::array())) {
     sizes.push_back({fmt::format("{} × {}", size.at("width").get<int>(), size.at("height").get<int>()),
-                     grouped(size.at("samples"))});
+                     pipeline::with_commas(size.at("samples").get<int64_t>())});
   }
   for (const Value& look : summary.value("looks", Value::array()))
-    looks.push_back({escaped(text_of(look.at("look"))), grouped(look.at("samples"))});
+    looks.push_back({escaped(text_of(look.at("look"))), pipeline::with_commas(look.at("samples").get<int64_t>())});
   return "<div class=\"columns\">" + table({"size", "images"}, sizes) + table({"look", "images"}, looks) + "</div>";
 }
 

@@ -58,13 +58,6 @@ std::string picture_of_png(std::string_view png, std::string_view caption) {
 
 std::string picture(const Image& image, std::string_view caption) { return picture_of_png(encode_png(image), caption); }
 
-std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (ptrdiff_t at = static_cast<ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
-  return digits;
-}
-
 std::string duration(double seconds) {
   if (seconds < 10) return fmt::format("{:.2f} s", seconds);
   if (seconds < 60) return fmt::format("{:.0f} s", seconds);

@@ -19,8 +19,6 @@ std::string base64(std::string_view bytes);
 std::string picture(const Image& image, std::string_view caption);
 std::string picture_of_png(std::string_view png, std::string_view caption);
 
-// 1234567 -> "1,234,567".
-std::string grouped(int64_t number);
 // 83.2 -> "1 min 23 s"; 0.314 -> "0.31 s".
 std::string duration(double seconds);
 

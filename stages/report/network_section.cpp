@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "pipeline/counted.h"
 #include "stages/report/html.h"
 #include "stages/report/network_drawing.h"
 
@@ -18,14 +19,15 @@ std::string network_section(const ReportSources& sources, const Value&) {
   for (const Value& layer : architecture.at("layers")) {
     const auto shape = layer.at("output").get<std::vector<int64_t>>();
     rows.push_back({"<code>" + escaped(text_of(layer.at("name"))) + "</code>", escaped(text_of(layer.at("kind"))),
-                    fmt::format("{} × {} × {}", shape.at(0), shape.at(1), shape.at(2)), grouped(layer.at("parameters")),
+                    fmt::format("{} × {} × {}", shape.at(0), shape.at(1), shape.at(2)),
+                    pipeline::with_commas(layer.at("parameters").get<int64_t>()),
                     fmt::format("{:.1f} M", layer.at("flops").get<double>() / 1e6)});
   }
   const std::string layers = table({"layer", "kind", "output (channels × height × width)", "parameters", "FLOP"}, rows);
   return fmt::format(
       "<p>A U-Net with {} parameters; {:.2f} GFLOP for one image forward (a multiply-add counted as two).</p>{}"
       "<details><summary>Layers</summary>{}</details>",
-      grouped(architecture.at("parameters")), architecture.at("flops").get<double>() / 1e9,
+      pipeline::with_commas(architecture.at("parameters").get<int64_t>()), architecture.at("flops").get<double>() / 1e9,
       network_drawing(architecture), layers);
 }
 

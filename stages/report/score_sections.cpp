@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "pipeline/counted.h"
 #include "stages/images/json_file.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
@@ -50,8 +51,10 @@ std::string object_scores(const Value& metrics) {
     if (!metrics.contains(subset)) continue;
     const Value& n = metrics.at(subset).at("native");
     rows.push_back({subset, figure(n.at("map")), figure(n.at("ap50")), figure(n.at("f1_50")),
-                    figure(n.at("panoptic_quality")), grouped(n.at("objects_true")), grouped(n.at("objects_predicted")),
-                    grouped(n.at("missed")), grouped(n.at("extra"))});
+                    figure(n.at("panoptic_quality")), pipeline::with_commas(n.at("objects_true").get<int64_t>()),
+                    pipeline::with_commas(n.at("objects_predicted").get<int64_t>()),
+                    pipeline::with_commas(n.at("missed").get<int64_t>()),
+                    pipeline::with_commas(n.at("extra").get<int64_t>())});
   }
   return "<h3>Objects</h3>" +
          table({"subset", "mAP", "AP at 0.5", "F1 at 0.5", "panoptic quality", "true", "predicted", "missed", "extra"},

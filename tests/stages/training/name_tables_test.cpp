@@ -2,9 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "stages/training/augmentations.h"
 #include "stages/training/losses.h"
 #include "stages/training/name_table.h"
@@ -19,16 +18,6 @@ namespace penstock::stages {
 namespace {
 
 using testing::HasSubstr;
-
-void expect_check(const std::function<void()>& call, const std::string& sentence) {
-  try {
-    call();
-    FAIL() << "nothing was thrown; expected: " << sentence;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::internal);
-    EXPECT_THAT(error.what(), HasSubstr(sentence));
-  }
-}
 
 TEST(NameTables, AnUnknownNormFailsACheck) {
   expect_check([] { norm_rule("layer"); }, "there is no norm 'layer'; known are batch, sync, group, none");

@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "distributed/local_communicator.h"
+#include "expect_check.h"
 #include "stages/compute/model/norm_layer.h"
 #include "stages/compute/step/host_step.h"
 #include "stages/compute/step/losses.h"
@@ -16,18 +15,6 @@
 
 namespace penstock::stages {
 namespace {
-
-using testing::HasSubstr;
-
-void expect_check(const std::function<void()>& call, const std::string& sentence) {
-  try {
-    call();
-    FAIL() << "nothing was thrown; expected: " << sentence;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::internal);
-    EXPECT_THAT(error.what(), HasSubstr(sentence));
-  }
-}
 
 TEST(ComputeTables, HoldWhatParametersName) {
   EXPECT_EQ(names_of(losses()), names_of(loss_rules()));
