@@ -35,11 +35,13 @@ int stages_command(const std::string& kind, const OutputFlags& output, const pip
     if (output.json) std::cout << rows.dump() << '\n';
     return 0;
   }
-  std::cout << pipeline::describe_kind(known_kind(kind, kinds));
+  const pipeline::StageKind& known = known_kind(kind, kinds);
+  std::cout << (output.json ? pipeline::kind_as_json(known).dump() + "\n" : pipeline::describe_kind(known));
   return 0;
 }
 
-int markdown_command(const std::string& kind, const pipeline::StageTable& kinds) {
+int markdown_command(const std::string& kind, const OutputFlags& output, const pipeline::StageTable& kinds) {
+  if (output.json) throw Error(ExitCode::usage, "stages: --markdown and --json are two forms of one text; give one");
   std::cout << (kind.empty() ? pipeline::reference_page(kinds) + stages::reference_of_links()
                              : pipeline::reference_section(known_kind(kind, kinds)));
   return 0;
@@ -71,7 +73,7 @@ void add_stages(CLI::App& app, Context& context) {
   command->add_flag("--markdown", flags->markdown,
                     "as Markdown; of all kinds with every other key and error: configs/REFERENCE.md");
   command->callback([flags, &context] {
-    context.code = flags->markdown ? markdown_command(flags->kind, context.kinds)
+    context.code = flags->markdown ? markdown_command(flags->kind, context.output, context.kinds)
                                    : stages_command(flags->kind, context.output, context.kinds);
   });
 }

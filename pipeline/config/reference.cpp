@@ -169,4 +169,25 @@ std::string describe_kind(const StageKind& kind) {
   return text;
 }
 
+Value kind_as_json(const StageKind& kind) {
+  Value inputs = Value::array(), outputs = Value::array(), parameters = Value::array();
+  for (const Port& port : kind.inputs)
+    inputs.push_back({{"port", port.name}, {"help", port.help}, {"optional", port.optional}, {"many", port.many}});
+  for (const Port& port : kind.outputs)
+    outputs.push_back({{"port", port.name}, {"help", port.help}, {"volatile", port.is_volatile}});
+  for (const Specification& one : kind.parameters) {
+    Value parameter = {{"name", one.name},
+                       {"type", type_of(one.type, one.about)},
+                       {"default", one.fallback},
+                       {"help", one.about.help},
+                       {"affects_output", one.about.affects_output}};
+    if (one.about.minimum) parameter["minimum"] = *one.about.minimum;
+    if (one.about.maximum) parameter["maximum"] = *one.about.maximum;
+    if (!one.about.choices.empty()) parameter["choices"] = one.about.choices;
+    parameters.push_back(std::move(parameter));
+  }
+  return {{"kind", kind.name}, {"version", kind.version}, {"summary", kind.summary},
+          {"inputs", inputs},  {"outputs", outputs},      {"parameters", parameters}};
+}
+
 }  // namespace penstock::pipeline

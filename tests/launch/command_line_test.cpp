@@ -55,6 +55,20 @@ TEST(CommandLine, OutputFlagsMayStandBeforeTheCommandToo) {
   EXPECT_THAT(refusal({"--jsn", "stages"}), HasSubstr("did you mean '--json'?"));
 }
 
+TEST(CommandLine, AStageKindIsDescribedForProgramsToo) {
+  const auto train = pipeline::Value::parse(said({"stages", "train", "--json"}));
+  EXPECT_EQ(train.at("kind"), "train");
+  EXPECT_EQ(train.at("inputs").at(0).at("port"), "shards");
+  const auto named = [](const std::string& name) {
+    return [name](const pipeline::Value& one) { return one.at("name") == name; };
+  };
+  const auto& parameters = train.at("parameters");
+  const auto lr = std::find_if(parameters.begin(), parameters.end(), named("lr"));
+  ASSERT_NE(lr, parameters.end());
+  EXPECT_EQ(lr->at("maximum"), 10);
+  EXPECT_THAT(refusal({"stages", "train", "--json", "--markdown"}), HasSubstr("give one"));
+}
+
 TEST(CommandLine, NothingAtAllIsRefused) { EXPECT_NE(refusal({}), "(accepted)"); }
 
 TEST(CommandLine, AnInputWithoutAPathIsRefusedWithAnExample) {
