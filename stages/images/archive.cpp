@@ -104,6 +104,7 @@ class ZipArchive final : public Archive {
       entries_.push_back({entry, shown, about.size});
       indices_.push_back(index);
     }
+    require_own_bytes(zip.get(), count);
     idle_.push_back(std::move(zip));
   }
 
@@ -177,6 +178,23 @@ class ZipArchive final : public Archive {
         static_cast<double>(about.size) > limits.ratio * static_cast<double>(std::max<uint64_t>(about.comp_size, 1))) {
       refuse(shown, fmt::format("{} bytes unpack to {}, over a ratio of {} (max_ratio)", about.comp_size, about.size,
                                 limits.ratio));
+    }
+  }
+
+  // Packed bytes are taken from the archive, each by one entry: what claims more lies about its size, or shares its
+  // bytes with others to unpack to more than anyone expects (Fifield, "A better zip bomb", WOOT 2019).
+  void require_own_bytes(zip_t* zip, uint64_t count) const {
+    const uint64_t bytes = bytes_.memory.empty() ? fs::file_size(bytes_.file) : bytes_.memory.size();
+    uint64_t claimed = 0;
+    for (uint64_t index = 0; index < count; ++index) {
+      zip_stat_t about;
+      zip_stat_index(zip, index, 0, &about);
+      if (about.comp_size > bytes - claimed) {
+        refuse(name_, fmt::format("entry {} and those before it claim {} packed bytes or more, of an archive of {}: it "
+                                  "is damaged, or its entries overlap",
+                                  index + 1, claimed + (about.comp_size > bytes ? bytes : about.comp_size), bytes));
+      }
+      claimed += about.comp_size;
     }
   }
 
