@@ -1,78 +1,164 @@
-// split: divides the labelled samples into train, validation and test. A sample's subset depends on the seed and its
-// own id only, so adding images moves none of the old ones.
+// split: divides the labelled samples into train, validation and test, by rank of a hash of the seed and the sample's
+// id.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 
+#include "distributed/check.h"
 #include "pipeline/files.h"
 #include "stages/draws.h"
 #include "stages/images/csv.h"
 #include "stages/images/json_file.h"
 #include "stages/kinds.h"
+#include "stages/training/name_table.h"
 
 namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
 
+// How samples are drawn for the subsets.
+struct DrawRule {
+  std::string name, help;
+  bool by_look = false;  // each visual type is divided on its own
+};
+const std::vector<DrawRule>& rules() {
+  static const std::vector<DrawRule> all = {
+      {.name = "random", .help = "all alike"},
+      {.name = "stratified", .help = "each visual type that inspect tells apart in the same shares", .by_look = true},
+  };
+  return all;
+}
+
 struct SplitParameters {
+  std::string by = "random";
   double validation = 0.1;
   double test = 0.1;
+  std::string fold;
   int64_t seed = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
+    visit("by", by,
+          {.help = "how samples are drawn: " + help_of(rules()), .choices = names_of(rules()), .as_before = "random"});
     visit("validation", validation,
           {.help = "share of the labelled samples for validation, which chooses the threshold and the best epoch",
            .minimum = 0,
            .maximum = 0.9});
     visit("test", test,
           {.help = "share of the labelled samples for the test, which chooses nothing", .minimum = 0, .maximum = 0.9});
+    visit("fold", fold,
+          {.help =
+               "k-fold, as \"2/5\": what the test leaves is cut into 5 parts, of which the second validates; empty: by "
+               "the share `validation`",
+           .as_before = ""});
     visit("seed", seed, {.help = "seed of the draw", .minimum = 0});
   }
 };
 
 using Subsets = std::map<std::string, std::vector<std::string>>;
 
-// u in [0, 1) decides: [0, test) tests, the next `validation` share validates, the rest trains.
-Subsets draw_subsets(const std::vector<std::string>& ids, const SplitParameters& parameters) {
-  struct Interval {
-    const char* subset;
-    double low, high;
-  };
-  const std::vector<Interval> intervals = {{"test", 0, parameters.test},
-                                           {"validation", parameters.test, parameters.test + parameters.validation},
-                                           {"train", parameters.test + parameters.validation, 1}};
-  std::map<std::string, double> u;
-  for (const std::string& id : ids) u[id] = Draws(parameters.seed, "split", {}, id).uniform(0);
-  Subsets subsets;
-  for (const auto& [id, value] : u) {
-    for (const Interval& interval : intervals) {
-      if (value >= interval.low && value < interval.high) subsets[interval.subset].push_back(id);
-    }
+// Samples in the order of u = H(seed, id). What comes first is drawn first, so a sample that is added moves at most
+// those at the borders of the subsets: three, where both shares gain one.
+std::vector<std::string> ranked(const std::vector<std::string>& ids, int64_t seed) {
+  std::vector<std::pair<uint64_t, std::string>> keyed;
+  for (const std::string& id : ids) keyed.emplace_back(Draws(seed, "split", {}, id).bits(0), id);
+  std::sort(keyed.begin(), keyed.end());
+  std::vector<std::string> order;
+  for (const auto& [u, id] : keyed) order.push_back(id);
+  return order;
+}
+
+// `wanted` of all samples, divided over strata of these sizes as evenly as whole samples allow: each gets the whole
+// part of its share, the largest remainders one more (the earlier of equals).
+std::vector<size_t> divided(size_t wanted, const std::vector<size_t>& sizes) {
+  size_t all = 0, given = 0;
+  for (const size_t size : sizes) all += size;
+  std::vector<size_t> parts;
+  std::vector<std::pair<size_t, size_t>> remainders;  // (what is left of size * wanted / all, place), largest first
+  for (const size_t size : sizes) {
+    parts.push_back(size * wanted / all);
+    given += parts.back();
+    remainders.emplace_back(all - size * wanted % all, remainders.size());
   }
-  // A subset with a share above 0 is never empty: the nearest sample of a subset of two or more moves in.
-  for (const Interval& interval : intervals) {
-    if (interval.high <= interval.low || !subsets[interval.subset].empty()) continue;
-    const auto distance = [&](const std::string& id) {
-      return std::max({interval.low - u[id], u[id] - interval.high, 0.0});
-    };
-    std::string nearest;
-    std::string from;
-    for (const auto& [subset, members] : subsets) {
-      if (members.size() < 2) continue;
-      for (const std::string& id : members) {
-        if (nearest.empty() || distance(id) < distance(nearest)) nearest = id, from = subset;
-      }
+  std::sort(remainders.begin(), remainders.end());
+  for (size_t i = 0; given < wanted; ++i, ++given) ++parts[remainders[i].second];
+  return parts;
+}
+
+// "2/5": the second of five.
+struct Fold {
+  int64_t number = 0, of = 0;
+};
+std::optional<Fold> fold_of(const std::string& text) {
+  Fold fold;
+  int read = 0;
+  if (std::sscanf(text.c_str(), "%3ld/%3ld%n", &fold.number, &fold.of, &read) != 2) return std::nullopt;
+  const bool whole =
+      read == static_cast<int>(text.size()) && fold.of >= 2 && fold.number >= 1 && fold.number <= fold.of;
+  return whole ? std::optional(fold) : std::nullopt;
+}
+
+// A share of `samples`, to the nearest whole one; a share above 0 is one sample at least.
+size_t counted_share(double share, size_t samples) {
+  return share == 0 ? 0 : std::max<size_t>(1, static_cast<size_t>(std::llround(share * static_cast<double>(samples))));
+}
+
+// Each stratum's samples in the order of their u: its first ones are the test subset, then follows validation (a share,
+// or one fold of what the test leaves), the rest trains. Over all strata the shares are exact to one sample.
+Subsets draw_subsets(const std::vector<std::vector<std::string>>& strata, const SplitParameters& parameters) {
+  std::vector<size_t> sizes;
+  size_t samples = 0;
+  for (const auto& ids : strata) sizes.push_back(ids.size()), samples += ids.size();
+  size_t test = counted_share(parameters.test, samples), validation = 0;
+  const auto fold = fold_of(parameters.fold);
+  if (!fold) {
+    validation = counted_share(parameters.validation, samples);
+    while (test + validation >= samples) --(test > validation ? test : validation);  // train gets one
+  }
+  const std::vector<size_t> tests = divided(test, sizes);
+  std::vector<size_t> left = sizes;
+  for (size_t i = 0; i < left.size(); ++i) left[i] -= tests[i];
+  const std::vector<size_t> validations = divided(validation, left);
+  Subsets subsets;
+  size_t left_before = 0;  // of the strata before, without their test samples: folds go on where the last one ended
+  for (size_t stratum = 0; stratum < strata.size(); ++stratum) {
+    const std::vector<std::string> order = ranked(strata[stratum], parameters.seed);
+    for (size_t i = 0; i < order.size(); ++i) {
+      const bool tested = i < tests[stratum];
+      const bool validated = fold
+                                 ? static_cast<int64_t>(left_before + i - tests[stratum]) % fold->of == fold->number - 1
+                                 : i < tests[stratum] + validations[stratum];
+      subsets[tested ? "test" : validated ? "validation" : "train"].push_back(order[i]);
     }
-    if (nearest.empty()) continue;
-    std::erase(subsets[from], nearest);
-    subsets[interval.subset].push_back(nearest);
+    left_before += order.size() - tests[stratum];
   }
   return subsets;
+}
+
+// The ids by visual type, or all together.
+std::vector<std::vector<std::string>> strata_of(const std::vector<std::string>& ids,
+                                                const pipeline::StageContext& context,
+                                                const SplitParameters& parameters) {
+  if (!row_of(rules(), "split", parameters.by).by_look) return {ids};
+  std::map<std::string, std::string> looks;
+  const Value metadata = read_json(context.input("metadata") / "metadata.json");
+  for (const Value& image : metadata.at("images")) looks[image.at("id")] = image.at("look");
+  std::map<std::string, std::vector<std::string>> strata;
+  for (const std::string& id : ids) {
+    const auto look = looks.find(id);
+    PENSTOCK_CHECK(look != looks.end(), "inspect describes every sample; '" + id + "' is not in metadata.json");
+    strata[look->second].push_back(id);
+  }
+  std::vector<std::vector<std::string>> all;
+  for (auto& [look, members] : strata) all.push_back(std::move(members));
+  return all;
 }
 
 // The user's own list: rows "id,subset". An id with commas may stand without quotes: the last field is the subset.
@@ -131,20 +217,24 @@ void split(pipeline::StageContext& context) {
     else
       subsets["unlabelled"].push_back(sample.at("id"));
   }
-  const size_t wanted = size_t{1} + (parameters.validation > 0) + (parameters.test > 0);
+  const auto fold = fold_of(parameters.fold);
+  const auto validating = static_cast<size_t>(fold ? fold->of : 1 + (parameters.validation > 0));
+  const size_t wanted = validating + (parameters.test > 0);
   if (labelled.size() < wanted) {
-    throw Error(
-        ExitCode::data,
-        fmt::format(
-            "{} labelled samples cannot fill {} subsets; give more images with masks, or set validation or test to 0",
-            labelled.size(), wanted));
+    throw Error(ExitCode::data, fmt::format("{} labelled samples cannot fill {} {}; give more images with masks, or {}",
+                                            labelled.size(), wanted, fold ? "folds and a test subset" : "subsets",
+                                            fold ? "fewer folds" : "set validation or test to 0"));
   }
-  Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled) : draw_subsets(labelled, parameters);
+  Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled)
+                                      : draw_subsets(strata_of(labelled, context, parameters), parameters);
   for (auto& [subset, ids] : drawn) {
     std::sort(ids.begin(), ids.end());
     subsets[subset] = ids;
   }
-  write_json(context.output("index") / "split.json", {{"schema", 1}, {"seed", parameters.seed}, {"subsets", subsets}});
+  const std::string by = context.has("list") ? "list" : parameters.by;
+  Value split = {{"schema", 1}, {"seed", parameters.seed}, {"by", by}, {"subsets", subsets}};
+  if (fold) split["fold"] = parameters.fold;
+  write_json(context.output("index") / "split.json", split);
 }
 
 }  // namespace
@@ -152,6 +242,7 @@ void split(pipeline::StageContext& context) {
 pipeline::StageKind split_kind() {
   pipeline::StageKind kind;
   kind.name = "split";
+  kind.version = 2;  // shares are exact
   kind.summary = "divides the samples into train, validation and test, each by its own id";
   kind.inputs = {
       {.name = "shards", .help = "shard.shards"},
@@ -165,6 +256,17 @@ pipeline::StageKind split_kind() {
       problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on",
                                               parameters.validation, parameters.test)});
     }
+    const auto has = [&](const char* input) {
+      return std::find(view.inputs.begin(), view.inputs.end(), input) != view.inputs.end();
+    };
+    if (row_of(rules(), "split", parameters.by).by_look && !has("metadata") && !has("list"))
+      problems.push_back(
+          {"by", "by = \"stratified\" needs the visual types: inputs = { metadata = \"inspect.metadata\" }"});
+    if (!parameters.fold.empty() && !fold_of(parameters.fold))
+      problems.push_back(
+          {"fold", fmt::format("fold is the number of a part and how many there are, as \"2/5\", at least "
+                               "two; is \"{}\"",
+                               parameters.fold)});
   };
   kind.body = [] { return pipeline::body_of(split); };
   return kind;

@@ -12,7 +12,8 @@ namespace {
 using pipeline::Value;
 
 std::map<std::string, std::vector<std::string>> split(Bench& bench, int labelled, int unlabelled,
-                                                      const pipeline::Values& values, const std::string& list = "") {
+                                                      const pipeline::Values& values, const std::string& list = "",
+                                                      const std::filesystem::path& metadata = {}) {
   Value samples = Value::array();
   for (int i = 0; i < labelled + unlabelled; ++i)
     samples.push_back({{"id", "s" + std::to_string(i)}, {"labelled", i < labelled}});
@@ -23,27 +24,38 @@ std::map<std::string, std::vector<std::string>> split(Bench& bench, int labelled
     pipeline::write_file(bench.path() / "list.csv", list);
     inputs["list"] = {bench.path() / "list.csv"};
   }
+  if (!metadata.empty()) inputs["metadata"] = {metadata};
   const auto outputs = bench.run("split", inputs, values);
   return Value::parse(pipeline::read_file(outputs.at("index") / "split.json")).at("subsets");
 }
 
-TEST(Split, GivesEverySampleOneSubsetInAboutTheAskedShares) {
+TEST(Split, GivesEverySampleOneSubsetInExactlyTheAskedShares) {
   Bench bench;
   const auto subsets = split(bench, 1000, 5, {{"validation", 0.2}, {"test", 0.1}});
-  EXPECT_NEAR(static_cast<double>(subsets.at("validation").size()), 200, 40);
-  EXPECT_NEAR(static_cast<double>(subsets.at("test").size()), 100, 30);
+  EXPECT_EQ(subsets.at("validation").size(), 200u);
+  EXPECT_EQ(subsets.at("test").size(), 100u);
   EXPECT_EQ(subsets.at("unlabelled").size(), 5u);
   std::set<std::string> all;
   for (const auto& [subset, ids] : subsets) all.insert(ids.begin(), ids.end());
   EXPECT_EQ(all.size(), 1005u);
 }
 
-TEST(Split, MovesNoOldSampleWhenImagesAreAdded) {
+TEST(Split, ATenthOfTwentyFourIsTwo) {
   Bench bench;
-  const auto before = split(bench, 300, 0, {}), after = split(bench, 400, 0, {});
-  for (const auto& [subset, ids] : before) {
-    const std::set<std::string> now(after.at(subset).begin(), after.at(subset).end());
-    for (const std::string& id : ids) EXPECT_TRUE(now.count(id)) << id << " left " << subset;
+  for (int64_t seed = 0; seed < 20; ++seed)
+    EXPECT_EQ(split(bench, 24, 0, {{"validation", 0.1}, {"seed", seed}}).at("validation").size(), 2u) << seed;
+}
+
+TEST(Split, AnImageThatIsAddedMovesAtMostTheSamplesAtTheBorders) {
+  Bench bench;
+  for (int count = 20; count < 60; ++count) {
+    const auto before = split(bench, count, 0, {}), after = split(bench, count + 1, 0, {});
+    int moved = 0;
+    for (const auto& [subset, ids] : before) {
+      const std::set<std::string> now(after.at(subset).begin(), after.at(subset).end());
+      for (const std::string& id : ids) moved += !now.count(id);
+    }
+    EXPECT_LE(moved, 3) << "of " << count;
   }
 }
 
@@ -59,6 +71,45 @@ TEST(Split, AnAskedForSubsetIsNeverEmpty) {
 TEST(Split, FewerSamplesThanSubsetsAreRefused) {
   Bench bench;
   EXPECT_THROW(split(bench, 2, 9, {{"validation", 0.1}, {"test", 0.1}}), Error);
+}
+
+TEST(Split, EachFoldValidatesOnceAndTheTestIsInNone) {
+  Bench bench;
+  std::multiset<std::string> validated;
+  std::vector<std::string> test;
+  for (int64_t fold = 1; fold <= 5; ++fold) {
+    const auto subsets = split(bench, 33, 0, {{"fold", std::to_string(fold) + "/5"}, {"test", 0.1}});
+    validated.insert(subsets.at("validation").begin(), subsets.at("validation").end());
+    EXPECT_NEAR(static_cast<double>(subsets.at("validation").size()), 6, 0.01);
+    EXPECT_TRUE(fold == 1 || subsets.at("test") == test) << "the test subset does not depend on the fold";
+    test = subsets.at("test");
+  }
+  EXPECT_EQ(test.size(), 3u);
+  EXPECT_EQ(validated.size(), 30u);
+  EXPECT_EQ(std::set<std::string>(validated.begin(), validated.end()).size(), 30u) << "none twice";
+  for (const std::string& id : test) EXPECT_EQ(validated.count(id), 0u);
+}
+
+TEST(Split, StratifiedGivesEachVisualTypeItsShare) {
+  Bench bench;
+  Value images = Value::array();  // 60 of one type, 30 of another, 10 of a third
+  for (int i = 0; i < 100; ++i)
+    images.push_back({{"id", "s" + std::to_string(i)}, {"look", i < 60 ? "a" : i < 90 ? "b" : "c"}});
+  pipeline::write_file(bench.path() / "metadata/metadata.json", Value{{"images", images}}.dump());
+  const auto subsets =
+      split(bench, 100, 0, {{"by", "stratified"}, {"validation", 0.2}, {"test", 0.1}}, "", bench.path() / "metadata");
+  const auto of_type = [&](const std::string& subset, int from, int to) {
+    return std::count_if(subsets.at(subset).begin(), subsets.at(subset).end(), [&](const std::string& id) {
+      const int number = std::stoi(id.substr(1));
+      return number >= from && number < to;
+    });
+  };
+  EXPECT_EQ(of_type("validation", 0, 60), 12);
+  EXPECT_EQ(of_type("validation", 60, 90), 6);
+  EXPECT_EQ(of_type("validation", 90, 100), 2);
+  EXPECT_EQ(of_type("test", 0, 60), 6);
+  EXPECT_EQ(of_type("test", 60, 90), 3);
+  EXPECT_EQ(of_type("test", 90, 100), 1);
 }
 
 TEST(Split, AListOfTheUsersIsTakenAsItIsAndMistakesInItHaveALine) {
