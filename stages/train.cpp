@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "distributed/reducer/gradient_reducer.h"
+#include "pipeline/counted.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
@@ -41,12 +42,11 @@ std::string layout_of(const pipeline::Values& values, int ranks) {
     idle += first == last;
     if (rank < 8) shares += fmt::format("{}{}", rank == 0 ? "" : "+", last - first);
   }
-  return fmt::format(
-      "{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares,
-      ranks > 8 ? "+..." : "",
-      idle == 0 ? ""
-                : fmt::format("; {} rank{} train nothing (a larger global_batch or smaller micro_batch uses them)",
-                              idle, idle == 1 ? "" : "s"));
+  return fmt::format("{} micro-shards of {} a step: {}{}{}", parameters.micro_shards(), parameters.micro_batch, shares,
+                     ranks > 8 ? "+..." : "",
+                     idle == 0 ? ""
+                               : fmt::format("; {} {} nothing (a larger global_batch or smaller micro_batch uses them)",
+                                             pipeline::counted(idle, "rank"), idle == 1 ? "trains" : "train"));
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ std::string layout_of(const pipeline::Values& values, int ranks) {
 pipeline::StageKind train_kind() {
   pipeline::StageKind kind;
   kind.name = "train";
-  kind.version = 2;  // the network runs channels last, batch norm and ReLU together: other last bits
+  kind.version = 3;  // without validation no epoch is the best; an epoch without a step has no figures
   kind.summary = "trains a U-Net on all ranks, resuming from its last checkpoint";
   kind.scope = pipeline::Scope::all_ranks;
   kind.inputs = {{.name = "shards", .help = "shard.shards"},

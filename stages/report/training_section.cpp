@@ -47,9 +47,17 @@ std::string charts_of(const Value& curves) {
 }
 
 std::string best_epoch_item(const Value& curves) {
-  return fmt::format("<li>Best epoch: {} of {} ({} = {}). Published weights: those of the {} epoch.</li>",
-                     curves.at("best_epoch").get<int64_t>(), curves.at("last_epoch").get<int64_t>(),
-                     text_of(curves.at("monitor")), figure(curves.at("best_value")), text_of(curves.at("final")));
+  const std::string published =
+      fmt::format("Published weights: those of the {} epoch.", text_of(curves.at("published")));
+  if (curves.at("best_epoch") == 0) {
+    return fmt::format(
+        "<li>No epoch was the best: {} has no figure in any of {} epochs{}. {}</li>", text_of(curves.at("monitor")),
+        curves.at("last_epoch").get<int64_t>(),
+        curves.at("epochs").back().at("validation").is_null() ? ", for there is no validation subset" : "", published);
+  }
+  return fmt::format("<li>Best epoch: {} of {} ({} = {}). {}</li>", curves.at("best_epoch").get<int64_t>(),
+                     curves.at("last_epoch").get<int64_t>(), text_of(curves.at("monitor")),
+                     figure(curves.at("best_value")), published);
 }
 
 std::string early_stopping_item(const Value& curves) {
@@ -59,6 +67,11 @@ std::string early_stopping_item(const Value& curves) {
     return fmt::format("<li>Stopped early after epoch {} of {}: {} did not improve by {} for {} epochs.</li>", last,
                        curves.at("planned_epochs").get<int>(), text_of(curves.at("stop_monitor")),
                        text_of(curves.at("min_delta")), patience);
+  }
+  if (patience > 0 && is_of_validation(curves.at("stop_monitor")) &&
+      curves.at("epochs").back().at("validation").is_null()) {
+    return fmt::format("<li>Early stopping was off: {} needs a validation subset. All {} epochs ran.</li>",
+                       text_of(curves.at("stop_monitor")), last);
   }
   if (patience > 0)
     return fmt::format("<li>Early stopping (patience {}) did not stop it: all {} epochs ran.</li>", patience, last);

@@ -16,7 +16,7 @@ bool larger_monitor(const TrainParameters& parameters) {
 }  // namespace
 
 bool BestEpoch::update(int64_t epoch, double value, bool last) {
-  if (std::isnan(value) || (epoch % every_ != 0 && !last)) return false;
+  if (!std::isfinite(value) || (epoch % every_ != 0 && !last)) return false;
   if (value_ && !better(value, *value_, larger_, 0)) return false;
   value_ = value;
   epoch_ = epoch;
@@ -24,7 +24,7 @@ bool BestEpoch::update(int64_t epoch, double value, bool last) {
 }
 
 bool EarlyStopping::update(int64_t epoch, double value) {
-  if (!std::isnan(value) && (!best_ || better(value, *best_, larger_, min_delta_))) {
+  if (std::isfinite(value) && (!best_ || better(value, *best_, larger_, min_delta_))) {
     best_ = value;
     waited_ = 0;
   } else if (epoch > warm_up_) {
@@ -33,11 +33,14 @@ bool EarlyStopping::update(int64_t epoch, double value) {
   return patience_ > 0 && epoch > warm_up_ && waited_ >= patience_;
 }
 
+bool is_of_validation(const std::string& figure) { return figure.starts_with("val_"); }
+
 double figure_of(const std::string& name, const pipeline::Value& row) {
-  const bool validation = name.starts_with("val_");
-  const std::string key = validation ? name.substr(4) : name;
-  const pipeline::Value& part = validation && !row.at("validation").is_null() ? row.at("validation") : row.at("train");
-  return part.at(key).is_number() ? part.at(key).get<double>() : std::nan("");
+  const bool validation = is_of_validation(name);
+  const pipeline::Value& part = row.at(validation ? "validation" : "train");
+  if (part.is_null()) return std::nan("");
+  const pipeline::Value& figure = part.at(validation ? name.substr(4) : name);
+  return figure.is_number() ? figure.get<double>() : std::nan("");
 }
 
 TrainingRules::TrainingRules(const TrainParameters& parameters)
@@ -52,7 +55,8 @@ TrainingRules::TrainingRules(const TrainParameters& parameters)
 TrainingRules::Decision TrainingRules::update(int64_t epoch, const pipeline::Value& row) {
   Decision decision;
   decision.best = best_.update(epoch, figure_of(monitor_, row), epoch == epochs_);
-  decision.stop = stopping_.update(epoch, figure_of(stop_monitor_, row));
+  const bool measured = !is_of_validation(stop_monitor_) || !row.at("validation").is_null();
+  decision.stop = measured && stopping_.update(epoch, figure_of(stop_monitor_, row));
   return decision;
 }
 

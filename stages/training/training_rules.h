@@ -14,8 +14,8 @@ namespace penstock::stages {
 class BestEpoch {
  public:
   BestEpoch(bool larger_is_better, int64_t every) : larger_(larger_is_better), every_(every) {}
-  // True when this epoch (from 1) is the best so far. NaN never is. Epochs that `every` does not divide are not
-  // compared, except the last.
+  // True when this epoch (from 1) is the best so far. NaN and infinity never are. Epochs that `every` does not divide
+  // are not compared, except the last.
   bool update(int64_t epoch, double value, bool last);
 
   int64_t epoch() const { return epoch_; }  // 0: none yet
@@ -45,11 +45,15 @@ class EarlyStopping {
   std::optional<double> best_;
 };
 
+// Whether a figure is measured on the validation subset: "val_loss" is, "loss" is not.
+bool is_of_validation(const std::string& figure);
+
 // A figure of an epoch's row {"train": {...}, "validation": {...} or null}: "val_loss" is validation's loss, "loss" is
-// train's. Without validation, train stands in. NaN when the loss was NaN or infinite.
+// train's. NaN where there is no such figure: without validation, of an epoch without a step, of a loss that was NaN or
+// infinite.
 double figure_of(const std::string& name, const pipeline::Value& row);
 
-// Both rules of one run.
+// Both rules of one run. Where there is no validation subset, early stopping that watches a figure of it never stops.
 class TrainingRules {
  public:
   explicit TrainingRules(const TrainParameters& parameters);

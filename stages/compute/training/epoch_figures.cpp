@@ -30,6 +30,14 @@ EpochSums epoch_sums_from_json(const pipeline::Value& json) {
   return {{values[0], values[1], values[2], values[3], values[4]}, values[5]};
 }
 
+pipeline::Value row_of(const EpochSums& sums) {
+  pipeline::Value row = row_of(sums.mean());
+  if (sums.steps == 0) {
+    for (pipeline::Value& figure : row) figure = nullptr;
+  }
+  return row;
+}
+
 pipeline::Value row_of(const Figures& f) {
   return {{"loss", f.loss},
           {"accuracy", f.tp + f.tn},

@@ -19,5 +19,7 @@ EpochSums epoch_sums_from_json(const pipeline::Value& json);
 
 // {"loss", "accuracy", "precision", "recall", "f1"}; a ratio of nothing to nothing is 1.
 pipeline::Value row_of(const Figures& figures);
+// The means over an epoch's steps; nulls where each was left out.
+pipeline::Value row_of(const EpochSums& sums);
 
 }  // namespace penstock::stages

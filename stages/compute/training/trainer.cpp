@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "distributed/check.h"
 #include "distributed/collectives.h"
@@ -19,6 +21,22 @@ using pipeline::Value;
 
 constexpr int64_t steps_between_checks = 100;  // of the ranks' weights against each other
 constexpr int most_faults = 10;                // steps in a row that are NaN or infinite
+
+// No sum of products of pixels and weights of this size is a segmentation: the training has diverged.
+constexpr float absurd_weight = 1e6f;
+
+// "loss 0.5012, validation loss 0.6120, validation F1 0.7011", or of the train subset where there is no validation.
+std::string text_of_epoch(const Value& row) {
+  const auto shown = [](const Value& part, const char* name) {
+    const Value& figure = part.at(name);
+    return figure.is_number() ? fmt::format("{:.4f}", figure.get<double>()) : std::string("none");
+  };
+  const Value &train = row.at("train"), &validation = row.at("validation");
+  if (train.at("loss").is_null()) return "every step was left out";
+  if (validation.is_null()) return fmt::format("loss {}, train F1 {}", shown(train, "loss"), shown(train, "f1"));
+  return fmt::format("loss {}, validation loss {}, F1 {}", shown(train, "loss"), shown(validation, "loss"),
+                     shown(validation, "f1"));
+}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -51,6 +69,7 @@ bool Trainer::train() {
                  found->folder == context_.progress ? "resuming at" : "continuing from a shorter run at", epoch_ + 1,
                  position());
   }
+  if (ranks_.rank() == 0 && data_.validation.empty()) say_what_is_not_validated();
   if (context_.watch.has_end()) saver_.require_time([this] { save(); });
   while (!is_over()) {
     epoch_start_ = Clock::now();
@@ -59,6 +78,7 @@ bool Trainer::train() {
   save();
   saver_.finish();
   check_agreement();
+  if (!given_up_) require_usable();
   return !given_up_;
 }
 
@@ -187,8 +207,7 @@ void Trainer::check_agreement() const {
 // ---- epochs ----
 
 void Trainer::end_epoch() {
-  Value row = {
-      {"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(sums_.mean())}, {"validation", nullptr}};
+  Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(sums_)}, {"validation", nullptr}};
   if (!data_.validation.empty()) {
     const auto doing = context_.watch.validating();
     row["validation"] = row_of(step_->validate(data_.validation));
@@ -218,10 +237,8 @@ Trainer::EpochDecision Trainer::decide(const Value& row) {
 void Trainer::report_epoch(const Value& row, bool best) {
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
-  const Value& shown = row.at("validation").is_null() ? row.at("train") : row.at("validation");
-  spdlog::info("{}: epoch {}/{}: loss {:.4f}, validation loss {:.4f}, F1 {:.4f}{}, {:.1f} images/s", context_.stage,
-               epoch_, parameters_.epochs, row.at("train").at("loss").get<double>(), shown.at("loss").get<double>(),
-               shown.at("f1").get<double>(), best ? " (best)" : "", rate);
+  spdlog::info("{}: epoch {}/{}: {}{}, {:.1f} images/s", context_.stage, epoch_, parameters_.epochs, text_of_epoch(row),
+               best ? " (best)" : "", rate);
   if (stopped_early_) {
     spdlog::info("{}: stops early: {} has not improved by {} for {} epochs", context_.stage, parameters_.stop_monitor,
                  parameters_.stop_min_delta, parameters_.stop_patience);
@@ -309,10 +326,41 @@ void Trainer::start_from(const Weights& weights) { step_->load_weights(weights);
 
 // ---- results ----
 
-Weights Trainer::final_weights() const {
-  return parameters_.final_weights == "best" && !best_weights_.parameters.empty() ? best_weights_
-                                                                                  : step_->current_weights();
+void Trainer::say_what_is_not_validated() const {
+  const bool best = parameters_.final_weights == "best" && is_of_validation(parameters_.monitor);
+  const bool stopping = parameters_.stop_patience > 0 && is_of_validation(parameters_.stop_monitor);
+  spdlog::warn("{}: there is no validation subset: nothing is measured on it{}{}; a split.validation above 0 makes one",
+               context_.stage, best ? ", no epoch is the best, the last one's weights are published" : "",
+               stopping ? ", early stopping is off" : "");
 }
+
+// What is published must be the result of a training. The same on every rank.
+void Trainer::require_usable() const {
+  const auto nothing = [](const Value& row) { return row.at("train").at("loss").is_null(); };
+  if (std::all_of(epochs_.begin(), epochs_.end(), nothing)) {
+    throw Error(ExitCode::data, fmt::format("every step of all {} epochs was left out (on_nan = \"{}\"): nothing was "
+                                            "trained; a smaller lr than {} or clip_norm may help",
+                                            epochs_.size(), parameters_.on_nan, parameters_.lr));
+  }
+  const Weights weights = final_weights();
+  const auto require = [&](const std::vector<float>& values, float most, const char* what) {
+    for (const float value : values) {
+      if (std::abs(value) <= most) continue;  // false for a NaN
+      throw Error(ExitCode::data,
+                  fmt::format("the training has diverged: {} of its final weights is {:.3g}; a smaller lr than {}, "
+                              "clip_norm or another norm may help; nothing is published",
+                              what, value, parameters_.lr));
+    }
+  };
+  require(weights.parameters, absurd_weight, "a parameter");
+  require(weights.statistics, std::numeric_limits<float>::max(), "a running statistic");
+}
+
+bool Trainer::publishes_best() const {
+  return parameters_.final_weights == "best" && !best_weights_.parameters.empty();
+}
+
+Weights Trainer::final_weights() const { return publishes_best() ? best_weights_ : step_->current_weights(); }
 
 Value Trainer::curves() const {
   return {{"schema", 1},
@@ -321,6 +369,7 @@ Value Trainer::curves() const {
           {"monitor", parameters_.monitor},
           {"mode", rules_.larger() ? "max" : "min"},
           {"final", parameters_.final_weights},
+          {"published", publishes_best() ? "best" : "last"},
           {"best_epoch", rules_.best().epoch()},
           {"best_value", rules_.best().value() ? Value(*rules_.best().value()) : Value(nullptr)},
           {"last_epoch", epoch_},

@@ -67,6 +67,9 @@ class Trainer {
   void record_step(const StepResult& result, double seconds);
   bool survive(const std::string& fault);
   void check_agreement() const;
+  void say_what_is_not_validated() const;
+  void require_usable() const;
+  bool publishes_best() const;
   [[noreturn]] void stop_interrupted();
   void end_epoch();
   EpochDecision decide(const pipeline::Value& row);

@@ -26,11 +26,7 @@ TEST(Html, Base64IsTheStandards) {
   EXPECT_EQ(base64("foob"), "Zm9vYg==");
 }
 
-TEST(Html, NumbersAndTimesAreReadable) {
-  EXPECT_EQ(grouped(1234567), "1,234,567");
-  EXPECT_EQ(grouped(-123), "-123");
-  EXPECT_EQ(duration(83.2), "1 min 23 s");
-}
+TEST(Html, NumbersAndTimesAreReadable) { EXPECT_EQ(duration(83.2), "1 min 23 s"); }
 
 TEST(Html, ARowWithoutACellForEachColumnIsAProgrammersMistake) { EXPECT_THROW(table({"run", "Dice"}, {{"a"}}), Error); }
 
@@ -82,6 +78,7 @@ TEST(Report, DrawsATrainingWhoseLossWasNaN) {
                                   {"monitor", "val_f1"},
                                   {"best_value", 0.75},
                                   {"final", "best"},
+                                  {"published", "best"},
                                   {"train_figures", "averages"}};
   const TemporaryFolder folder;
   pipeline::write_file(folder.path() / "curves.json", curves.dump());
@@ -89,6 +86,32 @@ TEST(Report, DrawsATrainingWhoseLossWasNaN) {
   sources.add("curves", {folder.path(), ""});
   EXPECT_THAT(render_report(sources, no_stages().dump()),
               HasSubstr("Validation loss minus train loss: +0.0000 at the best epoch, – at the last."));
+}
+
+TEST(Report, SaysThatWithoutValidationNoEpochWasTheBest) {
+  const pipeline::Value figures = {{"loss", 0.5}, {"accuracy", 0.9}, {"precision", 0.8}, {"recall", 0.7}, {"f1", 0.75}};
+  const pipeline::Value row = {{"epoch", 1}, {"lr", 0.1}, {"train", figures}, {"validation", nullptr}};
+  const pipeline::Value curves = {{"epochs", {row}},
+                                  {"best_epoch", 0},
+                                  {"last_epoch", 1},
+                                  {"planned_epochs", 1},
+                                  {"stopped_early", false},
+                                  {"patience", 3},
+                                  {"stop_monitor", "val_loss"},
+                                  {"monitor", "val_f1"},
+                                  {"best_value", nullptr},
+                                  {"final", "best"},
+                                  {"published", "last"},
+                                  {"train_figures", "averages"}};
+  const TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "curves.json", curves.dump());
+  ReportSources sources;
+  sources.add("curves", {folder.path(), ""});
+  EXPECT_THAT(
+      render_report(sources, no_stages().dump()),
+      testing::AllOf(HasSubstr("No epoch was the best: val_f1 has no figure in any of 1 epochs, for there is no "
+                               "validation subset. Published weights: those of the last epoch."),
+                     HasSubstr("Early stopping was off: val_loss needs a validation subset.")));
 }
 
 TEST(Report, LinksToTheSectionsThatHaveContentAndToNoOthers) {

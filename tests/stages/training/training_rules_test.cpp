@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "pipeline/files.h"
 #include "stages/training/checkpoint_manifest.h"
@@ -18,6 +19,12 @@ TEST(BestEpoch, IsTheFirstOfEqualsAndNeverANaN) {
   EXPECT_FALSE(best.update(3, 0.5, false));
   EXPECT_TRUE(best.update(4, 0.6, false));
   EXPECT_EQ(best.epoch(), 4);
+}
+
+TEST(BestEpoch, IsNeverOneOfAnInfiniteFigure) {
+  BestEpoch best(true, 1);
+  EXPECT_FALSE(best.update(1, std::numeric_limits<double>::infinity(), false));
+  EXPECT_TRUE(best.update(2, 0.5, false));
 }
 
 TEST(EarlyStopping, WaitsForItsPatienceAfterTheWarmUp) {
@@ -64,6 +71,39 @@ Adopted adopt(const std::filesystem::path& folder, const TrainParameters& parame
   const auto found = adoptable_checkpoints(parameters, {folder}, &adopted.refusal);
   if (!found.empty()) adopted.epoch = found.front().manifest.epoch;
   return adopted;
+}
+
+TEST(Figures, OfValidationAreNoneWithoutASubset) {
+  const pipeline::Value row = {{"epoch", 1}, {"train", {{"loss", 0.25}}}, {"validation", nullptr}};
+  EXPECT_EQ(figure_of("loss", row), 0.25);
+  EXPECT_TRUE(std::isnan(figure_of("val_loss", row))) << "train does not stand in";
+}
+
+TEST(Figures, OfAnEpochWithoutAStepAreNone) {
+  const pipeline::Value row = {{"epoch", 1}, {"train", {{"loss", nullptr}}}, {"validation", nullptr}};
+  EXPECT_TRUE(std::isnan(figure_of("loss", row)));
+}
+
+TEST(TrainingRules, WithoutValidationNoEpochIsBestAndNothingStops) {
+  TrainParameters parameters;
+  parameters.stop_patience = 2;
+  TrainingRules rules(parameters);
+  for (int64_t epoch = 1; epoch <= 9; ++epoch) {
+    const auto decision = rules.update(epoch, {{"epoch", epoch}, {"train", {{"loss", 1.0}}}, {"validation", nullptr}});
+    EXPECT_FALSE(decision.best);
+    EXPECT_FALSE(decision.stop);
+  }
+}
+
+TEST(TrainingRules, AFigureThatWasAskedForButIsNotFiniteStillCountsAsWaiting) {
+  TrainParameters parameters;
+  parameters.stop_patience = 2;
+  TrainingRules rules(parameters);
+  const auto row = [](int64_t epoch) -> pipeline::Value {
+    return {{"epoch", epoch}, {"train", {{"loss", 1.0}}}, {"validation", {{"loss", nullptr}}}};
+  };
+  EXPECT_FALSE(rules.update(1, row(1)).stop);
+  EXPECT_TRUE(rules.update(2, row(2)).stop);
 }
 
 TEST(Adoption, ALongerRunContinuesFromTheEndOfAShorterOne) {

@@ -1,0 +1,52 @@
+// What a training publishes, or refuses to, when there is nothing to choose by or nothing worth choosing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "workplace.h"
+
+namespace penstock {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+nlohmann::json curves_of(const Workplace& place) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place.path() / ".penstock/objects")) {
+    if (entry.path().filename() == "curves.json") return nlohmann::json::parse(text_of(entry.path()));
+  }
+  return nullptr;
+}
+
+size_t count_of(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(TrainingOutcome, WithoutValidationNothingIsCalledThatAndTheLastEpochIsPublished) {
+  const Workplace place;
+  const Ran ran = place.penstock("run pipeline.toml --set split.validation=0 --set train.early_stopping.patience=1", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  EXPECT_EQ(count_of(ran.error, "there is no validation subset"), 1u) << ran.error;
+  EXPECT_THAT(ran.error, AllOf(HasSubstr("train F1"), Not(HasSubstr("validation loss")), Not(HasSubstr("(best)"))));
+  const auto curves = curves_of(place);
+  EXPECT_EQ(curves.at("best_epoch"), 0);
+  EXPECT_EQ(curves.at("published"), "last");
+  EXPECT_EQ(curves.at("last_epoch"), 4) << "early stopping has nothing to watch";
+}
+
+// A learning rate with which all steps but the first few overflow.
+constexpr const char* diverging =
+    "run pipeline.toml --set train.lr=10 --set train.optimizer=sgd --set train.norm=none --set train.on_nan=skip "
+    "--set train.monitor=loss --set train.early_stopping.patience=0 ";
+
+TEST(TrainingOutcome, WeightsThatHaveDivergedAreNotPublished) {
+  const Workplace place;
+  const Ran ran = place.penstock(diverging);
+  EXPECT_EQ(ran.code, 65) << ran.error;
+  EXPECT_FALSE(std::filesystem::exists(place.path() / "runs/small/model"));
+}
+
+}  // namespace
+}  // namespace penstock
