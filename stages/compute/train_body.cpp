@@ -175,14 +175,12 @@ void train(pipeline::StageContext& context) {
 
   const auto hosts = distributed::gather_texts(context.ranks, distributed::host_name(), "host names");
   if (context.ranks.rank() != 0) return;
-  const ModelDescription model{trainer.architecture(),
-                               data.input.width,
-                               data.input.height,
-                               normaliser,
-                               0.5,
-                               "default",
-                               {},
-                               parameters.chooses_micro_batch() ? parameters.micro_batch : 0};
+  ModelDescription model;
+  model.architecture = trainer.architecture();
+  model.width = data.input.width, model.height = data.input.height;
+  model.normaliser = normaliser;
+  model.mode = data.index.mode, model.scale = data.index.scale;
+  if (parameters.chooses_micro_batch()) model.micro_batch = parameters.micro_batch;
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
