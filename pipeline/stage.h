@@ -135,6 +135,7 @@ struct CheckView {
   // A parameter of the nearest stage of that kind upstream; nullopt when there is no such stage.
   std::function<std::optional<Value>(std::string_view kind, const std::string& parameter)> upstream;
   std::vector<std::string> inputs = {};  // names of those that are given
+  std::vector<std::string> given = {};   // names of parameters that do not stand at their defaults by themselves
 };
 
 // What such a check finds.

@@ -17,6 +17,7 @@
 #include "stages/images/png_codec.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 namespace {
@@ -34,6 +35,7 @@ struct InspectParameters {
 };
 
 constexpr const char* chunk_file = "rows.json";
+constexpr int gallery_side = 512;  // pixels
 
 std::vector<int64_t> areas_of(const LabelMap& map) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()));
@@ -122,12 +124,16 @@ class InspectWork final : public pipeline::SharedWork {
     std::vector<std::string> problems;
     const Pack& pack = samples_.pack_of(id);
     const Value& grid = samples_.index();
-    const std::vector<int64_t> expected = {grid.at("height"), grid.at("width"), grid.at("channels")};
+    // Of all samples alike, or the sample's own.
+    const bool own = record.contains("grid_height");
+    const char* whose = own ? "sample's" : "grid's";
+    const std::vector<int64_t> expected = {own ? record.at("grid_height") : grid.at("height"),
+                                           own ? record.at("grid_width") : grid.at("width"), grid.at("channels")};
     if (pack.array(pack_entry::image(id)).shape != expected)
-      problems.push_back(fmt::format("its image is not of the grid's size {} x {}", expected[1], expected[0]));
+      problems.push_back(fmt::format("its image is not of the {} size {} x {}", whose, expected[1], expected[0]));
     if (record.at("labelled").get<bool>() &&
         pack.array(pack_entry::mask(id)).shape != std::vector<int64_t>{expected[0], expected[1]}) {
-      problems.push_back("its mask is not of the grid's size");
+      problems.push_back(fmt::format("its mask is not of the {} size", whose));
     }
     if (rgb.width != record.at("width").get<int>() || rgb.height != record.at("height").get<int>()) {
       problems.push_back("its masks were made for an image of another size");
@@ -175,6 +181,11 @@ class InspectWork final : public pipeline::SharedWork {
     return ids;
   }
 
+  // Samples of one grid as they are; those of their own size no larger than a page has room for.
+  Image shown(const Image& picture) const {
+    return resize_mode(samples_.index().value("mode", "squash")).own_size ? reduced(picture, gallery_side) : picture;
+  }
+
   void write_gallery(const std::vector<ImageRow>& rows) const {
     Value pairs = Value::array();
     for (const std::string& id : drawn_from(rows)) {
@@ -183,11 +194,11 @@ class InspectWork final : public pipeline::SharedWork {
       Value pair = {{"id", id}, {"image", id + "-image.png"}};
       const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
       pipeline::write_file(gallery_ / (id + "-image.png"),
-                           encode_png({width, height, static_cast<int>(image.shape.at(2)), 8, copy_of(image)}));
+                           encode_png(shown({width, height, static_cast<int>(image.shape.at(2)), 8, copy_of(image)})));
       if (pack.has(pack_entry::mask(id))) {
         Image mask{width, height, 1, 8, copy_of(pack.array(pack_entry::mask(id)))};
         for (uint8_t& value : mask.bytes) value = value ? 255 : 0;
-        pipeline::write_file(gallery_ / (id + "-mask.png"), encode_png(mask));
+        pipeline::write_file(gallery_ / (id + "-mask.png"), encode_png(shown(mask)));
         pair["mask"] = id + "-mask.png";
       }
       pairs.push_back(std::move(pair));

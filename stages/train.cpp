@@ -6,6 +6,7 @@
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
+#include "stages/resize_modes.h"
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/norms.h"
 #include "stages/training/schedules.h"
@@ -49,6 +50,34 @@ std::string layout_of(const pipeline::Values& values, int ranks) {
                                              pipeline::counted(idle, "rank"), idle == 1 ? "trains" : "train"));
 }
 
+// The network halves what it is given `depth` times: samples of one grid, or crops of samples of their own size.
+void check_input(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  const int64_t factor = int64_t{1} << parameters.depth;
+  const auto mode = view.upstream("resize", "mode");
+  const bool own_size = mode && resize_mode(mode->get<std::string>()).own_size;
+  if ((own_size || !mode) && parameters.crop % factor != 0) {
+    problems.push_back(
+        {"crop", fmt::format("depth {} halves a crop {} times, so its side must be a multiple of {}, is {}",
+                             parameters.depth, parameters.depth, factor, parameters.crop)});
+  }
+  if (own_size) return;
+  if (const std::string given = parameters.given_for_crops(); mode && !given.empty()) {
+    problems.push_back({given,
+                        fmt::format("{} has no effect where resize brings every picture to one size: take it out, or "
+                                    "set resize.mode to \"native\"",
+                                    given),
+                        "resize", "mode"});
+  }
+  for (const char* side : {"width", "height"}) {
+    const auto pixels = view.upstream("resize", side);
+    if (!pixels || pixels->get<int64_t>() % factor == 0) continue;
+    problems.push_back({"depth",
+                        fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}",
+                                    parameters.depth, parameters.depth, side, factor, pixels->get<int64_t>()),
+                        "resize", side});
+  }
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -66,15 +95,7 @@ pipeline::StageKind train_kind() {
   kind.parameters = pipeline::specifications_of<TrainParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = train_parameters_of(view.values);
-    const int64_t factor = int64_t{1} << parameters.depth;
-    for (const char* side : {"width", "height"}) {
-      const auto pixels = view.upstream("resize", side);
-      if (!pixels || pixels->get<int64_t>() % factor == 0) continue;
-      problems.push_back({"depth",
-                          fmt::format("depth {} halves the image {} times, so its {} must be a multiple of {}, is {}",
-                                      parameters.depth, parameters.depth, side, factor, pixels->get<int64_t>()),
-                          "resize", side});
-    }
+    check_input(view, parameters, problems);
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
       problems.push_back(
           {"reproducible",

@@ -9,6 +9,8 @@
 #include "launch/world/measurements.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "stages/resize_modes.h"
+#include "stages/training/training_layout.h"
 
 namespace penstock::launch {
 namespace {
@@ -115,13 +117,26 @@ const Value& TrainingInputs::json(const Node* node, const std::string& port, con
   return json(published ? published->ports : none, port, file);
 }
 
+// Whether it trains on crops of samples that keep their own size.
+bool TrainingInputs::own_sizes(const Node& train) {
+  const Value& index = json(nearest_upstream(planned_.graph, train, "shard"), "shards", "index.json");
+  if (!index.is_null()) return stages::resize_mode(index.value("mode", "squash")).own_size;
+  const Node* resize = nearest_upstream(planned_.graph, train, "resize");
+  return resize != nullptr && stages::resize_mode(resize->value("mode").get<std::string>()).own_size;
+}
+
 void TrainingInputs::find_grid(const Node& train, stages::Workload& workload) {
   const auto take = [&](const Value& channels, const Value& height, const Value& width) {
     workload.channels = channels, workload.height = height, workload.width = width;
   };
+  const auto take_crop = [&](const Value& channels) {
+    take(channels, workload.parameters.crop, workload.parameters.crop);
+  };
   const Value& index = json(nearest_upstream(planned_.graph, train, "shard"), "shards", "index.json");
   const Node* resize = nearest_upstream(planned_.graph, train, "resize");
-  if (!index.is_null())
+  if (own_sizes(train))
+    take_crop(index.is_null() ? resize->value("channels") : index.at("channels"));
+  else if (!index.is_null())
     take(index.at("channels"), index.at("height"), index.at("width"));
   else if (resize != nullptr)
     take(resize->value("channels"), resize->value("height"), resize->value("width"));
@@ -142,10 +157,10 @@ void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
     workload.samples = workload.held = flags_.samples;
     known.samples_from = "given";
   } else if (!index.is_null()) {
-    const Value& subsets = index.at("subsets");
-    workload.samples = static_cast<int64_t>(subsets.at("train").size());
-    workload.held = *workload.samples + static_cast<int64_t>(subsets.at("validation").size());
-    known.samples_from = "in the split";
+    count_split(train, index.at("subsets"), known);
+  } else if (own_sizes(train)) {
+    known.samples_from =
+        "not known before the split has run, since samples keep their own size; --samples N gives a number of crops";
   } else if (known.images && split != nullptr) {
     const double labelled = static_cast<double>(*known.images) *
                             (synthesize == nullptr ? 1 : 1 - synthesize->value("unlabelled").get<double>());
@@ -156,6 +171,34 @@ void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
   } else {
     known.samples_from = "not known before the split has run; --samples N gives a number";
   }
+}
+
+// Samples, or the crops of an epoch; what is held in memory, in pieces of the same size.
+void TrainingInputs::count_split(const Node& train, const Value& subsets, KnownTraining& known) {
+  stages::Workload& workload = known.workload;
+  const Value& shards = json(nearest_upstream(planned_.graph, train, "shard"), "shards", "index.json");
+  if (!own_sizes(train) || shards.is_null()) {
+    workload.samples = static_cast<int64_t>(subsets.at("train").size());
+    workload.held = *workload.samples + static_cast<int64_t>(subsets.at("validation").size());
+    known.samples_from = "in the split";
+    return;
+  }
+  std::map<std::string, std::pair<int64_t, int64_t>> sizes;
+  for (const Value& sample : shards.at("samples"))
+    sizes[sample.at("id")] = {sample.at("grid_height"), sample.at("grid_width")};
+  int64_t crops = 0, pixels = 0;
+  for (const char* subset : {"train", "validation"}) {
+    for (const Value& id : subsets.at(subset)) {
+      const auto& [height, width] = sizes.at(id.get<std::string>());
+      pixels += height * width;
+      if (subset == std::string("train"))
+        crops += stages::crops_of_sample(height, width, workload.height, workload.width);
+    }
+  }
+  const int64_t piece = workload.height * workload.width;
+  workload.samples = crops;
+  workload.held = (pixels + piece - 1) / piece;
+  known.samples_from = fmt::format("crops of the {} in the split", subsets.at("train").size());
 }
 
 // The measurement of `penstock bench train` for this network on this machine.

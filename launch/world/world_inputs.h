@@ -61,6 +61,8 @@ class TrainingInputs {
   const pipeline::Value& json(const pipeline::Node* node, const std::string& port, const char* file);
   void find_grid(const pipeline::Node& train, stages::Workload& workload);
   void find_samples(const pipeline::Node& train, KnownTraining& known);
+  void count_split(const pipeline::Node& train, const pipeline::Value& subsets, KnownTraining& known);
+  bool own_sizes(const pipeline::Node& train);
   void find_pace(KnownTraining& known);
   bool take_measured(KnownTraining& known);
   bool take_history(KnownTraining& known);

@@ -241,6 +241,14 @@ Values DraftStage::plain_values() const {
   return plain;
 }
 
+std::vector<std::string> DraftStage::given() const {
+  std::vector<std::string> names;
+  for (const auto& [parameter, value] : values) {
+    if (value.origin != "default" && value.origin != "--rehearse") names.push_back(parameter);
+  }
+  return names;
+}
+
 const DraftInput* DraftStage::input(const std::string& port) const {
   const auto found =
       std::find_if(inputs.begin(), inputs.end(), [&](const DraftInput& one) { return one.port == port; });

@@ -158,7 +158,7 @@ class ParameterChecker {
       return found == nullptr || !reliable(*found) ? std::nullopt : std::optional(found->values.at(parameter).value);
     };
     Problems problems;
-    stage.kind().check({values, upstream, inputs}, problems);
+    stage.kind().check({values, upstream, inputs, stage.given()}, problems);
     for (const Problem& problem : problems) {
       std::optional<Note> note;
       if (const DraftStage* related = problem.related_kind.empty() ? nullptr : nearest(stage, problem.related_kind)) {

@@ -193,7 +193,11 @@ class Builder {
       return found == nullptr ? std::nullopt : std::optional(found->value(parameter));
     };
     Problems problems;
-    node.kind().check({values, upstream, inputs}, problems);
+    std::vector<std::string> given = draft_.find(node.stage())->given();
+    if (node.set) {
+      for (const auto& [parameter, value] : *node.set) given.push_back(parameter);
+    }
+    node.kind().check({values, upstream, inputs, given}, problems);
     for (const Problem& problem : problems) {
       std::optional<Note> note;
       if (const Node* related =

@@ -14,6 +14,7 @@ std::vector<GridSample> random_samples(const BenchRequest& request) {
   for (int64_t i = 0; i < request.global_batch; ++i) {
     GridSample sample;
     sample.id = std::to_string(i);
+    sample.width = sample.height = static_cast<int>(request.size);
     const Draws draws(i, "bench sample");
     sample.image.resize(pixels * static_cast<size_t>(request.channels));
     sample.mask.resize(pixels);
@@ -39,9 +40,9 @@ TrainParameters parameters_of(const BenchRequest& request) {
 Architecture architecture_of(const BenchRequest& request) {
   return {request.channels, request.base_channels, request.depth, request.norm, 0};
 }
-ShardIndex grid_of(const BenchRequest& request) {
+InputShape input_of(const BenchRequest& request) {
   const auto side = static_cast<int>(request.size);
-  return {side, side, static_cast<int>(request.channels), {}};
+  return {side, side, static_cast<int>(request.channels)};
 }
 
 std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, distributed::Communicator& ranks,
@@ -49,21 +50,22 @@ std::shared_ptr<Steps<TrainingStep>> usual_steps(const BenchRequest& request, di
   TrainParameters parameters = parameters_of(request);
   parameters.graph = graph;
   return std::make_shared<Steps<TrainingStep>>(
-      request, make_step(parameters, architecture_of(request), grid_of(request), Normaliser{}, ranks, threads,
+      request, make_step(parameters, architecture_of(request), input_of(request), Normaliser{}, ranks, threads,
                          {reproducible_of(parameters), false}));
 }
 
 std::shared_ptr<Steps<HostStep>> host_steps(const BenchRequest& request, distributed::Communicator& ranks,
                                             int threads) {
   return std::make_shared<Steps<HostStep>>(
-      request, std::make_unique<HostStep>(parameters_of(request), architecture_of(request), grid_of(request),
+      request, std::make_unique<HostStep>(parameters_of(request), architecture_of(request), input_of(request),
                                           Normaliser{}, ranks, threads, StepOptions{}));
 }
 
 PlainSteps::PlainSteps(const BenchRequest& request, int threads)
     : parameters_(parameters_of(request)),
       samples_(random_samples(request)),
-      grid_(grid_of(request)),
+      input_(input_of(request)),
+      data_(samples_, input_, Normaliser{}),
       layout_(layout_of(*make_network(architecture_of(request)))),
       optimiser_(parameters_, static_cast<size_t>(layout_.parameter_count)),
       pool_(threads) {
@@ -71,7 +73,7 @@ PlainSteps::PlainSteps(const BenchRequest& request, int threads)
   sum_.resize(weights_.parameters.size());
   for (int worker = 0; worker < threads; ++worker) {
     workers_.push_back(std::make_unique<Worker>(
-        Worker{make_network(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, grid_)}));
+        Worker{make_network(architecture_of(request)), weights_.statistics, make_batch(request.micro_batch, input_)}));
     alias(*workers_.back()->network, layout_, weights_.parameters.data(), workers_.back()->statistics.data());
   }
 }
@@ -80,10 +82,10 @@ void PlainSteps::operator()() {
   for (auto& worker : workers_) worker->network->zero_grad();
   pool_.run(static_cast<int>(parameters_.micro_shards()), [&](int index, int shard) {
     Worker& worker = *workers_[index];
-    std::vector<const GridSample*> chosen;
-    for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-      chosen.push_back(&samples_[shard * parameters_.micro_batch + i]);
-    fill_batch(worker.batch, chosen, {}, Normaliser{}, grid_);
+    const std::span<const BatchRow> whole = data_.tiles();  // one of each sample
+    fill_batch(worker.batch, data_,
+               whole.subspan(static_cast<size_t>(shard * parameters_.micro_batch),
+                             static_cast<size_t>(parameters_.micro_batch)));
     worker.network->train();
     const auto logits = (*worker.network)(worker.batch.images);
     (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) *

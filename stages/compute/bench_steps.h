@@ -15,7 +15,7 @@ namespace penstock::stages {
 
 TrainParameters parameters_of(const BenchRequest& request);
 Architecture architecture_of(const BenchRequest& request);
-ShardIndex grid_of(const BenchRequest& request);
+InputShape input_of(const BenchRequest& request);
 std::vector<GridSample> random_samples(const BenchRequest& request);  // one for each place of the global batch
 
 // A training's own steps, one a call.
@@ -57,7 +57,8 @@ class PlainSteps {
 
   TrainParameters parameters_;
   std::vector<GridSample> samples_;
-  ShardIndex grid_;
+  InputShape input_;
+  StepSamples data_;
   FlatLayout layout_;
   Weights weights_;
   std::vector<float> sum_;

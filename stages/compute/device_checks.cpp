@@ -23,7 +23,7 @@ using distributed::Communicator;
 // ---- training ----
 
 constexpr int side = 32, steps = 20;
-const ShardIndex grid{side, side, 3, {}};
+const InputShape grid{side, side, 3};
 
 TrainParameters usual() {
   TrainParameters parameters;

@@ -20,7 +20,7 @@ double images_per_second(Communicator& ranks, const MakeDevice& make, const char
   parameters.precision = precision;
   parameters.micro_batch = micro;
   parameters.global_batch = micro * ranks.size();
-  const ShardIndex large{128, 128, 3, {}};
+  const InputShape large{128, 128, 3};
   const auto samples = disc_samples(micro, 128);
   std::vector<int> order;
   for (int i = 0; i < micro; ++i) order.push_back(i);
@@ -41,7 +41,7 @@ std::string largest_micro_batch(const MakeDevice& make) {
   parameters.precision = "bf16";
   const auto samples = disc_samples(4, 128);
   const Architecture architecture{3, 16, 4, "batch", 0};
-  const TrainingShape shape{parameters, architecture, {128, 128, 3, {}}, Normaliser{}, samples};
+  const TrainingShape shape{parameters, architecture, {128, 128, 3}, Normaliser{}, samples};
   int too_large = 0;
   const auto found = largest_fitting({64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384}, [&](int64_t micro) {
     const bool enough = fits(shape, micro, make);

@@ -13,6 +13,7 @@ std::vector<GridSample> disc_samples(int count, int size) {
   for (int i = 0; i < count; ++i) {
     GridSample sample;
     sample.id = fmt::format("disc {}", i);
+    sample.width = sample.height = size;
     const Draws draws(i, "device check disc");
     const double y0 = draws.between(0, 0.3, 0.7) * size, x0 = draws.between(1, 0.3, 0.7) * size,
                  radius = draws.between(2, 0.1, 0.3) * size;

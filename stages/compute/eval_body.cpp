@@ -18,6 +18,7 @@
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 namespace {
@@ -25,8 +26,9 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-constexpr int threshold_pass = 0;  // validation: which threshold
-constexpr int score_pass = 1;      // every sample: predictions and counts
+constexpr int threshold_pass = 0;   // validation: which threshold
+constexpr int score_pass = 1;       // every sample: predictions and counts
+constexpr int longest_shown = 512;  // side of a picture in the report, pixels
 const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
 
 class EvalWork final : public pipeline::SharedWork {
@@ -35,6 +37,7 @@ class EvalWork final : public pipeline::SharedWork {
       : parameters_(pipeline::read_parameters<EvalParameters>(context.values)),
         shards_(context.input("shards")),
         index_(read_shard_index(shards_)),
+        own_size_(resize_mode(index_.mode).own_size),
         model_(context.input("model")),
         predictor_(model_),
         outputs_(context.outputs) {
@@ -42,12 +45,7 @@ class EvalWork final : public pipeline::SharedWork {
     for (const auto& [subset, ids] : subsets.items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
     }
-    if (index_.width != predictor_.model().width || index_.height != predictor_.model().height ||
-        index_.channels != predictor_.model().architecture.in_channels) {
-      throw Error(ExitCode::data,
-                  fmt::format("the model was trained on samples of {} x {}, the shards hold {} x {}",
-                              predictor_.model().width, predictor_.model().height, index_.width, index_.height));
-    }
+    require_samples_of_the_model();
   }
 
   int passes() const override { return 2; }
@@ -85,10 +83,28 @@ class EvalWork final : public pipeline::SharedWork {
   }
 
  private:
+  void require_samples_of_the_model() const {
+    const ModelDescription& model = predictor_.model();
+    const bool same =
+        index_.mode == model.mode && index_.channels == model.architecture.in_channels &&
+        (own_size_ ? index_.scale == model.scale : index_.width == model.width && index_.height == model.height);
+    if (same) return;
+    const auto described = [](const std::string& mode, int width, int height, double scale, int64_t channels) {
+      return resize_mode(mode).own_size
+                 ? fmt::format("samples of their own size (scale {}) with {} channels", scale, channels)
+                 : fmt::format("samples of {} x {} with {} channels", width, height, channels);
+    };
+    throw Error(
+        ExitCode::data,
+        fmt::format("the model was trained on {}, the shards hold {}",
+                    described(model.mode, model.width, model.height, model.scale, model.architecture.in_channels),
+                    described(index_.mode, index_.width, index_.height, index_.scale, index_.channels)));
+  }
+
   void sweep_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {
     std::vector<PixelCounts> sums(swept_thresholds().size());
     for (const GridSample& sample : samples) {
-      const auto counts = sweep(predictor_.on_grid(sample.image), sample.mask);
+      const auto counts = sweep(predictor_.on_sample(sample.image, sample.width, sample.height), sample.mask);
       for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i];
     }
     Value rows = Value::array();
@@ -121,11 +137,12 @@ class EvalWork final : public pipeline::SharedWork {
     PackWriter pack("report");
     Value rows = Value::array();
     for (const GridSample& sample : samples) {
-      const auto probability = predictor_.on_grid(sample.image);
+      const auto probability = predictor_.on_sample(sample.image, sample.width, sample.height);
       const int width = sample.labels.width, height = sample.labels.height;
-      NativePrediction native{width, height, predictor_.at_size(probability, width, height), {}};
+      NativePrediction native{
+          width, height, Predictor::at_size(probability, sample.width, sample.height, width, height), {}};
       native.objects = components(native.probability, width, height, threshold_, rules);
-      // The shards keep the grid image: the overlay is that, brought to native size.
+      // The shards keep the sample: the overlay is that, brought to native size.
       const Image shown = enlarged(sample, width, height);
       write_prediction(folder, sample.id, native, &shown);
       Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
@@ -146,8 +163,8 @@ class EvalWork final : public pipeline::SharedWork {
     native.bytes.resize(native.values());
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        const size_t from = (static_cast<size_t>(y) * index_.height / height * index_.width +
-                             static_cast<size_t>(x) * index_.width / width) *
+        const size_t from = (static_cast<size_t>(y) * sample.height / height * sample.width +
+                             static_cast<size_t>(x) * sample.width / width) *
                             index_.channels;
         std::copy_n(&sample.image[from], index_.channels,
                     &native.bytes[(static_cast<size_t>(y) * width + x) * index_.channels]);
@@ -156,13 +173,25 @@ class EvalWork final : public pipeline::SharedWork {
     return native;
   }
 
+  // What the report may show of a sample; large ones reduced, for the report is one file that people mail.
   void add_shown(PackWriter& pack, const GridSample& sample, const std::vector<float>& probability) const {
+    const auto shown = [&](const std::vector<uint8_t>& bytes, int channels) {
+      const Image whole{sample.width, sample.height, channels, 8, bytes};
+      return own_size_ ? reduced(whole, longest_shown) : whole;
+    };
+    const Image image = shown(sample.image, index_.channels);
+    pack.add(pack_entry::image(sample.id), Element::u8, {image.height, image.width, image.channels}, image.bytes);
+    if (!sample.mask.empty()) {
+      std::vector<uint8_t> covered(sample.mask.size());
+      for (size_t i = 0; i < covered.size(); ++i) covered[i] = sample.mask[i] != 0 ? 255 : 0;
+      Image truth = shown(covered, 1);
+      for (uint8_t& value : truth.bytes) value = value >= 128;
+      pack.add(pack_entry::truth(sample.id), Element::u8, {truth.height, truth.width}, truth.bytes);
+    }
     std::vector<uint8_t> bytes(probability.size());
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(std::lround(probability[i] * 255));
-    pack.add(pack_entry::image(sample.id), Element::u8, {index_.height, index_.width, index_.channels}, sample.image);
-    if (!sample.mask.empty())
-      pack.add(pack_entry::truth(sample.id), Element::u8, {index_.height, index_.width}, sample.mask);
-    pack.add(pack_entry::probability(sample.id), Element::u8, {index_.height, index_.width}, bytes);
+    const Image predicted = shown(bytes, 1);
+    pack.add(pack_entry::probability(sample.id), Element::u8, {predicted.height, predicted.width}, predicted.bytes);
   }
 
   std::string publish(const std::vector<Chunk>& chunks) {
@@ -202,6 +231,7 @@ class EvalWork final : public pipeline::SharedWork {
       const std::string& subset = subset_of_.at(id);
       subsets[subset].push_back(sample_scores_from_json(row.at("scores")));
       Value listed = row.at("scores");
+      if (own_size_) listed.erase("grid");  // they are of no common grid
       listed["id"] = id;
       listed["subset"] = subset;
       samples.push_back(std::move(listed));
@@ -214,7 +244,7 @@ class EvalWork final : public pipeline::SharedWork {
     CsvTable csv({"subset", "grid", "average", "metric", "value"});
     for (const std::string& subset : scored_subsets) {
       if (!subsets.count(subset)) continue;
-      metrics[subset] = summarise_scores(subsets.at(subset), true);
+      metrics[subset] = summarise_scores(subsets.at(subset), !own_size_);
       add_rows(subset, metrics.at(subset), csv);
     }
     write_json(folder / "metrics.json", metrics);
@@ -229,6 +259,7 @@ class EvalWork final : public pipeline::SharedWork {
 
   static void add_rows(const std::string& subset, const Value& summary, CsvTable& csv) {
     for (const char* grid : {"grid", "native"}) {
+      if (!summary.contains(grid)) continue;
       for (const auto& [average, figures] : summary.at(grid).items()) {
         if (!figures.is_object()) {
           csv.add({subset, grid, "image mean", average, figures.dump()});
@@ -289,6 +320,7 @@ class EvalWork final : public pipeline::SharedWork {
   EvalParameters parameters_;
   fs::path shards_;
   ShardIndex index_;
+  bool own_size_;  // of the samples; else all lie on one grid
   fs::path model_;
   Predictor predictor_;
   std::map<std::string, fs::path> outputs_;

@@ -1,6 +1,7 @@
 #include "stages/compute/kernel_checks.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "distributed/error.h"
 #include "stages/compute/step/host_device.h"
@@ -46,27 +47,41 @@ torch::Tensor drawn_bytes(int64_t seed, std::vector<int64_t> shape, uint64_t bel
   return values;
 }
 
+// A table of plain structs as bytes.
+template <typename Row>
+torch::Tensor bytes_of(const std::vector<Row>& rows) {
+  auto bytes = torch::empty({static_cast<int64_t>(rows.size() * sizeof(Row))}, torch::kUInt8);
+  std::memcpy(bytes.data_ptr<uint8_t>(), rows.data(), rows.size() * sizeof(Row));
+  return bytes;
+}
+
+// Samples larger and smaller than the window, which lies inside, across an edge, or shows a sample several times.
 std::string check_gather(StepDevice& device) {
-  constexpr int samples = 3, side = 33, channels = 3, count = 8;
+  constexpr int side = 33, channels = 3, count = 16;
+  const std::vector<SamplePlace> samples = {{0, 33, 33}, {33 * 33, 20, 70}, {33 * 33 + 20 * 70, 5, 9}};
+  const int64_t pixels = samples.back().begin + 5 * 9;
+  std::vector<BatchRow> rows;
+  const Draws draws(13, "device check");
+  for (int i = 0; i < count; ++i) {
+    const auto between = [&](int draw) { return static_cast<int32_t>(draws.below(i * 2 + draw, 80)) - 40; };
+    rows.push_back({i * 2 % 3, i < 8 ? 0 : between(0), i < 8 ? 0 : between(1), side, side, i % 8});
+  }
   for (const int64_t stride : {0, 256}) {
     for (const bool low : {false, true}) {
       const auto place = device.place();
-      const Twin images(drawn_bytes(1, {samples, side, side, channels}, 256), place),
-          masks(drawn_bytes(2, {samples, side, side}, 2), place), tables(drawn(3, {samples * channels * 256}), place);
-      auto chosen = torch::empty({count}, torch::kInt32), turned = torch::empty({count}, torch::kUInt8);
-      for (int i = 0; i < count; ++i)
-        chosen.data_ptr<int32_t>()[i] = i * 2 % samples, turned.data_ptr<uint8_t>()[i] = static_cast<uint8_t>(i);
-      const Twin which(chosen, place), orientations(turned, place);
+      const Twin images(drawn_bytes(1, {pixels, channels}, 256), place), masks(drawn_bytes(2, {pixels}, 2), place),
+          tables(drawn(3, {3 * channels * 256}), place), places(bytes_of(samples), place),
+          chosen(bytes_of(rows), place);
       const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place),
           truth(torch::zeros({count, side, side}), place);
       const auto work = [&](bool d) {
         return GatherWork{images.on<uint8_t>(d),
                           masks.on<uint8_t>(d),
+                          places.on<SamplePlace>(d),
                           tables.on<float>(d),
                           stride * channels,
                           stride,
-                          which.on<int32_t>(d),
-                          orientations.on<uint8_t>(d),
+                          chosen.on<BatchRow>(d),
                           count,
                           side,
                           side,
@@ -82,29 +97,36 @@ std::string check_gather(StepDevice& device) {
       truth.compare("the batch's masks");
     }
   }
-  return "8 orientations, 2 kinds of tables, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, float32 and bfloat16: equal to the bit";
 }
 
 std::string check_tally(StepDevice& device) {
-  for (const int64_t count : {int64_t{1}, int64_t{1000}, int64_t{3} << 20}) {
+  for (const auto& [images, side] : {std::pair(1, 1), std::pair(10, 10), std::pair(3, 1024)}) {
     const auto place = device.place();
+    const int64_t count = int64_t{images} * side * side;
+    std::vector<BatchRow> listed;
+    for (int i = 0; i < images; ++i) listed.push_back({0, 0, 0, side - i * side / 20, side - i * side / 30, 0});
     const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place),
-        counts(torch::zeros({4}, torch::kInt32), place);
+        rows(bytes_of(listed), place), counts(torch::zeros({4}, torch::kInt32), place);
     const Twin figures(torch::zeros({figure_count}), place),
         orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
+    const auto work = [&, images = images, side = side](bool d) {
+      return TallyWork{logits.on<float>(d),   masks.on<float>(d), rows.on<BatchRow>(d), images, side, side,
+                       counts.on<uint32_t>(d)};
+    };
     device.run([&] {
-      device.tally({logits.on<float>(true), masks.on<float>(true), count, counts.on<uint32_t>(true)});
+      device.tally(work(true));
       device.figures({counts.on<uint32_t>(true), static_cast<double>(count), orders.on<StepOrders>(true),
                       figures.on<StepFigures>(true)});
     });
     device.wait("tally");
-    host_tally({logits.on<float>(false), masks.on<float>(false), count, counts.on<uint32_t>(false)});
+    host_tally(work(false));
     host_figures({counts.on<uint32_t>(false), static_cast<double>(count), orders.on<StepOrders>(false),
                   figures.on<StepFigures>(false)});
     counts.compare("the counts");
     figures.compare("the shares");
   }
-  return "1 to 3 million pixels: equal";
+  return "1 to 3 million pixels, all or some of a picture: equal";
 }
 
 // Norm, clipping and update of one step; the gradient has a NaN when `broken`.

@@ -14,7 +14,6 @@
 #include "pipeline/files.h"
 #include "pipeline/tree_walk.h"
 #include "stages/compute/bodies.h"
-#include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/compute/model/predictor.h"
 #include "stages/compute/scores/prediction_tables.h"
@@ -84,9 +83,12 @@ class Prediction {
     const std::string shown = entry(sample.image).shown;
     const Image image = decode_image(bytes(sample.image), shown);
     const ModelDescription& model = predictor_.model();
-    const Image grid = to_grid(image, model.width, model.height, static_cast<int>(model.architecture.in_channels));
-    const auto probability = predictor_.on_grid(grid.bytes);
-    NativePrediction native{image.width, image.height, predictor_.at_size(probability, image.width, image.height), {}};
+    const Image own = predictor_.sample_of(image, shown);
+    const auto probability = predictor_.on_sample(own.bytes, own.width, own.height);
+    NativePrediction native{image.width,
+                            image.height,
+                            Predictor::at_size(probability, own.width, own.height, image.width, image.height),
+                            {}};
     native.objects = components(native.probability, image.width, image.height, model.threshold, model.instances);
     write_prediction(output_, sample.id, native, &image);
     Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};

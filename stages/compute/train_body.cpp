@@ -11,6 +11,7 @@
 #include "stages/compute/training/trainer.h"
 #include "stages/cuda_library.h"
 #include "stages/images/json_file.h"
+#include "stages/resize_modes.h"
 #include "stages/training/norms.h"
 
 namespace penstock::stages {
@@ -18,54 +19,78 @@ namespace {
 
 using pipeline::Value;
 
-TrainData read_data(const pipeline::StageContext& context) {
+// A crop where samples keep their own size, else all of a sample.
+InputShape input_of(const TrainParameters& parameters, const ShardIndex& index) {
+  if (resize_mode(index.mode).own_size) {
+    const auto side = static_cast<int>(parameters.crop);
+    return {side, side, index.channels};
+  }
+  if (const std::string given = parameters.given_for_crops(); !given.empty()) {
+    throw Error(
+        ExitCode::config,
+        fmt::format("train.{} has no effect on samples that resize.mode = \"{}\" brought to {} x {}: take it out, "
+                    "or let resize keep each picture's size (resize.mode = \"native\")",
+                    given, index.mode, index.width, index.height));
+  }
+  return {index.width, index.height, index.channels};
+}
+
+TrainData read_data(const pipeline::StageContext& context, const TrainParameters& parameters) {
   const auto& shards = context.input("shards");
   const auto doing = context.watch.reading(shards.string());
   TrainData data;
-  data.grid = read_shard_index(shards);
+  data.index = read_shard_index(shards);
+  data.input = input_of(parameters, data.index);
   const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
-  data.train = read_samples(shards, data.grid, subsets.at("train"), false);
-  data.validation = read_samples(shards, data.grid, subsets.at("validation"), false);
+  data.train = read_samples(shards, data.index, subsets.at("train"), false);
+  data.validation = read_samples(shards, data.index, subsets.at("validation"), false);
   if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
   return data;
 }
 
-void check_grid(const TrainParameters& parameters, const ShardIndex& grid) {
+void check_input(const TrainParameters& parameters, const InputShape& input) {
   const int64_t factor = int64_t{1} << parameters.depth;
-  if (grid.width % factor != 0 || grid.height % factor != 0) {
-    throw Error(ExitCode::config, fmt::format("depth {} halves the image {} times, so width and height must be "
-                                              "multiples of {}; the samples are {} x {} (resize.width, resize.height)",
-                                              parameters.depth, parameters.depth, factor, grid.width, grid.height));
+  if (input.width % factor != 0 || input.height % factor != 0) {
+    throw Error(ExitCode::config,
+                fmt::format("depth {} halves the image {} times, so width and height must be "
+                            "multiples of {}; they are {} x {} (resize.width and resize.height, or train.crop)",
+                            parameters.depth, parameters.depth, factor, input.width, input.height));
   }
   if (norm_rule(parameters.norm).over_micro_batch() &&
-      parameters.micro_batch * (grid.width / factor) * (grid.height / factor) == 1) {
+      parameters.micro_batch * (input.width / factor) * (input.height / factor) == 1) {
     throw Error(
         ExitCode::config,
         fmt::format("with micro_batch 1 and depth {} the bottom of the U is one pixel of {} x {} samples, and a batch "
                     "norm of one value is undefined; take a larger micro_batch, less depth or norm = \"group\"",
-                    parameters.depth, grid.width, grid.height));
+                    parameters.depth, input.width, input.height));
   }
 }
 
 Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data) {
   std::vector<const std::vector<uint8_t>*> images;
   for (const GridSample& sample : data.train) images.push_back(&sample.image);
-  return make_normaliser(parameters.normalise, images, data.grid.channels);
+  return make_normaliser(parameters.normalise, images, data.input.channels);
 }
 
 Value environment() { return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}}; }
 
 // Batch norm's statistics are of one micro-batch: at the bottom of the U it may see a handful of pixels.
-void warn_of_small_batches(const TrainParameters& parameters, const ShardIndex& grid,
+void warn_of_small_batches(const TrainParameters& parameters, const InputShape& input,
                            const pipeline::StageContext& context) {
   constexpr int64_t enough = 32;
   const int64_t factor = int64_t{1} << parameters.depth;
-  const int64_t seen = parameters.micro_batch * (grid.width / factor) * (grid.height / factor);
+  const int64_t seen = parameters.micro_batch * (input.width / factor) * (input.height / factor);
   if (context.ranks.rank() != 0 || !norm_rule(parameters.norm).over_micro_batch() || seen >= enough) return;
   spdlog::warn(
       "{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger "
       "micro_batch, norm = \"group\" or less depth gives steadier statistics",
-      context.stage, seen, parameters.micro_batch, grid.width / factor, grid.height / factor);
+      context.stage, seen, parameters.micro_batch, input.width / factor, input.height / factor);
+}
+
+std::string crops_in_words(const TrainData& data) {
+  if (!resize_mode(data.index.mode).own_size) return "";
+  return fmt::format(" in {} crops of {} x {} an epoch", crops_of(data.train, data.input).size(), data.input.width,
+                     data.input.height);
 }
 
 // All that a training needs before its first step.
@@ -78,7 +103,7 @@ struct Prepared {
 
 TrainingShape shape_of(const Prepared& prepared) {
   const TrainParameters& p = prepared.parameters;
-  return {p, architecture_of(p, prepared.data.grid.channels), prepared.data.grid, prepared.normaliser,
+  return {p, architecture_of(p, prepared.data.input.channels), prepared.data.input, prepared.normaliser,
           prepared.data.train};
 }
 
@@ -114,10 +139,10 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   keep_memory();
   auto prepared = std::make_unique<Prepared>();
   prepared->parameters = train_parameters_of(context.values);
-  prepared->data = read_data(context);
+  prepared->data = read_data(context, prepared->parameters);
   const TrainParameters& parameters = prepared->parameters;
   const TrainData& data = prepared->data;
-  check_grid(parameters, data.grid);
+  check_input(parameters, data.input);
   prepared->normaliser = normaliser_for(parameters, data);
   if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
@@ -142,22 +167,20 @@ void train(pipeline::StageContext& context) {
         context.stage, context.ranks.size(), parameters.micro_shards(),
         context.ranks.size() - parameters.micro_shards());
   }
-  warn_of_small_batches(parameters, data.grid, context);
-  spdlog::info("{}: {} samples, {} for validation; {} weights; {} micro-shards of {} a step", context.stage,
-               data.train.size(), data.validation.size(), trainer.layout().parameter_count, parameters.micro_shards(),
-               parameters.micro_batch);
+  warn_of_small_batches(parameters, data.input, context);
+  spdlog::info("{}: {} samples{}, {} for validation; {} weights; {} micro-shards of {} a step", context.stage,
+               data.train.size(), crops_in_words(data), data.validation.size(), trainer.layout().parameter_count,
+               parameters.micro_shards(), parameters.micro_batch);
   if (!train_or_say_what_fits(*prepared, context)) return;
 
   const auto hosts = distributed::gather_texts(context.ranks, distributed::host_name(), "host names");
   if (context.ranks.rank() != 0) return;
-  const ModelDescription model{trainer.architecture(),
-                               data.grid.width,
-                               data.grid.height,
-                               normaliser,
-                               0.5,
-                               "default",
-                               {},
-                               parameters.chooses_micro_batch() ? parameters.micro_batch : 0};
+  ModelDescription model;
+  model.architecture = trainer.architecture();
+  model.width = data.input.width, model.height = data.input.height;
+  model.normaliser = normaliser;
+  model.mode = data.index.mode, model.scale = data.index.scale;
+  if (parameters.chooses_micro_batch()) model.micro_batch = parameters.micro_batch;
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());

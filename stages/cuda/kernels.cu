@@ -34,11 +34,11 @@ __global__ void gather(const GatherWork work) {
   const int pixels = work.height * work.width;
   for (int64_t to = first_item(); to < static_cast<int64_t>(work.count) * pixels; to += item_stride()) {
     const int n = static_cast<int>(to / pixels), pixel = static_cast<int>(to % pixels);
-    const int64_t sample = work.samples[n];
-    const int from =
-        source_pixel(pixel / work.width, pixel % work.width, work.height, work.width, work.orientations[n]);
-    const uint8_t* image = work.images + (sample * pixels + from) * work.channels;
-    const float* table = work.tables + sample * work.sample_stride;
+    const BatchRow row = work.rows[n];
+    const int64_t from =
+        source_pixel(pixel / work.width, pixel % work.width, work.height, work.width, row, work.places[row.sample]);
+    const uint8_t* image = work.images + from * work.channels;
+    const float* table = work.tables + row.sample * work.sample_stride;
     for (int c = 0; c < work.channels; ++c) {
       const float value = table[c * work.channel_stride + image[c]];
       if (work.bfloat16)
@@ -46,7 +46,7 @@ __global__ void gather(const GatherWork work) {
       else
         static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
     }
-    work.batch_masks[to] = work.masks[sample * pixels + from] != 0 ? 1.0f : 0.0f;
+    work.batch_masks[to] = work.masks[from] != 0 ? 1.0f : 0.0f;
   }
 }
 
@@ -56,7 +56,9 @@ __global__ void tally(const TallyWork work) {
   if (threadIdx.x < 4) counts[threadIdx.x] = 0;
   __syncthreads();
   uint32_t mine[4] = {};
-  for (int64_t i = first_item(); i < work.count; i += item_stride()) {
+  const int64_t pixels = static_cast<int64_t>(work.count) * work.height * work.width;
+  for (int64_t i = first_item(); i < pixels; i += item_stride()) {
+    if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
     const bool shown = work.logits[i] > 0, there = work.masks[i] > 0;
     mine[0] += shown && there;
     mine[1] += shown && !there;
@@ -131,7 +133,7 @@ void launch_gather(const GatherWork& work, CUstream_st* stream) {
 }
 
 void launch_tally(const TallyWork& work, CUstream_st* stream) {
-  tally<<<blocks_for(work.count), threads, 0, stream>>>(work);
+  tally<<<blocks_for(static_cast<int64_t>(work.count) * work.height * work.width), threads, 0, stream>>>(work);
   check_launch("tally");
 }
 

@@ -134,7 +134,9 @@ Value summary_of(const std::vector<ImageRow>& rows, const Value& grid) {
                            {"foreground", histogram_of(foregrounds, 20)},
                            {"objects", histogram_of(objects, 20)},
                            {"object_area", histogram_of(areas, 30)}};
-  summary["grid"] = {{"width", grid.at("width")}, {"height", grid.at("height")}, {"channels", grid.at("channels")}};
+  for (const char* key : {"mode", "scale", "width", "height", "channels"}) {
+    if (grid.contains(key)) summary["grid"][key] = grid.at(key);
+  }
   return summary;
 }
 

@@ -29,7 +29,8 @@ ImageRow image_row_from(const pipeline::Value& json);
 // The middle value, or the larger of the two in the middle; 0 of none.
 int64_t median_of(std::vector<int64_t> values);
 
-// summary.json. `grid` is the JSON of resize's samples: its width, height and channels are shown.
+// summary.json. `grid` is the JSON of resize's samples: its width and height, or mode and scale, and its channels are
+// shown.
 pipeline::Value summary_of(const std::vector<ImageRow>& rows, const pipeline::Value& grid);
 
 // verdict.json: passed when no row has a problem.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "distributed/check.h"
 #include "distributed/error.h"
 
@@ -38,6 +40,31 @@ Image to_channels(const Image& image, int channels) {
     }
   }
   return result;
+}
+
+Image reduced(const Image& image, int longest) {
+  check_whole(image);
+  PENSTOCK_CHECK(image.bits == 8 && longest > 0, "an 8-bit image is reduced, to a side of at least one pixel");
+  const int block = (std::max(image.width, image.height) + longest - 1) / longest;
+  if (block == 1) return image;
+  Image small{(image.width + block - 1) / block, (image.height + block - 1) / block, image.channels, 8, {}};
+  small.bytes.reserve(small.values());
+  for (int y = 0; y < small.height; ++y) {
+    const int y_end = std::min((y + 1) * block, image.height);
+    for (int x = 0; x < small.width; ++x) {
+      const int x_end = std::min((x + 1) * block, image.width);
+      const int64_t pixels = int64_t{y_end - y * block} * (x_end - x * block);
+      for (int c = 0; c < image.channels; ++c) {
+        int64_t sum = 0;
+        for (int from_y = y * block; from_y < y_end; ++from_y) {
+          for (int from_x = x * block; from_x < x_end; ++from_x)
+            sum += image.bytes[(static_cast<size_t>(from_y) * image.width + from_x) * image.channels + c];
+        }
+        small.bytes.push_back(static_cast<uint8_t>((sum + pixels / 2) / pixels));
+      }
+    }
+  }
+  return small;
 }
 
 void check_size(int64_t width, int64_t height, int channels, std::string_view what) {

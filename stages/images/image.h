@@ -26,6 +26,11 @@ Image to_8_bit(Image image);
 // 500) / 1000.
 Image to_channels(const Image& image, int channels);
 
+// Of an 8-bit image, so that no side is longer than `longest`: blocks of the smallest whole number of pixels a side
+// that does, averaged, those at the right and lower edges over what is there. The image itself where it is small
+// enough.
+Image reduced(const Image& image, int longest);
+
 // How large an image may be before it is refused as damaged or hostile.
 inline constexpr uint32_t max_side = 65535;
 inline constexpr uint64_t max_values = uint64_t{1} << 28;

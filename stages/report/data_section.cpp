@@ -36,6 +36,12 @@ std::string tables_of(const Value& summary) {
   return "<div class=\"columns\">" + table({"size", "images"}, sizes) + table({"look", "images"}, looks) + "</div>";
 }
 
+std::string sizes_in_words(const Value& grid) {
+  if (!grid.contains("scale"))
+    return fmt::format("Training grid: {} × {}", grid.at("width").get<int>(), grid.at("height").get<int>());
+  return fmt::format("Samples at their own size, {:.4g} pixels per native pixel", grid.at("scale").get<double>());
+}
+
 std::string sentence_of(const Value& summary) {
   std::string channels;
   for (const Value& kind : summary.value("channels", Value::array())) {
@@ -43,9 +49,8 @@ std::string sentence_of(const Value& summary) {
                             kind.at("samples").get<int>(), kind.at("channels").get<int>(), kind.at("bits").get<int>());
   }
   const Value &grid = summary.at("grid"), &objects = summary.at("objects");
-  return fmt::format("<p>{}. Training grid: {} × {}, {} channels. Objects per image: {} to {}, median {}.</p>",
-                     escaped(channels), grid.at("width").get<int>(), grid.at("height").get<int>(),
-                     grid.at("channels").get<int>(), objects.at("minimum").get<int64_t>(),
+  return fmt::format("<p>{}. {}, {} channels. Objects per image: {} to {}, median {}.</p>", escaped(channels),
+                     sizes_in_words(grid), grid.at("channels").get<int>(), objects.at("minimum").get<int64_t>(),
                      objects.at("maximum").get<int64_t>(), objects.at("median").get<int64_t>());
 }
 

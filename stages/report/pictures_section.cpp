@@ -48,7 +48,8 @@ class Shown {
   Shown(const std::filesystem::path& folder, double threshold, const Value& samples)
       : pack_(folder / "report.safetensors"), threshold_(threshold) {
     if (samples.is_null()) return;
-    for (const Value& sample : samples.at("samples")) scores_.emplace(sample.at("id"), sample.at("grid"));
+    for (const Value& sample : samples.at("samples"))
+      scores_.emplace(sample.at("id"), sample.at(sample.contains("grid") ? "grid" : "native"));
   }
 
   std::string row(const std::string& id) const {

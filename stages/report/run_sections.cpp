@@ -53,7 +53,8 @@ std::string verdict(const ReportSources& sources, const Value& lineage) {
   for (const char* subset : {"validation", "test"}) {
     if (!metrics.contains(subset)) continue;
     const Value& part = metrics.at(subset);
-    tiles += tile(figure(part.at("grid").at("micro").at("dice")), fmt::format("{} Dice, grid", subset));
+    if (part.contains("grid"))
+      tiles += tile(figure(part.at("grid").at("micro").at("dice")), fmt::format("{} Dice, grid", subset));
     tiles += tile(figure(part.at("native").at("micro").at("dice")), fmt::format("{} Dice, native size", subset));
     tiles += tile(figure(part.at("native").at("map")), fmt::format("{} mAP of objects", subset));
   }

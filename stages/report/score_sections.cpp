@@ -24,6 +24,7 @@ std::string pixel_scores(const Value& metrics) {
     const Value& part = metrics.at(subset);
     const std::string name = fmt::format("{} ({} images)", subset, part.at("images").get<int>());
     for (const char* grid : {"grid", "native"}) {
+      if (!part.contains(grid)) continue;  // samples of their own size lie on none
       for (const char* average : {"micro", "macro"}) {
         const Value& f = part.at(grid).at(average);
         rows.push_back({name, grid, average, figure(f.at("accuracy")), figure(f.at("precision")),
@@ -110,7 +111,7 @@ std::string runs_section(const ReportSources& sources, const Value&) {
       continue;
     }
     const Value& scores = metrics.at("validation");
-    row.push_back(figure(scores.at("grid").at("micro").at("dice")));
+    row.push_back(scores.contains("grid") ? figure(scores.at("grid").at("micro").at("dice")) : figure(nullptr));
     row.push_back(figure(scores.at("native").at("micro").at("dice")));
     row.push_back(figure(scores.at("native").at("map")));
   }

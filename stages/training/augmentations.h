@@ -1,5 +1,5 @@
 // The choices of train.augment: which random changes a sample goes through. Pure. The draws are in
-// stages/compute/step/batches.cpp.
+// stages/compute/step/step_samples.cpp.
 #pragma once
 
 #include <string>

@@ -20,15 +20,27 @@ namespace penstock::stages {
 
 // ---- samples ----
 
-// How a sample is turned and mirrored (Orientation in compute/step/batches.h), in one byte.
+// How a sample is turned and mirrored (Orientation in compute/step/step_samples.h), in one byte.
 inline constexpr uint8_t flip_x_bit = 1, flip_y_bit = 2, transpose_bit = 4;
 
-// The pixel of the original that pixel (y, x) of the changed sample shows, as y * width + x. A transposed one is
-// square.
-PENSTOCK_BOTH inline int source_pixel(int y, int x, int height, int width, uint8_t orientation) {
+struct PixelPlace {
+  int y = 0, x = 0;
+};
+
+// The pixel of the original that pixel (y, x) of the changed one shows. A transposed one is square.
+PENSTOCK_BOTH inline PixelPlace turned(int y, int x, int height, int width, uint8_t orientation) {
   const int from_y = orientation & flip_y_bit ? height - 1 - y : y;
   const int from_x = orientation & flip_x_bit ? width - 1 - x : x;
-  return orientation & transpose_bit ? from_x * width + from_y : from_y * width + from_x;
+  return orientation & transpose_bit ? PixelPlace{from_x, from_y} : PixelPlace{from_y, from_x};
+}
+
+// Which of a line's `size` pixels stands at place `i` of a line without ends, in which the pixels are mirrored at each
+// edge: place -1 shows pixel 0, place `size` shows pixel size - 1. The period is 2 * size.
+PENSTOCK_BOTH inline int mirrored(int i, int size) {
+  if (i >= 0 && i < size) return i;
+  const int period = 2 * size;
+  const int at = i % period < 0 ? i % period + period : i % period;
+  return at < size ? at : period - 1 - at;
 }
 
 // Rounds to the nearest bfloat16, ties to even: its 16 bits.

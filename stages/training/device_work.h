@@ -10,7 +10,7 @@
 
 namespace penstock::stages {
 
-// Written by the host before each step. The list of the rank's samples follows it: sample numbers, then orientations.
+// Written by the host before each step. The list of the rank's rows (BatchRow) follows it.
 struct StepOrders {
   UpdateFactors factors;
   float interrupted = 0;  // 1: this rank was asked to stop
@@ -25,29 +25,59 @@ struct StepVerdict {
   StepFigures figures;
 };
 
-// Samples that lie on the device as bytes become a batch: chosen, turned, normalised by a table, in the network's
-// layout.
+// One row of a batch: a window of a sample, of the network's input size, and then turned. Where the window reaches
+// beyond the sample, the sample is mirrored at its edges.
+struct BatchRow {
+  int32_t sample = 0;             // its number
+  int32_t top = 0, left = 0;      // of the window, in the sample
+  int32_t height = 0, width = 0;  // of what counts in figures, from the window's upper left corner
+  int32_t orientation = 0;        // to_byte(Orientation)
+};
+
+// Where a sample lies among the others, and its size.
+struct SamplePlace {
+  int64_t begin = 0;  // pixels before its first
+  int32_t height = 0, width = 0;
+};
+
+// The pixel that pixel (y, x) of a row of a batch of height x width shows, counted from the first of all samples.
+PENSTOCK_BOTH inline int64_t source_pixel(int y, int x, int height, int width, const BatchRow& row,
+                                          const SamplePlace& place) {
+  const PixelPlace at = turned(y, x, height, width, static_cast<uint8_t>(row.orientation));
+  return place.begin + static_cast<int64_t>(mirrored(row.top + at.y, place.height)) * place.width +
+         mirrored(row.left + at.x, place.width);
+}
+
+// Samples that lie on the device as bytes become a batch: cut, turned, normalised by a table, in the network's layout.
 struct GatherWork {
-  const uint8_t* images = nullptr;  // [S,H,W,C]
-  const uint8_t* masks = nullptr;   // [S,H,W]
+  const uint8_t* images = nullptr;  // [pixels of all samples, C]
+  const uint8_t* masks = nullptr;   // [pixels of all samples]
+  const SamplePlace* places = nullptr;
   const float* tables =
       nullptr;  // value of byte b in channel c of sample s: [s * sample_stride + c * channel_stride + b]
   int64_t sample_stride = 0, channel_stride = 0;
-  const int32_t* samples = nullptr;       // [count]
-  const uint8_t* orientations = nullptr;  // [count]
+  const BatchRow* rows = nullptr;  // [count]
   int count = 0, height = 0, width = 0, channels = 0;
   void* batch_images = nullptr;  // [count,H,W,C], float32 or bfloat16
   float* batch_masks = nullptr;  // [count,H,W], 0 or 1
   bool bfloat16 = false;
 };
 
-// Adds to counts[4] how many of `count` pixels are tp, fp, fn, tn, when logits above 0 are foreground.
+// Adds to counts[4] how many of the rows' pixels that count are tp, fp, fn, tn, when logits above 0 are foreground.
 struct TallyWork {
-  const float* logits = nullptr;
-  const float* masks = nullptr;
-  int64_t count = 0;
+  const float* logits = nullptr;   // [count,height,width]
+  const float* masks = nullptr;    // the same
+  const BatchRow* rows = nullptr;  // [count]
+  int count = 0, height = 0, width = 0;
   uint32_t* counts = nullptr;
 };
+
+// Whether pixel `i` of such a batch, counted through, is one of those that count.
+PENSTOCK_BOTH inline bool counts_in_figures(int64_t i, int height, int width, const BatchRow* rows) {
+  const int64_t line = i / width;
+  const BatchRow& row = rows[line / height];
+  return line % height < row.height && i % width < row.width;
+}
 
 // Turns counts into shares of the global batch's `pixels`, and sets `interrupted`; leaves the loss.
 struct FiguresWork {

@@ -27,8 +27,8 @@ namespace penstock::stages {
 struct Workload {
   TrainParameters parameters;
   int64_t channels = 3, height = 0, width = 0;  // of a sample; height 0: not known yet
-  std::optional<int64_t> samples;               // of the train subset
-  int64_t held = 0;                             // samples that each rank keeps in memory
+  std::optional<int64_t> samples;               // of the train subset, or crops of an epoch
+  int64_t held = 0;                             // samples of that size that each rank keeps in memory
 
   Architecture architecture() const { return architecture_of(parameters, channels); }
 };

@@ -38,6 +38,11 @@ Architecture architecture_of(const TrainParameters& parameters, int64_t channels
 void TrainParameters::resolve() {
   const int64_t* given = std::get_if<int64_t>(&given_micro_batch);
   micro_batch = given != nullptr ? *given : usual_micro_batch(global_batch);
+  if (const int64_t* side = std::get_if<int64_t>(&given_crop)) crop = *side;
+}
+
+std::string TrainParameters::given_for_crops() const {
+  return std::holds_alternative<int64_t>(given_crop) ? "crop" : foreground > 0 ? "foreground" : "";
 }
 
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
@@ -98,6 +103,19 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
   visit("augment", augment,
         {.help = "random changes of each sample: " + help_of(augmentation_rules()),
          .choices = names_of(augmentation_rules())});
+  visit("crop", given_crop,
+        {.help = "side of the square crops that samples of their own size (resize.mode = \"native\") are trained on, "
+                 "pixels; a multiple of 2^depth; auto: 256",
+         .minimum = 16,
+         .maximum = 4096,
+         .choices = {"auto"},
+         .as_before = "auto"});
+  visit("foreground", foreground,
+        {.help = "share of the crops that are centred on a labelled pixel, each as likely; the others lie anywhere, so "
+                 "that each pixel is as likely to be seen",
+         .minimum = 0,
+         .maximum = 1,
+         .as_before = 0.0});
 }
 
 void TrainParameters::describe_rules(pipeline::ParameterVisitor& visit) {

@@ -32,6 +32,9 @@ struct TrainParameters {
   std::string precision = "fp32";
   int64_t seed = 0;
   std::vector<std::string> augment = {"flip", "rot90"};
+  pipeline::IntegerOrWord given_crop = "auto";  // as it stands in the configuration
+  int64_t crop = 256;                           // the value in use: resolve()
+  double foreground = 0;
   // What is kept.
   std::string monitor = "val_loss";
   std::string mode = "auto";
@@ -50,9 +53,12 @@ struct TrainParameters {
   std::string graph = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
-  // Sets micro_batch from given_micro_batch; "auto" becomes the CPU's value, which a GPU's training may then replace.
+  // Sets micro_batch and crop from what was given; micro_batch = "auto" becomes the CPU's value, which a GPU's training
+  // may then replace.
   void resolve();
   bool chooses_micro_batch() const { return std::holds_alternative<std::string>(given_micro_batch); }  // "auto"
+  // Of train.crop and train.foreground, which only samples of their own size have; empty: neither is given.
+  std::string given_for_crops() const;
   int64_t micro_shards() const { return global_batch / micro_batch; }
 
  private:

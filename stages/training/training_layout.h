@@ -2,6 +2,8 @@
 // place. Pure.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -22,9 +24,16 @@ inline const char* name_of(distributed::Reproducible mode) {
 // shares.
 int items_of(const TrainParameters& parameters, int ranks);
 
-// Full steps; the last is filled from the epoch's beginning.
-inline int64_t steps_per_epoch(int64_t samples, int64_t global_batch) {
-  return (samples + global_batch - 1) / global_batch;
+// How many crops of a sample an epoch holds: its area over the crop's, rounded, at least 1. One of a sample that has
+// the crop's size.
+inline int64_t crops_of_sample(int64_t height, int64_t width, int64_t crop_height, int64_t crop_width) {
+  return std::max<int64_t>(1, std::llround(static_cast<double>(height) * static_cast<double>(width) /
+                                           static_cast<double>(crop_height * crop_width)));
+}
+
+// Full steps of an epoch of so many crops; the last is filled from the epoch's beginning.
+inline int64_t steps_per_epoch(int64_t crops, int64_t global_batch) {
+  return (crops + global_batch - 1) / global_batch;
 }
 
 // Of a micro-shard's vector: gradients, running statistics, then the step's figures. `slots`: the lengths of the

@@ -22,8 +22,9 @@ using Fields = std::vector<std::string>;
 // One stage of a kind, each of its inputs a file, published once with its defaults.
 class Published {
  public:
-  explicit Published(const std::string& kind) : kind_(kind) {
-    std::string inputs, parameters;
+  // `more`: lines of the stage, beside its defaults.
+  explicit Published(const std::string& kind, const std::string& more = "") : kind_(kind) {
+    std::string inputs, parameters = more;
     for (const std::string& port : ports()) {
       write(port, "bytes of " + port);
       inputs += (inputs.empty() ? "" : ", ") + port + " = \"file:" + port + "\"";
@@ -97,7 +98,8 @@ std::vector<Value> others(const Specification& parameter) {
     all = {is.get<int64_t>() + 1, is.get<int64_t>() * 2, is.get<int64_t>() - 1,
            static_cast<int64_t>(parameter.about.minimum.value_or(0))};
   if (is.is_number_float()) all = {is.get<double>() / 2, is.get<double>() + 0.25};
-  if (is.is_string()) all = {is.get<std::string>() + "x", "1/2", 0.5, 1};
+  if (is.is_string())
+    all = {is.get<std::string>() + "x", "1/2", 0.5, static_cast<int64_t>(parameter.about.minimum.value_or(1))};
   if (is.is_array()) all = {Value::array(), Value::array({"x"})};
   for (const std::string& choice : parameter.about.choices) {
     all.emplace_back(choice);
@@ -105,6 +107,12 @@ std::vector<Value> others(const Specification& parameter) {
   }
   std::erase_if(all, [&](const Value& one) { return one == is || problem_with(parameter, one); });
   return all;
+}
+
+// What a stage must say so that another value of this parameter is not refused as one without effect.
+std::string needed_by(const std::string& kind, const std::string& parameter) {
+  const bool own_size = kind == "resize" && (parameter == "scale" || parameter == "object_diameter");
+  return own_size ? "mode = \"native\"\n" : "";
 }
 
 // Sets it to the first other value that the whole configuration takes.
@@ -126,7 +134,8 @@ TEST_P(KeyFieldsOf, EachParameterIsNamedWhenItChangesTheOutputAndRunsNothingWhen
   ASSERT_EQ(stage.named(), Fields{"hit"});
   for (const Specification& parameter : stage.kind().parameters) {
     if (GetParam() == "command") continue;  // its parameters declare ports; see below
-    const auto fields = flipped(stage, parameter);
+    const std::string needed = needed_by(GetParam(), parameter.name);
+    const auto fields = needed.empty() ? flipped(stage, parameter) : flipped(Published(GetParam(), needed), parameter);
     ASSERT_TRUE(fields) << parameter.name << ": no other value is legal";
     EXPECT_EQ(*fields, parameter.about.affects_output ? Fields{"parameter " + parameter.name} : Fields{"hit"})
         << parameter.name;

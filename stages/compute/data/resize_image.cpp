@@ -37,6 +37,11 @@ Image to_grid(const Image& decoded, int width, int height, int channels) {
 std::vector<uint8_t> mask_on_grid(const LabelMap& map, int width, int height, double coverage) {
   one_thread();
   PENSTOCK_CHECK(map.labels.size() == static_cast<size_t>(map.width) * map.height, "a label map has a value a pixel");
+  if (map.width == width && map.height == height) {  // whatever the coverage, and without the floats of a large picture
+    std::vector<uint8_t> mask(map.labels.size());
+    for (size_t i = 0; i < mask.size(); ++i) mask[i] = map.labels[i] != 0;
+    return mask;
+  }
   cv::Mat covered(map.height, map.width, CV_32FC1);
   for (size_t i = 0; i < map.labels.size(); ++i) covered.ptr<float>()[i] = map.labels[i] != 0 ? 1.0f : 0.0f;
   cv::Mat shares;

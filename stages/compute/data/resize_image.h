@@ -1,4 +1,4 @@
-// From a decoded image to the training grid and back: the one place for resize, eval and predict, so that all see the
+// From a decoded image to a sample's pixels and back: the one place for resize, eval and predict, so that all see the
 // same pixels. Pure; any thread may call.
 #pragma once
 
@@ -9,7 +9,8 @@
 
 namespace penstock::stages {
 
-// 8 bits, `channels` channels, width x height. Area averaging where the image shrinks, else bilinear.
+// 8 bits, `channels` channels, width x height. Area averaging where the image shrinks, else bilinear; the same pixels
+// where it keeps its size.
 Image to_grid(const Image& decoded, int width, int height, int channels);
 
 // The grid mask of a native label map: 1 where at least `coverage` of the grid pixel's area is labelled. [H,W] of

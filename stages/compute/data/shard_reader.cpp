@@ -6,6 +6,8 @@
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "stages/compute/data/hdf5_file.h"
+#include "stages/resize_modes.h"
+#include "stages/training/name_table.h"
 
 namespace penstock::stages {
 namespace {
@@ -20,16 +22,40 @@ std::vector<T> values(const Hdf5Reader& file, const std::string& name, Element e
   return all;
 }
 
-std::vector<uint8_t> part(const std::vector<uint8_t>& all, size_t index, size_t size) {
-  PENSTOCK_CHECK((index + 1) * size <= all.size(), "a sample's row lies within its file");
-  return {all.begin() + static_cast<ptrdiff_t>(index * size), all.begin() + static_cast<ptrdiff_t>((index + 1) * size)};
+// `count` values from `begin` on.
+std::vector<uint8_t> part(const std::vector<uint8_t>& all, size_t begin, size_t count) {
+  PENSTOCK_CHECK(begin + count <= all.size(), "a sample's pixels lie within its file");
+  return {all.begin() + static_cast<ptrdiff_t>(begin), all.begin() + static_cast<ptrdiff_t>(begin + count)};
+}
+
+// Where the samples of a file lie in it.
+struct Places {
+  std::vector<int64_t> begin;  // pixels
+  std::vector<int32_t> height, width;
+};
+
+Places places_of(const Hdf5Reader& file, const ShardIndex& index) {
+  if (resize_mode(index.mode).own_size) {
+    return {values<int64_t>(file, "image_offset", Element::i64), values<int32_t>(file, "sample_height", Element::i32),
+            values<int32_t>(file, "sample_width", Element::i32)};
+  }
+  const size_t rows = file.shape("images").at(0);
+  Places places{{}, std::vector<int32_t>(rows, index.height), std::vector<int32_t>(rows, index.width)};
+  for (size_t row = 0; row < rows; ++row)
+    places.begin.push_back(static_cast<int64_t>(row) * index.height * index.width);
+  return places;
 }
 
 }  // namespace
 
 ShardIndex read_shard_index(const std::filesystem::path& shards) {
   const Value json = Value::parse(pipeline::read_file(shards / "index.json"));
-  ShardIndex index{json.at("width"), json.at("height"), json.at("channels"), {}};
+  ShardIndex index;
+  index.channels = json.at("channels");
+  index.mode = json.value("mode", index.mode);
+  require_known("resize mode", index.mode, names_of(resize_modes()));
+  index.scale = json.value("scale", index.scale);
+  if (!resize_mode(index.mode).own_size) index.width = json.at("width"), index.height = json.at("height");
   for (const Value& sample : json.at("samples")) index.samples.push_back(sample);
   return index;
 }
@@ -45,12 +71,12 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       throw Error(ExitCode::data, "the split names the sample '" + ids[i] + "', which the shards do not hold");
     by_file[found->second->at("file")].push_back(i);
   }
-  const size_t pixels = static_cast<size_t>(index.width) * index.height;
   std::vector<GridSample> samples(ids.size());
   for (const auto& [name, wanted] : by_file) {
     const Hdf5Reader file(shards / name);
     const auto images = file.read("images", Element::u8);
     const auto masks = file.read("masks", Element::u8);
+    const Places places = places_of(file, index);
     std::vector<uint16_t> labels;
     std::vector<int64_t> offset;
     std::vector<int32_t> height = values<int32_t>(file, "height", Element::i32),
@@ -64,11 +90,15 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       const size_t row = record.at("row");
       GridSample& sample = samples[i];
       sample.id = ids[i];
-      sample.image = part(images, row, pixels * index.channels);
+      sample.width = places.width.at(row);
+      sample.height = places.height.at(row);
+      const auto begin = static_cast<size_t>(places.begin.at(row)), channels = static_cast<size_t>(index.channels),
+                 pixels = static_cast<size_t>(sample.width) * static_cast<size_t>(sample.height);
+      sample.image = part(images, begin * channels, pixels * channels);
       sample.labels.height = height.at(row);
       sample.labels.width = width.at(row);
       if (!record.at("labelled").get<bool>()) continue;
-      sample.mask = part(masks, row, pixels);
+      sample.mask = part(masks, begin, pixels);
       if (with_labels)
         sample.labels.labels.assign(labels.begin() + offset.at(row), labels.begin() + offset.at(row + 1));
     }

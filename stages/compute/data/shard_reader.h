@@ -1,4 +1,4 @@
-// The samples of a shards port, in memory: grid images and masks of the requested ids, native label maps on demand.
+// The samples of a shards port, in memory: images and masks of the requested ids, native label maps on demand.
 // Any thread may call.
 #pragma once
 
@@ -12,16 +12,22 @@
 
 namespace penstock::stages {
 
+// What describes the data set.
 struct ShardIndex {
-  int width = 0, height = 0, channels = 0;
+  std::string mode = "squash";  // a name in resize_modes.h
+  double scale = 1;             // sample pixels per native pixel, where samples keep their own size
+  int channels = 0;
+  int width = 0, height = 0;             // of the grid that all samples lie on; 0 where each has its own size
   std::vector<pipeline::Value> samples;  // records, sorted by id
 };
+// Throws Error(data) for a mode that this program does not know.
 ShardIndex read_shard_index(const std::filesystem::path& shards);
 
 struct GridSample {
   std::string id;
-  std::vector<uint8_t> image;  // [H,W,C]
-  std::vector<uint8_t> mask;   // [H,W] of {0,1}; empty when not labelled
+  int width = 0, height = 0;   // of image and mask
+  std::vector<uint8_t> image;  // [height, width, channels]
+  std::vector<uint8_t> mask;   // [height, width] of {0,1}; empty when not labelled
   LabelMap labels;             // native; without values when not labelled or not requested
 };
 

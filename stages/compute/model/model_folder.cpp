@@ -9,6 +9,8 @@
 #include "stages/images/file_kind.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
+#include "stages/resize_modes.h"
+#include "stages/training/name_table.h"
 
 namespace penstock::stages {
 namespace {
@@ -23,16 +25,18 @@ std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
 }
 
 Value to_json(const ModelDescription& model, const std::string& digest) {
+  Value preprocessing = {{"width", model.width},
+                         {"height", model.height},
+                         {"channels", model.architecture.in_channels},
+                         {"normalise", to_json(model.normaliser)}};
+  if (resize_mode(model.mode).own_size)
+    preprocessing.update({{"mode", model.mode}, {"scale", model.scale}, {"overlap", model.overlap}});
   Value json = {
       {"schema", 1},
       {"architecture", to_json(model.architecture)},
       {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
       {"classes", {"background", "nucleus"}},
-      {"preprocessing",
-       {{"width", model.width},
-        {"height", model.height},
-        {"channels", model.architecture.in_channels},
-        {"normalise", to_json(model.normaliser)}}},
+      {"preprocessing", preprocessing},
       {"threshold", model.threshold},
       {"threshold_rule", model.threshold_rule},
       {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
@@ -65,14 +69,19 @@ ModelDescription read_model_description(const fs::path& folder) {
   try {
     const Value json = Value::parse(pipeline::read_file(file));
     const Value& grid = json.at("preprocessing");
-    return {architecture_from_json(json.at("architecture")),
-            grid.at("width"),
-            grid.at("height"),
-            normaliser_from_json(grid.at("normalise")),
-            json.at("threshold"),
-            json.at("threshold_rule"),
-            {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")},
-            json.value("micro_batch", int64_t{0})};
+    ModelDescription model;
+    model.architecture = architecture_from_json(json.at("architecture"));
+    model.width = grid.at("width"), model.height = grid.at("height");
+    model.normaliser = normaliser_from_json(grid.at("normalise"));
+    model.threshold = json.at("threshold");
+    model.threshold_rule = json.at("threshold_rule");
+    model.instances = {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")};
+    model.micro_batch = json.value("micro_batch", model.micro_batch);
+    model.mode = grid.value("mode", model.mode);
+    require_known("resize mode", model.mode, names_of(resize_modes()));
+    model.scale = grid.value("scale", model.scale);
+    model.overlap = grid.value("overlap", model.overlap);
+    return model;
   } catch (const Value::exception& problem) {
     throw Error(ExitCode::data, fmt::format("{}: is not a model's description ({}) {}", file.string(), problem.what(),
                                             but_is(first_bytes(file), file.string())));

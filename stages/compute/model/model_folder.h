@@ -14,12 +14,16 @@ namespace penstock::stages {
 
 struct ModelDescription {
   Architecture architecture;
-  int width = 0, height = 0;  // of the grid; channels are the architecture's
+  int width = 0, height = 0;  // of the network's input: the grid, or a crop; channels are the architecture's
   Normaliser normaliser;
   double threshold = 0.5;
   std::string threshold_rule = "default";
   InstanceRules instances;
   int64_t micro_batch = 0;  // that micro_batch = "auto" chose in training; 0: it was given
+  // How a picture becomes a sample, and a sample the network's input.
+  std::string mode = "squash";  // a name in resize_modes.h
+  double scale = 1;             // native mode: sample pixels per pixel of the picture
+  double overlap = 0.25;        // of neighbouring tiles, share of a tile, where a sample is larger than the input
 };
 
 struct Weights {

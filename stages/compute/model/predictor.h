@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "stages/compute/model/model_folder.h"
@@ -17,12 +18,19 @@ class Predictor {
   explicit Predictor(const std::filesystem::path& model);
 
   const ModelDescription& model() const { return model_; }
-  // [H,W,C] uint8 on the model's grid -> foreground probability [H,W].
-  std::vector<float> on_grid(std::span<const uint8_t> image) const;
-  // The same at another size: the probability is upsampled, never the mask.
-  std::vector<float> at_size(const std::vector<float>& grid_probability, int width, int height) const;
+  // The sample that a decoded picture is to this model: on its grid, or of its own size times the model's scale. Throws
+  // Error(data) naming `what` where that would be too large.
+  Image sample_of(const Image& picture, const std::string& what) const;
+  // A sample [height, width, channels] uint8 -> foreground probability [height, width]. One of another size than the
+  // network's input goes through it in tiles that overlap (tiles.h).
+  std::vector<float> on_sample(std::span<const uint8_t> image, int width, int height) const;
+  // The same at another size: the probability is scaled, never the mask.
+  static std::vector<float> at_size(const std::vector<float>& probability, int from_width, int from_height, int width,
+                                    int height);
 
  private:
+  class Tile;
+
   ModelDescription model_;
   Weights weights_;
   std::shared_ptr<Network> network_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "distributed/check.h"
 #include "stages/draws.h"
@@ -10,10 +11,14 @@
 
 namespace penstock::stages {
 
-std::vector<int> epoch_order(const std::vector<std::string>& ids, int64_t seed, int64_t epoch) {
+std::vector<int> epoch_order(const std::vector<std::string>& ids, int64_t seed, int64_t epoch,
+                             const std::vector<int>& numbers) {
+  PENSTOCK_CHECK(numbers.empty() || numbers.size() == ids.size(), "each crop has its number, or none has");
   std::vector<std::pair<uint64_t, int>> keyed;
-  for (size_t i = 0; i < ids.size(); ++i)
-    keyed.emplace_back(Draws(seed, "order", {epoch}, ids[i]).bits(0), static_cast<int>(i));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Draws draws = crop_draws(seed, "order", epoch, ids[i], numbers.empty() ? 0 : numbers[i]);
+    keyed.emplace_back(draws.bits(0), static_cast<int>(i));
+  }
   std::sort(keyed.begin(), keyed.end());
   std::vector<int> order;
   for (const auto& [key, index] : keyed) order.push_back(index);
@@ -33,73 +38,80 @@ std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_
   return chosen;
 }
 
-uint8_t to_byte(const Orientation& o) {
-  return static_cast<uint8_t>((o.flip_x ? flip_x_bit : 0) | (o.flip_y ? flip_y_bit : 0) |
-                              (o.transpose ? transpose_bit : 0));
-}
-
-Orientation draw_orientation(const Augmentation& augmentation, int64_t seed, int64_t epoch, const std::string& id,
-                             int height, int width) {
-  const Draws draws(seed, "augment", {epoch}, id);
-  Orientation orientation;
-  if (augmentation.flip) {
-    orientation.flip_x = draws.bits(0) & 1;
-    orientation.flip_y = draws.bits(1) & 1;
-  }
-  if (augmentation.rotate && height == width) {
-    // A quarter turn is a transposition and a flip; a half turn is both flips.
-    const uint64_t quarters = draws.below(2, 4);
-    orientation.transpose = quarters & 1;
-    orientation.flip_x ^= quarters == 1 || quarters == 2;
-    orientation.flip_y ^= quarters == 2 || quarters == 3;
-  }
-  return orientation;
-}
-
 namespace {
 
-void check_batch(const Batch& batch, size_t samples, size_t orientations, const ShardIndex& grid) {
+void check_batch(const Batch& batch, size_t rows, const InputShape& input) {
   const auto fits = [&](const torch::Tensor& values, int64_t channels) {
-    return values.dim() == 4 && values.size(0) >= static_cast<int64_t>(samples) && values.size(1) == channels &&
-           values.size(2) == grid.height && values.size(3) == grid.width && values.is_contiguous() &&
+    return values.dim() == 4 && values.size(0) >= static_cast<int64_t>(rows) && values.size(1) == channels &&
+           values.size(2) == input.height && values.size(3) == input.width && values.is_contiguous() &&
            values.scalar_type() == torch::kFloat32 && values.is_cpu();
   };
-  PENSTOCK_CHECK(fits(batch.images, grid.channels) && fits(batch.masks, 1),
-                 "a batch is contiguous float32 on the CPU, of the grid's size, with a row for each sample");
-  PENSTOCK_CHECK(orientations == 0 || orientations == samples, "each sample has its orientation, or none has");
+  PENSTOCK_CHECK(fits(batch.images, input.channels) && fits(batch.masks, 1),
+                 "a batch is contiguous float32 on the CPU, of the input's size, with a row for each sample");
 }
+
+// What each line and column of a window shows of its sample.
+void lines_of_window(std::vector<size_t>& lines, int begin, int size) {
+  for (size_t i = 0; i < lines.size(); ++i) lines[i] = static_cast<size_t>(mirrored(begin + static_cast<int>(i), size));
+}
+
+// One row of a batch, whose planes begin at `images` and `mask`.
+class RowWriter {
+ public:
+  RowWriter(const StepSamples& data)
+      : data_(data),
+        input_(data.input()),
+        tables_(static_cast<size_t>(input_.channels)),
+        lines_(static_cast<size_t>(input_.height)),
+        columns_(static_cast<size_t>(input_.width)) {}
+
+  void write(const BatchRow& row, float* images, float* mask) {
+    const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
+    for (int c = 0; c < input_.channels; ++c)
+      tables_[static_cast<size_t>(c)] = data_.normaliser().table(data_.range_of(row.sample), c);
+    lines_of_window(lines_, row.top, sample.height);
+    lines_of_window(columns_, row.left, sample.width);
+    const auto turn = static_cast<uint8_t>(row.orientation);
+    const size_t pixels = static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width);
+    size_t to = 0;
+    for (int y = 0; y < input_.height; ++y) {
+      for (int x = 0; x < input_.width; ++x, ++to) {
+        const PixelPlace at = turned(y, x, input_.height, input_.width, turn);
+        const size_t from =
+            lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
+        const uint8_t* pixel = &sample.image[from * tables_.size()];
+        for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
+        mask[to] = sample.mask[from] != 0 ? 1.0f : 0.0f;
+      }
+    }
+  }
+
+ private:
+  const StepSamples& data_;
+  const InputShape input_;
+  std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
+  std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
+};
 
 }  // namespace
 
-Batch make_batch(int64_t count, const ShardIndex& grid) {
-  return {torch::empty({count, grid.channels, grid.height, grid.width}),
-          torch::empty({count, 1, grid.height, grid.width})};
+Batch make_batch(int64_t count, const InputShape& input) {
+  return {torch::empty({count, input.channels, input.height, input.width}),
+          torch::empty({count, 1, input.height, input.width})};
 }
 
-void fill_batch(Batch& batch, const std::vector<const GridSample*>& samples,
-                const std::vector<Orientation>& orientations, const Normaliser& normaliser, const ShardIndex& grid) {
-  const int height = grid.height, width = grid.width, channels = grid.channels;
-  const size_t pixels = static_cast<size_t>(height) * width;
-  check_batch(batch, samples.size(), orientations.size(), grid);
-  std::vector<float> image(pixels * channels);
-  for (size_t n = 0; n < samples.size(); ++n) {
-    const Orientation orientation = orientations.empty() ? Orientation{} : orientations[n];
-    PENSTOCK_CHECK(!orientation.transpose || height == width, "only a square sample is turned by a quarter");
-    PENSTOCK_CHECK(
-        samples[n]->image.size() == pixels * channels && samples[n]->mask.size() == pixels,
-        fmt::format("sample '{}' has an image and a mask of {} x {} x {}, not {} and {} bytes", samples[n]->id, height,
-                    width, channels, samples[n]->image.size(), samples[n]->mask.size()));
-    const uint8_t turned = to_byte(orientation);
-    normaliser.apply(samples[n]->image, channels, image.data());
-    float* images = batch.images.data_ptr<float>() + n * pixels * channels;
-    float* masks = batch.masks.data_ptr<float>() + n * pixels;
-    for (int y = 0; y < height; ++y) {
-      for (int x = 0; x < width; ++x) {
-        const size_t to = static_cast<size_t>(y) * width + x, from = source_pixel(y, x, height, width, turned);
-        for (int c = 0; c < channels; ++c) images[c * pixels + to] = image[c * pixels + from];
-        masks[to] = samples[n]->mask[from] != 0 ? 1.0f : 0.0f;
-      }
-    }
+void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows) {
+  const InputShape& input = data.input();
+  check_batch(batch, rows.size(), input);
+  const size_t pixels = static_cast<size_t>(input.height) * static_cast<size_t>(input.width);
+  RowWriter writer(data);
+  for (size_t n = 0; n < rows.size(); ++n) {
+    PENSTOCK_CHECK((rows[n].orientation & transpose_bit) == 0 || input.height == input.width,
+                   "only a square piece is turned by a quarter");
+    PENSTOCK_CHECK(rows[n].sample >= 0 && static_cast<size_t>(rows[n].sample) < data.samples().size(),
+                   "a row of a batch is of one of the samples");
+    writer.write(rows[n], batch.images.data_ptr<float>() + n * pixels * static_cast<size_t>(input.channels),
+                 batch.masks.data_ptr<float>() + n * pixels);
   }
 }
 

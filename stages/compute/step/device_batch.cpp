@@ -8,9 +8,8 @@
 
 namespace penstock::stages {
 
-DeviceBatch::DeviceBatch(const ShardIndex& grid, const Normaliser& normaliser, StepDevice& device, int64_t micro_batch,
-                         int64_t listed)
-    : grid_(grid), normaliser_(normaliser), device_(device), micro_batch_(micro_batch), listed_(listed) {
+DeviceBatch::DeviceBatch(const InputShape& input, StepDevice& device, int64_t micro_batch, int64_t listed)
+    : input_(input), device_(device), micro_batch_(micro_batch), listed_(listed) {
   PENSTOCK_CHECK(micro_batch > 0 && listed >= micro_batch && listed % micro_batch == 0,
                  "a step's orders list whole micro-shards");
 }
@@ -18,31 +17,27 @@ DeviceBatch::DeviceBatch(const ShardIndex& grid, const Normaliser& normaliser, S
 void DeviceBatch::make(bool bfloat16) {
   bfloat16_ = bfloat16;
   const auto real = torch::dtype(torch::kFloat32).device(device_.place());
-  images_ = torch::zeros({micro_batch_, grid_.height, grid_.width, grid_.channels},
+  images_ = torch::zeros({micro_batch_, input_.height, input_.width, input_.channels},
                          real.dtype(bfloat16 ? torch::kBFloat16 : torch::kFloat32))
                 .permute({0, 3, 1, 2});
-  masks_ = torch::zeros({micro_batch_, 1, grid_.height, grid_.width}, real);
-  const size_t bytes = orientations_at() + static_cast<size_t>(listed_);
+  masks_ = torch::zeros({micro_batch_, 1, input_.height, input_.width}, real);
+  const size_t bytes = sizeof(StepOrders) + static_cast<size_t>(listed_) * sizeof(BatchRow);
   orders_ = torch::zeros({static_cast<int64_t>(bytes)}, torch::dtype(torch::kUInt8).device(device_.place()));
   host_orders_ = static_cast<uint8_t*>(device_.exchange_memory(bytes));
 }
 
-const ResidentSamples& DeviceBatch::resident(const std::vector<GridSample>& samples) {
-  auto found = resident_.find(&samples);
-  if (found == resident_.end())
-    found = resident_.emplace(&samples, put_on_device(samples, grid_, normaliser_, device_)).first;
-  PENSTOCK_CHECK(found->second.images.size(0) == static_cast<int64_t>(samples.size()),
-                 "samples that were copied to the device stay as they are");
+const ResidentSamples& DeviceBatch::resident(const StepSamples& data) {
+  auto found = resident_.find(&data);
+  if (found == resident_.end()) found = resident_.emplace(&data, put_on_device(data, device_)).first;
   return found->second;
 }
 
 void DeviceBatch::set_orders(const StepOrders& orders) { std::memcpy(host_orders_, &orders, sizeof orders); }
 
-void DeviceBatch::list(int64_t place, int32_t sample, uint8_t orientation) {
-  PENSTOCK_CHECK(place >= 0 && place < listed_ && sample >= 0,
-                 fmt::format("orders list {} samples: there is no place {} for sample {}", listed_, place, sample));
-  std::memcpy(host_orders_ + samples_at() + static_cast<size_t>(place) * sizeof sample, &sample, sizeof sample);
-  host_orders_[orientations_at() + static_cast<size_t>(place)] = orientation;
+void DeviceBatch::list(int64_t place, const BatchRow& row) {
+  PENSTOCK_CHECK(place >= 0 && place < listed_ && row.sample >= 0,
+                 fmt::format("orders list {} rows: there is no place {} for sample {}", listed_, place, row.sample));
+  std::memcpy(host_orders_ + sizeof(StepOrders) + static_cast<size_t>(place) * sizeof row, &row, sizeof row);
 }
 
 void DeviceBatch::copy_orders() {
@@ -50,22 +45,25 @@ void DeviceBatch::copy_orders() {
 }
 
 void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
-  PENSTOCK_CHECK(first >= 0 && first + micro_batch_ <= listed_, "a batch is gathered from listed samples");
-  const uint8_t* bytes = orders_.data_ptr<uint8_t>();
+  PENSTOCK_CHECK(first >= 0 && first + micro_batch_ <= listed_, "a batch is gathered from listed rows");
   GatherWork work;
   work.images = data.images.data_ptr<uint8_t>();
   work.masks = data.masks.data_ptr<uint8_t>();
+  work.places = reinterpret_cast<const SamplePlace*>(data.places.data_ptr<uint8_t>());
   work.tables = data.tables.data_ptr<float>();
   work.sample_stride = data.sample_stride;
   work.channel_stride = data.channel_stride;
-  work.samples = reinterpret_cast<const int32_t*>(bytes + samples_at()) + first;
-  work.orientations = bytes + orientations_at() + first;
+  work.rows = rows(first);
   work.count = static_cast<int>(micro_batch_);
-  work.height = grid_.height, work.width = grid_.width, work.channels = grid_.channels;
+  work.height = input_.height, work.width = input_.width, work.channels = input_.channels;
   work.batch_images = images_.data_ptr();
   work.batch_masks = masks_.data_ptr<float>();
   work.bfloat16 = bfloat16_;
   device_.gather(work);
+}
+
+const BatchRow* DeviceBatch::rows(int64_t first) const {
+  return reinterpret_cast<const BatchRow*>(orders_.data_ptr<uint8_t>() + sizeof(StepOrders)) + first;
 }
 
 const StepOrders* DeviceBatch::orders() const {

@@ -1,13 +1,11 @@
 // Where a DeviceStep's batches come from: the data set that lies on the device, the host's orders for a step (learning
-// rate, samples, orientations), and the batch that the device gathers by them.
+// rate, rows), and the batch that the device gathers by them.
 //
 // One object per DeviceStep, called by its thread. What is marked "enqueues" is called within StepDevice::run.
 #pragma once
 
 #include <map>
-#include <vector>
 
-#include "stages/compute/step/batches.h"
 #include "stages/compute/step/resident_samples.h"
 #include "stages/compute/step/step_device.h"
 
@@ -15,38 +13,34 @@ namespace penstock::stages {
 
 class DeviceBatch {
  public:
-  // `listed`: samples that the orders of a step list, one micro-shard's at least.
-  DeviceBatch(const ShardIndex& grid, const Normaliser& normaliser, StepDevice& device, int64_t micro_batch,
-              int64_t listed);
+  // `listed`: rows that the orders of a step list, one micro-shard's at least.
+  DeviceBatch(const InputShape& input, StepDevice& device, int64_t micro_batch, int64_t listed);
 
   // Within StepDevice::run: makes the buffers. `bfloat16`: of the images.
   void make(bool bfloat16);
 
-  // The samples as they lie on the device; copied there at the first call with this vector, which must stay as it is.
-  const ResidentSamples& resident(const std::vector<GridSample>& samples);
+  // The samples as they lie on the device; copied there at the first call with these.
+  const ResidentSamples& resident(const StepSamples& data);
 
   // Host memory that copy_orders() reads: write only after StepDevice::wait().
   void set_orders(const StepOrders& orders);
-  void list(int64_t place, int32_t sample, uint8_t orientation);
+  void list(int64_t place, const BatchRow& row);
 
   void copy_orders();                                       // enqueues: host to device
-  void gather(const ResidentSamples& data, int64_t first);  // enqueues: the samples listed at [first, + micro_batch)
+  void gather(const ResidentSamples& data, int64_t first);  // enqueues: the rows listed at [first, + micro_batch)
 
   const StepOrders* orders() const;                        // the device's
+  const BatchRow* rows(int64_t first) const;               // likewise
   const torch::Tensor& images() const { return images_; }  // [N,C,H,W], channels last in memory
   const torch::Tensor& masks() const { return masks_; }    // [N,1,H,W]
 
  private:
-  size_t samples_at() const { return sizeof(StepOrders); }
-  size_t orientations_at() const { return samples_at() + static_cast<size_t>(listed_) * sizeof(int32_t); }
-
-  const ShardIndex grid_;
-  const Normaliser normaliser_;
+  const InputShape input_;
   StepDevice& device_;
   const int64_t micro_batch_, listed_;
   bool bfloat16_ = false;
   std::map<const void*, ResidentSamples> resident_;
-  uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, samples, orientations
+  uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, rows
   torch::Tensor orders_, images_, masks_;
 };
 

@@ -36,11 +36,11 @@ const Architecture& for_a_device(const Architecture& architecture) {
 
 }  // namespace
 
-DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const InputShape& input,
                        const Normaliser& normaliser, distributed::Communicator& ranks,
                        std::unique_ptr<StepDevice> device, const StepOptions& options)
     : parameters_(parameters),
-      grid_(grid),
+      input_(input),
       ranks_(ranks),
       device_(std::move(device)),
       options_(options),
@@ -50,8 +50,8 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
              precision_rule(parameters.precision).bfloat16),
-      batch_(grid, normaliser, *device_, parameters.micro_batch,
-             std::max<int64_t>(shards(), 1) * parameters.micro_batch),
+      known_(input, normaliser, parameters.foreground > 0),
+      batch_(input, *device_, parameters.micro_batch, std::max<int64_t>(shards(), 1) * parameters.micro_batch),
       gradients_(layout_, state_.padded()) {
   if (options_.reproducible == Reproducible::world) {
     tree_ = std::make_unique<distributed::GradientReducer>(
@@ -80,24 +80,21 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
 DeviceStep::~DeviceStep() = default;
 
 double DeviceStep::pixels_of(int64_t samples) const {
-  return static_cast<double>(samples) * grid_.height * grid_.width;
+  return static_cast<double>(samples) * input_.height * input_.width;
 }
 
-void DeviceStep::write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
-                              int64_t step, double lr, bool interrupted) {
+void DeviceStep::write_orders(const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step,
+                              double lr, bool interrupted) {
   StepOrders orders;
   orders.factors = factors_of(optimiser_rule(parameters_.optimizer).kind, lr, parameters_.weight_decay,
                               parameters_.momentum, updates_ + 1);
   orders.interrupted = interrupted ? 1.0f : 0.0f;
   batch_.set_orders(orders);
-  const Augmentation augmentation = augmentation_of(parameters_.augment);
+  const CropRules rules = crop_rules_of(parameters_);
   int64_t place = 0;
   for (int shard = mine_.first; shard < mine_.second; ++shard) {
-    for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
-      const Orientation orientation =
-          draw_orientation(augmentation, parameters_.seed, epoch, samples[index].id, grid_.height, grid_.width);
-      batch_.list(place++, index, to_byte(orientation));
-    }
+    for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch))
+      batch_.list(place++, data.drawn(index, rules, epoch));
   }
   if (parameters_.dropout > 0)
     dropout_ = device_->generator(Draws(parameters_.seed, "dropout", {epoch, step, mine_.first}).bits(0));
@@ -115,7 +112,7 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
   tail.narrow(0, 0, layout_.statistic_count)
       .add_(state_.shard_statistics(), 1 / static_cast<double>(parameters_.micro_shards()));
   tail.narrow(0, layout_.statistic_count, 1).add_(loss.detach());
-  tally(logits.detach(), logits.numel());
+  tally(logits.detach(), index * parameters_.micro_batch, parameters_.micro_batch);
   if (last || tree_) share_figures(pixels_of(parameters_.global_batch));
   gradients_.begin(state_.gradient_views(), !first && !tree_, [this, last](size_t bucket) {
     if (last && overlaps()) reduce(bucket);
@@ -123,8 +120,10 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
   loss.backward();
 }
 
-void DeviceStep::tally(const torch::Tensor& logits, int64_t pixels) {
-  device_->tally({logits.data_ptr<float>(), batch_.masks().data_ptr<float>(), pixels,
+// Of `count` rows from the batch's first on, which is listed at `first`.
+void DeviceStep::tally(const torch::Tensor& logits, int64_t first, int64_t count) {
+  device_->tally({logits.data_ptr<float>(), batch_.masks().data_ptr<float>(), batch_.rows(first),
+                  static_cast<int>(count), input_.height, input_.width,
                   reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
 }
 
@@ -194,7 +193,7 @@ void DeviceStep::step_along_the_tree(const ResidentSamples& data) {
 }
 
 // The first steps as they are, then one recorded.
-void DeviceStep::enqueue(const std::vector<GridSample>& samples) {
+void DeviceStep::enqueue(const StepSamples& samples) {
   const ResidentSamples& data = batch_.resident(samples);
   network_->train();
   if (tree_) return step_along_the_tree(data);
@@ -216,11 +215,12 @@ void DeviceStep::enqueue(const std::vector<GridSample>& samples) {
 
 StepResult DeviceStep::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
                             int64_t step, double lr, bool interrupted) {
-  check_step(samples, order, step);
+  const StepSamples& data = known_.of(samples);
+  check_step(data, order, step);
   what_ = "step " + std::to_string(updates_ + 1);
-  write_orders(samples, order, epoch, step, lr, interrupted);
+  write_orders(data, order, epoch, step, lr, interrupted);
   try {
-    enqueue(samples);
+    enqueue(data);
   } catch (const c10::OutOfMemoryError&) {
     const auto [peak, limit] = device_->memory();
     const auto gib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
@@ -242,7 +242,8 @@ StepResult DeviceStep::step(const std::vector<GridSample>& samples, const std::v
 }
 
 Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
-  const ResidentSamples& data = batch_.resident(samples);
+  const StepSamples& data = known_.of(samples);
+  batch_.resident(data);  // before the pass, in which nothing waits
   const auto run = [this](int items, const std::function<void(int, int)>& body) {
     device_->run([&] {
       const torch::NoGradGuard no_gradients;
@@ -252,25 +253,25 @@ Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
     });
   };
   return validation_figures(
-      ranks_, static_cast<int64_t>(samples.size()), parameters_.micro_batch, run,
+      ranks_, data, parameters_.micro_batch, run,
       [&](int, int64_t first, int64_t real, Figures& sums) { sums = validate_batch(data, first, real); });
 }
 
-// The sums over samples [first, first + real). Waits, so that the orders may be written again.
-Figures DeviceStep::validate_batch(const ResidentSamples& data, int64_t first, int64_t real) {
+// The sums over tiles [first, first + real). Waits, so that the orders may be written again.
+Figures DeviceStep::validate_batch(const StepSamples& data, int64_t first, int64_t real) {
   for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-    batch_.list(i, static_cast<int32_t>(first + std::min(i, real - 1)), 0);  // padded to the fixed shape
+    batch_.list(i, data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))]);  // padded to the fixed shape
   batch_.copy_orders();
-  batch_.gather(data, 0);
+  batch_.gather(batch_.resident(data), 0);
   counts_.zero_();
   const auto logits = (*network_)(batch_.images()).to(torch::kFloat32).contiguous();
   const auto losses = loss_(logits, batch_.masks()).narrow(0, 0, real).to(torch::kFloat64).sum();
-  tally(logits, real * grid_.height * grid_.width);
+  tally(logits, 0, real);
   Figures sums;
   sums.loss = losses.item<double>();  // waits
   const auto counts = counts_.to(torch::kCPU);
-  const auto samples_with = [&](int kind) { return counts.data_ptr<int32_t>()[kind] / pixels_of(1); };
-  sums.tp = samples_with(0), sums.fp = samples_with(1), sums.fn = samples_with(2), sums.tn = samples_with(3);
+  const auto pieces_with = [&](int kind) { return counts.data_ptr<int32_t>()[kind] / pixels_of(1); };
+  sums.tp = pieces_with(0), sums.fp = pieces_with(1), sums.fn = pieces_with(2), sums.tn = pieces_with(3);
   return sums;
 }
 

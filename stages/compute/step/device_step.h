@@ -30,7 +30,7 @@ class DeviceStep final : public TrainingStep {
  public:
   // `ranks` carries what the host exchanges; gradients are summed by `device`. With Reproducible::world they are summed
   // on the host, along the tree, and nothing is recorded.
-  DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+  DeviceStep(const TrainParameters& parameters, const Architecture& architecture, const InputShape& input,
              const Normaliser& normaliser, distributed::Communicator& ranks, std::unique_ptr<StepDevice> device,
              const StepOptions& options);
   ~DeviceStep() override;
@@ -53,22 +53,22 @@ class DeviceStep final : public TrainingStep {
   StepDevice& device() { return *device_; }
 
  private:
-  void write_orders(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch, int64_t step,
-                    double lr, bool interrupted);
+  void write_orders(const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step, double lr,
+                    bool interrupted);
   void run_shard(const ResidentSamples& data, int index);
-  void tally(const torch::Tensor& logits, int64_t pixels);
+  void tally(const torch::Tensor& logits, int64_t first, int64_t count);
   void share_figures(double pixels);
   void reduce(size_t bucket);
   void update();
   void whole_step(const ResidentSamples& data);
   void step_along_the_tree(const ResidentSamples& data);
-  void enqueue(const std::vector<GridSample>& samples);
-  Figures validate_batch(const ResidentSamples& data, int64_t first, int64_t real);
+  void enqueue(const StepSamples& samples);
+  Figures validate_batch(const StepSamples& data, int64_t first, int64_t real);
   int shards() const { return mine_.second - mine_.first; }
   double pixels_of(int64_t samples) const;
 
   const TrainParameters parameters_;
-  const ShardIndex grid_;
+  const InputShape input_;
   distributed::Communicator& ranks_;
   const std::unique_ptr<StepDevice> device_;
   const StepOptions options_;
@@ -77,6 +77,7 @@ class DeviceStep final : public TrainingStep {
   const FlatLayout layout_;
   const std::pair<int, int> mine_;  // micro-shards
   DeviceState state_;
+  KnownSamples known_;
   DeviceBatch batch_;
   DeviceGradients gradients_;
   std::unique_ptr<distributed::GradientReducer> tree_;  // Reproducible::world

@@ -72,28 +72,30 @@ std::unique_ptr<StepDevice> host_device(distributed::Communicator& ranks, int th
 void host_gather(const GatherWork& work) {
   const int64_t pixels = int64_t{work.height} * work.width;
   for (int n = 0; n < work.count; ++n) {
-    const int64_t sample = work.samples[n];
-    const uint8_t* image = work.images + sample * pixels * work.channels;
-    const float* table = work.tables + sample * work.sample_stride;
+    const BatchRow& row = work.rows[n];
+    const float* table = work.tables + row.sample * work.sample_stride;
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const int from = source_pixel(static_cast<int>(pixel / work.width), static_cast<int>(pixel % work.width),
-                                    work.height, work.width, work.orientations[n]);
+      const int64_t from = source_pixel(static_cast<int>(pixel / work.width), static_cast<int>(pixel % work.width),
+                                        work.height, work.width, row, work.places[row.sample]);
       const int64_t to = n * pixels + pixel;
       for (int c = 0; c < work.channels; ++c) {
-        const float value = table[c * work.channel_stride + image[int64_t{from} * work.channels + c]];
+        const float value = table[c * work.channel_stride + work.images[from * work.channels + c]];
         if (work.bfloat16)
           static_cast<uint16_t*>(work.batch_images)[to * work.channels + c] = bfloat16_of(value);
         else
           static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
       }
-      work.batch_masks[to] = work.masks[sample * pixels + from] != 0 ? 1.0f : 0.0f;
+      work.batch_masks[to] = work.masks[from] != 0 ? 1.0f : 0.0f;
     }
   }
 }
 
 void host_tally(const TallyWork& work) {
-  for (int64_t i = 0; i < work.count; ++i)
+  const int64_t pixels = int64_t{work.count} * work.height * work.width;
+  for (int64_t i = 0; i < pixels; ++i) {
+    if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
     ++work.counts[work.logits[i] > 0 ? (work.masks[i] > 0 ? 0 : 1) : (work.masks[i] > 0 ? 2 : 3)];
+  }
 }
 
 void host_figures(const FiguresWork& work) {

@@ -19,13 +19,25 @@
 namespace penstock::stages {
 namespace {
 
-// Shares of the first `samples` samples' pixels that are tp, fp, fn, tn when logits above 0 are foreground.
-std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& masks, int64_t samples) {
-  const float* z = logits.data_ptr<float>();
-  const float* t = masks.data_ptr<float>();
-  const int64_t pixels = logits.numel() / logits.size(0) * samples;
+int64_t pixels_of(std::span<const BatchRow> rows) {
+  int64_t pixels = 0;
+  for (const BatchRow& row : rows) pixels += int64_t{row.height} * row.width;
+  return pixels;
+}
+
+// Of the rows' pixels that count, the shares that are tp, fp, fn, tn when logits above 0 are foreground.
+std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& masks,
+                               std::span<const BatchRow> rows) {
+  const int64_t height = logits.size(2), width = logits.size(3), pixels = pixels_of(rows);
   std::array<int64_t, 4> counts = {};
-  for (int64_t i = 0; i < pixels; ++i) ++counts[z[i] > 0 ? (t[i] > 0 ? 0 : 1) : (t[i] > 0 ? 2 : 3)];
+  for (size_t n = 0; n < rows.size(); ++n) {
+    for (int32_t y = 0; y < rows[n].height; ++y) {
+      const int64_t begin = (static_cast<int64_t>(n) * height + y) * width;
+      const float* z = logits.data_ptr<float>() + begin;
+      const float* t = masks.data_ptr<float>() + begin;
+      for (int32_t x = 0; x < rows[n].width; ++x) ++counts[z[x] > 0 ? (t[x] > 0 ? 0 : 1) : (t[x] > 0 ? 2 : 3)];
+    }
+  }
   std::array<float, 4> shares;
   for (int i = 0; i < 4; ++i)
     shares[i] = static_cast<float>(static_cast<double>(counts[i]) / static_cast<double>(pixels));
@@ -59,13 +71,13 @@ std::vector<distributed::Bucket> HostStep::buckets() const {
   return gradient_buckets(slots, layout_.statistic_count);
 }
 
-HostStep::HostStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+HostStep::HostStep(const TrainParameters& parameters, const Architecture& architecture, const InputShape& input,
                    Normaliser normaliser, distributed::Communicator& ranks, int threads, const StepOptions& options)
     : parameters_(parameters),
-      grid_(grid),
-      normaliser_(std::move(normaliser)),
+      input_(input),
       ranks_(ranks),
-      augmentation_(augmentation_of(parameters.augment)),
+      known_(input, std::move(normaliser), parameters.foreground > 0),
+      crop_rules_(crop_rules_of(parameters)),
       loss_(loss_function(parameters.loss)),
       layout_(layout_of(*make_network(architecture))),
       whole_share_(norm_rule(architecture.norm).over_ranks),
@@ -82,8 +94,8 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
   for (const auto& slot : layout_.parameters)
     ++slots_in_bucket_[distributed::bucket_of(reducer_->buckets(), static_cast<size_t>(slot.offset))];
   for (int worker = 0; worker < threads; ++worker) {
-    replicas_.push_back(std::make_unique<Replica>(
-        Replica{make_network(architecture), weights_.statistics, make_batch(parameters.micro_batch, grid), {}, 0, {}}));
+    replicas_.push_back(std::make_unique<Replica>(Replica{
+        make_network(architecture), weights_.statistics, make_batch(parameters.micro_batch, input), {}, 0, {}}));
     hook_gradients(*replicas_.back());
   }
   if (whole_share_) join_norms(*replicas_.front());
@@ -92,7 +104,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
 // One network takes the rank's whole share, with all its threads, and meets the other ranks' in each norm.
 void HostStep::join_norms(Replica& replica) {
   const auto [first, last] = shards_of_item(ranks_.rank());
-  replica.share = make_batch((last - first) * parameters_.micro_batch, grid_);
+  replica.share = make_batch((last - first) * parameters_.micro_batch, input_);
   norm_ranks_ = ranks_.duplicate("the norms' own ranks");
   replica.network->sum_over_ranks([this](double* values, size_t count) {
     norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums");
@@ -151,12 +163,13 @@ void HostStep::load(const StepState& state) {
 
 StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
                           int64_t step, double lr, bool interrupted) {
-  check_step(samples, order, step);
+  const StepSamples& data = known_.of(samples);
+  check_step(data, order, step);
   reducer_->begin("step " + std::to_string(updates_ + 1));
   const auto [first, last] = reducer_->mine();
   pool_.run(last - first, [&, first = first](int worker, int index) {
-    const Item item = item_of(first + index, samples, order, epoch, step);
-    run_item(*replicas_[whole_share_ ? 0 : worker], item, epoch, step, interrupted && index == 0);
+    const Item item = item_of(first + index, data, order, epoch, step);
+    run_item(*replicas_[whole_share_ ? 0 : worker], data, item, epoch, step, interrupted && index == 0);
   });
   const float* sum = reducer_->finish();
   const float* statistics = sum + layout_.parameter_count;
@@ -179,27 +192,25 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
   return result;
 }
 
-HostStep::Item HostStep::item_of(int index, const std::vector<GridSample>& samples, const std::vector<int>& order,
-                                 int64_t epoch, int64_t step) const {
-  Item item{index, {}, {}};
+HostStep::Item HostStep::item_of(int index, const StepSamples& data, const std::vector<int>& order, int64_t epoch,
+                                 int64_t step) const {
+  Item item{index, {}};
   const auto [first, last] = shards_of_item(index);
   for (int shard = first; shard < last; ++shard) {
-    for (const int place : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
-      item.samples.push_back(&samples[place]);
-      item.orientations.push_back(
-          draw_orientation(augmentation_, parameters_.seed, epoch, samples[place].id, grid_.height, grid_.width));
-    }
+    for (const int place : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch))
+      item.rows.push_back(data.drawn(place, crop_rules_, epoch));
   }
   return item;
 }
 
 // Forward and backward of one item; its gradient, statistics and figures go to the reducer.
-void HostStep::run_item(Replica& replica, const Item& item, int64_t epoch, int64_t step, bool interrupted) {
+void HostStep::run_item(Replica& replica, const StepSamples& data, const Item& item, int64_t epoch, int64_t step,
+                        bool interrupted) {
   replica.item = item.index;
   replica.missing = slots_in_bucket_;
   Batch& batch = whole_share_ ? replica.share : replica.batch;
   if (whole_share_) at::set_num_threads(pool_.size());  // of this thread; the other workers have nothing to do
-  fill_batch(batch, item.samples, item.orientations, normaliser_, grid_);
+  fill_batch(batch, data, item.rows);
   replica.network->train();
   std::optional<at::Generator> dropout;
   if (parameters_.dropout > 0) {
@@ -208,50 +219,51 @@ void HostStep::run_item(Replica& replica, const Item& item, int64_t epoch, int64
   }
   const auto logits = (*replica.network)(batch.images, dropout);
   const auto loss = loss_(logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
-  write_tail(replica, logits.detach().contiguous(), batch, static_cast<int64_t>(item.samples.size()),
-             loss.item<float>(), interrupted);
+  write_tail(replica, logits.detach().contiguous(), batch, item, loss.item<float>(), interrupted);
   loss.backward();
   if (whole_share_) at::set_num_threads(1);
 }
 
 // Statistics and figures. They are known before backward begins, so they ride in the first bucket.
-void HostStep::write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, int64_t samples,
+void HostStep::write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, const Item& item,
                           float loss, bool interrupted) {
   const auto items = static_cast<float>(items_);
   float* statistics = reducer_->input(replica.item) + layout_.parameter_count;
   for (size_t i = 0; i < replica.statistics.size(); ++i) statistics[i] = replica.statistics[i] / items;
-  const auto [tp, fp, fn, tn] = shares_of(logits, batch.masks, samples);
+  const auto [tp, fp, fn, tn] = shares_of(logits, batch.masks, item.rows);
   // Ranks' shares of a batch may differ by a micro-shard; micro-shards do not.
   const float weight =
-      whole_share_ ? static_cast<float>(samples) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
+      whole_share_ ? static_cast<float>(item.rows.size()) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
   const StepFigures figures{loss, tp * weight, fp * weight, fn * weight, tn * weight, interrupted ? 1.0f : 0.0f};
   std::memcpy(statistics + layout_.statistic_count, &figures, sizeof figures);
 }
 
 Figures HostStep::validate(const std::vector<GridSample>& samples) {
   const auto run = [this](int items, const std::function<void(int, int)>& body) { pool_.run(items, body); };
-  return validation_figures(ranks_, static_cast<int64_t>(samples.size()), parameters_.micro_batch, run,
+  const StepSamples& data = known_.of(samples);
+  return validation_figures(ranks_, data, parameters_.micro_batch, run,
                             [&](int worker, int64_t first, int64_t real, Figures& sums) {
-                              sums = validate_batch(*replicas_[worker], samples, first, real);
+                              sums = validate_batch(*replicas_[worker], data, first, real);
                             });
 }
 
-// The sums over samples [first, first + real).
-Figures HostStep::validate_batch(Replica& replica, const std::vector<GridSample>& samples, int64_t first,
-                                 int64_t real) {
+// The sums over tiles [first, first + real).
+Figures HostStep::validate_batch(Replica& replica, const StepSamples& data, int64_t first, int64_t real) {
   const torch::NoGradGuard no_gradients;
-  std::vector<const GridSample*> chosen;
+  std::vector<BatchRow> rows;
   for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-    chosen.push_back(&samples[first + std::min(i, real - 1)]);  // padded to the fixed shape
-  fill_batch(replica.batch, chosen, {}, normaliser_, grid_);
+    rows.push_back(data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))]);  // padded to the fixed shape
+  fill_batch(replica.batch, data, rows);
+  rows.resize(static_cast<size_t>(real));
   replica.statistics = weights_.statistics;
   replica.network->eval();
   const auto logits = (*replica.network)(replica.batch.images).contiguous();
   const auto losses = loss_(logits, replica.batch.masks);
   Figures sums;
   for (int64_t i = 0; i < real; ++i) sums.loss += losses.data_ptr<float>()[i];
-  const auto shares = shares_of(logits, replica.batch.masks, real);
-  const auto count = static_cast<double>(real);
+  const auto shares = shares_of(logits, replica.batch.masks, rows);
+  const double count =
+      static_cast<double>(pixels_of(rows)) / (static_cast<double>(input_.height) * static_cast<double>(input_.width));
   sums.tp = shares[0] * count, sums.fp = shares[1] * count, sums.fn = shares[2] * count, sums.tn = shares[3] * count;
   return sums;
 }

@@ -17,7 +17,7 @@ namespace penstock::stages {
 // Flat weights, their optimiser's state, and per worker a replica of the network that aliases the weights.
 class HostStep final : public TrainingStep {
  public:
-  HostStep(const TrainParameters& parameters, const Architecture& architecture, const ShardIndex& grid,
+  HostStep(const TrainParameters& parameters, const Architecture& architecture, const InputShape& input,
            Normaliser normaliser, distributed::Communicator& ranks, int threads, const StepOptions& options);
   ~HostStep() override;
 
@@ -39,29 +39,28 @@ class HostStep final : public TrainingStep {
   void set_reproducible(distributed::Reproducible mode);
 
  private:
-  // What a worker's item of a step is: samples and how they are changed.
+  // What a worker's item of a step is.
   struct Item {
     int index = 0;
-    std::vector<const GridSample*> samples;
-    std::vector<Orientation> orientations;
+    std::vector<BatchRow> rows;
   };
   struct Replica;
   void join_norms(Replica& replica);
-  Item item_of(int index, const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
-               int64_t step) const;
-  void run_item(Replica& replica, const Item& item, int64_t epoch, int64_t step, bool interrupted);
-  void write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, int64_t samples, float loss,
+  Item item_of(int index, const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step) const;
+  void run_item(Replica& replica, const StepSamples& data, const Item& item, int64_t epoch, int64_t step,
+                bool interrupted);
+  void write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, const Item& item, float loss,
                   bool interrupted);
-  Figures validate_batch(Replica& replica, const std::vector<GridSample>& samples, int64_t first, int64_t real);
+  Figures validate_batch(Replica& replica, const StepSamples& data, int64_t first, int64_t real);
   std::pair<int, int> shards_of_item(int item) const;
   std::vector<distributed::Bucket> buckets() const;
   void hook_gradients(Replica& replica);
 
   TrainParameters parameters_;
-  ShardIndex grid_;
-  Normaliser normaliser_;
+  InputShape input_;
   distributed::Communicator& ranks_;
-  const Augmentation augmentation_;
+  KnownSamples known_;
+  const CropRules crop_rules_;
   const LossFunction loss_;
   const FlatLayout layout_;
   const bool whole_share_;  // an item is all of a rank's micro-shards: the norm spans the ranks

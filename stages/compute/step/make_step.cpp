@@ -16,17 +16,17 @@ bool trains_on_gpus(const TrainParameters& parameters, distributed::Communicator
 }
 
 std::unique_ptr<TrainingStep> make_step(const TrainParameters& parameters, const Architecture& architecture,
-                                        const ShardIndex& grid, const Normaliser& normaliser,
+                                        const InputShape& input, const Normaliser& normaliser,
                                         distributed::Communicator& ranks, int threads, StepOptions options) {
   const bool cuda = trains_on_gpus(parameters, ranks);
   if (!cuda && !precision_rule(parameters.precision).bfloat16)
-    return std::make_unique<HostStep>(parameters, architecture, grid, normaliser, ranks, threads, options);
+    return std::make_unique<HostStep>(parameters, architecture, input, normaliser, ranks, threads, options);
   const bool world = parameters.reproducible == "world";
   options.reproducible = world ? distributed::Reproducible::world : distributed::Reproducible::run;
   options.overlap = parameters.overlap != "off";
   options.graph = parameters.graph != "off";
   auto device = cuda ? cuda_library().open_device(ranks) : host_device(ranks, world ? 1 : threads);
-  return std::make_unique<DeviceStep>(parameters, architecture, grid, normaliser, ranks, std::move(device), options);
+  return std::make_unique<DeviceStep>(parameters, architecture, input, normaliser, ranks, std::move(device), options);
 }
 
 }  // namespace penstock::stages

@@ -15,7 +15,7 @@ bool trains_on_gpus(const TrainParameters& parameters, distributed::Communicator
 // Collective. `options.reproducible` as the CPU would have it; a GPU sums along the tree ("world") only when
 // train.reproducible names it.
 std::unique_ptr<TrainingStep> make_step(const TrainParameters& parameters, const Architecture& architecture,
-                                        const ShardIndex& grid, const Normaliser& normaliser,
+                                        const InputShape& input, const Normaliser& normaliser,
                                         distributed::Communicator& ranks, int threads, StepOptions options);
 
 }  // namespace penstock::stages

@@ -3,43 +3,52 @@
 #include <algorithm>
 #include <cstring>
 
-#include "distributed/check.h"
 #include "stages/training/normalisations.h"
 
 namespace penstock::stages {
 
-ResidentSamples put_on_device(const std::vector<GridSample>& samples, const ShardIndex& grid,
-                              const Normaliser& normaliser, StepDevice& device) {
-  const int64_t count = static_cast<int64_t>(samples.size()), height = grid.height, width = grid.width,
-                channels = grid.channels;
-  const NormalisationRule& rule = normalisation_rule(normaliser.kind);
+namespace {
+
+torch::Tensor bytes_of(int64_t count) { return torch::empty({count}, torch::kUInt8); }
+
+}  // namespace
+
+ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
+  const auto& samples = data.samples();
+  const int64_t count = static_cast<int64_t>(samples.size()), channels = data.input().channels;
+  const NormalisationRule& rule = normalisation_rule(data.normaliser().kind);
   const bool each = rule.by_image, by_channel = rule.by_channel;
-  ResidentSamples data;
-  data.sample_stride = each ? 256 : 0;
-  data.channel_stride = by_channel ? 256 : 0;
-  const int64_t tables = each ? count : by_channel ? channels : 1;
-  auto images = torch::empty({count, height, width, channels}, torch::kUInt8),
-       masks = torch::empty({count, height, width}, torch::kUInt8), values = torch::empty({tables, 256});
-  for (int64_t i = 0; i < count; ++i) {
-    PENSTOCK_CHECK(static_cast<int64_t>(samples[i].image.size()) == height * width * channels &&
-                       static_cast<int64_t>(samples[i].mask.size()) == height * width,
-                   "sample '" + samples[i].id + "' has an image and a mask of the grid's size");
-    std::memcpy(images.data_ptr<uint8_t>() + i * height * width * channels, samples[i].image.data(),
-                samples[i].image.size());
-    std::memcpy(masks.data_ptr<uint8_t>() + i * height * width, samples[i].mask.data(), samples[i].mask.size());
+  ResidentSamples resident;
+  resident.sample_stride = each ? 256 : 0;
+  resident.channel_stride = by_channel ? 256 : 0;
+  int64_t pixels = 0;
+  std::vector<SamplePlace> places;
+  for (const GridSample& sample : samples) {
+    places.push_back({pixels, sample.height, sample.width});
+    pixels += int64_t{sample.height} * sample.width;
   }
+  const int64_t tables = each ? count : by_channel ? channels : 1;
+  auto images = bytes_of(pixels * channels), masks = bytes_of(pixels),
+       where = bytes_of(count * static_cast<int64_t>(sizeof(SamplePlace))), values = torch::empty({tables, 256});
+  for (int64_t i = 0; i < count; ++i) {
+    std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * channels, samples[i].image.data(),
+                samples[i].image.size());
+    std::memcpy(masks.data_ptr<uint8_t>() + places[i].begin, samples[i].mask.data(), samples[i].mask.size());
+  }
+  if (count > 0) std::memcpy(where.data_ptr<uint8_t>(), places.data(), places.size() * sizeof(SamplePlace));
   for (int64_t i = 0; i < tables; ++i) {
     const auto table =
-        normaliser.table(normaliser.range_of(samples[each ? i : 0].image), each ? 0 : static_cast<int>(i));
+        data.normaliser().table(data.range_of(static_cast<int>(each ? i : 0)), each ? 0 : static_cast<int>(i));
     std::copy(table.begin(), table.end(), values.data_ptr<float>() + i * 256);
   }
   device.run([&] {
-    data.images = images.to(device.place());
-    data.masks = masks.to(device.place());
-    data.tables = values.to(device.place());
+    resident.images = images.to(device.place());
+    resident.masks = masks.to(device.place());
+    resident.places = where.to(device.place());
+    resident.tables = values.to(device.place());
   });
   device.wait("copying samples to the device");
-  return data;
+  return resident;
 }
 
 }  // namespace penstock::stages

@@ -51,10 +51,14 @@ void check_state(const FlatLayout& layout, const StepState& state, int moments) 
                              state.first.size(), state.second.size()));
 }
 
-void check_step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t step) {
-  PENSTOCK_CHECK(!order.empty() && order.size() <= samples.size() && step >= 0,
-                 fmt::format("a step takes its samples from the epoch's order: {} places, {} samples, step {}",
-                             order.size(), samples.size(), step));
+void check_step(const StepSamples& data, const std::vector<int>& order, int64_t step) {
+  PENSTOCK_CHECK(!order.empty() && order.size() <= data.crops().size() && step >= 0,
+                 fmt::format("a step takes its samples from the epoch's order: {} places, {} crops, step {}",
+                             order.size(), data.crops().size(), step));
+}
+
+CropRules crop_rules_of(const TrainParameters& parameters) {
+  return {augmentation_of(parameters.augment), parameters.seed, parameters.foreground};
 }
 
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {
@@ -66,9 +70,10 @@ std::string fault_of(const FlatLayout& layout, const std::function<const float*(
   return "the loss";
 }
 
-Figures validation_figures(distributed::Communicator& ranks, int64_t count, int64_t micro_batch,
+Figures validation_figures(distributed::Communicator& ranks, const StepSamples& data, int64_t micro_batch,
                            const std::function<void(int, const std::function<void(int, int)>&)>& run,
                            const std::function<void(int, int64_t, int64_t, Figures&)>& batch) {
+  const auto count = static_cast<int64_t>(data.tiles().size());
   const auto batches = static_cast<int>((count + micro_batch - 1) / micro_batch);
   // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank
   // count.
@@ -82,7 +87,12 @@ Figures validation_figures(distributed::Communicator& ranks, int64_t count, int6
   ranks.all_reduce(distributed::buffer_of(reinterpret_cast<double*>(rows.data()), rows.size() * 5),
                    "validation figures");
   Figures figures;
-  for (const Figures& row : rows) figures += row / static_cast<double>(count);
+  // Tiles differ in how many of their pixels count.
+  const double tiles = static_cast<double>(count),
+               inputs = static_cast<double>(data.tile_pixels()) /
+                        (static_cast<double>(data.input().height) * static_cast<double>(data.input().width));
+  for (const Figures& row : rows)
+    figures += {row.loss / tiles, row.tp / inputs, row.fp / inputs, row.fn / inputs, row.tn / inputs};
   return figures;
 }
 

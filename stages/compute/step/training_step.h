@@ -15,7 +15,9 @@
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/model_folder.h"
+#include "stages/compute/step/step_samples.h"
 #include "stages/training/figures.h"
+#include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
 
@@ -44,13 +46,13 @@ class TrainingStep {
   virtual ~TrainingStep() = default;
 
   // Collective. Forward and backward of every micro-shard, one reduction, one update. `samples` is the same vector at
-  // every call; `order`, a permutation of its indices, is the epoch's; `step` counts from 0 in the epoch;
-  // `interrupted`: this rank was asked to stop. All arguments but the last are the same on every rank.
+  // every call; `order`, a permutation of the indices of its crops (step_samples.h), is the epoch's; `step` counts from
+  // 0 in the epoch; `interrupted`: this rank was asked to stop. All arguments but the last are the same on every rank.
   virtual StepResult step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t epoch,
                           int64_t step, double lr, bool interrupted) = 0;
 
-  // Collective. Loss (mean over samples) and shares of pixels over `samples`, in micro-batches of a fixed shape that
-  // the ranks share. The same figures at any rank count.
+  // Collective. Loss (mean over tiles) and shares of pixels over `samples`, of which each counts once, in micro-batches
+  // of a fixed shape that the ranks share. The same figures at any rank count. `samples` stays as it is between calls.
   virtual Figures validate(const std::vector<GridSample>& samples) = 0;
 
   // Whether gradients are reduced while backward continues. set_overlap: from the next step on, the same on every rank;
@@ -84,15 +86,19 @@ void check_state(const FlatLayout& layout, const Weights& weights);
 void check_state(const FlatLayout& layout, const StepState& state, int moments);
 
 // Checks the arguments of a step that every device relies on.
-void check_step(const std::vector<GridSample>& samples, const std::vector<int>& order, int64_t step);
+void check_step(const StepSamples& data, const std::vector<int>& order, int64_t step);
+
+// How a training with these parameters draws its crops.
+CropRules crop_rules_of(const TrainParameters& parameters);
 
 // What is NaN or infinite in a step whose loss or gradient norm is: the first parameter whose gradient is, else the
 // loss. `gradient_of` returns where the summed gradient of parameter i of the layout begins.
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of);
 
-// Collective. Cuts `count` samples into micro-batches and has each worked on by one rank: `batch(worker, first, real,
-// sums)` sets the sums over samples [first, first + real). `run(items, body)` calls body(worker, item).
-Figures validation_figures(distributed::Communicator& ranks, int64_t count, int64_t micro_batch,
+// Collective. Cuts the tiles into micro-batches and has each worked on by one rank: `batch(worker, first, real, sums)`
+// sets the sums over tiles [first, first + real): of the loss, and of pixels that are tp, fp, fn, tn over the pixels of
+// an input. `run(items, body)` calls body(worker, item).
+Figures validation_figures(distributed::Communicator& ranks, const StepSamples& data, int64_t micro_batch,
                            const std::function<void(int items, const std::function<void(int worker, int item)>&)>& run,
                            const std::function<void(int worker, int64_t first, int64_t real, Figures& sums)>& batch);
 

@@ -14,9 +14,9 @@ bool fits(const TrainingShape& shape, int64_t micro, const OpenAlone& open) {
   TrainParameters parameters = shape.parameters;
   parameters.micro_batch = parameters.global_batch = micro;
   std::vector<int> order;
-  for (size_t i = 0; i < shape.samples.size(); ++i) order.push_back(static_cast<int>(i));
+  for (size_t i = 0; i < crops_of(shape.samples, shape.input).size(); ++i) order.push_back(static_cast<int>(i));
   try {
-    DeviceStep step(parameters, shape.architecture, shape.grid, shape.normaliser, *alone[0], open(*alone[0]),
+    DeviceStep step(parameters, shape.architecture, shape.input, shape.normaliser, *alone[0], open(*alone[0]),
                     {distributed::Reproducible::run, true, parameters.graph != "off"});
     for (int i = 0; i < steps; ++i) step.step(shape.samples, order, 0, 0, 0, false);
   } catch (const DeviceMemoryError&) {

@@ -10,6 +10,7 @@
 #include "distributed/communicator.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/normaliser.h"
+#include "stages/compute/step/input_shape.h"
 #include "stages/compute/step/step_device.h"
 #include "stages/training/train_parameters.h"
 
@@ -22,7 +23,7 @@ using OpenAlone = std::function<std::unique_ptr<StepDevice>(distributed::Communi
 struct TrainingShape {
   TrainParameters parameters;
   Architecture architecture;
-  ShardIndex grid;
+  InputShape input;
   Normaliser normaliser;
   const std::vector<GridSample>& samples;
 };

@@ -50,16 +50,19 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
       data_(data),
       context_(context),
       ranks_(context.ranks),
-      architecture_(architecture_of(parameters, data.grid.channels)),
+      architecture_(architecture_of(parameters, data.input.channels)),
       schedule_(schedule_rule(parameters.schedule)),
-      step_(make_step(parameters, architecture_, data.grid, normaliser, context.ranks, context.threads,
+      step_(make_step(parameters, architecture_, data.input, normaliser, context.ranks, context.threads,
                       {reproducible_of(parameters), parameters.overlap == "on"})),
       rules_(parameters),
       fingerprint_(fingerprint(ranks_.size(), context.threads, name_of(step_->reproducible()), step_->device_name())),
       saver_(parameters_, context),
       overlap_trial_(parameters.overlap, *step_, ranks_) {
-  for (const GridSample& sample : data.train) ids_.push_back(sample.id);
-  steps_per_epoch_ = steps_per_epoch(static_cast<int64_t>(data.train.size()), parameters.global_batch);
+  for (const Crop& crop : crops_of(data.train, data.input)) {
+    ids_.push_back(data.train[static_cast<size_t>(crop.sample)].id);
+    numbers_.push_back(crop.number);
+  }
+  steps_per_epoch_ = steps_per_epoch(static_cast<int64_t>(ids_.size()), parameters.global_batch);
 }
 
 bool Trainer::train() {
@@ -112,7 +115,7 @@ double Trainer::learning_rate() const {
 
 // False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
 bool Trainer::run_epoch() {
-  const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_);
+  const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_, numbers_);
   while (step_in_epoch_ < steps_per_epoch_) {
     if (position() == until_) return false;
     if (passed_over_.count(position())) {

@@ -22,7 +22,8 @@
 namespace penstock::stages {
 
 struct TrainData {
-  ShardIndex grid;
+  ShardIndex index;
+  InputShape input;  // of the network
   std::vector<GridSample> train, validation;
 };
 
@@ -85,7 +86,8 @@ class Trainer {
   const Architecture architecture_;
   const ScheduleRule& schedule_;
   std::unique_ptr<TrainingStep> step_;
-  std::vector<std::string> ids_;
+  std::vector<std::string> ids_;  // of each crop of an epoch, its sample's id and its number there
+  std::vector<int> numbers_;
   int64_t steps_per_epoch_;
 
   // What a checkpoint carries, beside the arrays.

@@ -83,28 +83,32 @@ TEST(DeviceArithmetic, RoundsToBfloat16AsLibTorchDoes) {
   }
 }
 
+// Whole samples, and windows of larger and smaller ones, turned in every way.
 TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
-  const auto samples = some_samples(3);
+  auto samples = some_samples(3);
+  for (GridSample& sample : pictures(4, 50)) samples.push_back(std::move(sample));
+  std::vector<const std::vector<uint8_t>*> images;
+  for (const GridSample& sample : samples) images.push_back(&sample.image);
+  constexpr int count = 40;
+  const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
-    std::vector<const std::vector<uint8_t>*> images;
-    for (const GridSample& sample : samples) images.push_back(&sample.image);
-    const Normaliser normaliser = make_normaliser(kind, images, 3);
-    for (uint8_t turned = 0; turned < 8; ++turned) {
-      const Orientation orientation{(turned & flip_x_bit) != 0, (turned & flip_y_bit) != 0,
-                                    (turned & transpose_bit) != 0};
-      Batch expected = make_batch(1, grid);
-      fill_batch(expected, {&samples[1]}, {orientation}, normaliser, grid);
-      std::vector<float> tables;
-      for (int c = 0; c < 3; ++c) {
-        for (const float value : normaliser.table(normaliser.range_of(samples[1].image), c)) tables.push_back(value);
-      }
-      const int32_t first = 0;
-      auto images_made = torch::empty({1, side, side, 3}), masks_made = torch::empty({1, 1, side, side});
-      host_gather({samples[1].image.data(), samples[1].mask.data(), tables.data(), 0, 256, &first, &turned, 1, side,
-                   side, 3, images_made.data_ptr(), masks_made.data_ptr<float>(), false});
-      EXPECT_TRUE(torch::equal(images_made.permute({0, 3, 1, 2}), expected.images)) << kind << " " << int{turned};
-      EXPECT_TRUE(torch::equal(masks_made, expected.masks));
+    const StepSamples data(samples, grid, make_normaliser(kind, images, 3), true);
+    Batch expected = make_batch(count, grid);
+    std::vector<BatchRow> rows;
+    for (int i = 0; i < count; ++i) {
+      rows.push_back(data.drawn(i % static_cast<int>(data.crops().size()), {{true, true}, 7, 0.5}, i));
+      rows.back().orientation = i % 8;
     }
+    fill_batch(expected, data, rows);
+    const auto device = host_device(*ranks[0], 1);
+    const ResidentSamples resident = put_on_device(data, *device);
+    auto made = torch::empty({count, side, side, 3}), masks = torch::empty({count, 1, side, side});
+    host_gather({resident.images.data_ptr<uint8_t>(), resident.masks.data_ptr<uint8_t>(),
+                 reinterpret_cast<const SamplePlace*>(resident.places.data_ptr<uint8_t>()),
+                 resident.tables.data_ptr<float>(), resident.sample_stride, resident.channel_stride, rows.data(), count,
+                 side, side, 3, made.data_ptr(), masks.data_ptr<float>(), false});
+    EXPECT_TRUE(torch::equal(made.permute({0, 3, 1, 2}), expected.images)) << kind;
+    EXPECT_TRUE(torch::equal(masks, expected.masks)) << kind;
   }
 }
 
@@ -233,6 +237,16 @@ TEST(DeviceStep, ARequestToStopReachesAllEvenFromARankWithoutSamples) {
 
 TEST(DeviceStep, ValidatesAsTheHostDoes) {
   const auto samples = some_samples(7);  // not a multiple of the micro-batch
+  const auto ranks = distributed::local_world(1);
+  HostStep host(plain(), network(plain()), grid, Normaliser{}, *ranks[0], 1, {});
+  const Figures expected = host.validate(samples), found = device_step(plain(), *ranks[0])->validate(samples);
+  EXPECT_NEAR(found.loss, expected.loss, 1e-5);
+  EXPECT_NEAR(found.tp, expected.tp, 1e-3);
+  EXPECT_NEAR(found.tp + found.fp + found.fn + found.tn, 1, 1e-9);
+}
+
+TEST(DeviceStep, ValidatesTilesAsTheHostDoes) {
+  const auto samples = pictures(5, 40);
   const auto ranks = distributed::local_world(1);
   HostStep host(plain(), network(plain()), grid, Normaliser{}, *ranks[0], 1, {});
   const Figures expected = host.validate(samples), found = device_step(plain(), *ranks[0])->validate(samples);

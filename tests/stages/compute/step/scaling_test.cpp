@@ -31,7 +31,7 @@ INSTANTIATE_TEST_SUITE_P(Scaling, Networks,
                                          Architecture{1, 32, 2, "none", 0}, Architecture{3, 64, 4, "batch", 0}));
 
 constexpr int side = 8;
-const ShardIndex grid{side, side, 3, {}};
+const InputShape grid{side, side, 3};
 
 // Steps of a real training on threads as ranks; what each rank handed to its communicator for them.
 void expect_bytes_as_planned(TrainParameters parameters, int ranks, int steps, bool overlap) {
@@ -40,6 +40,7 @@ void expect_bytes_as_planned(TrainParameters parameters, int ranks, int steps, b
   std::vector<int> order;
   for (int i = 0; i < 8; ++i) {
     samples[i].id = std::to_string(i);
+    samples[i].width = samples[i].height = side;
     samples[i].image.assign(side * side * 3, static_cast<uint8_t>(i * 20));
     samples[i].mask.assign(side * side, static_cast<uint8_t>(i % 2));
     order.push_back(i);

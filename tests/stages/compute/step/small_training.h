@@ -11,19 +11,40 @@
 namespace penstock::stages {
 
 inline constexpr int side = 16;
-inline const ShardIndex grid{side, side, 3, {}};
+inline const InputShape grid{side, side, 3};
 
 inline std::vector<GridSample> some_samples(int count) {
   std::vector<GridSample> samples;
   for (int i = 0; i < count; ++i) {
     GridSample sample;
     sample.id = "sample " + std::to_string(i);
+    sample.width = sample.height = side;
     const Draws draws(i, "test sample");
     for (int p = 0; p < side * side; ++p) {
       sample.mask.push_back(draws.uniform(static_cast<uint64_t>(p) / 5) < 0.3);
       for (int c = 0; c < 3; ++c)
         sample.image.push_back(
             static_cast<uint8_t>(sample.mask.back() * 120 + draws.below(static_cast<uint64_t>(1000 + p * 3 + c), 60)));
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+// Pictures of their own sizes, with sides of up to `longest` pixels: a gradient of its own for each place and channel,
+// and a mask that says where it is bright.
+inline std::vector<GridSample> pictures(int count, int longest) {
+  std::vector<GridSample> samples;
+  for (int i = 0; i < count; ++i) {
+    GridSample sample;
+    sample.id = "picture " + std::to_string(i);
+    const Draws draws(i, "test picture");
+    sample.height = 5 + static_cast<int>(draws.below(0, static_cast<uint64_t>(longest - 4)));
+    sample.width = 5 + static_cast<int>(draws.below(1, static_cast<uint64_t>(longest - 4)));
+    for (int p = 0; p < sample.height * sample.width; ++p) {
+      const int y = p / sample.width, x = p % sample.width;
+      for (int c = 0; c < 3; ++c) sample.image.push_back(static_cast<uint8_t>(y * 5 + x * 3 + c * 40 + i));
+      sample.mask.push_back(sample.image.back() > 128);
     }
     samples.push_back(std::move(sample));
   }

@@ -62,20 +62,22 @@ TEST(TrainingChecks, AStateOfAnotherNetworkIsNotLoaded) {
 TEST(TrainingChecks, AStepNeedsAnOrderOfItsSamples) {
   const auto ranks = distributed::local_world(1);
   HostStep step(tiny(), architecture_of(tiny(), 3), grid, Normaliser{}, *ranks[0], 1, {});
-  expect_check([&] { step.step(some_samples(8), {}, 0, 0, 1e-3, false); }, "from the epoch's order");
+  const auto samples = some_samples(8);
+  expect_check([&] { step.step(samples, {}, 0, 0, 1e-3, false); }, "from the epoch's order");
+  expect_check([&] { step.step(samples, {8}, 0, 0, 1e-3, false); }, "crops of the epoch");
 }
 
 TEST(TrainingChecks, ASampleWithoutAMaskIsNotTrainedOn) {
   std::vector<GridSample> samples = some_samples(1);
   samples[0].mask.clear();
-  Batch batch = make_batch(1, grid);
-  expect_check([&] { fill_batch(batch, {&samples[0]}, {}, Normaliser{}, grid); }, "sample 'sample 0' has an image and");
+  expect_check([&] { StepSamples(samples, grid, Normaliser{}); }, "sample 'sample 0' has an image and");
 }
 
 TEST(TrainingChecks, ABatchHasARowForEachSample) {
   const std::vector<GridSample> samples = some_samples(2);
   Batch batch = make_batch(1, grid);
-  expect_check([&] { fill_batch(batch, {&samples[0], &samples[1]}, {}, Normaliser{}, grid); }, "a row for each sample");
+  const StepSamples data(samples, grid, Normaliser{});
+  expect_check([&] { fill_batch(batch, data, data.tiles()); }, "a row for each sample");
 }
 
 TEST(TrainingChecks, AMicroShardLiesWithinItsStep) {

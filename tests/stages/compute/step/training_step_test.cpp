@@ -243,9 +243,11 @@ TEST(Batches, ImageAndMaskTurnTogether) {
     for (int c = 0; c < 3; ++c) sample.image[p * 3 + c] = sample.mask[p] ? 255 : 0;
   }
   std::set<std::string> seen;
+  const std::vector<GridSample> samples = {sample};
+  const StepSamples data(samples, grid, Normaliser{});
   for (int64_t epoch = 0; epoch < 60; ++epoch) {
     Batch batch = make_batch(1, grid);
-    fill_batch(batch, {&sample}, {draw_orientation({true, true}, 3, epoch, sample.id, side, side)}, Normaliser{}, grid);
+    fill_batch(batch, data, std::vector{data.drawn(0, {{true, true}, 3, 0}, epoch)});
     EXPECT_TRUE(torch::equal(batch.images[0][0], batch.masks[0][0]));
     seen.emplace(reinterpret_cast<const char*>(batch.masks.data_ptr<float>()), side * side * sizeof(float));
   }

@@ -1,0 +1,56 @@
+// The samples of one shard, collected column by column and written as one HDF5 file: rows of one grid ("Penstock shard
+// 1"), or samples of their own sizes one after another ("Penstock shard 2"; FORMATS.md). One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/value.h"
+#include "stages/images/pack.h"
+
+namespace penstock::stages {
+
+// A data set of a shard, for the file's attributes and for DATASET.md alike.
+struct ShardDataSet {
+  const char* name;
+  const char* type;
+  const char* axes;
+  const char* meaning;
+};
+
+class ShardColumns {
+ public:
+  virtual ~ShardColumns() = default;
+
+  // A sample of resize, by its record in samples.json and its pack.
+  void add(const pipeline::Value& record, const Pack& pack);
+
+  uint64_t bytes() const { return images_.size() + masks_.size() + labels_.size() * sizeof(uint16_t); }
+  uint32_t count() const { return static_cast<uint32_t>(ids_.size()); }
+  // Whether the file is to be closed before this sample is added.
+  virtual bool is_full_for(const pipeline::Value& record) const = 0;
+
+  virtual std::string to_hdf5() const = 0;
+  virtual const std::vector<ShardDataSet>& data_sets() const = 0;
+  // For DATASET.md: what the samples are, and lines of Python that read the first one.
+  virtual std::string samples_in_words() const = 0;
+  virtual std::string python() const = 0;
+
+ protected:
+  explicit ShardColumns(int channels) : channels_(channels) {}
+  virtual void place(const pipeline::Value& record) = 0;  // of the sample that is added now
+  class File;
+
+  const int channels_;
+  std::vector<uint8_t> images_, masks_, labelled_;
+  std::vector<int32_t> height_native_, width_native_;
+  std::vector<std::string> ids_;
+  std::vector<uint16_t> labels_;
+  std::vector<int64_t> offset_ = {0};
+};
+
+// Empty columns for the samples that this index (samples.json of resize) describes.
+std::unique_ptr<ShardColumns> make_shard_columns(const pipeline::Value& index);
+
+}  // namespace penstock::stages

@@ -1,0 +1,161 @@
+#include "stages/compute/step/step_samples.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "distributed/check.h"
+#include "stages/training/training_layout.h"
+
+namespace penstock::stages {
+namespace {
+
+void check_sample(const GridSample& sample, const InputShape& input) {
+  const size_t pixels = static_cast<size_t>(sample.height) * static_cast<size_t>(sample.width);
+  PENSTOCK_CHECK(sample.height > 0 && sample.width > 0 &&
+                     sample.image.size() == pixels * static_cast<size_t>(input.channels) &&
+                     sample.mask.size() == pixels,
+                 fmt::format("sample '{}' has an image and a mask of {} x {} x {}, not {} and {} bytes", sample.id,
+                             sample.height, sample.width, input.channels, sample.image.size(), sample.mask.size()));
+}
+
+std::vector<int64_t> labelled_above(const GridSample& sample) {
+  std::vector<int64_t> above = {0};
+  for (int y = 0; y < sample.height; ++y) {
+    const auto row = sample.mask.begin() + static_cast<ptrdiff_t>(y) * sample.width;
+    above.push_back(above.back() + (sample.width - std::count(row, row + sample.width, uint8_t{0})));
+  }
+  return above;
+}
+
+// Purposes of the draws of a window, in the order of their streams.
+constexpr uint64_t vertical = 0, horizontal = 1, around_object = 2, which_pixel = 3, vertical_side = 4,
+                   horizontal_side = 5;
+
+}  // namespace
+
+std::vector<Crop> crops_of(const std::vector<GridSample>& samples, const InputShape& input) {
+  std::vector<Crop> crops;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const int64_t count = crops_of_sample(samples[i].height, samples[i].width, input.height, input.width);
+    for (int64_t number = 0; number < count; ++number) crops.push_back({static_cast<int>(i), static_cast<int>(number)});
+  }
+  return crops;
+}
+
+std::vector<BatchRow> tiles_of(const std::vector<GridSample>& samples, const InputShape& input) {
+  std::vector<BatchRow> tiles;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const GridSample& sample = samples[i];
+    for (int top = 0; top < sample.height; top += input.height) {
+      for (int left = 0; left < sample.width; left += input.width)
+        tiles.push_back({static_cast<int32_t>(i), top, left, std::min(input.height, sample.height - top),
+                         std::min(input.width, sample.width - left), 0});
+    }
+  }
+  return tiles;
+}
+
+uint8_t to_byte(const Orientation& o) {
+  return static_cast<uint8_t>((o.flip_x ? flip_x_bit : 0) | (o.flip_y ? flip_y_bit : 0) |
+                              (o.transpose ? transpose_bit : 0));
+}
+
+Draws crop_draws(int64_t seed, std::string_view purpose, int64_t epoch, const std::string& id, int number) {
+  return number == 0 ? Draws(seed, purpose, {epoch}, id) : Draws(seed, purpose, {epoch, number}, id);
+}
+
+Orientation draw_orientation(const CropRules& rules, int64_t epoch, const std::string& id, int number,
+                             const InputShape& input) {
+  const Draws draws = crop_draws(rules.seed, "augment", epoch, id, number);
+  Orientation orientation;
+  if (rules.augmentation.flip) {
+    orientation.flip_x = draws.bits(0) & 1;
+    orientation.flip_y = draws.bits(1) & 1;
+  }
+  if (rules.augmentation.rotate && input.height == input.width) {
+    // A quarter turn is a transposition and a flip; a half turn is both flips.
+    const uint64_t quarters = draws.below(2, 4);
+    orientation.transpose = quarters & 1;
+    orientation.flip_x ^= quarters == 1 || quarters == 2;
+    orientation.flip_y ^= quarters == 2 || quarters == 3;
+  }
+  return orientation;
+}
+
+int window_begin(uint64_t u, int size, int crop) {
+  PENSTOCK_CHECK(size > crop && u < 2 * static_cast<uint64_t>(size), "a window is centred on a pixel of a longer line");
+  const int half = crop / 2;
+  // From `size` on the window of pixel 2 size - 1 - u, seen in a mirror.
+  return u < static_cast<uint64_t>(size) ? static_cast<int>(u) - half : 2 * size - crop - (static_cast<int>(u) - half);
+}
+
+int draw_window(const Draws& draws, uint64_t draw, int size, int crop) {
+  if (size <= crop) return -static_cast<int>(draws.below(draw, static_cast<uint64_t>(crop - size + 1)));
+  return window_begin(draws.below(draw, 2 * static_cast<uint64_t>(size)), size, crop);
+}
+
+StepSamples::StepSamples(const std::vector<GridSample>& samples, const InputShape& input, Normaliser normaliser,
+                         bool counts_foreground)
+    : samples_(samples),
+      input_(input),
+      normaliser_(std::move(normaliser)),
+      crops_(crops_of(samples, input)),
+      tiles_(tiles_of(samples, input)) {
+  for (const BatchRow& tile : tiles_) tile_pixels_ += int64_t{tile.height} * tile.width;
+  for (const GridSample& sample : samples) {
+    check_sample(sample, input);
+    ranges_.push_back(normaliser_.range_of(sample.image));
+    if (counts_foreground) foreground_.push_back(labelled_above(sample));
+  }
+}
+
+BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch) const {
+  PENSTOCK_CHECK(crop >= 0 && static_cast<size_t>(crop) < crops_.size(), "an epoch's order names crops of the epoch");
+  const auto [number_of_sample, number] = crops_[static_cast<size_t>(crop)];
+  const GridSample& sample = samples_[static_cast<size_t>(number_of_sample)];
+  BatchRow row;
+  if (sample.height != input_.height || sample.width != input_.width) {
+    const Draws draws = crop_draws(rules.seed, "crop", epoch, sample.id, number);
+    PENSTOCK_CHECK(rules.foreground == 0 || !foreground_.empty(), "crops around objects need their pixels counted");
+    if (rules.foreground > 0 && draws.uniform(around_object) < rules.foreground &&
+        foreground_[static_cast<size_t>(number_of_sample)].back() > 0) {
+      row = window_around_object(draws, number_of_sample);
+    } else {
+      row.top = draw_window(draws, vertical, sample.height, input_.height);
+      row.left = draw_window(draws, horizontal, sample.width, input_.width);
+    }
+  }
+  row.sample = number_of_sample;
+  row.height = input_.height, row.width = input_.width;  // all of it counts
+  row.orientation = to_byte(draw_orientation(rules, epoch, sample.id, number, input_));
+  return row;
+}
+
+BatchRow StepSamples::window_around_object(const Draws& draws, int number) const {
+  const GridSample& sample = samples_[static_cast<size_t>(number)];
+  const std::vector<int64_t>& above = foreground_[static_cast<size_t>(number)];
+  auto wanted = static_cast<int64_t>(draws.below(which_pixel, static_cast<uint64_t>(above.back())));
+  const auto y = static_cast<int>(std::upper_bound(above.begin(), above.end(), wanted) - above.begin()) - 1;
+  wanted -= above[static_cast<size_t>(y)];
+  const uint8_t* line = &sample.mask[static_cast<size_t>(y) * static_cast<size_t>(sample.width)];
+  int x = 0;
+  while (line[x] == 0 || wanted-- > 0) ++x;
+  const auto begin = [&draws](uint64_t draw, uint64_t side, int pixel, int size, int crop) {
+    if (size <= crop) return draw_window(draws, draw, size, crop);
+    return window_begin(static_cast<uint64_t>(draws.bits(side) & 1 ? 2 * size - 1 - pixel : pixel), size, crop);
+  };
+  BatchRow row;
+  row.top = begin(vertical, vertical_side, y, sample.height, input_.height);
+  row.left = begin(horizontal, horizontal_side, x, sample.width, input_.width);
+  return row;
+}
+
+const StepSamples& KnownSamples::of(const std::vector<GridSample>& samples) {
+  auto found = known_.find(&samples);
+  if (found == known_.end())
+    found = known_.try_emplace(&samples, samples, input_, normaliser_, counts_foreground_).first;
+  return found->second;
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,85 @@
+// Samples at their own size, from the archive to a trained model: the same bits at any rank count, and after a kill.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "training_job.h"
+
+namespace penstock {
+namespace {
+
+using testing::HasSubstr;
+
+// The small pipeline without a grid: pictures of 128 to 256 pixels a side, in crops of 64, up to the model.
+std::string native_pipeline() {
+  std::string text = small_pipeline;
+  const auto put = [&text](const std::string& before, const std::string& now) {
+    const size_t at = text.find(before);
+    EXPECT_NE(at, std::string::npos) << before;
+    text.replace(at, before.size(), now);
+  };
+  put("targets = [\"report\"]", "targets = [\"train\", \"inspect\"]");
+  put("count = 96", "count = 24");
+  put("width = 32\nheight = 32", "mode = \"native\"\nscale = 0.5");
+  put("epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3");
+  text.erase(text.find("[stage.eval]"));
+  return text;
+}
+
+std::map<std::string, std::string> published_by(int ranks) {
+  const Workplace place(native_pipeline());
+  const Ran ran = place.penstock("run pipeline.toml", ranks);
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.error, HasSubstr("crops of 32 x 32 an epoch"));
+  return place.published();
+}
+
+TEST(Native, OneTwoAndThreeRanksTrainTheSameModel) {
+  const auto one = published_by(1);
+  EXPECT_TRUE(one.count("train.model") && one.count("shard.shards") && one.count("inspect.gallery"));
+  EXPECT_EQ(one, published_by(2));
+  EXPECT_EQ(one, published_by(3));
+}
+
+TEST(Native, AKilledTrainingEndsWithTheModelOfAnUnbrokenOne) {
+  const auto prepare = [](const Workplace& place) {
+    place.write("pipeline.toml", native_pipeline());
+    EXPECT_EQ(place.penstock("run pipeline.toml --until split", 2).code, 0);
+  };
+  const char* flags = "run pipeline.toml --set train.checkpoint_seconds=0";
+  const TrainingPlace unbroken, broken;
+  prepare(unbroken);
+  prepare(broken);
+  EXPECT_EQ(unbroken.penstock(flags, 2).code, 0);
+  {
+    Process job("export PENSTOCK_WATCHDOG=600; " + gate_at(30) + broken.program(2) + flags, broken.path());
+    ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(broken.path() / "at-gate-0") || !job.running(); }));
+    const pid_t victim = process_of_rank(job, 1);
+    ASSERT_GT(victim, 0);
+    ASSERT_EQ(::kill(victim, SIGKILL), 0);
+    EXPECT_EQ(job.wait().code, 128 + SIGKILL);
+  }
+  const Ran resumed = broken.penstock(flags, 3);
+  EXPECT_EQ(resumed.code, 0) << resumed.error;
+  EXPECT_THAT(resumed.error, HasSubstr("resuming at"));
+  EXPECT_EQ(broken.published(), unbroken.published());
+}
+
+// What is planned of the steps is what is trained.
+TEST(Native, ThePlanCountsTheCropsThatTrainingTakes) {
+  const Workplace place(native_pipeline());
+  EXPECT_THAT(place.penstock("plan pipeline.toml --world 2").out, HasSubstr("samples keep their own size"));
+  ASSERT_EQ(place.penstock("run pipeline.toml --set train.epochs=1", 2).code, 0);
+  const Ran ran = place.penstock("plan pipeline.toml --json --world 2 --set train.epochs=1");
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  const auto planned = nlohmann::json::parse(ran.out).at("world").at("trainings").at(0);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place.path() / ".penstock/objects")) {
+    if (entry.path().filename() != "curves.json") continue;
+    const auto curves = nlohmann::json::parse(text_of(entry.path()));
+    EXPECT_EQ(planned.at("steps_per_epoch"), curves.at("steps_per_epoch"));
+    EXPECT_GT(curves.at("steps_per_epoch").get<int>(), 20) << "more crops than the 14 samples would give";
+  }
+  EXPECT_THAT(planned.at("samples_from").get<std::string>(), HasSubstr("crops of the"));
+}
+
+}  // namespace
+}  // namespace penstock

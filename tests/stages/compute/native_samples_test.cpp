@@ -1,0 +1,170 @@
+// Samples at their own size: from files through resize, inspect and shard into memory.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "pipeline/files.h"
+#include "stages/compute/data/hdf5_file.h"
+#include "stages/compute/data/resize_image.h"
+#include "stages/compute/data/sample_size.h"
+#include "stages/compute/data/shard_columns.h"
+#include "stages/compute/data/shard_reader.h"
+#include "stages/context.h"
+#include "stages/images/image_codec.h"
+#include "stages/images/json_file.h"
+#include "stages/images/png_codec.h"
+#include "stages/images/sample_pack.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+using testing::HasSubstr;
+
+// A picture whose pixels differ, and masks of one disc each.
+Image picture(int width, int height, int channels) {
+  Image image{width, height, channels, 8, {}};
+  for (size_t i = 0; i < image.values(); ++i) image.bytes.push_back(static_cast<uint8_t>(i * 7 + i / 251));
+  return image;
+}
+Image disc(int width, int height, double x0, double y0, double radius) {
+  Image mask{width, height, 1, 8, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) mask.bytes.push_back(std::hypot(x - x0, y - y0) < radius ? 255 : 0);
+  }
+  return mask;
+}
+
+class NativeSamples : public testing::Test {
+ protected:
+  void SetUp() override {
+    add("wide", 300, 120);
+    add("tall", 40, 90);
+    write("plain/images/plain.png", picture(64, 48, 1));  // without masks
+    images_ = bench_.run("unzip", {{"archive", {folder()}}}).at("images");
+  }
+  std::filesystem::path folder() const { return bench_.path() / "pictures"; }
+  void write(const std::string& name, const Image& image) { pipeline::write_file(folder() / name, encode_png(image)); }
+  void add(const std::string& id, int width, int height) {
+    write(id + "/images/" + id + ".png", picture(width, height, 3));
+    write(id + "/masks/1.png", disc(width, height, 10, 10, 8));
+    write(id + "/masks/2.png", disc(width, height, 30, 30, 8));
+  }
+  Outputs shards_of(const pipeline::Values& values) {
+    pipeline::Values all = {{"mode", "native"}};
+    for (const auto& [key, value] : values) all[key] = value;
+    samples_ = bench_.run("resize", {{"images", {images_}}}, all).at("samples");
+    return bench_.run("shard", {{"samples", {samples_}}});
+  }
+
+  Bench bench_;
+  std::filesystem::path images_, samples_;
+};
+
+TEST_F(NativeSamples, ComeBackFromTheShardsPixelForPixel) {
+  const auto shards = shards_of({}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  EXPECT_EQ(index.mode, "native");
+  EXPECT_EQ(index.scale, 1);
+  EXPECT_EQ(index.width, 0) << "there is no grid";
+  const auto samples = read_samples(shards, index, {"wide", "plain", "tall"}, true);
+  EXPECT_EQ(samples[0].image, picture(300, 120, 3).bytes);
+  EXPECT_EQ(samples[0].width, 300);
+  EXPECT_EQ(samples[0].height, 120);
+  EXPECT_EQ(samples[1].image, to_channels(picture(64, 48, 1), 3).bytes);
+  EXPECT_TRUE(samples[1].mask.empty());
+  EXPECT_EQ(samples[2].image, picture(40, 90, 3).bytes);
+  EXPECT_EQ(samples[2].labels.objects(), 2);
+  ASSERT_EQ(samples[2].mask.size(), samples[2].labels.labels.size());
+  for (size_t i = 0; i < samples[2].mask.size(); ++i) EXPECT_EQ(samples[2].mask[i], samples[2].labels.labels[i] != 0);
+}
+
+TEST_F(NativeSamples, AreDescribedWhereTheyLie) {
+  const auto shards = shards_of({}).at("shards");
+  const std::string page = pipeline::read_file(shards / "DATASET.md");
+  EXPECT_THAT(page, HasSubstr("3 samples, each of its own size (1 sample pixels per native pixel)"));
+  EXPECT_THAT(page, HasSubstr("`image_offset`"));
+  const Value index = read_json(shards / "index.json");
+  EXPECT_FALSE(index.contains("width"));
+  EXPECT_EQ(index.at("samples").at(2).at("grid_width"), 300);
+  const Hdf5Reader file(shards / index.at("samples").at(0).at("file").get<std::string>());
+  EXPECT_EQ(file.shape("images"), (std::vector<uint64_t>{300 * 120 + 40 * 90 + 64 * 48, 3}));
+  EXPECT_EQ(file.shape("image_offset"), std::vector<uint64_t>{4});
+}
+
+TEST_F(NativeSamples, MayBeScaledByOneFactor) {
+  const auto shards = shards_of({{"scale", 0.5}, {"channels", 1}, {"mask_coverage", 0.6}}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  EXPECT_EQ(index.scale, 0.5);
+  const auto samples = read_samples(shards, index, {"tall"}, true);
+  EXPECT_EQ(samples[0].width, 20);
+  EXPECT_EQ(samples[0].height, 45);
+  EXPECT_EQ(samples[0].image, to_grid(picture(40, 90, 3), 20, 45, 1).bytes);
+  EXPECT_EQ(samples[0].mask, mask_on_grid(samples[0].labels, 20, 45, 0.6));
+  EXPECT_EQ(samples[0].labels.width, 40) << "label maps stay native";
+}
+
+TEST_F(NativeSamples, MayBeScaledToAWantedDiameterOfTheirObjects) {
+  const auto shards = shards_of({{"object_diameter", 32.0}}).at("shards");
+  AreaCounts counts;
+  const ShardIndex index = read_shard_index(shards);
+  for (const GridSample& sample : read_samples(shards, index, {"wide", "tall"}, true))
+    count_areas(sample.labels, counts);
+  EXPECT_NEAR(index.scale, 2, 0.1) << "discs of about 16 pixels";
+  EXPECT_EQ(index.scale, scale_for_diameter(32, counts));
+  EXPECT_EQ(read_json(samples_ / "samples.json").at("scale"), index.scale);
+}
+
+TEST_F(NativeSamples, WithoutAnObjectNoScaleIsMadeUp) {
+  std::filesystem::remove_all(folder() / "wide/masks");
+  std::filesystem::remove_all(folder() / "tall/masks");
+  images_ = bench_.run("unzip", {{"archive", {folder()}}}).at("images");
+  try {
+    shards_of({{"object_diameter", 32.0}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(), HasSubstr("no image has a labelled object; give resize.scale instead"));
+  }
+}
+
+TEST_F(NativeSamples, AreInspectedAndShownReduced) {
+  add("large", 1500, 700);
+  images_ = bench_.run("unzip", {{"archive", {folder()}}}).at("images");
+  shards_of({});
+  const Outputs found = bench_.run("inspect", {{"images", {images_}}, {"samples", {samples_}}});
+  EXPECT_TRUE(read_json(found.at("summary") / "verdict.json").at("passed").get<bool>());
+  EXPECT_EQ(read_json(found.at("summary") / "summary.json").at("grid").at("mode"), "native");
+  const std::string bytes = pipeline::read_file(found.at("gallery") / "large-image.png");
+  const Image shown = decode_image({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "large-image.png");
+  EXPECT_EQ(shown.width, 500);
+  EXPECT_EQ(shown.height, 234);
+}
+
+TEST(ShardColumns, ALargeSampleIsAFileOfItsOwn) {
+  const auto columns = make_shard_columns({{"mode", "native"}, {"scale", 1}, {"channels", 3}});
+  const auto record = [](int side) {
+    return Value{{"id", "x"},      {"grid_height", side}, {"grid_width", side},
+                 {"height", side}, {"width", side},       {"labelled", false}};
+  };
+  EXPECT_FALSE(columns->is_full_for(record(9000))) << "an empty file takes it, however large";
+  TemporaryFolder folder;
+  PackWriter writer("samples");
+  const std::vector<uint8_t> image(100 * 100 * 3);
+  writer.add(pack_entry::image("x"), Element::u8, {100, 100, 3}, image);
+  writer.close_sample("x", Value::object());
+  writer.write(folder.path() / "pack");
+  columns->add(record(100), Pack(folder.path() / "pack"));
+  EXPECT_FALSE(columns->is_full_for(record(4000)));
+  EXPECT_TRUE(columns->is_full_for(record(4096))) << "64 MiB with what is there, and some more";
+}
+
+TEST(SampleSize, IsRoundedAndNeverZero) {
+  EXPECT_EQ(scaled_size(101, 33, 0.5, 3, "x").width, 51);
+  EXPECT_EQ(scaled_size(101, 33, 0.01, 3, "x").height, 1);
+  EXPECT_THROW(scaled_size(30000, 30000, 4, 3, "x"), Error);
+}
+
+}  // namespace
+}  // namespace penstock::stages
