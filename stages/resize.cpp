@@ -1,8 +1,9 @@
-// resize: decodes images, merges the per-nucleus masks into one native label map, and brings both to the training grid.
-// The body is in compute/resize_body.cpp.
+// resize: decodes images, reads masks as what they mean into one native label map, and brings both to the training
+// grid. The body is in compute/resize_body.cpp.
 #include "stages/resize.h"
 
 #include "stages/compute_library.h"
+#include "stages/images/mask_meaning.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {
@@ -16,12 +17,14 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
         {.help = "share of a grid pixel that labelled native pixels must cover to make it foreground",
          .minimum = 0.01,
          .maximum = 1});
+  visit("masks", masks, {.help = help_of_mask_choices(), .choices = mask_choices()});
   visit("exclude", exclude, {.help = "ids of samples to leave out"});
 }
 
 pipeline::StageKind resize_kind() {
   pipeline::StageKind kind;
   kind.name = "resize";
+  kind.version = 2;
   kind.summary = "resizes images and merged masks to the training grid, and keeps native label maps";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true}};

@@ -1,8 +1,13 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <set>
 
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
+#include "stages/compute/data/mask_survey.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/images/packed_samples.h"
@@ -15,17 +20,21 @@ namespace {
 using pipeline::Value;
 
 constexpr const char* chunk_file = "samples.safetensors";
+constexpr int survey_pass = 0;  // what masks mean; pass 1 makes the samples
 
 class ResizeWork final : public pipeline::SharedWork {
  public:
   explicit ResizeWork(pipeline::StageContext& context)
       : parameters_(pipeline::read_parameters<ResizeParameters>(context.values)),
         images_(context.input("images"), "catalogue.json"),
-        output_(context.output("samples")) {
-    for (const std::string& id : parameters_.exclude) excluded_.insert(id);
-  }
+        output_(context.output("samples")),
+        excluded_(parameters_.exclude.begin(), parameters_.exclude.end()),
+        survey_(parameters_.masks, images_, excluded_) {}
 
-  std::vector<pipeline::Sample> samples(int) override {
+  int passes() const override { return 2; }
+
+  std::vector<pipeline::Sample> samples(int pass) override {
+    if (pass == survey_pass) return survey_.samples();
     auto all = images_.listed("images");
     std::erase_if(all, [this](const pipeline::Sample& sample) { return excluded_.count(sample.id); });
     if (all.empty()) throw Error(ExitCode::data, "`exclude` leaves no sample");
@@ -33,20 +42,27 @@ class ResizeWork final : public pipeline::SharedWork {
   }
 
   // Which samples are left out changes no sample that stays.
-  std::optional<pipeline::Values> parameters_of(int) const override {
+  std::optional<pipeline::Values> parameters_of(int pass) const override {
+    if (pass == survey_pass) return pipeline::Values{};
     return pipeline::Values{{"width", parameters_.width},
                             {"height", parameters_.height},
                             {"channels", parameters_.channels},
                             {"mask_coverage", parameters_.mask_coverage}};
   }
 
-  void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
+  void decided(int pass, const std::string& decision) override {
+    if (pass == survey_pass) survey_.decided(decision);
+  }
+
+  void run_bucket(int pass, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
+    if (pass == survey_pass) return survey_.run_bucket(members, folder);
     PackWriter pack("samples");
     for (const std::string& id : members) add(pack, id);
     pack.write(folder / chunk_file);
   }
 
-  std::string finish(int, const std::vector<Chunk>& chunks) override {
+  std::string finish(int pass, const std::vector<Chunk>& chunks) override {
+    if (pass == survey_pass) return survey_.finish(chunks);
     Value rows = Value::array();
     for (const Chunk& chunk : chunks) {
       const std::string name = chunk.bucket + ".safetensors";
@@ -58,12 +74,14 @@ class ResizeWork final : public pipeline::SharedWork {
       }
     }
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    require_objects(rows);
     Value excluded = Value::array();
     for (const std::string& id : excluded_) excluded.push_back(id);
     pipeline::write_file(output_ / "samples.json", Value{{"schema", 1},
                                                          {"width", parameters_.width},
                                                          {"height", parameters_.height},
                                                          {"channels", parameters_.channels},
+                                                         {"masks", survey_.described()},
                                                          {"samples", rows},
                                                          {"excluded", excluded}}
                                                            .dump(1) +
@@ -72,6 +90,28 @@ class ResizeWork final : public pipeline::SharedWork {
   }
 
  private:
+  // Labelled images without any object are said; where all are, there is nothing to learn.
+  static void require_objects(const Value& rows) {
+    int64_t labelled = 0, empty = 0;
+    std::string first;
+    for (const Value& row : rows) {
+      if (!row.at("labelled").get<bool>()) continue;
+      ++labelled;
+      if (row.at("objects").get<int64_t>() > 0) continue;
+      if (empty++ == 0) first = row.at("id");
+    }
+    if (labelled > 0 && empty == labelled) {
+      throw Error(ExitCode::data,
+                  fmt::format("none of the {} images with masks has an object in them (the first is '{}'): there is "
+                              "nothing to learn",
+                              labelled, distributed::printable_name(first)));
+    }
+    if (empty > 0) {
+      spdlog::warn("resize: {} of {} images with masks have no object in them (the first is '{}')", empty, labelled,
+                   distributed::printable_name(first));
+    }
+  }
+
   void add(PackWriter& pack, const std::string& id) const {
     const Value& record = images_.record(id);
     const Pack& source = images_.pack_of(id);
@@ -85,7 +125,7 @@ class ResizeWork final : public pipeline::SharedWork {
     MergedMasks masks;
     Value foreground = nullptr;
     if (labelled) {
-      masks = merge_masks(mask_files(source, id), native.width, native.height);
+      masks = read_masks(mask_files(source, id), native.width, native.height, survey_.rule());
       pack.add(pack_entry::mask(id), Element::u8, {height, width},
                mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
       const auto stream = encode_labels(masks.map);
@@ -104,21 +144,11 @@ class ResizeWork final : public pipeline::SharedWork {
                            {"foreground", foreground}});
   }
 
-  static std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
-    const std::string prefix = pack_entry::mask_files(id);
-    std::vector<MaskFile> files;
-    const auto names = pack.names();
-    for (auto name = std::lower_bound(names.begin(), names.end(), prefix);
-         name != names.end() && name->starts_with(prefix); ++name) {
-      files.push_back({*name, pack.array(*name).bytes});
-    }
-    return files;
-  }
-
   ResizeParameters parameters_;
   PackedSamples images_;
   std::filesystem::path output_;
   std::set<std::string> excluded_;
+  MaskSurvey survey_;
 };
 
 class ResizeBody final : public pipeline::StageBody {

@@ -29,10 +29,10 @@ ImageRow image_row_from(const pipeline::Value& json);
 // The middle value, or the larger of the two in the middle; 0 of none.
 int64_t median_of(std::vector<int64_t> values);
 
-// summary.json. `grid` is the JSON of resize's samples: its width, height and channels are shown.
+// summary.json. `grid` is the JSON of resize's samples: its width, height and channels are shown, and what masks mean.
 pipeline::Value summary_of(const std::vector<ImageRow>& rows, const pipeline::Value& grid);
 
-// verdict.json: passed when no row has a problem.
+// verdict.json: passed when no row has a problem, and masks do not cover over 90 % of most labelled images.
 pipeline::Value verdict_on(const std::vector<ImageRow>& rows);
 
 // metadata.json and metadata.csv: one row of each image.

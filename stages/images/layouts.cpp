@@ -121,7 +121,8 @@ class Sorter {
     size_t with_images = 0;
     for (const auto& [key, place] : places_) with_images += place.image_count() > 0;
     for (auto& [key, place] : places_) {
-      if (is_single(place) && (singles * 2 > with_images || !is_pair(place)))
+      const bool usual = singles * 2 > with_images && (singles > 1 || place.masks.empty());
+      if (is_single(place) && (usual || !is_pair(place)))
         add_folder(place);
       else
         add_pairs(place);
