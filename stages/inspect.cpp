@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
@@ -138,16 +139,25 @@ class InspectWork final : public pipeline::SharedWork {
     if (rgb.width != record.at("width").get<int>() || rgb.height != record.at("height").get<int>()) {
       problems.push_back("its masks were made for an image of another size");
     }
+    if (is_claimed_twice(record)) problems.push_back("every labelled pixel is claimed by more than one of its masks");
     return problems;
+  }
+
+  static bool is_claimed_twice(const Value& record) {
+    if (!record.at("labelled").get<bool>() || record.at("overlaps").get<int64_t>() == 0) return false;
+    const double pixels = record.at("width").get<double>() * record.at("height").get<double>();
+    return record.at("overlaps").get<int64_t>() >= std::llround(record.at("foreground").get<double>() * pixels);
   }
 
   static std::vector<std::string> warnings_of(const Value& record) {
     std::vector<std::string> warnings;
     if (!record.at("labelled").get<bool>()) return warnings;
-    if (record.at("objects").get<int>() == 0) warnings.push_back("labelled, but without any object");
-    if (const int empty = record.at("empty_masks"); empty > 0) warnings.push_back(fmt::format("{} empty masks", empty));
+    if (record.at("objects").get<int>() == 0)
+      warnings.push_back("labelled, but without any object");
+    else if (const int empty = record.at("empty_masks"); empty > 0)
+      warnings.push_back(pipeline::counted(empty, "empty mask"));
     if (const int64_t twice = record.at("overlaps"); twice > 0)
-      warnings.push_back(fmt::format("{} pixels claimed by two masks", twice));
+      warnings.push_back(pipeline::counted(twice, "pixel") + " claimed by two masks or more");
     const double foreground = record.at("foreground");
     if (foreground > 0 && foreground < 0.001)
       warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
@@ -224,6 +234,7 @@ class InspectBody final : public pipeline::StageBody {
 pipeline::StageKind inspect_kind() {
   pipeline::StageKind kind;
   kind.name = "inspect";
+  kind.version = 2;
   kind.summary = "describes the data and refuses samples that do not fit";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},

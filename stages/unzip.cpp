@@ -1,5 +1,6 @@
 // unzip: archives of images and masks become packs of samples, the files' bytes unchanged.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <map>
@@ -8,6 +9,7 @@
 #include "pipeline/interruption.h"
 #include "stages/images/catalogue.h"
 #include "stages/images/json_file.h"
+#include "stages/images/layout_names.h"
 #include "stages/images/pack.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
@@ -23,7 +25,10 @@ struct UnzipParameters {
   int64_t max_gibibytes = 256;
   double max_ratio = 2000;
   int64_t max_name_length = 1024;
+  int64_t max_depth = 4;
   int64_t limit = 0;
+  std::string images;
+  std::string masks;
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("max_entries", max_entries,
@@ -36,6 +41,21 @@ struct UnzipParameters {
            .affects_output = false});
     visit("max_name_length", max_name_length,
           {.help = "refuse a longer entry name, bytes", .minimum = 16, .affects_output = false});
+    visit("max_depth", max_depth,
+          {.help = "refuse an archive that lies in more archives, one in the other",
+           .minimum = 0,
+           .maximum = 16,
+           .affects_output = false});
+    visit(
+        "images", images,
+        {.help = "which files are images, where the known layouts do not say it, for example raw/{id}.tif: {id} is the "
+                 "sample's id, * any characters but /, ** any, ? one; the pattern fits a path's end. Without `masks`, "
+                 "no image has a mask",
+         .as_before = ""});
+    visit("masks", masks,
+          {.help = "which files are masks, for example gt/{id}_*.png; several files of one id are one object each. "
+                   "Without `images`, these are found by the known layouts",
+           .as_before = ""});
     visit("limit", limit,
           {.help = "take only this many samples, those whose ids have the smallest SHA-256, so that a larger limit "
                    "keeps them and adds more; 0: all",
@@ -45,7 +65,7 @@ struct UnzipParameters {
 
   ArchiveLimits limits() const {
     return {static_cast<uint64_t>(max_entries), static_cast<uint64_t>(max_gibibytes) << 30, max_ratio,
-            static_cast<uint64_t>(max_name_length)};
+            static_cast<uint64_t>(max_name_length), static_cast<int>(max_depth)};
   }
 };
 
@@ -59,7 +79,7 @@ class UnzipWork final : public pipeline::SharedWork {
       sources_.push_back(source.path.filename().string());
       for (auto& archive : open_archives(source.path, parameters.limits())) archives_.push_back(std::move(archive));
     }
-    catalogue_ = make_catalogue(archives_);
+    catalogue_ = make_catalogue(archives_, {parameters.images, parameters.masks});
     if (parameters.limit > 0) keep_some(static_cast<size_t>(parameters.limit));
     for (const CataloguedSample& sample : catalogue_.samples) by_id_.emplace(sample.id, &sample);
   }
@@ -68,6 +88,8 @@ class UnzipWork final : public pipeline::SharedWork {
   std::optional<pipeline::Values> parameters_of(int) const override { return pipeline::Values(); }
 
   std::vector<pipeline::Sample> samples(int) override {
+    spdlog::info("unzip: {}", catalogue_.described());
+    if (!catalogue_.left_over.empty()) spdlog::warn("unzip: {}", catalogue_.left_over_described());
     std::vector<pipeline::Sample> all;
     for (const CataloguedSample& sample : catalogue_.samples) {
       pipeline::throw_if_interrupted(entry(sample.image).shown);
@@ -101,20 +123,33 @@ class UnzipWork final : public pipeline::SharedWork {
       const Pack pack(chunk.folder / chunk_file);
       for (Value row : pack.samples()) {
         row["pack"] = name;
-        row["bytes"] = entry(by_id_.at(row.at("id"))->image).bytes;
+        const CataloguedSample& sample = *by_id_.at(row.at("id"));
+        row["bytes"] = entry(sample.image).bytes;
+        if (!sample.subset.empty()) row["subset"] = sample.subset;
         rows.push_back(std::move(row));
       }
     }
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
-    Value ignored = Value::array();
-    for (const auto& [name, reason] : catalogue_.ignored) ignored.push_back({{"entry", name}, {"reason", reason}});
+    Value layouts = Value::array();
+    for (const LayoutCount& one : catalogue_.layouts)
+      layouts.push_back({{"layout", one.layout}, {"samples", one.samples}, {"labelled", one.labelled}});
     // The sources' own names say nothing of their content, and would make equal archives differ.
-    write_json(output_ / "catalogue.json",
-               {{"schema", 1}, {"sources", sources_.size()}, {"samples", rows}, {"ignored", ignored}});
+    write_json(output_ / "catalogue.json", {{"schema", 1},
+                                            {"sources", sources_.size()},
+                                            {"layouts", layouts},
+                                            {"samples", rows},
+                                            {"ignored", listed(catalogue_.ignored)},
+                                            {"left_over", listed(catalogue_.left_over)}});
     return "";
   }
 
  private:
+  static Value listed(const std::vector<std::pair<std::string, std::string>>& entries) {
+    Value list = Value::array();
+    for (const auto& [name, reason] : entries) list.push_back({{"entry", name}, {"reason", reason}});
+    return list;
+  }
+
   void keep_some(size_t limit) {
     auto& samples = catalogue_.samples;
     if (samples.size() <= limit) return;
@@ -156,16 +191,29 @@ class UnzipBody final : public pipeline::StageBody {
 pipeline::StageKind unzip_kind() {
   pipeline::StageKind kind;
   kind.name = "unzip";
+  kind.version = 2;
   kind.summary = "takes images and masks out of zip archives or folders, checked";
   kind.scope = pipeline::Scope::shared;
-  kind.inputs = {{.name = "archive",
-                  .help = "zip files, folders, or an upstream's archive: <id>/images/*, <id>/masks/*; or images/*, "
-                          "masks/*; or images alone",
-                  .by_sample = true,
-                  .many = true}};
+  kind.inputs = {
+      {.name = "archive",
+       .help = "zip files, folders, or an upstream's archive: <id>/images/*, <id>/masks/*; or pairs by name in "
+               "two folders (" +
+               names_of_folders(Role::image) + "; " + names_of_folders(Role::mask) +
+               ") or side by side (x.png, x_mask.png); or images alone",
+       .by_sample = true,
+       .many = true}};
   kind.outputs = {{.name = "images", .help = "packs of the files' bytes by sample, and catalogue.json"}};
   kind.parameters = pipeline::specifications_of<UnzipParameters>();
   kind.rehearsal = {{"limit", rehearsed_samples}};
+  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
+    const auto parameters = pipeline::read_parameters<UnzipParameters>(view.values);
+    for (const auto& [name, pattern] : {std::pair("images", parameters.images), std::pair("masks", parameters.masks)}) {
+      if (!pattern.empty() && pattern.find("{id}") == std::string::npos) {
+        problems.push_back(
+            {name, fmt::format("the pattern '{}' must hold {{id}}, as \"raw/{{id}}.tif\" does", pattern)});
+      }
+    }
+  };
   kind.body = [] { return std::make_unique<UnzipBody>(); };
   return kind;
 }

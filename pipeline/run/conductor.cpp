@@ -290,9 +290,10 @@ void Conductor::close(NodeResult result) {
 // A refusal in verdict.json stops what waits for it, whether the stage ran or was cached.
 void Conductor::judge(NodeResult& result) const {
   if (!result.published) return;
+  const StageDeclaration& stage = *graph_.nodes[result.node].declaration;
+  if (const auto warnings = warnings_of(*result.published, store_)) spdlog::warn("{}: {}", stage.stage, *warnings);
   const auto refusal = refusal_of(*result.published, store_);
   if (!refusal) return;
-  const StageDeclaration& stage = *graph_.nodes[result.node].declaration;
   if (!stage.gate) {
     spdlog::warn("stage '{}' found problems and gate = false lets them pass: {}", stage.stage, *refusal);
     return;

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 constexpr auto shortest_wait = std::chrono::milliseconds(50);
 constexpr auto longest_wait = std::chrono::milliseconds(1000);
 constexpr size_t shown_problems = 10;
+constexpr size_t shown_warnings = 3;
 
 }  // namespace
 
@@ -101,11 +102,22 @@ bool StageRun::made_meanwhile(const StageOrder& order, NodeResult& result) const
   return true;
 }
 
-std::optional<std::string> refusal_of(const Publication& published, const Store& store) {
+namespace {
+
+// Of the published ports, those with a verdict.json.
+std::vector<Value> verdicts_of(const Publication& published, const Store& store) {
+  std::vector<Value> verdicts;
   for (const PublishedPort& port : published.ports) {
     const fs::path file = store.object_files(port.digest) / "verdict.json";
-    if (!fs::exists(file)) continue;
-    const Value verdict = Value::parse(read_file(file));
+    if (fs::exists(file)) verdicts.push_back(Value::parse(read_file(file)));
+  }
+  return verdicts;
+}
+
+}  // namespace
+
+std::optional<std::string> refusal_of(const Publication& published, const Store& store) {
+  for (const Value& verdict : verdicts_of(published, store)) {
     if (verdict.value("passed", true)) continue;
     const Value problems = verdict.value("problems", Value::array());
     std::string text = counted(problems.size(), "problem") + " found in the data:";
@@ -116,6 +128,21 @@ std::optional<std::string> refusal_of(const Publication& published, const Store&
     return text;
   }
   return std::nullopt;
+}
+
+std::optional<std::string> warnings_of(const Publication& published, const Store& store) {
+  std::vector<std::string> all;
+  for (const Value& verdict : verdicts_of(published, store)) {
+    for (const Value& warning : verdict.value("warnings", Value::array())) {
+      all.push_back(distributed::printable_name(warning.value("sample", "")) + ": " +
+                    distributed::printable_name(warning.value("warning", "")));
+    }
+  }
+  if (all.empty()) return std::nullopt;
+  std::string text = counted(static_cast<int64_t>(all.size()), "warning") + " about the data: ";
+  for (size_t i = 0; i < std::min(all.size(), shown_warnings); ++i) text += (i == 0 ? "" : "; ") + all[i];
+  if (all.size() > shown_warnings) text += fmt::format("; and {} more (verdict.json)", all.size() - shown_warnings);
+  return text;
 }
 
 }  // namespace penstock::pipeline

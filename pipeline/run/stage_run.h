@@ -30,5 +30,7 @@ class StageRun {
 
 // A stage that checks data publishes verdict.json. What it refuses with, or nothing.
 std::optional<std::string> refusal_of(const Publication& published, const Store& store);
+// The warnings of a verdict.json in a published port, summed up in one line; nullopt when there is none.
+std::optional<std::string> warnings_of(const Publication& published, const Store& store);
 
 }  // namespace penstock::pipeline

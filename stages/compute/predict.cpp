@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "distributed/collectives.h"
@@ -78,6 +80,36 @@ class Prediction {
   const Catalogue& catalogue() const { return catalogue_; }
   const ModelDescription& model() const { return predictor_.model(); }
 
+  // Of this rank's share of samples with one mask file, what their masks show; as JSON.
+  std::string survey_share(int rank, int ranks) const {
+    Value rows = Value::array();
+    for (size_t i = static_cast<size_t>(rank); i < catalogue_.samples.size(); i += static_cast<size_t>(ranks)) {
+      const CataloguedSample& sample = catalogue_.samples[i];
+      if (sample.masks.size() != 1 || has_several()) continue;
+      const std::string& shown = entry(sample.masks.front()).shown;
+      const auto content = bytes(sample.masks.front());
+      rows.push_back({{"name", shown}, {"statistics", to_json(statistics_of(read_mask({shown, content})))}});
+    }
+    return rows.dump();
+  }
+
+  // From the shares of all ranks. Where it cannot be told what masks mean, nothing is scored, and that is returned.
+  std::string decide(const std::vector<std::string>& shares) {
+    std::vector<NamedStatistics> masks;
+    for (const std::string& share : shares) {
+      for (const Value& row : Value::parse(share))
+        masks.push_back({row.at("name"), mask_statistics_from(row.at("statistics"))});
+    }
+    if (masks.empty() && !has_several()) return "";
+    try {
+      const MaskDecision decision = decide_masks(std::nullopt, has_several(), masks);
+      rule_ = decision.rule;
+      return fmt::format("masks mean {} ({})", name_of(decision.rule.meaning), decision.why);
+    } catch (const Error& error) {
+      return std::string("the masks are not scored: ") + error.what();
+    }
+  }
+
   // Writes the images of one sample; its table rows and scores.
   Value predict(const CataloguedSample& sample) const {
     const std::string shown = entry(sample.image).shown;
@@ -92,11 +124,16 @@ class Prediction {
     native.objects = components(native.probability, image.width, image.height, model.threshold, model.instances);
     write_prediction(output_, sample.id, native, &image);
     Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
-    if (!sample.masks.empty()) row["scores"] = to_json(score(sample, image, native));
+    if (!sample.masks.empty() && rule_) row["scores"] = to_json(score(sample, image, native));
     return row;
   }
 
  private:
+  bool has_several() const {
+    return std::any_of(catalogue_.samples.begin(), catalogue_.samples.end(),
+                       [](const CataloguedSample& sample) { return sample.masks.size() > 1; });
+  }
+
   const ArchiveEntry& entry(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
   std::vector<uint8_t> bytes(const FileReference& file) const { return archives_[file.archive]->read(file.entry); }
 
@@ -105,7 +142,7 @@ class Prediction {
     std::vector<MaskFile> files;
     for (const FileReference& mask : sample.masks) contents.push_back(bytes(mask));
     for (size_t i = 0; i < contents.size(); ++i) files.push_back({entry(sample.masks[i]).shown, contents[i]});
-    const LabelMap truth = merge_masks(files, image.width, image.height).map;
+    const LabelMap truth = read_masks(files, image.width, image.height, *rule_).map;
     SampleScores scores;
     scores.native = native_counts(native, truth, predictor_.model().threshold);
     scores.objects = score_objects(truth, native.objects);
@@ -116,6 +153,7 @@ class Prediction {
   Catalogue catalogue_;
   Predictor predictor_;
   fs::path output_;
+  std::optional<MaskRule> rule_;  // of masks, where they can be scored
 };
 
 // This rank's share: every size-th sample, on its threads. Rows as one JSON text.
@@ -201,6 +239,15 @@ void predict(const PredictRequest& request, distributed::Communicator& ranks, in
   if (ranks.rank() == 0 && prediction->model().threshold_rule == "default") {
     spdlog::warn("predict: this model has no threshold chosen on validation; 0.5 is used (eval's model has one)");
   }
+  const Catalogue& catalogue = prediction->catalogue();
+  if (ranks.rank() == 0) {
+    spdlog::info("predict: {}", catalogue.described());
+    if (!catalogue.left_over.empty()) spdlog::warn("predict: {}", catalogue.left_over_described());
+  }
+  std::string survey;
+  agreed(ranks, "reading masks", [&] { survey = prediction->survey_share(ranks.rank(), ranks.size()); });
+  const std::string meaning = prediction->decide(distributed::gather_texts(ranks, survey, "masks"));
+  if (ranks.rank() == 0 && !meaning.empty()) spdlog::info("predict: {}", meaning);
   std::string share;
   agreed(ranks, "predicting", [&] { share = predict_share(*prediction, ranks.rank(), ranks.size(), threads); });
   const auto shares = distributed::gather_texts(ranks, share, "predictions");

@@ -14,6 +14,8 @@
 #include "pipeline/files.h"
 #include "pipeline/tree_walk.h"
 #include "stages/images/file_kind.h"
+#include "stages/images/image_codec.h"
+#include "stages/images/layout_names.h"
 
 namespace penstock::stages {
 namespace {
@@ -33,12 +35,35 @@ bool ends_with(std::string name, std::string_view ending) {
 
 // A name that would leave the folder it is unpacked into, or cannot be a path.
 bool escapes(const std::string& name) {
-  if (name.empty() || name.front() == '/' || name.find('\\') != std::string::npos ||
-      name.find('\0') != std::string::npos)
-    return true;
+  if (name.empty() || name.front() == '/' || name.find('\0') != std::string::npos) return true;
   if (name.size() > 1 && name[1] == ':') return true;
   const fs::path path(name);
   return std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+// The name with '/' between its parts. `raw` are its bytes in the zip: in a name that is not UTF-8, a backslash after a
+// byte of 0x81 or more is half of a letter.
+std::string with_slashes(std::string name, std::string_view raw) {
+  if (name.find('\\') == std::string::npos) return name;
+  const bool utf8 = distributed::is_utf8(raw);
+  std::vector<bool> separates;
+  for (size_t i = 0; i < raw.size(); ++i) {
+    if (raw[i] == '\\') separates.push_back(utf8 || i == 0 || static_cast<unsigned char>(raw[i - 1]) < 0x81);
+  }
+  size_t seen = 0;
+  for (char& c : name) {
+    if (c == '\\' && seen < separates.size() && separates[seen++]) c = '/';
+  }
+  return name;
+}
+
+// `above` is "" or ends with '/'.
+std::string place_of(const std::string& above, const std::string& name) {
+  std::string place = above;
+  for (const std::string& part : parts_of(name)) {
+    if (!part.empty() && part != ".") place += (place.empty() || place.ends_with('/') ? "" : "/") + part;
+  }
+  return place;
 }
 
 // What a zip is read from: a file, or bytes in memory (an archive inside an archive).
@@ -84,7 +109,8 @@ void check_entry(size_t entry, size_t count) {
 
 class ZipArchive final : public Archive {
  public:
-  ZipArchive(ZipBytes bytes, std::string name, const ArchiveLimits& limits)
+  // `above` is where the archive lies in its input: "" or a folder with '/' at the end.
+  ZipArchive(ZipBytes bytes, std::string name, const std::string& above, const ArchiveLimits& limits)
       : bytes_(std::move(bytes)), name_(std::move(name)) {
     Zip zip = open_zip(bytes_, name_);
     const auto count = static_cast<uint64_t>(zip_get_num_entries(zip.get(), 0));
@@ -95,13 +121,15 @@ class ZipArchive final : public Archive {
       zip_stat_t about;
       if (zip_stat_index(zip.get(), index, 0, &about) != 0)
         refuse(name_, fmt::format("entry {} cannot be read", index));
-      const std::string entry = about.name, shown = name_ + ":" + printable_name(entry);
+      const char* raw = zip_get_name(zip.get(), index, ZIP_FL_ENC_RAW);
+      const std::string entry = with_slashes(about.name, raw == nullptr ? about.name : raw);
+      const std::string shown = name_ + ":" + printable_name(entry);
       check(entry, about, limits);
       if (is_link(zip.get(), index)) refuse(shown, "is a symbolic link; archives may hold files and folders only");
       if (entry.ends_with('/')) continue;
       total += about.size;
       if (total > limits.bytes) refuse(name_, fmt::format("unpacks to over {} bytes (max_bytes)", limits.bytes));
-      entries_.push_back({entry, shown, about.size});
+      entries_.push_back({entry, shown, about.size, place_of(above, entry)});
       indices_.push_back(index);
     }
     require_own_bytes(zip.get(), count);
@@ -218,7 +246,7 @@ class FolderArchive final : public Archive {
   FolderArchive(fs::path folder, const std::string& name, const ArchiveLimits& limits) : folder_(std::move(folder)) {
     for (const auto& [path, signature] : pipeline::tree_of(folder_)) {
       entries_.push_back(
-          {path, name + "/" + printable_name(path), static_cast<uint64_t>(pipeline::size_in(signature))});
+          {path, name + "/" + printable_name(path), static_cast<uint64_t>(pipeline::size_in(signature)), path});
     }
     if (entries_.size() > limits.entries)
       refuse(name, fmt::format("{} files exceed the limit of {} (max_entries)", entries_.size(), limits.entries));
@@ -251,36 +279,79 @@ std::vector<uint8_t> Archive::begin(size_t entry) const {
   return bytes;
 }
 
+namespace {
+
+using Archives = std::vector<std::unique_ptr<Archive>>;
+
+// Opens archives in archives and counts what they hold together.
+class Opener {
+ public:
+  explicit Opener(const ArchiveLimits& limits) : limits_(limits) {}
+
+  Archives open(const fs::path& path) {
+    const std::string name =
+        printable_name(path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
+    pipeline::require_whole_link(path);
+    if (fs::is_directory(path)) {
+      add_folder(path, name);
+    } else {
+      if (!fs::exists(path)) refuse(path.string(), "does not exist");
+      pipeline::require_regular_file(path);
+      add_zip({path, {}}, name, "", 0);
+    }
+    return std::move(archives_);
+  }
+
+ private:
+  static bool is_archive(const ArchiveEntry& entry) {
+    return ends_with(entry.name, ".zip") && !reason_to_ignore(entry.place);
+  }
+
+  // Without images of its own a folder stands for the archives in it: an upstream's output, or a download folder.
+  void add_folder(const fs::path& path, const std::string& name) {
+    archives_.push_back(std::make_unique<FolderArchive>(path, name, limits_));
+    const Archive& folder = *archives_.back();
+    const bool own = std::any_of(folder.entries().begin(), folder.entries().end(), [](const ArchiveEntry& entry) {
+      return looks_like_image_name(entry.name) && !reason_to_ignore(entry.place);
+    });
+    for (size_t entry = 0; !own && entry < folder.entries().size(); ++entry) {
+      const ArchiveEntry& inner = folder.entries()[entry];
+      if (is_archive(inner)) add_zip({path / inner.name, {}}, inner.shown, above(inner), 1);
+    }
+  }
+
+  void add_zip(ZipBytes bytes, const std::string& name, const std::string& where, int depth) {
+    if (depth > limits_.depth)
+      refuse(name, fmt::format("lies in more than {} archives, one in the other (max_depth): unpack the outer ones",
+                               limits_.depth));
+    archives_.push_back(std::make_unique<ZipArchive>(std::move(bytes), name, where, limits_));
+    const Archive& zip = *archives_.back();
+    for (const ArchiveEntry& entry : zip.entries()) bytes_ += entry.bytes;
+    entries_ += zip.entries().size();
+    if (entries_ > limits_.entries)
+      refuse(name, fmt::format("with it, archives hold over {} entries (max_entries)", limits_.entries));
+    if (bytes_ > limits_.bytes)
+      refuse(name, fmt::format("with it, archives unpack to over {} bytes (max_gibibytes)", limits_.bytes));
+    for (size_t entry = 0; entry < zip.entries().size(); ++entry) {
+      const ArchiveEntry& inner = zip.entries()[entry];
+      if (is_archive(inner)) add_zip({{}, zip.read(entry)}, inner.shown, above(inner), depth + 1);
+    }
+  }
+
+  // "data/train.zip" stands for the folder "data/train/".
+  static std::string above(const ArchiveEntry& archive) {
+    return archive.place.substr(0, archive.place.rfind('.')) + "/";
+  }
+
+  const ArchiveLimits& limits_;
+  uint64_t entries_ = 0, bytes_ = 0;
+  Archives archives_;
+};
+
+}  // namespace
+
 std::vector<std::unique_ptr<Archive>> open_archives(const fs::path& path, const ArchiveLimits& limits) {
-  std::vector<std::unique_ptr<Archive>> archives;
-  const std::string name =
-      printable_name(path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
-  pipeline::require_whole_link(path);
-  if (fs::is_directory(path)) {
-    auto folder = std::make_unique<FolderArchive>(path, name, limits);
-    // A folder with nothing but archives in it stands for them: an upstream stage's output, or a download folder.
-    const bool all_zips = !folder->entries().empty() &&
-                          std::all_of(folder->entries().begin(), folder->entries().end(),
-                                      [](const ArchiveEntry& entry) { return ends_with(entry.name, ".zip"); });
-    if (!all_zips) {
-      archives.push_back(std::move(folder));
-      return archives;
-    }
-    for (const ArchiveEntry& entry : folder->entries()) {
-      for (auto& archive : open_archives(path / entry.name, limits)) archives.push_back(std::move(archive));
-    }
-    return archives;
-  }
-  if (!fs::exists(path)) refuse(path.string(), "does not exist");
-  pipeline::require_regular_file(path);
-  auto outer = std::make_unique<ZipArchive>(ZipBytes{path, {}}, name, limits);
-  for (size_t entry = 0; entry < outer->entries().size(); ++entry) {
-    const ArchiveEntry& inner = outer->entries()[entry];
-    if (!ends_with(inner.name, ".zip") || inner.name.starts_with("__MACOSX/")) continue;
-    archives.push_back(std::make_unique<ZipArchive>(ZipBytes{{}, outer->read(entry)}, inner.shown, limits));
-  }
-  archives.insert(archives.begin(), std::move(outer));
-  return archives;
+  return Opener(limits).open(path);
 }
 
 }  // namespace penstock::stages

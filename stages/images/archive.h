@@ -18,12 +18,15 @@ struct ArchiveLimits {
   uint64_t bytes = uint64_t{256} << 30;  // of all files, unpacked
   double ratio = 2000;                   // of one file, unpacked to packed
   uint64_t name_length = 1024;
+  int depth = 4;  // of archives in archives
 };
 
 struct ArchiveEntry {
   std::string name;    // relative, '/' between parts, never "..": checked
   std::string shown;   // for messages, printable: "train.zip:id/images/id.png"
   uint64_t bytes = 0;  // unpacked
+  // Where it lies in its input, archives in archives taken as folders, without "." parts: "train/id/images/id.png".
+  std::string place = {};
 };
 
 // Immutable; any thread may read.
@@ -39,10 +42,11 @@ class Archive {
   virtual pipeline::Digest digest(size_t entry) const = 0;
 };
 
-// Opens a zip file or a folder; archives inside a zip are opened in its place (one level). The names in messages start
-// with the file's or folder's own name. In a folder, links to files and folders are followed (pipeline/tree_walk.h); in
-// a zip they are refused. Throws Error(data): missing, truncated, not a zip, beyond the limits, an entry whose name
-// would leave its folder, a special file.
+// Opens a zip file or a folder, and after it the archives inside it: those in a zip, and those in a folder that holds
+// no image itself. The names in messages start with the file's or folder's own name. In a folder, links to files and
+// folders are followed (pipeline/tree_walk.h); in a zip they are refused. A backslash in a zip's name stands between
+// parts as '/' does (Windows), but where it is the second byte of a letter (Shift-JIS). Throws Error(data): missing,
+// truncated, not a zip, beyond the limits, an entry whose name would leave its folder, a special file.
 std::vector<std::unique_ptr<Archive>> open_archives(const std::filesystem::path& path, const ArchiveLimits& limits);
 
 }  // namespace penstock::stages

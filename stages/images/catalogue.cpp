@@ -1,6 +1,7 @@
 #include "stages/images/catalogue.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -9,169 +10,144 @@
 
 #include "distributed/error.h"
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "stages/images/file_kind.h"
 #include "stages/images/image_codec.h"
+#include "stages/images/layout_names.h"
+#include "stages/images/layouts.h"
 
 namespace penstock::stages {
 namespace {
 
-std::string folder_of(const std::string& name) {
-  const size_t slash = name.rfind('/');
-  return slash == std::string::npos ? "" : name.substr(0, slash);
-}
+using distributed::printable_name;
 
-std::string stem_of(const std::string& name) {
-  const std::string file = file_name(name);
-  return file.substr(0, file.rfind('.'));
-}
+constexpr size_t shown_left_over = 3;
 
-// What file managers and Kaggle's packing leave behind.
-std::optional<std::string> reason_to_ignore(const std::string& name) {
-  const std::string file = file_name(name);
-  if (name.starts_with("__MACOSX/") || name.find("/__MACOSX/") != std::string::npos) return "macOS metadata";
-  if (file.starts_with('.')) return "hidden file";
-  if (file == "Thumbs.db" || file == "desktop.ini") return "file manager's";
-  for (const char* folder : {".git/", ".dvc/", ".datalad/"}) {  // git-annex and DVC keep what links lead to in them
-    if (name.starts_with(folder) || name.find(std::string("/") + folder) != std::string::npos)
-      return "version control's";
-  }
-  return std::nullopt;
-}
-
-// The files of one place that can hold samples: archive and folder above "images" and "masks".
-struct Place {
-  std::vector<FileReference> images;
-  std::vector<FileReference> masks;
-};
-
-class Sorter {
+class Cataloguer {
  public:
-  explicit Sorter(const std::vector<std::unique_ptr<Archive>>& archives) : archives_(archives) {}
+  Cataloguer(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns)
+      : archives_(archives), patterns_(patterns) {}
 
-  Catalogue sort() {
-    for (size_t archive = 0; archive < archives_.size(); ++archive) {
-      for (size_t entry = 0; entry < archives_[archive]->entries().size(); ++entry) place({archive, entry});
-    }
-    for (const auto& [where, files] : places_) {
-      const std::string folder = file_name(where.second);
-      if (files.images.size() == 1 && !folder.empty())
-        add_folder(folder, files);
-      else
-        add_pairs(files);
-    }
-    for (const FileReference& file : loose_) add({stem_of(at(file).name), file, {}});
-    if (catalogue_.samples.empty())
+  Catalogue make() {
+    std::vector<NamedFile> files = whole_files();
+    refuse_other_outputs(files);
+    std::erase_if(files, [this](const NamedFile& file) {
+      if (!cache_of(file)) return false;
+      ignore(file, "in a pipeline's cache");
+      return true;
+    });
+    const bool own = !patterns_.images.empty() || !patterns_.masks.empty();
+    Sorting sorting = own && !files.empty() ? sort_by_patterns(files, patterns_) : sort_by_names(files);
+    if (sorting.drafts.empty())
       throw Error(ExitCode::data,
                   names() + ": holds no image in a known layout (see `penstock stages unzip`)" + content());
-    std::sort(catalogue_.samples.begin(), catalogue_.samples.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
+    for (const auto& [file, reason] : sorting.ignored) ignore(file, reason);
+    for (const auto& [file, reason] : sorting.left_over) catalogue_.left_over.emplace_back(file.shown, reason);
+    name(sorting.drafts);
+    count(sorting.drafts);
+    for (Draft& draft : sorting.drafts) add(draft);
+    const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
+    std::sort(catalogue_.samples.begin(), catalogue_.samples.end(), by_id);
+    std::sort(catalogue_.left_over.begin(), catalogue_.left_over.end());
     return std::move(catalogue_);
   }
 
  private:
   const ArchiveEntry& at(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
 
+  void ignore(const NamedFile& file, const std::string& reason) { catalogue_.ignored.emplace_back(file.shown, reason); }
+
+  // All but what is no part of a data set.
+  std::vector<NamedFile> whole_files() {
+    std::vector<NamedFile> files;
+    for (size_t archive = 0; archive < archives_.size(); ++archive) {
+      for (size_t entry = 0; entry < archives_[archive]->entries().size(); ++entry) {
+        const ArchiveEntry& about = at({archive, entry});
+        NamedFile file{{archive, entry},
+                       about.place.empty() ? about.name : about.place,
+                       about.shown,
+                       looks_like_image_name(about.name)};
+        if (const auto reason = reason_to_ignore(file.path)) {
+          ignore(file, *reason);
+          continue;
+        }
+        if (file.image && !distributed::is_utf8(file.path)) {
+          throw Error(ExitCode::data, about.shown +
+                                          ": its name is not UTF-8, and names of samples must be: rename it, "
+                                          "for example with `convmv -f latin1 -t utf8 -r --notest FOLDER`");
+        }
+        if (!file.image && !other_ && !about.name.ends_with(".zip")) other_ = file.file;
+        files.push_back(std::move(file));
+      }
+    }
+    return files;
+  }
+
   std::string names() const {
-    const auto& entries = archives_.front()->entries();
-    return entries.empty() ? "the archive" : entries.front().shown.substr(0, entries.front().shown.find_first_of(":/"));
+    for (const auto& archive : archives_) {
+      if (archive->entries().empty()) continue;
+      const std::string& shown = archive->entries().front().shown;
+      return shown.substr(0, shown.find_first_of(":/"));
+    }
+    return "the archive";
   }
 
   // What is there instead of images: "; it holds a.tar.gz, a file compressed with gzip (.tar.gz, .gz): unpack it ...".
   std::string content() const {
     if (!other_) return "";
-    const std::string name = distributed::printable_name(at(*other_).name);
+    const std::string name = printable_name(at(*other_).name);
     const FileKind kind = kind_of(archives_[other_->archive]->begin(other_->entry), name);
     const std::string remedy =
         kind.is_readable_image ? "end its name in .png, .jpg or .tif, by which images are found" : kind.remedy;
     return fmt::format("; it holds {}, {}{}{}", name, kind.what, remedy.empty() ? "" : ": ", remedy);
   }
 
-  void place(const FileReference& file) {
-    const std::string& name = at(file).name;
-    if (const auto reason = reason_to_ignore(name)) return ignore(file, *reason);
-    const std::string folder = folder_of(name);
-    const std::string kind = file_name(folder);
-    const bool image = looks_like_image_name(name);
-    if (image && !distributed::is_utf8(name)) {
-      throw Error(ExitCode::data, at(file).shown +
-                                      ": its name is not UTF-8, and names of samples must be: rename it, "
-                                      "for example with `convmv -f latin1 -t utf8 -r --notest FOLDER`");
-    }
-    if (kind == "masks") {
-      if (!image) throw Error(ExitCode::data, at(file).shown + ": is among the masks, but not an image");
-      places_[{file.archive, folder_of(folder)}].masks.push_back(file);
-    } else if (!image) {
-      if (!other_ && !name.ends_with(".zip")) other_ = file;
-      ignore(file, name.ends_with(".zip") ? "opened as an archive" : "not an image");
-    } else if (kind == "images") {
-      places_[{file.archive, folder_of(folder)}].images.push_back(file);
-    } else {
-      loose_.push_back(file);
-    }
+  [[noreturn]] void refuse_two(const std::string& id, const FileReference& first, const FileReference& second,
+                               const std::string& cause) const {
+    throw Error(ExitCode::data, fmt::format("two samples have the id '{}': {} and {}; {}", printable_name(id),
+                                            at(first).shown, at(second).shown, cause));
   }
 
-  void ignore(const FileReference& file, const std::string& reason) {
-    catalogue_.ignored.emplace_back(at(file).shown, reason);
-  }
-
-  void add_folder(const std::string& id, const Place& files) {
-    CataloguedSample sample{id, files.images.front(), files.masks};
-    std::sort(sample.masks.begin(), sample.masks.end(),
-              [this](const FileReference& a, const FileReference& b) { return at(a).name < at(b).name; });
-    add(std::move(sample));
-  }
-
-  void add_pairs(const Place& files) {
-    std::map<std::string, std::vector<FileReference>> masks;
-    for (const FileReference& mask : files.masks) masks[stem_of(at(mask).name)].push_back(mask);
-    for (const FileReference& image : files.images) {
-      const std::string id = stem_of(at(image).name);
-      const auto own = masks.extract(id);
-      add({id, image, own.empty() ? std::vector<FileReference>() : own.mapped()});
-    }
-    if (!masks.empty())
-      throw Error(ExitCode::data,
-                  at(masks.begin()->second.front()).shown + ": is a mask without an image of the same name");
-  }
-
-  void add(CataloguedSample sample) {
-    const auto [first, fresh] = seen_.emplace(sample.id, sample.image);
-    if (!fresh) {
-      throw Error(ExitCode::data,
-                  fmt::format("two samples have the id '{}': {} and {}; {}", distributed::printable_name(sample.id),
-                              at(first->second).shown, at(sample.image).shown, cause_of(first->second, sample.image)));
-    }
-    catalogue_.samples.push_back(std::move(sample));
-  }
-
-  // Why two files give one id, and what to do.
-  std::string cause_of(const FileReference& first, const FileReference& second) const {
-    for (const FileReference& file : {first, second}) {
-      const std::string name = distributed::printable_name(at(file).name);  // as `shown` ends
-      const std::string above = at(file).shown.substr(0, at(file).shown.size() - name.size());
-      if (const auto folder = earlier_output(file)) {
-        return fmt::format(
-            "{} holds the output of an earlier predict: move it elsewhere, or give the images' folder alone",
-            above + distributed::printable_name(*folder));
-      }
-      if (const size_t cache = ("/" + name).find("/.penstock/"); cache != std::string::npos) {
-        return fmt::format("{}.penstock is a pipeline's cache: give the images' folder alone",
-                           above + name.substr(0, cache));
+  // Images beside an earlier output or a cache with images of the same names: never meant.
+  void refuse_other_outputs(const std::vector<NamedFile>& files) const {
+    std::map<std::string, const NamedFile*> seen;
+    for (const NamedFile& file : files) {
+      if (!file.image) continue;
+      const auto [first, fresh] = seen.emplace(stem_name(file.path), &file);
+      if (fresh) continue;
+      for (const NamedFile* one : {first->second, &file}) {
+        if (const auto cause = cause_of(*one)) refuse_two(first->first, first->second->file, file.file, *cause);
       }
     }
-    if (first.archive != second.archive && at(first).shown == at(second).shown)
-      return "the same file in two of the inputs: give each input once; of two folders of one name rename an image";
-    return "a sample's id is its image's name without the ending, in <id>/images/ its folder's: rename one of them, or "
-           "give the folders one at a time";
+  }
+
+  std::optional<std::string> cause_of(const NamedFile& file) const {
+    const std::string name = printable_name(at(file.file).name);  // as `shown` ends
+    const std::string above = file.shown.substr(0, file.shown.size() - name.size());
+    if (const auto folder = earlier_output(file.file)) {
+      return fmt::format(
+          "{} holds the output of an earlier predict: move it elsewhere, or give the images' folder alone",
+          above + printable_name(*folder));
+    }
+    if (const auto cache = cache_of(file))
+      return fmt::format("{}.penstock is a pipeline's cache: give the images' folder alone", above + *cache);
+    return std::nullopt;
+  }
+
+  // What stands before ".penstock/" in the name.
+  std::optional<std::string> cache_of(const NamedFile& file) const {
+    const std::string name = printable_name(at(file.file).name);
+    const size_t cache = ("/" + name).find("/.penstock/");
+    return cache == std::string::npos ? std::nullopt : std::optional(name.substr(0, cache));
   }
 
   // The folder that write_prediction filled and this image lies in, "" for the input itself: out/labels/x.png beside
   // out/submission.csv.
   std::optional<std::string> earlier_output(const FileReference& file) const {
-    const std::string part = folder_of(at(file).name);
+    const std::string part = folder_name(at(file).name);
     static const std::set<std::string> parts = {"labels", "probability", "overlays"};
     if (parts.count(file_name(part)) == 0) return std::nullopt;
-    const std::string folder = folder_of(part);
+    const std::string folder = folder_name(part);
     const std::string table = (folder.empty() ? "" : folder + "/") + "submission.csv";
     const auto& entries = archives_[file.archive]->entries();
     const bool found =
@@ -179,21 +155,101 @@ class Sorter {
     return found ? std::optional(folder) : std::nullopt;
   }
 
+  // Ids that more than one draft has get the folders before them, without those in which all drafts lie.
+  void name(std::vector<Draft>& drafts) const {
+    std::map<std::string, std::vector<Draft*>> by_id;
+    for (Draft& draft : drafts) by_id[draft.id].push_back(&draft);
+    size_t common = drafts.front().above.size();
+    for (const Draft& draft : drafts) {
+      const auto& a = draft.above;
+      const auto& b = drafts.front().above;
+      const auto end = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
+      common = std::min(common, static_cast<size_t>(end - a.begin()));
+    }
+    for (const auto& [id, equal] : by_id) {
+      if (equal.size() < 2) continue;
+      for (Draft* draft : equal) {
+        if (draft->layout == dsb2018_layout) continue;  // its folder's name is the id that people know
+        for (size_t i = draft->above.size(); i-- > common;) draft->id = draft->above[i] + "__" + draft->id;
+      }
+    }
+    std::map<std::string, const Draft*> seen;
+    for (const Draft& draft : drafts) {
+      const auto [first, fresh] = seen.emplace(draft.id, &draft);
+      if (!fresh) refuse_two(draft.id, first->second->image.file, draft.image.file, remedy(*first->second, draft));
+    }
+  }
+
+  std::string remedy(const Draft& first, const Draft& second) const {
+    if (first.image.shown == second.image.shown) {
+      return first.image.file.archive == second.image.file.archive
+                 ? "the archive holds two files under one name: pack it again"
+                 : "the same file in two of the inputs: give each input once; of two folders of one name rename an "
+                   "image";
+    }
+    return "a sample's id is its image's name without the ending, in <id>/images/ its folder's: rename one of them, or "
+           "give the folders one at a time";
+  }
+
+  void count(const std::vector<Draft>& drafts) {
+    std::map<std::string, LayoutCount> counts;
+    for (const Draft& draft : drafts) {
+      LayoutCount& count = counts[draft.layout];
+      count.layout = draft.layout;
+      ++count.samples;
+      count.labelled += !draft.masks.empty();
+    }
+    for (auto& [name, count] : counts) catalogue_.layouts.push_back(std::move(count));
+  }
+
+  void add(Draft& draft) {
+    std::sort(draft.masks.begin(), draft.masks.end(),
+              [this](const NamedFile& a, const NamedFile& b) { return at(a.file).name < at(b.file).name; });
+    CataloguedSample sample{std::move(draft.id), draft.image.file, {}, std::move(draft.subset)};
+    std::map<std::string, const NamedFile*> names;
+    for (const NamedFile& mask : draft.masks) {
+      sample.masks.push_back(mask.file);
+      const auto [first, fresh] = names.emplace(file_name(mask.path), &mask);
+      if (fresh) continue;
+      throw Error(ExitCode::data, fmt::format("{} has two masks of one file name, {} and {}: rename one of them",
+                                              draft.image.shown, first->second->shown, mask.shown));
+    }
+    catalogue_.samples.push_back(std::move(sample));
+  }
+
   const std::vector<std::unique_ptr<Archive>>& archives_;
-  std::map<std::pair<size_t, std::string>, Place> places_;
-  std::vector<FileReference> loose_;
+  const LayoutPatterns& patterns_;
   std::optional<FileReference> other_;  // the first that is no image
-  std::map<std::string, FileReference> seen_;
   Catalogue catalogue_;
 };
 
 }  // namespace
 
-std::string file_name(const std::string& name) {
-  const size_t slash = name.rfind('/');
-  return slash == std::string::npos ? name : name.substr(slash + 1);
+std::string Catalogue::described() const {
+  size_t labelled = 0;
+  std::vector<std::string> parts;
+  for (const LayoutCount& one : layouts) {
+    labelled += one.labelled;
+    parts.push_back(layouts.size() == 1 ? one.layout : fmt::format("{} ({})", one.layout, one.samples));
+  }
+  const std::string without = labelled > 0 && labelled < samples.size()
+                                  ? fmt::format(", {} without a mask", samples.size() - labelled)
+                                  : std::string();
+  return fmt::format("layout {}: {}, {} with masks{}", fmt::join(parts, " and "),
+                     pipeline::counted(static_cast<int64_t>(samples.size()), "image"), labelled, without);
 }
 
-Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives) { return Sorter(archives).sort(); }
+std::string Catalogue::left_over_described() const {
+  if (left_over.empty()) return "";
+  std::string text = pipeline::counted(static_cast<int64_t>(left_over.size()), "file") + " left over: ";
+  for (size_t i = 0; i < std::min(shown_left_over, left_over.size()); ++i)
+    text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", left_over[i].first, left_over[i].second);
+  if (left_over.size() > shown_left_over) text += fmt::format(" and {} more", left_over.size() - shown_left_over);
+  return text;
+}
+
+Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns) {
+  return Cataloguer(archives, patterns).make();
+}
 
 }  // namespace penstock::stages

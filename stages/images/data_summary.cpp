@@ -22,6 +22,9 @@ constexpr const char* columns[] = {"id",       "entry",   "width",      "height"
 // Beside the columns, a row's JSON holds under this key what is not a column.
 constexpr const char* rest_key = "_";
 
+// An image with more foreground than this is hardly meant so; where most are, the background is labelled.
+constexpr double most_foreground = 0.9;
+
 template <typename Number>
 Number least(const std::vector<Number>& values) {
   return values.empty() ? Number{0} : *std::min_element(values.begin(), values.end());
@@ -75,6 +78,23 @@ Value kinds_of(const std::vector<ImageRow>& rows) {
     kinds["channels"].push_back({{"channels", kind.first}, {"bits", kind.second}, {"samples", count}});
   for (const auto& [look, count] : looks) kinds["looks"].push_back({{"look", look}, {"samples", count}});
   return kinds;
+}
+
+// Rows whose masks cover nearly all of the image, and whether they are most of the labelled ones.
+struct Covered {
+  std::vector<const ImageRow*> rows;
+  size_t labelled = 0;
+
+  bool most() const { return rows.size() * 2 > labelled; }
+};
+Covered covered_in(const std::vector<ImageRow>& rows) {
+  Covered covered;
+  for (const ImageRow& row : rows) {
+    if (!row.metadata.at("labelled").get<bool>()) continue;
+    ++covered.labelled;
+    if (row.metadata.at("foreground").get<double>() > most_foreground) covered.rows.push_back(&row);
+  }
+  return covered;
 }
 
 std::string cell_of(const Value& value) {
@@ -137,6 +157,7 @@ Value summary_of(const std::vector<ImageRow>& rows, const Value& grid) {
   for (const char* key : {"mode", "scale", "width", "height", "channels"}) {
     if (grid.contains(key)) summary["grid"][key] = grid.at(key);
   }
+  if (const Value masks = grid.value("masks", Value()); !masks.is_null()) summary["masks"] = masks;
   return summary;
 }
 
@@ -145,6 +166,20 @@ Value verdict_on(const std::vector<ImageRow>& rows) {
   for (const ImageRow& row : rows) {
     for (const std::string& text : row.problems) problems.push_back({{"sample", row.id()}, {"problem", text}});
     for (const std::string& text : row.warnings) warnings.push_back({{"sample", row.id()}, {"warning", text}});
+  }
+  const Covered covered = covered_in(rows);
+  for (const ImageRow* row : covered.rows) {
+    const std::string text =
+        fmt::format("its masks cover {:.0f} % of it", 100 * row->metadata.at("foreground").get<double>());
+    if (covered.most()) {
+      problems.push_back(
+          {{"sample", row->id()},
+           {"problem", fmt::format("{}, and over {:.0f} % in {} of {} images with masks: the background may "
+                                   "be what is labelled, or the objects be in the alpha channel alone",
+                                   text, 100 * most_foreground, covered.rows.size(), covered.labelled)}});
+    } else {
+      warnings.push_back({{"sample", row->id()}, {"warning", text}});
+    }
   }
   return {{"passed", problems.empty()}, {"problems", problems}, {"warnings", warnings}};
 }

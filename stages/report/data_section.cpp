@@ -49,9 +49,14 @@ std::string sentence_of(const Value& summary) {
                             kind.at("samples").get<int>(), kind.at("channels").get<int>(), kind.at("bits").get<int>());
   }
   const Value &grid = summary.at("grid"), &objects = summary.at("objects");
-  return fmt::format("<p>{}. {}, {} channels. Objects per image: {} to {}, median {}.</p>", escaped(channels),
+  std::string masks;
+  if (const Value about = summary.value("masks", Value()); !about.is_null()) {
+    const std::string chosen = text_of(about.at("chosen")) == "auto" ? "auto: " + text_of(about.at("why")) : "given";
+    masks = " Masks mean " + text_of(about.at("meaning")) + " (" + chosen + ").";
+  }
+  return fmt::format("<p>{}. {}, {} channels. Objects per image: {} to {}, median {}.{}</p>", escaped(channels),
                      sizes_in_words(grid), grid.at("channels").get<int>(), objects.at("minimum").get<int64_t>(),
-                     objects.at("maximum").get<int64_t>(), objects.at("median").get<int64_t>());
+                     objects.at("maximum").get<int64_t>(), objects.at("median").get<int64_t>(), escaped(masks));
 }
 
 Series counts_series(const Value& counts, const char* name, const char* color) {

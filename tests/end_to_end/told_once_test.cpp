@@ -53,5 +53,20 @@ TEST(ToldOnce, ARefusalOfAGateIsToldOnceToo) {
   EXPECT_THAT(ran.error, HasSubstr("stage 'refuse' failed: 1 problem found in the data:"));
 }
 
+TEST(ToldOnce, WarningsOfAVerdictAreOneLineWhetherItsStageRanOrWasCached) {
+  const Workplace place;
+  place.write("verdict.json", R"({"passed": true, "problems": [], "warnings": [{"sample": "a", "warning": "odd"},
+      {"sample": "b", "warning": "odd"}, {"sample": "c", "warning": "odd"}, {"sample": "d", "warning": "dark"}]})");
+  place.write("pipeline.toml", std::string(small_pipeline) +
+                                   "[stage.look]\nuses = \"command\"\noutputs = [\"out\"]\n"
+                                   "inputs = { verdict = \"file:verdict.json\" }\n"
+                                   "command = [\"cp\", \"{verdict}\", \"{out}/verdict.json\"]\n");
+  for (const char* time : {"ran", "cached"}) {
+    const Ran ran = place.penstock("run pipeline.toml look");
+    EXPECT_EQ(ran.code, 0) << time;
+    EXPECT_EQ(times(ran.error, "look: 4 warnings about the data: a: odd; b: odd; c: odd; and 1 more"), 1u) << ran.error;
+  }
+}
+
 }  // namespace
 }  // namespace penstock

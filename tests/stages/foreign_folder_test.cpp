@@ -75,7 +75,7 @@ TEST_F(ForeignFolder, AFileThatIsNoSampleMayHaveAnyName) {
 
 TEST_F(ForeignFolder, ALineBreakInANameIsNoLineBreakInAMessage) {
   pipeline::write_file(real() / "a/two\nlines.png", grey_png(8, 6, 90));
-  pipeline::write_file(real() / "b/two\nlines.png", grey_png(8, 6, 90));
+  pipeline::write_file(real() / "a/two\nlines.tif", grey_png(8, 6, 90));
   EXPECT_THAT(refusal(real()), AllOf(HasSubstr("two\\nlines"), testing::Not(HasSubstr("\n"))));
 }
 

@@ -82,6 +82,47 @@ TEST(Unzip, TakesAnArchiveInsideAnArchiveSeveralArchivesAndAFolder) {
   EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "folder"}}})), (Samples{{"z", 0}}));
 }
 
+TEST(Unzip, TakesArchivesInArchivesUpToAStatedDepth) {
+  Bench bench;
+  write_zip(bench.path() / "0.zip", {{"images/p.png", image}, {"masks/p.png", mask}});
+  for (int depth = 1; depth <= 3; ++depth) {
+    write_zip(bench.path() / (std::to_string(depth) + ".zip"),
+              {{"inner.zip", pipeline::read_file(bench.path() / (std::to_string(depth - 1) + ".zip"))}});
+  }
+  EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "3.zip"}}})), (Samples{{"p", 1}}));
+  try {
+    bench.run("unzip", {{"archive", {bench.path() / "3.zip"}}}, {{"max_depth", 2}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("inner.zip"), HasSubstr("max_depth")));
+  }
+}
+
+TEST(Unzip, TakesImagesAndMasksPackedApart) {
+  Bench bench;
+  write_zip(bench.path() / "i.zip", {{"p.png", image}});
+  write_zip(bench.path() / "m.zip", {{"p.png", mask}});
+  write_zip(bench.path() / "a.zip", {{"images.zip", pipeline::read_file(bench.path() / "i.zip")},
+                                     {"masks.zip", pipeline::read_file(bench.path() / "m.zip")}});
+  EXPECT_EQ(samples(bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}})), (Samples{{"p", 1}}));
+}
+
+TEST(Unzip, TakesWindowsSeparatorsAndStillRefusesWhatLeadsOut) {
+  EXPECT_EQ(unzip({{"top\\images\\p.png", image}, {"top\\masks\\p.png", mask}}), (Samples{{"p", 1}}));
+  EXPECT_THAT(refusal({{"images\\..\\..\\p.png", image}}), HasSubstr("leads out of the archive"));
+  EXPECT_THAT(refusal({{"C:\\images\\p.png", image}}), HasSubstr("leads out of the archive"));
+}
+
+TEST(Unzip, ListsLayoutsSubsetsAndWhatIsLeftOver) {
+  Bench bench;
+  write_zip(bench.path() / "a.zip",
+            {{"train/images/p.png", image}, {"train/masks/p.png", mask}, {"train/masks/q.png", mask}});
+  const Value listed = catalogue(bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}}));
+  EXPECT_EQ(listed.at("samples")[0].at("subset"), "train");
+  EXPECT_EQ(listed.at("layouts")[0].at("layout"), "folders");
+  EXPECT_EQ(listed.at("left_over")[0].at("entry"), "a.zip:train/masks/q.png");
+}
+
 TEST(Unzip, KeepsEveryFilesBytes) {
   Bench bench;
   write_zip(bench.path() / "a.zip", {{"x/images/x.png", image}, {"x/masks/1.png", mask}});
@@ -109,7 +150,7 @@ TEST(Unzip, RefusesWhatExceedsItsLimitsAndNamesTheParameter) {
               HasSubstr("max_name_length"));
 }
 
-TEST(Unzip, RefusesATextAmongTheMasksAndAMaskWithoutAnImage) {
+TEST(Unzip, RefusesATextAmongTheMasksAndMasksOfWhichNoneHasAnImage) {
   EXPECT_THAT(refusal({{"x/images/x.png", image}, {"x/masks/list.csv", "1,2"}}), HasSubstr("x/masks/list.csv"));
   EXPECT_THAT(refusal({{"images/p.png", image}, {"images/q.png", image}, {"masks/r.png", mask}}),
               HasSubstr("a mask without an image"));

@@ -42,17 +42,49 @@ void each_labelled(const Image& mask, const Visit& visit) {
   }
 }
 
+void check_size_of(const std::string& name, int mask_width, int mask_height, int width, int height) {
+  if (mask_width == width && mask_height == height) return;
+  throw Error(ExitCode::data, fmt::format("{}: the mask is {} x {} pixels, its image {} x {}", name, mask_width,
+                                          mask_height, width, height));
+}
+
+// Values of one channel of an image.
+template <typename Number>
+uint32_t value_at(const Image& image, size_t index) {
+  Number value;
+  std::memcpy(&value, &image.bytes[index * sizeof value], sizeof value);
+  return value;
+}
+
+template <typename Number>
+MaskNumbers numbers_of(const Image& image, const std::string& name) {
+  const bool grey = image.channels <= 2;
+  MaskNumbers mask{image.width, image.height, image.bits, false, {}};
+  mask.values.resize(static_cast<size_t>(image.width) * image.height);
+  for (size_t i = 0; i < mask.values.size() && !mask.colours; ++i) {
+    const size_t at = i * image.channels;
+    mask.values[i] = value_at<Number>(image, at);
+    mask.colours = !grey && (value_at<Number>(image, at + 1) != mask.values[i] ||
+                             value_at<Number>(image, at + 2) != mask.values[i]);
+  }
+  if (!mask.colours) return mask;
+  if (image.bits > 8) throw Error(ExitCode::data, name + ": a mask in colours of 16 bits is not read: save it with 8");
+  for (size_t i = 0; i < mask.values.size(); ++i) {
+    const uint8_t* rgb = &image.bytes[i * image.channels];
+    mask.values[i] = uint32_t{rgb[0]} << 16 | uint32_t{rgb[1]} << 8 | rgb[2];
+  }
+  return mask;
+}
+
 }  // namespace
 
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height) {
   MergedMasks merged;
   merged.map = {height, width, std::vector<uint16_t>(static_cast<size_t>(width) * height)};
+  std::vector<bool> twice;  // made when needed
   for (const MaskFile& file : files) {
     const Image mask = to_8_bit(decode_image(file.bytes, file.name));
-    if (mask.width != width || mask.height != height) {
-      throw Error(ExitCode::data, fmt::format("{}: the mask is {} x {} pixels, its image {} x {}", file.name,
-                                              mask.width, mask.height, width, height));
-    }
+    check_size_of(file.name, mask.width, mask.height, width, height);
     if (merged.objects == std::numeric_limits<uint16_t>::max()) {
       throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
     }
@@ -61,16 +93,40 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
     each_labelled(mask, [&](size_t pixel) {
       uint16_t& label = merged.map.labels[pixel];
       any = true;
-      if (label == 0)
+      if (label == 0) {
         label = number;
-      else
-        ++merged.overlaps;
+        return;
+      }
+      if (twice.empty()) twice.resize(merged.map.labels.size());
+      merged.overlaps += !twice[pixel];
+      twice[pixel] = true;
     });
     if (any)
       ++merged.objects;
     else
       ++merged.empty_masks;
   }
+  return merged;
+}
+
+MaskNumbers read_mask(const MaskFile& file) {
+  const Image image = decode_image(file.bytes, file.name);
+  return image.bits == 16 ? numbers_of<uint16_t>(image, file.name) : numbers_of<uint8_t>(image, file.name);
+}
+
+MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule) {
+  if (rule.meaning == MaskMeaning::objects) return merge_masks(files, width, height);
+  if (files.size() > 1) {
+    throw Error(ExitCode::data, fmt::format("{} and {} are masks of one image, but masks that mean {} are one file an "
+                                            "image: set resize.masks = \"objects\", or leave the sample out",
+                                            files[0].name, files[1].name, name_of(rule.meaning)));
+  }
+  MergedMasks merged;
+  const MaskNumbers mask = read_mask(files.front());
+  check_size_of(files.front().name, mask.width, mask.height, width, height);
+  merged.map = objects_in(mask, rule, files.front().name);
+  merged.objects = merged.map.objects();
+  merged.empty_masks = merged.objects == 0 ? 1 : 0;
   return merged;
 }
 

@@ -1,4 +1,4 @@
-// One file per nucleus becomes one label map. Pure; any thread may call.
+// Mask files become one label map, by what they mean (stages/images/mask_meaning.h). Pure; any thread may call.
 #pragma once
 
 #include <span>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stages/images/label_codec.h"
+#include "stages/images/mask_meaning.h"
 
 namespace penstock::stages {
 
@@ -17,12 +18,19 @@ struct MaskFile {
 struct MergedMasks {
   LabelMap map;
   int objects = 0;
-  int64_t overlaps = 0;  // pixels claimed twice: the first file keeps them
+  int64_t overlaps = 0;  // pixels claimed more than once: the first file keeps them
   int empty_masks = 0;   // files without a labelled pixel: they get no label
 };
 
 // A pixel is labelled where a colour channel is at or above half its range. Throws Error(data) naming the file: not an
 // image, another size than the image (both sizes said), more than 65,535 objects.
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
+
+// The numbers of a mask's file, alpha dropped; three equal channels are one. Throws Error(data) naming the file.
+MaskNumbers read_mask(const MaskFile& file);
+
+// The masks of one image by the set's rule. Throws as merge_masks does, and where a meaning of one file an image finds
+// several.
+MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule);
 
 }  // namespace penstock::stages

@@ -50,9 +50,9 @@ TEST(Catalogue, TheCacheOfAPipelineAmongTheImagesIsNamed) {
               HasSubstr("given/.penstock is a pipeline's cache"));
 }
 
-TEST(Catalogue, OneNameInTwoSubFoldersNamesBothFilesAndWhatToDo) {
-  EXPECT_THAT(refusal({"given/monday/a.png", "given/tuesday/a.tif"}),
-              AllOf(HasSubstr("given/monday/a.png and given/tuesday/a.tif"), HasSubstr("rename one of them, or give")));
+TEST(Catalogue, OneNameTwiceInAFolderNamesBothFilesAndWhatToDo) {
+  EXPECT_THAT(refusal({"given/monday/a.png", "given/monday/a.tif"}),
+              AllOf(HasSubstr("given/monday/a.png and given/monday/a.tif"), HasSubstr("rename one of them, or give")));
 }
 
 TEST(Catalogue, AnInputGivenTwiceIsNamedSo) {

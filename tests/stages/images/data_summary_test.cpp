@@ -46,6 +46,15 @@ TEST(DataSummary, OneProblemIsEnoughToRefuse) {
   EXPECT_EQ(verdict.at("problems")[0].at("sample"), "b");
 }
 
+TEST(DataSummary, MasksThatCoverMostImagesRefuseAndAFewWarn) {
+  ImageRow covered = row("b", 1);
+  covered.metadata["foreground"] = 0.95;
+  EXPECT_FALSE(verdict_on({covered, covered, row("a", 1)}).at("passed"));
+  const auto half = verdict_on({covered, row("a", 1)});
+  EXPECT_TRUE(half.at("passed"));
+  EXPECT_EQ(half.at("warnings").size(), 1u);
+}
+
 TEST(DataSummary, CellsWithCommasAreQuotedAndNullIsEmpty) {
   EXPECT_THAT(metadata_csv({row("a", 1)}), testing::EndsWith("\na,\"a, 1.png\",4,2,1,8,true,1,0,1.5,stained,\n"));
 }

@@ -41,6 +41,9 @@ TEST(Masks, BecomeLabelsInTheOrderOfTheirFiles) {
 TEST(Masks, APixelClaimedTwiceStaysWithTheFirstAndIsCounted) {
   const auto merged = merge({mask_png(20, 10, 0, 0, 4, 4), mask_png(20, 10, 2, 2, 6, 6)});
   EXPECT_EQ(merged.overlaps, 4);
+  EXPECT_EQ(merge({mask_png(20, 10, 0, 0, 4, 4), mask_png(20, 10, 0, 0, 4, 4), mask_png(20, 10, 0, 0, 4, 4)}).overlaps,
+            16)
+      << "pixels, not claims";
   EXPECT_EQ(merged.map.labels[2 * 20 + 2], 1);
 }
 

@@ -1,0 +1,44 @@
+// The first pass of resize: looks at the masks, where need be, and decides what they mean. Samples with several mask
+// files are not decoded: several files are objects.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/stage.h"
+#include "stages/compute/data/resize_masks.h"
+#include "stages/images/packed_samples.h"
+
+namespace penstock::stages {
+
+// The mask files of a sample in a pack of unzip's, in the order of their names.
+std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id);
+
+// A part of a SharedWork; its calls are those of the same names there, for one pass.
+class MaskSurvey {
+ public:
+  // `wanted` is a row of mask_choices(); `images` outlives the survey.
+  MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded);
+
+  std::vector<pipeline::Sample> samples() const;
+  void run_bucket(const std::vector<std::string>& members, const std::filesystem::path& folder) const;
+  std::string finish(const std::vector<pipeline::SharedWork::Chunk>& chunks);  // logs what masks mean
+  void decided(const std::string& decision);
+
+  const MaskRule& rule() const { return rule_; }
+  // For samples.json, on rank 0 after finish: {"meaning", "chosen": "auto" or "given", "why"}; null without masks.
+  pipeline::Value described() const;
+
+ private:
+  std::optional<MaskMeaning> wanted_;
+  const PackedSamples& images_;
+  const std::set<std::string>& excluded_;
+  bool several_ = false;
+  bool any_ = false;
+  MaskRule rule_;
+  std::string why_;
+};
+
+}  // namespace penstock::stages
