@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/parameters.h"
+#include "stages/images/picture.h"
 
 namespace penstock::stages {
 
@@ -11,8 +12,12 @@ struct ResizeParameters {
   int64_t channels = 3;
   double mask_coverage = 0.5;
   std::vector<std::string> exclude;
+  std::vector<int64_t> channels_from;
+  pipeline::IntegerOrWord page = "only";
+  std::string contrast = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
+  PictureRule picture_rule() const;
 };
 
 }  // namespace penstock::stages

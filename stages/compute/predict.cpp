@@ -16,11 +16,13 @@
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
+#include "stages/compute/model/model_input.h"
 #include "stages/compute/model/predictor.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/images/catalogue.h"
 #include "stages/images/json_file.h"
+#include "stages/images/picture.h"
 
 namespace penstock::stages {
 namespace {
@@ -74,6 +76,7 @@ class Prediction {
       : archives_(open_inputs(request.inputs)),
         catalogue_(make_catalogue(archives_)),
         predictor_(model),
+        input_(read_model_input(model)),
         output_(request.output) {}
 
   const Catalogue& catalogue() const { return catalogue_; }
@@ -82,9 +85,10 @@ class Prediction {
   // Writes the images of one sample; its table rows and scores.
   Value predict(const CataloguedSample& sample) const {
     const std::string shown = entry(sample.image).shown;
-    const Image image = decode_image(bytes(sample.image), shown);
     const ModelDescription& model = predictor_.model();
-    const Image grid = to_grid(image, model.width, model.height, static_cast<int>(model.architecture.in_channels));
+    const Image image =
+        read_picture(bytes(sample.image), shown, input_, static_cast<int>(model.architecture.in_channels)).image;
+    const Image grid = to_grid(image, model.width, model.height);
     const auto probability = predictor_.on_grid(grid.bytes);
     NativePrediction native{image.width, image.height, predictor_.at_size(probability, image.width, image.height), {}};
     native.objects = components(native.probability, image.width, image.height, model.threshold, model.instances);
@@ -113,6 +117,7 @@ class Prediction {
   std::vector<std::unique_ptr<Archive>> archives_;
   Catalogue catalogue_;
   Predictor predictor_;
+  PictureRule input_;
   fs::path output_;
 };
 

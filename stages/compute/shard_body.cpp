@@ -7,6 +7,7 @@
 #include "stages/compute/data/hdf5_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/picture.h"
 #include "stages/images/sample_pack.h"
 #include "stages/shard.h"
 
@@ -156,14 +157,14 @@ class ShardWork final : public pipeline::SharedWork {
     }
     std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
     const Value& grid = samples_.index();
-    pipeline::write_file(output_ / "index.json", Value{{"schema", 1},
-                                                       {"width", grid.at("width")},
-                                                       {"height", grid.at("height")},
-                                                       {"channels", grid.at("channels")},
-                                                       {"classes", {"background", "nucleus"}},
-                                                       {"samples", rows}}
-                                                         .dump(1) +
-                                                     "\n");
+    Value index = {{"schema", 1},
+                   {"width", grid.at("width")},
+                   {"height", grid.at("height")},
+                   {"channels", grid.at("channels")},
+                   {"classes", {"background", "nucleus"}},
+                   {"samples", rows}};
+    put_input(index, input_of(grid));
+    pipeline::write_file(output_ / "index.json", index.dump(1) + "\n");
     describe(files, rows.size());
     return "";
   }
