@@ -54,6 +54,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_diff(app, context);
   add_config(app, context);
   add_stages(app, context);
+  add_init(app, context);
   add_schema(app, context);
   add_completion(app);
   add_replay(app, context);

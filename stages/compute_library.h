@@ -13,6 +13,7 @@
 #include "stages/bench.h"
 #include "stages/finding.h"
 #include "stages/predict.h"
+#include "stages/survey.h"
 
 namespace penstock::stages {
 
@@ -20,6 +21,7 @@ namespace penstock::stages {
 struct ComputeLibrary {
   std::unique_ptr<pipeline::StageBody> (*body)(std::string_view kind);
   void (*predict)(const PredictRequest& request, distributed::Communicator& ranks, int threads);
+  pipeline::Value (*survey)(const SurveyRequest& request);                // survey.h
   std::string (*replay)(pipeline::StageContext& context, int64_t until);  // bodies.h
   pipeline::Value (*bench)(const BenchRequest& request, distributed::Communicator& ranks, int threads);
   std::vector<Finding> (*check_libraries)(const std::filesystem::path& folder);    // compute/library_checks.h

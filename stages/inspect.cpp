@@ -11,10 +11,10 @@
 #include "stages/draws.h"
 #include "stages/images/appearance.h"
 #include "stages/images/data_summary.h"
-#include "stages/images/image_codec.h"
 #include "stages/images/json_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/picture.h"
 #include "stages/images/png_codec.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
@@ -97,7 +97,9 @@ class InspectWork final : public pipeline::SharedWork {
     const Value& source = images_.record(id);
     const std::string entry = source.at("entry");
     const PackedArray file = images_.pack_of(id).array(pack_entry::image_file(id, source.at("image")));
-    const Image rgb = to_channels(to_8_bit(decode_image(file.bytes, entry)), 3);
+    const Image picture =
+        read_picture(file.bytes, entry, input_of(samples_.index()), samples_.index().at("channels")).image;
+    const Image rgb = to_channels(to_shown(picture), 3);
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
     LabelMap map;
@@ -151,6 +153,8 @@ class InspectWork final : public pipeline::SharedWork {
 
   static std::vector<std::string> warnings_of(const Value& record) {
     std::vector<std::string> warnings;
+    if (record.contains("notes"))
+      for (const Value& note : record.at("notes")) warnings.push_back("read with a remark: " + note.get<std::string>());
     if (!record.at("labelled").get<bool>()) return warnings;
     if (record.at("objects").get<int>() == 0)
       warnings.push_back("labelled, but without any object");
@@ -203,8 +207,8 @@ class InspectWork final : public pipeline::SharedWork {
       const PackedArray image = pack.array(pack_entry::image(id));
       Value pair = {{"id", id}, {"image", id + "-image.png"}};
       const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
-      pipeline::write_file(gallery_ / (id + "-image.png"),
-                           encode_png(shown({width, height, static_cast<int>(image.shape.at(2)), 8, copy_of(image)})));
+      const Image sample = sample_picture(width, height, static_cast<int>(image.shape.at(2)), copy_of(image));
+      pipeline::write_file(gallery_ / (id + "-image.png"), encode_png(shown(to_shown(sample))));
       if (pack.has(pack_entry::mask(id))) {
         Image mask{width, height, 1, 8, copy_of(pack.array(pack_entry::mask(id)))};
         for (uint8_t& value : mask.bytes) value = value ? 255 : 0;
@@ -234,7 +238,7 @@ class InspectBody final : public pipeline::StageBody {
 pipeline::StageKind inspect_kind() {
   pipeline::StageKind kind;
   kind.name = "inspect";
-  kind.version = 2;
+  kind.version = 2;  // looks at pictures as resize reads them, and at masks that cannot be meant
   kind.summary = "describes the data and refuses samples that do not fit";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},

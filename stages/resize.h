@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/parameters.h"
+#include "stages/images/picture.h"
 
 namespace penstock::stages {
 
@@ -13,10 +14,16 @@ struct ResizeParameters {
   std::string mode = "squash";
   double scale = 1;
   double object_diameter = 0;
+  std::string masks = "auto";
   std::vector<std::string> exclude;
+  std::vector<int64_t> channels_from;
+  pipeline::IntegerOrWord page = "only";
+  std::string contrast = "auto";
 
   void describe(pipeline::ParameterVisitor& visit);
-  bool scales() const { return scale != 1 || object_diameter > 0; }  // where samples keep their own size
+  PictureRule picture_rule() const;
+  // Whether samples may have another size than their pictures; of mode native.
+  bool scales() const { return scale != 1 || object_diameter > 0; }
 };
 
 }  // namespace penstock::stages

@@ -38,6 +38,7 @@ void add_runs(CLI::App& app, Context& context);
 void add_diff(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_stages(CLI::App& app, Context& context);
+void add_init(CLI::App& app, Context& context);  // opens LibTorch's library: it decodes
 void add_schema(CLI::App& app, Context& context);
 void add_cache(CLI::App& app, Context& context);  // with commands of its own: cache ls, cache gc, ...
 

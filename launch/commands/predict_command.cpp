@@ -26,7 +26,13 @@ void add_predict(CLI::App& app, Context& context) {
   const auto request = std::make_shared<stages::PredictRequest>();
   command->add_option("MODEL", request->model, "a model folder, or a run's folder")->required();
   command->add_option("INPUT", request->inputs, "images, folders or archives")->required();
-  command->add_option("--output", request->output, "folder for the results; created")->required()->type_name("DIR");
+  command
+      ->add_option("--output", request->output,
+                   "folder for the results; created, or continued where it holds some of this model")
+      ->required()
+      ->type_name("DIR");
+  command->add_flag("-k,--keep-going", request->keep_going,
+                    "list images that cannot be read in failed.csv, and predict the others (exit code 65)");
   command->callback([request, &context] { context.code = predict_command(*request, context.output); });
 }
 

@@ -159,7 +159,7 @@ class EvalWork final : public pipeline::SharedWork {
   }
 
   Image enlarged(const GridSample& sample, int width, int height) const {
-    Image native{width, height, index_.channels, 8, {}};
+    Image native = sample_picture(width, height, index_.channels, {});
     native.bytes.resize(native.values());
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {

@@ -20,7 +20,7 @@ std::unique_ptr<pipeline::StageBody> body(std::string_view kind) {
 
 extern "C" __attribute__((visibility("default"))) const penstock::stages::ComputeLibrary& penstock_compute_library() {
   static const penstock::stages::ComputeLibrary library{
-      penstock::stages::body,  penstock::stages::predict,         penstock::stages::replay,
+      penstock::stages::body,  penstock::stages::predict,         penstock::stages::survey,    penstock::stages::replay,
       penstock::stages::bench, penstock::stages::check_libraries, penstock::stages::check_gpus};
   return library;
 }

@@ -13,15 +13,20 @@
 
 #include "distributed/collectives.h"
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "pipeline/tree_walk.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_masks.h"
+#include "stages/compute/model/model_input.h"
 #include "stages/compute/model/predictor.h"
+#include "stages/compute/prediction_folder.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/images/catalogue.h"
+#include "stages/images/csv.h"
 #include "stages/images/json_file.h"
+#include "stages/images/picture.h"
 
 namespace penstock::stages {
 namespace {
@@ -75,7 +80,9 @@ class Prediction {
       : archives_(open_inputs(request.inputs)),
         catalogue_(make_catalogue(archives_)),
         predictor_(model),
-        output_(request.output) {}
+        input_(read_model_input(model)),
+        folder_(request.output, model),
+        keep_going_(request.keep_going) {}
 
   const Catalogue& catalogue() const { return catalogue_; }
   const ModelDescription& model() const { return predictor_.model(); }
@@ -87,8 +94,12 @@ class Prediction {
       const CataloguedSample& sample = catalogue_.samples[i];
       if (sample.masks.size() != 1 || has_several()) continue;
       const std::string& shown = entry(sample.masks.front()).shown;
-      const auto content = bytes(sample.masks.front());
-      rows.push_back({{"name", shown}, {"statistics", to_json(statistics_of(read_mask({shown, content})))}});
+      try {
+        const auto content = bytes(sample.masks.front());
+        rows.push_back({{"name", shown}, {"statistics", to_json(statistics_of(read_mask({shown, content})))}});
+      } catch (const Error&) {
+        if (!keep_going_) throw;  // else the sample itself fails, by name
+      }
     }
     return rows.dump();
   }
@@ -110,11 +121,43 @@ class Prediction {
     }
   }
 
-  // Writes the images of one sample; its table rows and scores.
+  // The table rows and scores of one sample, whose pictures are written unless they are there already. `"done"`: they
+  // were. `"failed"` instead of rows: why it could not be read, where predict goes on with the others.
   Value predict(const CataloguedSample& sample) const {
+    try {
+      const pipeline::Digest digest = digest_of(sample);
+      if (auto row = folder_.find(sample.id, digest)) {
+        (*row)["done"] = true;
+        return *row;
+      }
+      const Value row = predict_anew(sample);
+      folder_.add(sample.id, digest, row);
+      return row;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::data) throw;
+      if (!keep_going_) {
+        throw Error(ExitCode::data, error.what() + std::string("; with --keep-going the others are predicted, and the "
+                                                               "same command continues where it was"));
+      }
+      return {{"id", sample.id}, {"entry", entry(sample.image).shown}, {"failed", error.what()}};
+    }
+  }
+
+ private:
+  // Of all that decides its results, beside the model.
+  pipeline::Digest digest_of(const CataloguedSample& sample) const {
+    pipeline::Hasher hasher;
+    hasher.field(archives_[sample.image.archive]->digest(sample.image.entry));
+    for (const FileReference& mask : sample.masks) hasher.field(archives_[mask.archive]->digest(mask.entry));
+    hasher.field(rule_ ? to_json(*rule_).dump() : std::string());
+    return hasher.finish();
+  }
+
+  Value predict_anew(const CataloguedSample& sample) const {
     const std::string shown = entry(sample.image).shown;
-    const Image image = decode_image(bytes(sample.image), shown);
     const ModelDescription& model = predictor_.model();
+    const Image image =
+        read_picture(bytes(sample.image), shown, input_, static_cast<int>(model.architecture.in_channels)).image;
     const Image own = predictor_.sample_of(image, shown);
     const auto probability = predictor_.on_sample(own.bytes, own.width, own.height);
     NativePrediction native{image.width,
@@ -122,13 +165,12 @@ class Prediction {
                             Predictor::at_size(probability, own.width, own.height, image.width, image.height),
                             {}};
     native.objects = components(native.probability, image.width, image.height, model.threshold, model.instances);
-    write_prediction(output_, sample.id, native, &image);
+    write_prediction(folder_.path(), sample.id, native, &image);
     Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
     if (!sample.masks.empty() && rule_) row["scores"] = to_json(score(sample, image, native));
     return row;
   }
 
- private:
   bool has_several() const {
     return std::any_of(catalogue_.samples.begin(), catalogue_.samples.end(),
                        [](const CataloguedSample& sample) { return sample.masks.size() > 1; });
@@ -152,7 +194,9 @@ class Prediction {
   std::vector<std::unique_ptr<Archive>> archives_;
   Catalogue catalogue_;
   Predictor predictor_;
-  fs::path output_;
+  PictureRule input_;
+  PredictionFolder folder_;
+  bool keep_going_;
   std::optional<MaskRule> rule_;  // of masks, where they can be scored
 };
 
@@ -194,8 +238,17 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
     }
   }
   PredictionTables tables;
+  CsvTable failures({"id", "entry", "reason"});
   std::vector<SampleScores> scores;
+  size_t done = 0, failed = 0;
   for (const auto& [id, row] : rows) {
+    if (row.contains("failed")) {
+      failures.add({id, row.at("entry"), row.at("failed")});
+      spdlog::warn("predict: {}", row.at("failed").get<std::string>());
+      ++failed;
+      continue;
+    }
+    done += row.value("done", false);
     tables.add(id, row.at("tables"));
     if (row.contains("scores")) scores.push_back(sample_scores_from_json(row.at("scores")));
   }
@@ -207,7 +260,15 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
                  metrics.at("all").at("native").at("micro").at("dice").get<double>(),
                  metrics.at("all").at("native").at("map").get<double>());
   }
-  spdlog::info("predict: {} images into {}", rows.size(), request.output.string());
+  std::filesystem::remove(request.output / "failed.csv");
+  if (failed > 0) pipeline::write_file(request.output / "failed.csv", failures.text());
+  spdlog::info("predict: {} into {}{}", pipeline::counted(static_cast<int64_t>(rows.size() - failed), "image"),
+               request.output.string(), done > 0 ? fmt::format(", {} of them done before", done) : "");
+  if (failed == 0) return;
+  throw Error(ExitCode::data,
+              fmt::format("predict: {} of {} images could not be read, and are listed in {}; the results "
+                          "of the others are there",
+                          failed, rows.size(), (request.output / "failed.csv").string()));
 }
 
 // What goes wrong on one rank is thrown on all.
@@ -229,11 +290,7 @@ void predict(const PredictRequest& request, distributed::Communicator& ranks, in
   std::unique_ptr<Prediction> prediction;
   agreed(ranks, "opening the model and the images", [&] {
     const fs::path model = model_folder(request.model);
-    if (ranks.rank() == 0) {
-      if (fs::exists(request.output) && !fs::is_empty(request.output))
-        throw Error(ExitCode::cannot_create, request.output.string() + ": exists and is not empty");
-      pipeline::make_folder(request.output);
-    }
+    if (ranks.rank() == 0) PredictionFolder(request.output, model).open();
     prediction = std::make_unique<Prediction>(request, model);
   });
   if (ranks.rank() == 0 && prediction->model().threshold_rule == "default") {

@@ -6,6 +6,7 @@
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_columns.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/picture.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {
@@ -69,6 +70,7 @@ class ShardWork final : public pipeline::SharedWork {
     index["schema"] = 1;
     index["classes"] = {"background", "nucleus"};
     index["samples"] = rows;
+    put_input(index, input_of(samples_.index()));
     pipeline::write_file(output_ / "index.json", index.dump(1) + "\n");
     describe(files, rows.size());
     return "";

@@ -4,6 +4,7 @@
 #include "distributed/collectives.h"
 #include "distributed/world.h"
 #include "stages/compute/bodies.h"
+#include "stages/compute/model/model_input.h"
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/make_step.h"
 #include "stages/compute/training/device_memory.h"
@@ -184,6 +185,7 @@ void train(pipeline::StageContext& context) {
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
+  write_model_input(context.output("model"), input_of(read_json(context.input("shards") / "index.json")));
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;
   write_json(context.output("curves") / "curves.json", curves);

@@ -55,7 +55,7 @@ class Shown {
   std::string row(const std::string& id) const {
     const PackedArray array = pack_.array(pack_entry::image(id));
     const int height = static_cast<int>(array.shape[0]), width = static_cast<int>(array.shape[1]);
-    const Image image{width, height, static_cast<int>(array.shape[2]), 8, bytes(array)};
+    const Image image = to_shown(sample_picture(width, height, static_cast<int>(array.shape[2]), bytes(array)));
     const auto probability = bytes(pack_.array(pack_entry::probability(id)));
     std::vector<uint8_t> predicted(probability.size());
     for (size_t i = 0; i < predicted.size(); ++i) predicted[i] = probability[i] > threshold_ * 255;

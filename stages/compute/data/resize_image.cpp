@@ -20,14 +20,13 @@ void one_thread() {
 
 }  // namespace
 
-Image to_grid(const Image& decoded, int width, int height, int channels) {
+Image to_grid(const Image& picture, int width, int height) {
   one_thread();
-  PENSTOCK_CHECK(width > 0 && height > 0 && (channels == 1 || channels == 3), "a grid picture has 1 or 3 channels");
-  Image source = to_channels(decoded.bits == 8 ? decoded : to_8_bit(decoded), channels);
-  const int type = channels == 1 ? CV_8UC1 : CV_8UC3;
-  PENSTOCK_CHECK(source.bytes.size() == source.values(), "a decoded picture has all of its values");
-  const cv::Mat from(source.height, source.width, type, source.bytes.data());
-  Image grid{width, height, channels, 8, {}};
+  check_whole(picture);
+  PENSTOCK_CHECK(width > 0 && height > 0 && picture.bits == 8, "a grid picture is made of one of 8 bits");
+  const int type = CV_8UC(picture.channels);
+  const cv::Mat from(picture.height, picture.width, type, const_cast<uint8_t*>(picture.bytes.data()));
+  Image grid{width, height, picture.channels, 8, {}, picture.measured};
   grid.bytes.resize(grid.values());
   cv::Mat to(height, width, type, grid.bytes.data());
   cv::resize(from, to, to.size(), 0, 0, interpolation(from, width, height));

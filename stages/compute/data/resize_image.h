@@ -9,9 +9,9 @@
 
 namespace penstock::stages {
 
-// 8 bits, `channels` channels, width x height. Area averaging where the image shrinks, else bilinear; the same pixels
-// where it keeps its size.
-Image to_grid(const Image& decoded, int width, int height, int channels);
+// A picture of 8 bits (images/picture.h) at width x height. Area averaging where it shrinks, else bilinear, each
+// channel on its own; the same pixels where it keeps its size.
+Image to_grid(const Image& picture, int width, int height);
 
 // The grid mask of a native label map: 1 where at least `coverage` of the grid pixel's area is labelled. [H,W] of
 // {0,1}.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -48,35 +49,12 @@ void check_size_of(const std::string& name, int mask_width, int mask_height, int
                                           mask_height, width, height));
 }
 
-// Values of one channel of an image.
-template <typename Number>
-uint32_t value_at(const Image& image, size_t index) {
-  Number value;
-  std::memcpy(&value, &image.bytes[index * sizeof value], sizeof value);
-  return value;
-}
-
-template <typename Number>
-MaskNumbers numbers_of(const Image& image, const std::string& name) {
-  const bool grey = image.channels <= 2;
-  MaskNumbers mask{image.width, image.height, image.bits, false, {}};
-  mask.values.resize(static_cast<size_t>(image.width) * image.height);
-  for (size_t i = 0; i < mask.values.size() && !mask.colours; ++i) {
-    const size_t at = i * image.channels;
-    mask.values[i] = value_at<Number>(image, at);
-    mask.colours = !grey && (value_at<Number>(image, at + 1) != mask.values[i] ||
-                             value_at<Number>(image, at + 2) != mask.values[i]);
-  }
-  if (!mask.colours) return mask;
-  if (image.bits > 8) throw Error(ExitCode::data, name + ": a mask in colours of 16 bits is not read: save it with 8");
-  for (size_t i = 0; i < mask.values.size(); ++i) {
-    const uint8_t* rgb = &image.bytes[i * image.channels];
-    mask.values[i] = uint32_t{rgb[0]} << 16 | uint32_t{rgb[1]} << 8 | rgb[2];
-  }
-  return mask;
-}
-
 }  // namespace
+
+MaskNumbers read_mask(const MaskFile& file) {
+  LabelsImage image = decode_labels_image(file.bytes, file.name);
+  return {image.width, image.height, image.bits, image.colours, std::move(image.values)};
+}
 
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height) {
   MergedMasks merged;
@@ -90,7 +68,7 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
     }
     const auto number = static_cast<uint16_t>(merged.objects + 1);
     bool any = false;
-    each_labelled(mask, [&](size_t pixel) {
+    const auto claim = [&](size_t pixel) {
       uint16_t& label = merged.map.labels[pixel];
       any = true;
       if (label == 0) {
@@ -100,18 +78,21 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
       if (twice.empty()) twice.resize(merged.map.labels.size());
       merged.overlaps += !twice[pixel];
       twice[pixel] = true;
-    });
+    };
+    each_labelled(mask, claim);
+    if (!any) {  // of 0 and 1, perhaps
+      const std::vector<uint32_t> values = read_mask(file).values;
+      const bool ones = *std::max_element(values.begin(), values.end()) == 1;
+      for (size_t i = 0; ones && i < values.size(); ++i) {
+        if (values[i] == 1) claim(i);
+      }
+    }
     if (any)
       ++merged.objects;
     else
       ++merged.empty_masks;
   }
   return merged;
-}
-
-MaskNumbers read_mask(const MaskFile& file) {
-  const Image image = decode_image(file.bytes, file.name);
-  return image.bits == 16 ? numbers_of<uint16_t>(image, file.name) : numbers_of<uint8_t>(image, file.name);
 }
 
 MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule) {

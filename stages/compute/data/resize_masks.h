@@ -22,8 +22,8 @@ struct MergedMasks {
   int empty_masks = 0;   // files without a labelled pixel: they get no label
 };
 
-// A pixel is labelled where a colour channel is at or above half its range. Throws Error(data) naming the file: not an
-// image, another size than the image (both sizes said), more than 65,535 objects.
+// A pixel is labelled where a colour channel is at or above half its range, or 1 in a file of 0 and 1. Throws
+// Error(data) naming the file: not an image, another size than the image (both sizes said), more than 65,535 objects.
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
 
 // The numbers of a mask's file, alpha dropped; three equal channels are one. Throws Error(data) naming the file.

@@ -117,7 +117,10 @@ void rewrite_model(const fs::path& from, const fs::path& to, const ModelDescript
   const Value before = Value::parse(pipeline::read_file(from / "model.json"));
   pipeline::link_or_copy(from / weights_name, to / weights_name);
   pipeline::link_or_copy(from / "architecture.json", to / "architecture.json");
-  write_json(to / "model.json", to_json(model, before.at("digests").at(weights_name)));
+  Value after = to_json(model, before.at("digests").at(weights_name));
+  if (const Value& grid = before.at("preprocessing"); grid.contains("input"))
+    after.at("preprocessing")["input"] = grid.at("input");  // model_input.h
+  write_json(to / "model.json", after);
 }
 
 }  // namespace penstock::stages

@@ -62,10 +62,10 @@ class Predictor::Tile {
 };
 
 Image Predictor::sample_of(const Image& picture, const std::string& what) const {
-  const int channels = static_cast<int>(model_.architecture.in_channels);
-  if (!resize_mode(model_.mode).own_size) return to_grid(picture, model_.width, model_.height, channels);
-  const auto [width, height] = scaled_size(picture.width, picture.height, model_.scale, channels, what);
-  return to_grid(picture, width, height, channels);
+  PENSTOCK_CHECK(picture.channels == model_.architecture.in_channels, "a picture has the channels of the model");
+  if (!resize_mode(model_.mode).own_size) return to_grid(picture, model_.width, model_.height);
+  const auto [width, height] = scaled_size(picture.width, picture.height, model_.scale, picture.channels, what);
+  return to_grid(picture, width, height);
 }
 
 std::vector<float> Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {

@@ -18,8 +18,8 @@ class Predictor {
   explicit Predictor(const std::filesystem::path& model);
 
   const ModelDescription& model() const { return model_; }
-  // The sample that a decoded picture is to this model: on its grid, or of its own size times the model's scale. Throws
-  // Error(data) naming `what` where that would be too large.
+  // The sample that a picture (images/picture.h) is to this model: on its grid, or of its own size times the model's
+  // scale. Throws Error(data) naming `what` where that would be too large.
   Image sample_of(const Image& picture, const std::string& what) const;
   // A sample [height, width, channels] uint8 -> foreground probability [height, width]. One of another size than the
   // network's input goes through it in tiles that overlap (tiles.h).

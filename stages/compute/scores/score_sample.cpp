@@ -30,7 +30,7 @@ bool on_edge(const LabelMap& map, int x, int y) {
 Image overlay_of(const NativePrediction& prediction, const Image* shown) {
   Image overlay{prediction.width, prediction.height, 3, 8, {}};
   if (shown != nullptr)
-    overlay.bytes = to_channels(to_8_bit(*shown), 3).bytes;
+    overlay.bytes = to_channels(to_shown(*shown), 3).bytes;
   else
     overlay.bytes.resize(overlay.values());
   for (int y = 0; y < overlay.height; ++y) {

@@ -100,7 +100,7 @@ TEST_F(NativeSamples, MayBeScaledByOneFactor) {
   const auto samples = read_samples(shards, index, {"tall"}, true);
   EXPECT_EQ(samples[0].width, 20);
   EXPECT_EQ(samples[0].height, 45);
-  EXPECT_EQ(samples[0].image, to_grid(picture(40, 90, 3), 20, 45, 1).bytes);
+  EXPECT_EQ(samples[0].image, to_grid(to_channels(picture(40, 90, 3), 1), 20, 45).bytes);
   EXPECT_EQ(samples[0].mask, mask_on_grid(samples[0].labels, 20, 45, 0.6));
   EXPECT_EQ(samples[0].labels.width, 40) << "label maps stay native";
 }

@@ -71,7 +71,23 @@ TEST(Masks, OfAnotherSizeNameTheFileAndBothSizes) {
 
 TEST(Resize, AveragesAreasWhenItShrinks) {
   const Image checker{4, 2, 1, 8, {0, 200, 0, 200, 200, 0, 200, 0}};
-  EXPECT_EQ(to_grid(checker, 2, 1, 1).bytes, (std::vector<uint8_t>{100, 100}));
+  EXPECT_EQ(to_grid(checker, 2, 1).bytes, (std::vector<uint8_t>{100, 100}));
+}
+
+TEST(Resize, EachOfManyChannelsIsResizedAsIfItWereAlone) {
+  for (const int channels : {2, 5, 8}) {
+    for (const auto& [width, height] : {std::pair{7, 5}, std::pair{31, 40}}) {
+      Image all = sample_picture(19, 23, channels, {});
+      for (size_t i = 0; i < all.values(); ++i) all.bytes.push_back(static_cast<uint8_t>(i * i * 7 >> 3));
+      const Image together = to_grid(all, width, height);
+      for (int c = 0; c < channels; ++c) {
+        Image one{19, 23, 1, 8, {}};
+        for (size_t i = 0; i < one.values(); ++i) one.bytes.push_back(all.bytes[i * channels + c]);
+        const Image alone = to_grid(one, width, height);
+        for (size_t i = 0; i < alone.bytes.size(); ++i) ASSERT_EQ(together.bytes[i * channels + c], alone.bytes[i]);
+      }
+    }
+  }
 }
 
 TEST(Resize, AGridPixelIsForegroundFromTheStatedCoverageOn) {

@@ -1,0 +1,227 @@
+#include "launch/commands/first_configuration.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "distributed/error.h"
+#include "pipeline/counted.h"
+
+namespace penstock::launch {
+namespace {
+
+using pipeline::counted;
+using pipeline::Value;
+
+// A basic string of TOML, which JSON's strings are.
+std::string quoted(const std::string& text) { return Value(text).dump(); }
+
+// The lines of one stage, reasons above what they explain.
+class Table {
+ public:
+  explicit Table(const std::string& name) : text_("\n[" + name + "]\n") {}
+  Table& comment(const std::string& text) {
+    text_ += "# " + text + "\n";
+    return *this;
+  }
+  Table& set(const std::string& key, const std::string& value) {
+    text_ += key + " = " + value + "\n";
+    return *this;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+int64_t median(std::vector<int64_t> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// "8 (60 pictures), 16 (4 pictures)"
+std::string counts_of(const Value& counts) {
+  std::string text;
+  for (const auto& [what, count] : counts.items())
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", what, counted(count, "picture"));
+  return text;
+}
+
+constexpr int64_t depth = 4;
+constexpr double wanted_crops = 6000;  // a training of some minutes on a few cores
+
+// What the measured numbers lead to.
+class Choices {
+ public:
+  explicit Choices(const Value& survey) : survey_(survey), labelled_(survey.at("labelled")) {
+    std::vector<int64_t> shorter, widths, heights;
+    double area = 0;
+    for (const Value& side : survey.at("sides")) {
+      const int64_t width = side.at(0), height = side.at(1);
+      widths.push_back(width), heights.push_back(height), shorter.push_back(std::min(width, height));
+      area += static_cast<double>(width) * static_cast<double>(height);
+    }
+    const auto range = [](const std::vector<int64_t>& of) {
+      const auto [least, most] = std::minmax_element(of.begin(), of.end());
+      return *least == *most ? std::to_string(*least) : fmt::format("{} to {}", *least, *most);
+    };
+    sides_ = fmt::format("{} wide and {} high", range(widths), range(heights));
+    diameter_ = survey.at("diameter");
+    if (diameter_ > 64) wanted_diameter_ = 32;
+    if (diameter_ > 0 && diameter_ < 8) wanted_diameter_ = 12;
+    const double scale = wanted_diameter_ > 0 ? wanted_diameter_ / diameter_ : 1;
+    const double side = static_cast<double>(median(shorter)) * scale;
+    crop_ = side >= 192 ? 256 : side >= 96 ? 128 : 64;
+    const double crops =
+        area / static_cast<double>(shorter.size()) * scale * scale / static_cast<double>(crop_ * crop_);
+    crops_a_picture_ = std::max(1.0, crops);
+    grey_ = survey.at("colour") == 0;
+    for (const auto& [channels, count] : survey.at("channels").items()) {
+      if (channels != "1" && channels != "3") many_channels_ = std::stoll(channels);
+    }
+    deep_ = survey.at("bits").size() != 1 || !survey.at("bits").contains("8");
+    tested_ = labelled_ >= 10 ? 0.15 : 0;
+    validated_ = labelled_ >= 10 ? 0.15 : labelled_ >= 3 ? 0.2 : 0;
+  }
+
+  std::string unzip(const FirstConfiguration& given) const {
+    Table table("stage.unzip");
+    table.comment(survey_.at("layout"));
+    if (const std::string left = survey_.at("left_over"); !left.empty()) table.comment(left);
+    table.set("inputs", fmt::format("{{ archive = {{ file = {} }} }}", quoted(given.input)));
+    if (!given.images.empty()) table.set("images", quoted(given.images));
+    if (!given.masks.empty()) table.set("masks", quoted(given.masks));
+    return table.text();
+  }
+
+  std::string resize() const {
+    Table table("stage.resize");
+    table.set("inputs", "{ images = \"unzip.images\" }");
+    table.comment(fmt::format("Pictures are {}: each keeps its own size, and train takes crops.", sides_));
+    table.set("mode", "\"native\"");
+    if (wanted_diameter_ > 0) {
+      table.comment(
+          fmt::format("Objects have a median diameter of {:.0f} pixels, {} for the network: scaled to this one.",
+                      diameter_, diameter_ > wanted_diameter_ ? "more than needed" : "too few"));
+      table.set("object_diameter", fmt::format("{}", wanted_diameter_));
+    } else {
+      table.comment(fmt::format("Objects have a median diameter of {:.0f} pixels: no scaling needed.", diameter_));
+    }
+    if (many_channels_ > 0) {
+      table.comment(
+          fmt::format("Channels: {}. All are taken; name those that matter.", counts_of(survey_.at("channels"))));
+      std::vector<std::string> numbers;
+      for (int64_t c = 1; c <= many_channels_; ++c) numbers.push_back(std::to_string(c));
+      table.set("channels_from", fmt::format("[{}]", fmt::join(numbers, ", ")));
+      table.set("channels", std::to_string(many_channels_));
+    } else {
+      table.comment(fmt::format("Channels: {}; {}.", counts_of(survey_.at("channels")),
+                                grey_ ? "no picture is coloured" : "there are coloured pictures"));
+      table.set("channels", grey_ ? "1" : "3");
+    }
+    if (survey_.at("page") == "max") {
+      table.comment("Files hold several pages: their maximum. \"mean\", or the number of a page, is as good a choice.");
+      table.set("page", "\"max\"");
+    }
+    table.comment("Masks: " + survey_.at("masks").at("why").get<std::string>());
+    table.set("masks", quoted(survey_.at("masks").at("meaning")));
+    return table.text();
+  }
+
+  std::string inspect() const {
+    return Table("stage.inspect")
+        .comment("Looks at every picture and mask, and stops what follows where they cannot be meant.")
+        .set("inputs", "{ images = \"unzip.images\", samples = \"resize.samples\" }")
+        .text();
+  }
+
+  std::string split() const {
+    Table table("stage.split");
+    table.set("inputs", "{ shards = \"shard.shards\", metadata = \"inspect.metadata\" }");
+    table.comment(fmt::format("{} with masks{}", counted(labelled_, "picture"),
+                              validated_ == 0 ? ": too few to set any aside; nothing will say how good the model is"
+                              : tested_ == 0  ? ": too few for a test subset of their own"
+                                              : ""));
+    table.set("validation", fmt::format("{}", validated_));
+    table.set("test", fmt::format("{}", tested_));
+    if (const Value& looks = survey_.at("looks"); looks.size() > 1 && validated_ > 0) {
+      table.comment(fmt::format("Looks: {}; each is divided in the same shares.", counts_of(looks)));
+      table.set("by", "\"stratified\"");
+    }
+    return table.text();
+  }
+
+  std::string train() const {
+    const double trained = static_cast<double>(labelled_) * (1 - validated_ - tested_);
+    const auto epochs = std::clamp<int64_t>(std::llround(wanted_crops / (trained * crops_a_picture_)), 10, 300);
+    Table table("stage.train");
+    table.set("inputs", "{ shards = \"shard.shards\", split = \"split.index\" }");
+    table.comment(fmt::format("Of pictures {}; a multiple of {} (depth {}).", sides_, int64_t{1} << depth, depth));
+    table.set("crop", std::to_string(crop_));
+    table.comment(fmt::format("Foreground is {:.0f} % of the pixels: half of the crops lie around an object.",
+                              100 * survey_.at("foreground").get<double>()));
+    table.set("foreground", "0.5");
+    table.set("depth", std::to_string(depth)).set("base_channels", "16");
+    table.comment(fmt::format("Bits: {}{}.", counts_of(survey_.at("bits")),
+                              normalises_by_picture()
+                                  ? "; grey or deep pictures differ in brightness, so each is scaled by its "
+                                    "own percentiles"
+                                  : ", coloured"));
+    table.set("normalise", normalises_by_picture() ? "\"percentile\"" : "\"unit\"");
+    table.comment(fmt::format("About {:.0f} crops an epoch, some {:.0f} in all.",
+                              std::max(1.0, trained * crops_a_picture_),
+                              static_cast<double>(epochs) * trained * crops_a_picture_));
+    table.set("epochs", std::to_string(epochs)).set("global_batch", crop_ == 256 ? "8" : "16");
+    table.set("lr", "1e-3").set("loss", "\"bce_dice\"").set("seed", "1");
+    if (validated_ > 0)
+      table.set("early_stopping", fmt::format("{{ patience = {} }}", std::max<int64_t>(5, epochs / 5)));
+    return table.text();
+  }
+
+ private:
+  bool normalises_by_picture() const { return grey_ || deep_; }
+
+  const Value& survey_;
+  int64_t labelled_;
+  std::string sides_;
+  double diameter_ = 0, wanted_diameter_ = 0, crops_a_picture_ = 1;
+  int64_t crop_ = 256, many_channels_ = 0;
+  bool grey_ = false, deep_ = false;
+  double validated_ = 0, tested_ = 0;
+};
+
+constexpr const char* rest = R"(
+[stage.shard]
+inputs = { samples = "resize.samples" }
+needs = ["inspect"]
+)";
+
+constexpr const char* end = R"(
+[stage.eval]
+inputs = { model = "train.model", shards = "shard.shards", split = "split.index", metadata = "inspect.metadata" }
+
+[stage.report]
+inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery" }
+)";
+
+}  // namespace
+
+std::string first_configuration(const FirstConfiguration& given, const Value& survey) {
+  if (survey.at("labelled") == 0) {
+    throw Error(ExitCode::data, fmt::format("{}: {}, none with a mask: there is nothing to train on. If the masks lie "
+                                            "elsewhere, say where with --images and --masks",
+                                            given.input, counted(survey.at("samples"), "picture")));
+  }
+  const Choices choices(survey);
+  std::string text = fmt::format(
+      "# Written by penstock init, which decoded {} of {}. Every value may be changed.\n"
+      "schema = 1\n\n[pipeline]\nname = {}\ntargets = [\"report\"]\n",
+      survey.at("looked_at").get<int64_t>(), counted(survey.at("samples"), "picture"), quoted(given.name));
+  return text + choices.unzip(given) + choices.resize() + choices.inspect() + rest + choices.split() + choices.train() +
+         end;
+}
+
+}  // namespace penstock::launch

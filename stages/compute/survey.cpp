@@ -1,0 +1,141 @@
+#include "stages/survey.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <optional>
+
+#include "distributed/error.h"
+#include "stages/compute/bodies.h"
+#include "stages/compute/data/resize_masks.h"
+#include "stages/images/appearance.h"
+#include "stages/images/data_summary.h"
+#include "stages/images/image_codec.h"
+#include "stages/images/picture.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+constexpr double coloured_from = 6;  // mean difference of the channels, of 255: as look_of
+
+class Survey {
+ public:
+  explicit Survey(const SurveyRequest& request)
+      : archives_(open_archives(request.input, {})), catalogue_(make_catalogue(archives_, request.patterns)) {
+    const auto order = [](const CataloguedSample* sample) { return pipeline::digest_of(sample->id); };
+    for (const CataloguedSample& sample : catalogue_.samples) chosen_.push_back(&sample);
+    std::stable_sort(chosen_.begin(), chosen_.end(), [&](const auto* a, const auto* b) { return order(a) < order(b); });
+    if (chosen_.size() > static_cast<size_t>(request.most)) chosen_.resize(static_cast<size_t>(request.most));
+  }
+
+  Value look() {
+    choose_page();
+    const auto masks = decide();
+    for (const CataloguedSample* sample : chosen_) look_at(*sample, masks);
+    Value found = {{"layout", catalogue_.described()},
+                   {"left_over", catalogue_.left_over_described()},
+                   {"samples", catalogue_.samples.size()},
+                   {"labelled", std::count_if(catalogue_.samples.begin(), catalogue_.samples.end(),
+                                              [](const auto& sample) { return !sample.masks.empty(); })},
+                   {"subsets", Value::object()},
+                   {"looked_at", chosen_.size()},
+                   {"sides", sides_},
+                   {"channels", channels_},
+                   {"bits", bits_},
+                   {"colour", static_cast<double>(coloured_) / static_cast<double>(chosen_.size())},
+                   {"looks", looks_},
+                   {"page", page_ == PageChoice() ? "only" : "max"},
+                   {"masks", masks ? Value{{"meaning", name_of(masks->rule.meaning)}, {"why", masks->why}} : Value()},
+                   {"objects", median_of(objects_)},
+                   {"diameter", 2 * std::sqrt(static_cast<double>(median_of(areas_)) / std::numbers::pi)},
+                   {"foreground", labelled_ == 0 ? 0 : foreground_ / static_cast<double>(labelled_)}};
+    for (const CataloguedSample& sample : catalogue_.samples) {
+      if (sample.subset.empty()) continue;
+      Value& count = found["subsets"][sample.subset];
+      count = count.is_null() ? 1 : count.get<int64_t>() + 1;
+    }
+    return found;
+  }
+
+ private:
+  const std::string& shown(const FileReference& file) const { return entry(file).shown; }
+  const ArchiveEntry& entry(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
+  std::vector<uint8_t> bytes(const FileReference& file) const { return archives_[file.archive]->read(file.entry); }
+
+  // Where the first picture is a stack, all are taken for stacks.
+  void choose_page() {
+    const auto first = bytes(chosen_.front()->image);
+    try {
+      decode_image(first, shown(chosen_.front()->image), page_);
+    } catch (const Error&) {
+      page_ = page_choice_from("max");
+      decode_image(first, shown(chosen_.front()->image), page_);
+    }
+  }
+
+  std::optional<MaskDecision> decide() const {
+    std::vector<NamedStatistics> statistics;
+    bool any = false, several = false;
+    for (const CataloguedSample* sample : chosen_) {
+      any |= !sample->masks.empty();
+      several |= sample->masks.size() > 1;
+      if (sample->masks.size() != 1) continue;
+      const auto content = bytes(sample->masks.front());
+      const std::string& name = shown(sample->masks.front());
+      statistics.push_back({name, statistics_of(read_mask({name, content}))});
+    }
+    if (!any) return std::nullopt;
+    return decide_masks(std::nullopt, several, statistics);
+  }
+
+  void look_at(const CataloguedSample& sample, const std::optional<MaskDecision>& masks) {
+    const Image picture = decode_image(bytes(sample.image), shown(sample.image), page_);
+    sides_.push_back({picture.width, picture.height});
+    const int channels = picture.colours();
+    count(channels_, std::to_string(channels));
+    count(bits_, std::to_string(picture.bits));
+    if (channels != 1 && channels != 3) return;  // no picture that people look at
+    const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
+    const Brightness brightness = brightness_of(rgb);
+    coloured_ += brightness.colourfulness > coloured_from;
+    LabelMap map;
+    if (masks && !sample.masks.empty()) map = label_map_of(sample, picture, masks->rule);
+    count(looks_, look_of(rgb, brightness, map.labels.empty() ? nullptr : &map));
+  }
+
+  LabelMap label_map_of(const CataloguedSample& sample, const Image& picture, const MaskRule& rule) {
+    std::vector<std::vector<uint8_t>> contents;
+    for (const FileReference& mask : sample.masks) contents.push_back(bytes(mask));
+    std::vector<MaskFile> files;
+    for (size_t i = 0; i < contents.size(); ++i) files.push_back({shown(sample.masks[i]), contents[i]});
+    LabelMap map = read_masks(files, picture.width, picture.height, rule).map;
+    std::vector<int64_t> areas(static_cast<size_t>(map.objects()) + 1);
+    for (const auto label : map.labels) ++areas[label];
+    areas_.insert(areas_.end(), areas.begin() + 1, areas.end());
+    objects_.push_back(map.objects());
+    foreground_ += 1 - static_cast<double>(areas[0]) / static_cast<double>(map.labels.size());
+    ++labelled_;
+    return map;
+  }
+
+  static void count(Value& counts, const std::string& what) {
+    counts[what] = counts.contains(what) ? counts.at(what).get<int64_t>() + 1 : 1;
+  }
+
+  std::vector<std::unique_ptr<Archive>> archives_;
+  Catalogue catalogue_;
+  std::vector<const CataloguedSample*> chosen_;
+  PageChoice page_;
+  Value sides_ = Value::array(), channels_ = Value::object(), bits_ = Value::object(), looks_ = Value::object();
+  std::vector<int64_t> objects_, areas_;
+  int64_t coloured_ = 0, labelled_ = 0;
+  double foreground_ = 0;
+};
+
+}  // namespace
+
+Value survey(const SurveyRequest& request) { return Survey(request).look(); }
+
+}  // namespace penstock::stages

@@ -1,0 +1,26 @@
+// What a folder or an archive of somebody's pictures holds, looked at before there is a configuration: `penstock init`.
+#pragma once
+
+#include <filesystem>
+
+#include "pipeline/value.h"
+#include "stages/images/catalogue.h"
+
+namespace penstock::stages {
+
+struct SurveyRequest {
+  std::filesystem::path input;  // an archive or a folder
+  LayoutPatterns patterns;      // the user's own, or empty
+  int64_t most = 64;            // samples that are decoded: those whose ids have the smallest SHA-256
+};
+
+// {"layout", "left_over" (text, "" where nothing is), "samples", "labelled", "subsets": {name: count}, "looked_at",
+//  "sides": [[width, height], ...], "channels": {"1": count, ...} (alpha apart), "bits": {"8": count, ...},
+//  "colour" (share of pictures that are coloured), "looks": {look: count}, "page" ("only", or "max" where files are
+//  stacks), "masks": {"meaning", "why"} or null, "objects" (median of a labelled picture), "diameter" (median, of the
+//  circle of equal area, pixels), "foreground" (mean share)}.
+// Throws Error(data) as unzip and resize would: no image in a known layout, a file that cannot be read, masks whose
+// meaning cannot be told.
+pipeline::Value survey(const SurveyRequest& request);
+
+}  // namespace penstock::stages
