@@ -8,6 +8,7 @@
 #include "stages/compute/device_measurements.h"
 #include "stages/compute/disc_samples.h"
 #include "stages/compute/kernel_checks.h"
+#include "stages/compute/step/batches.h"
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/host_device.h"
 #include "stages/compute/training/checkpoint.h"

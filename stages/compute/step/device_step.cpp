@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "distributed/check.h"
+#include "stages/compute/step/batches.h"
 #include "stages/draws.h"
 #include "stages/training/norms.h"
 #include "stages/training/optimisers.h"
