@@ -133,15 +133,13 @@ class ResizeWork final : public pipeline::SharedWork {
       const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
       foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
     }
-    pack.close_sample(id, {{"height", native.height},
-                           {"width", native.width},
-                           {"channels", native.channels},
-                           {"bits", native.bits},
-                           {"labelled", labelled},
-                           {"objects", masks.objects},
-                           {"overlaps", masks.overlaps},
-                           {"empty_masks", masks.empty_masks},
-                           {"foreground", foreground}});
+    Value fields = {{"height", native.height},     {"width", native.width},
+                    {"channels", native.channels}, {"bits", native.bits},
+                    {"labelled", labelled},        {"objects", masks.objects},
+                    {"overlaps", masks.overlaps},  {"empty_masks", masks.empty_masks},
+                    {"foreground", foreground}};
+    if (masks.covered_masks > 0) fields["covered_masks"] = masks.covered_masks;
+    pack.close_sample(id, fields);
   }
 
   ResizeParameters parameters_;

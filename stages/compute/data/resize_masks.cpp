@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -39,6 +40,15 @@ void each_labelled(const Image& mask, const Visit& visit) {
     bool labelled = false;
     for (int c = 0; c < colours; ++c) labelled |= values[c] >= half_range;
     if (labelled) visit(i);
+  }
+}
+
+// Calls visit(pixel) for every 1 of a mask of 0 and 1.
+template <typename Visit>
+void each_one(const MaskNumbers& mask, const Visit& visit) {
+  if (std::any_of(mask.values.begin(), mask.values.end(), [](uint32_t value) { return value > 1; })) return;
+  for (size_t i = 0; i < mask.values.size(); ++i) {
+    if (mask.values[i] == 1) visit(i);
   }
 }
 
@@ -89,20 +99,25 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
       throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
     }
     const auto number = static_cast<uint16_t>(merged.objects + 1);
-    bool any = false;
-    each_labelled(mask, [&](size_t pixel) {
+    bool any = false, fresh = false;
+    const auto claim = [&](size_t pixel) {
       uint16_t& label = merged.map.labels[pixel];
       any = true;
       if (label == 0) {
         label = number;
+        fresh = true;
         return;
       }
       if (twice.empty()) twice.resize(merged.map.labels.size());
       merged.overlaps += !twice[pixel];
       twice[pixel] = true;
-    });
-    if (any)
+    };
+    each_labelled(mask, claim);
+    if (!any) each_one(read_mask(file), claim);
+    if (fresh)
       ++merged.objects;
+    else if (any)
+      ++merged.covered_masks;
     else
       ++merged.empty_masks;
   }

@@ -18,11 +18,13 @@ struct MaskFile {
 struct MergedMasks {
   LabelMap map;
   int objects = 0;
-  int64_t overlaps = 0;  // pixels claimed more than once: the first file keeps them
-  int empty_masks = 0;   // files without a labelled pixel: they get no label
+  int64_t overlaps = 0;   // pixels claimed more than once: the first file keeps them
+  int empty_masks = 0;    // files without a labelled pixel: they get no label
+  int covered_masks = 0;  // files all of whose pixels earlier ones claimed (one saved twice): neither
 };
 
-// A pixel is labelled where a colour channel is at or above half its range. Throws Error(data) naming the file: not an
+// One object a file. A pixel is labelled where a colour channel is at or above half its range, in a file of 0 and 1
+// where it is 1. Throws Error(data) naming the file: not an
 // image, another size than the image (both sizes said), more than 65,535 objects.
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
 
