@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "distributed/check.h"
 #include "distributed/error.h"
 
@@ -20,11 +22,11 @@ Image to_8_bit(Image image) {
 
 Image to_channels(const Image& image, int channels) {
   check_whole(image);
-  PENSTOCK_CHECK(
-      image.bits == 8 && (channels == 1 || channels == 3),
-      fmt::format("samples have 8 bits and 1 or 3 channels, not {} bits and {} channels", image.bits, channels));
+  PENSTOCK_CHECK(image.bits == 8 && image.colours() <= 3 && (channels == 1 || channels == 3),
+                 fmt::format("grey or colour of 8 bits becomes 1 or 3 channels, not {} channels of {} bits {}",
+                             image.channels, image.bits, channels));
   Image result{image.width, image.height, channels, 8, {}};
-  const bool grey = image.channels <= 2;
+  const bool grey = image.colours() == 1;
   if (image.channels == channels) return image;
   result.bytes.resize(result.values());
   const size_t pixels = static_cast<size_t>(image.width) * image.height;
@@ -40,6 +42,26 @@ Image to_channels(const Image& image, int channels) {
   return result;
 }
 
+Image to_shown(const Image& image) {
+  check_whole(image);
+  PENSTOCK_CHECK(image.bits == 8, "what is shown has 8 bits");
+  const int colours = image.colours();
+  if (colours == 1) return to_channels(image, 1);
+  if (colours == 3 && image.channels <= 4) return to_channels(image, 3);
+  Image result{image.width, image.height, 3, 8, {}};
+  result.bytes.resize(result.values());
+  const size_t pixels = static_cast<size_t>(image.width) * image.height;
+  for (size_t i = 0; i < pixels; ++i) {
+    for (int c = 0; c < 3; ++c)
+      result.bytes[i * 3 + c] = c < colours ? image.bytes[i * image.channels + c] : uint8_t{0};
+  }
+  return result;
+}
+
+Image sample_picture(int width, int height, int channels, std::vector<uint8_t> bytes) {
+  return {width, height, channels, 8, std::move(bytes), channels == 2 || channels > 3};
+}
+
 void check_size(int64_t width, int64_t height, int channels, std::string_view what) {
   if (width < 1 || height < 1 || width > max_side || height > max_side ||
       static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * static_cast<uint64_t>(channels) > max_values) {
@@ -50,7 +72,7 @@ void check_size(int64_t width, int64_t height, int channels, std::string_view wh
 }
 
 void check_whole(const Image& image) {
-  PENSTOCK_CHECK(image.width > 0 && image.height > 0 && image.channels >= 1 && image.channels <= 4 &&
+  PENSTOCK_CHECK(image.width > 0 && image.height > 0 && image.channels >= 1 && image.channels <= max_channels &&
                      (image.bits == 8 || image.bits == 16) && image.bytes.size() == image.values() * (image.bits / 8),
                  fmt::format("an image's bytes fill its size: {} x {} pixels, {} channels of {} bits, {} bytes",
                              image.width, image.height, image.channels, image.bits, image.bytes.size()));

@@ -28,14 +28,22 @@ std::string names_of_formats() {
   return names;
 }
 
-}  // namespace
-
-Image decode_image(std::span<const uint8_t> bytes, std::string_view what) {
+const ImageFormat& format_of(std::span<const uint8_t> bytes, std::string_view what) {
   for (const ImageFormat* format : formats) {
-    if (format->begins(bytes)) return format->decode(bytes, what);
+    if (format->begins(bytes)) return *format;
   }
   const auto begin = bytes.first(std::min(bytes.size(), bytes_that_tell));
   throw Error(ExitCode::data, fmt::format("{}: not a {} image {}", what, names_of_formats(), but_is(begin, what)));
+}
+
+}  // namespace
+
+Image decode_image(std::span<const uint8_t> bytes, std::string_view what, const PageChoice& page) {
+  return format_of(bytes, what).decode(bytes, what, page);
+}
+
+LabelsImage decode_labels_image(std::span<const uint8_t> bytes, std::string_view what, const PageChoice& page) {
+  return format_of(bytes, what).decode_labels(bytes, what, page);
 }
 
 bool looks_like_image_name(std::string_view name) {

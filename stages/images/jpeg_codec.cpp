@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstring>
 // jpeglib.h uses stdio without including it.
+#include <jerror.h>
 #include <jpeglib.h>
 
 #include "distributed/error.h"
+#include "stages/images/orientation.h"
 
 namespace penstock::stages {
 namespace {
@@ -14,18 +17,48 @@ namespace {
 struct JpegErrors {
   jpeg_error_mgr base;  // first: libjpeg knows only this part
   std::string_view what;
+  bool no_end = false;  // the file ended before its end marker; libjpeg goes on with what it has
+  std::vector<std::string> notes;
 };
 
-[[noreturn]] void jpeg_fail(j_common_ptr state) {
+JpegErrors& errors_of(j_common_ptr state) { return *reinterpret_cast<JpegErrors*>(state->err); }
+
+std::string message_of(j_common_ptr state) {
   char message[JMSG_LENGTH_MAX];
   state->err->format_message(state, message);
-  throw Error(ExitCode::data,
-              fmt::format("{}: damaged JPEG: {}", reinterpret_cast<JpegErrors*>(state->err)->what, message));
+  return message;
 }
 
-// libjpeg mends a truncated file with grey and a warning; here that is an error.
+[[noreturn]] void refuse(std::string_view what, std::string_view fault) {
+  throw Error(ExitCode::data, fmt::format("{}: damaged JPEG: {}", what, fault));
+}
+
+[[noreturn]] void jpeg_fail(j_common_ptr state) { refuse(errors_of(state).what, message_of(state)); }
+
+// libjpeg mends a truncated or damaged file with grey and a warning; here that is an error. What cameras write between
+// and behind the pixels is none.
 void jpeg_warn(j_common_ptr state, int level) {
-  if (level < 0) jpeg_fail(state);
+  if (level >= 0) return;
+  JpegErrors& errors = errors_of(state);
+  switch (state->err->msg_code) {
+    case JWRN_JPEG_EOF:
+      errors.no_end = true;
+      return;
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+      if (errors.notes.empty()) errors.notes.push_back(message_of(state));
+      return;
+    default:
+      jpeg_fail(state);
+  }
+}
+
+// A picture of many scans costs time for each.
+void jpeg_progress(j_common_ptr state) {
+  constexpr int most_scans = 500;
+  if (state->is_decompressor && reinterpret_cast<j_decompress_ptr>(state)->input_scan_number > most_scans)
+    refuse(errors_of(state).what, fmt::format("it has more than {} scans", most_scans));
 }
 
 struct JpegState {
@@ -37,36 +70,83 @@ bool is_jpeg(std::span<const uint8_t> bytes) {
   return bytes.size() > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
-Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view what) {
+int orientation_of(const jpeg_decompress_struct& state) {
+  constexpr std::string_view mark("Exif\0\0", 6);
+  for (const auto* marker = state.marker_list; marker != nullptr; marker = marker->next) {
+    if (marker->marker == JPEG_APP0 + 1 && marker->data_length > mark.size() &&
+        std::memcmp(marker->data, mark.data(), mark.size()) == 0)
+      return orientation_in_exif({marker->data + mark.size(), marker->data_length - mark.size()});
+  }
+  return upright;
+}
+
+// Four inks to RGB, in place. Adobe's programs store what is left of the paper: 255 is no ink.
+void inks_to_rgb(Image& image, bool inverted) {
+  const size_t pixels = static_cast<size_t>(image.width) * image.height;
+  for (size_t i = 0; i < pixels; ++i) {
+    const auto light = [&](int c) {
+      const int value = image.bytes[i * 4 + c];
+      return inverted ? value : 255 - value;
+    };
+    const int black = light(3);
+    for (int c = 0; c < 3; ++c) image.bytes[i * 3 + c] = static_cast<uint8_t>((light(c) * black + 127) / 255);
+  }
+  image.channels = 3;
+  image.bytes.resize(pixels * 3);
+}
+
+Image read_rows(jpeg_decompress_struct& state, std::string_view what) {
+  const int components = state.num_components;
+  if (components != 1 && components != 3 && components != 4)
+    refuse(what, fmt::format("{} channels are not read", components));
+  state.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+  Image image{static_cast<int>(state.image_width), static_cast<int>(state.image_height), components, 8, {}};
+  check_size(image.width, image.height, image.channels, what);
+  jpeg_start_decompress(&state);
+  const size_t row = static_cast<size_t>(image.width) * image.channels;
+  image.bytes.resize(row * image.height);
+  while (state.output_scanline < state.output_height) {
+    JSAMPROW line = image.bytes.data() + state.output_scanline * row;
+    jpeg_read_scanlines(&state, &line, 1);
+  }
+  jpeg_finish_decompress(&state);
+  return image;
+}
+
+Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view what, const PageChoice& page) {
+  if (page.how == PageChoice::How::one) check_page(page.number, 1, what);
   JpegErrors errors = {};
   errors.what = what;
   JpegState jpeg;
-  jpeg.state.err = jpeg_std_error(&errors.base);
+  jpeg_decompress_struct& state = jpeg.state;
+  state.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = jpeg_fail;
   errors.base.emit_message = jpeg_warn;
-  jpeg_create_decompress(&jpeg.state);
-  jpeg_mem_src(&jpeg.state, bytes.data(), static_cast<unsigned long>(bytes.size()));
-  jpeg_read_header(&jpeg.state, TRUE);
-  jpeg.state.out_color_space = jpeg.state.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  Image image{static_cast<int>(jpeg.state.image_width),
-              static_cast<int>(jpeg.state.image_height),
-              jpeg.state.num_components == 1 ? 1 : 3,
-              8,
-              {}};
-  check_size(image.width, image.height, image.channels, what);
-  jpeg_start_decompress(&jpeg.state);
-  const size_t row = static_cast<size_t>(image.width) * image.channels;
-  image.bytes.resize(row * image.height);
-  while (jpeg.state.output_scanline < jpeg.state.output_height) {
-    JSAMPROW line = image.bytes.data() + jpeg.state.output_scanline * row;
-    jpeg_read_scanlines(&jpeg.state, &line, 1);
-  }
-  jpeg_finish_decompress(&jpeg.state);
+  jpeg_create_decompress(&state);
+  jpeg_progress_mgr progress = {};
+  progress.progress_monitor = jpeg_progress;
+  state.progress = &progress;
+  jpeg_mem_src(&state, bytes.data(), static_cast<unsigned long>(bytes.size()));
+  jpeg_save_markers(&state, JPEG_APP0 + 1, 0xffff);
+  jpeg_read_header(&state, TRUE);
+  const int orientation = orientation_of(state);
+  const bool scans = jpeg_has_multiple_scans(&state) != 0;
+  Image image = read_rows(state, what);
+  if (image.channels == 4) inks_to_rgb(image, state.saw_Adobe_marker != 0);
+  image.notes = std::move(errors.notes);
+  // Of a picture in several scans, later ones may be missing.
+  if (errors.no_end && scans) refuse(what, "it is truncated");
+  if (errors.no_end) image.notes.push_back("its end marker is missing");
+  turn_upright(image.bytes, image.width, image.height, static_cast<size_t>(image.channels), orientation);
   return image;
+}
+
+LabelsImage decode_jpeg_labels(std::span<const uint8_t> bytes, std::string_view what, const PageChoice&) {
+  return labels_from(decode_jpeg(bytes, what, {}), what);
 }
 
 }  // namespace
 
-const ImageFormat jpeg_format = {"JPEG", {".jpg", ".jpeg"}, is_jpeg, decode_jpeg};
+const ImageFormat jpeg_format = {"JPEG", {".jpg", ".jpeg"}, is_jpeg, decode_jpeg, decode_jpeg_labels};
 
 }  // namespace penstock::stages

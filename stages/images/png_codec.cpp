@@ -8,7 +8,10 @@
 #include <cstring>
 #include <memory>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/printable.h"
+#include "stages/images/orientation.h"
 
 namespace penstock::stages {
 namespace {
@@ -35,9 +38,14 @@ struct Chunks {
   Header header = {};
   std::vector<std::span<const uint8_t>> data;  // IDAT, in order
   bool transparency = false;                   // tRNS: libpng makes an alpha channel of it
+  int orientation = upright;                   // eXIf
+  std::vector<std::string> notes;
 };
 
-// Walks the chunks and checks each one's CRC.
+// Small letters: a reader may do without it.
+bool is_ancillary(std::string_view type) { return (type[0] & 0x20) != 0; }
+
+// Walks the chunks and checks each one's CRC. One that is not needed and damaged is passed over, as libpng does.
 Chunks walk(std::span<const uint8_t> bytes, std::string_view what) {
   Chunks chunks;
   size_t at = sizeof signature;
@@ -47,20 +55,25 @@ Chunks walk(std::span<const uint8_t> bytes, std::string_view what) {
     if (length > bytes.size() - at - 12) refuse(what, "truncated PNG");
     const std::string_view type(reinterpret_cast<const char*>(&bytes[at + 4]), 4);
     const uint8_t* body = &bytes[at + 8];
-    if (libdeflate_crc32(0, &bytes[at + 4], length + 4) != big_endian(body + length)) {
-      refuse(what, fmt::format("damaged PNG: the checksum of chunk {} is wrong", type));
-    }
-    if (first) {
+    const bool sound = libdeflate_crc32(0, &bytes[at + 4], length + 4) == big_endian(body + length);
+    if (!sound && (first || !is_ancillary(type)))
+      refuse(what, fmt::format("damaged PNG: the checksum of chunk {} is wrong", distributed::printable_name(type)));
+    if (!sound) {
+      chunks.notes.push_back(
+          fmt::format("the checksum of chunk {} is wrong: it is left out", distributed::printable_name(type)));
+    } else if (first) {
       if (type != "IHDR" || length != 13) refuse(what, "damaged PNG: it does not begin with IHDR");
       chunks.header = {big_endian(body), big_endian(body + 4), body[8], body[9], body[12]};
     } else if (type == "IDAT") {
       chunks.data.emplace_back(body, length);
     } else if (type == "tRNS") {
       chunks.transparency = true;
+    } else if (type == "eXIf") {
+      chunks.orientation = orientation_in_exif({body, length});
     } else if (type == "IEND") {
       return chunks;
     }
-    at += length + 12;
+    at += size_t{length} + 12;
   }
 }
 
@@ -101,10 +114,9 @@ struct Decompressor {
   ~Decompressor() { libdeflate_free_decompressor(state); }
 };
 
-}  // namespace
-
-std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what) {
-  const Chunks chunks = walk(bytes, what);
+// The pixels of a PNG of 8 bits that is not interlaced and has neither palette nor transparent colour. nullopt for
+// others, and where its data are not exactly the rows: libpng says what that is.
+std::optional<Image> read_simple(const Chunks& chunks, std::string_view what) {
   const int channels = channels_of(chunks.header.color);
   if (chunks.header.bits != 8 || chunks.header.interlace != 0 || channels == 0 || chunks.transparency)
     return std::nullopt;
@@ -121,11 +133,10 @@ std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::stri
   const size_t row = static_cast<size_t>(chunks.header.width) * channels;
   std::vector<uint8_t> filtered((row + 1) * chunks.header.height);
   static thread_local const Decompressor decompressor;
-  size_t got = 0;
-  const auto result = libdeflate_zlib_decompress(decompressor.state, stream.data(), stream.size(), filtered.data(),
-                                                 filtered.size(), &got);
-  if (result != LIBDEFLATE_SUCCESS || got != filtered.size())
-    refuse(what, "damaged PNG: its pixels cannot be decompressed");
+  size_t used = 0, got = 0;
+  const auto result = libdeflate_zlib_decompress_ex(decompressor.state, stream.data(), stream.size(), filtered.data(),
+                                                    filtered.size(), &used, &got);
+  if (result != LIBDEFLATE_SUCCESS || got != filtered.size() || used != stream.size()) return std::nullopt;
 
   Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
   image.bytes.resize(row * chunks.header.height);
@@ -140,24 +151,24 @@ std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::stri
   return image;
 }
 
-namespace {
-
-// libpng with its state freed on every way out; its errors become Error.
+// libpng with its state freed on every way out; its errors become Error, its warnings notes.
 class PngReader {
  public:
   PngReader(std::span<const uint8_t> bytes, std::string_view what) : rest_(bytes), what_(what) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, png_const_charp) {});
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, warn);
     info_ = png_create_info_struct(png_);
     png_set_user_limits(png_, max_side, max_side);
+    png_set_benign_errors(png_, 1);  // what every viewer reads is a warning
     png_set_read_fn(png_, this, read);
   }
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
 
-  Image decode() {
+  // `as_stored`: numbers of less than 8 bits and indices of a palette stay what they are, one a byte.
+  Image decode(bool as_stored) {
     png_read_info(png_, info_);
-    png_set_expand(png_);
+    as_stored ? png_set_packing(png_) : png_set_expand(png_);
     if (png_get_bit_depth(png_, info_) == 16) png_set_swap(png_);  // PNG is big endian
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
@@ -173,12 +184,17 @@ class PngReader {
     for (int y = 0; y < image.height; ++y) rows.push_back(image.bytes.data() + y * row);
     png_read_image(png_, rows.data());
     png_read_end(png_, nullptr);
+    if (!warning_.empty()) image.notes.push_back("PNG: " + distributed::printable_name(warning_));
     return image;
   }
 
  private:
+  static PngReader& of(png_structp png) { return *static_cast<PngReader*>(png_get_error_ptr(png)); }
   static void fail(png_structp png, png_const_charp message) {
-    refuse(static_cast<PngReader*>(png_get_error_ptr(png))->what_, std::string("damaged PNG: ") + message);
+    refuse(of(png).what_, "damaged PNG: " + distributed::printable_name(message));
+  }
+  static void warn(png_structp png, png_const_charp message) {
+    if (of(png).warning_.empty()) of(png).warning_ = message;
   }
   static void read(png_structp png, png_bytep to, size_t size) {
     auto& rest = static_cast<PngReader*>(png_get_io_ptr(png))->rest_;
@@ -189,28 +205,54 @@ class PngReader {
 
   std::span<const uint8_t> rest_;
   std::string_view what_;
+  std::string warning_;
   png_structp png_;
   png_infop info_;
 };
 
-}  // namespace
-
-Image decode_any_png(std::span<const uint8_t> bytes, std::string_view what) { return PngReader(bytes, what).decode(); }
-
-namespace {
+// What the walk over the chunks found: notes, and which way up.
+void finish(Image& image, const Chunks& chunks) {
+  if (!chunks.notes.empty()) image.notes = chunks.notes;  // libpng says the same in other words
+  turn_upright(image.bytes, image.width, image.height, static_cast<size_t>(image.channels) * (image.bits / 8),
+               chunks.orientation);
+}
 
 bool is_png(std::span<const uint8_t> bytes) {
   return bytes.size() >= sizeof signature && std::equal(std::begin(signature), std::end(signature), bytes.begin());
 }
 
-Image decode_png(std::span<const uint8_t> bytes, std::string_view what) {
-  if (auto image = decode_simple_png(bytes, what)) return std::move(*image);
-  return decode_any_png(bytes, what);
+Image decode_png(std::span<const uint8_t> bytes, std::string_view what, const PageChoice& page) {
+  if (page.how == PageChoice::How::one) check_page(page.number, 1, what);
+  const Chunks chunks = walk(bytes, what);
+  auto simple = read_simple(chunks, what);
+  Image image = simple ? std::move(*simple) : decode_any_png(bytes, what);
+  finish(image, chunks);
+  return image;
+}
+
+LabelsImage decode_png_labels(std::span<const uint8_t> bytes, std::string_view what, const PageChoice&) {
+  const Chunks chunks = walk(bytes, what);
+  const bool palette = chunks.header.color == PNG_COLOR_TYPE_PALETTE;
+  auto simple = palette ? std::nullopt : read_simple(chunks, what);
+  Image image = simple ? std::move(*simple) : PngReader(bytes, what).decode(true);
+  finish(image, chunks);
+  LabelsImage labels = labels_from(image, what);
+  labels.bits = chunks.header.bits;
+  labels.palette = palette;
+  return labels;
 }
 
 }  // namespace
 
-const ImageFormat png_format = {"PNG", {".png"}, is_png, decode_png};
+std::optional<Image> decode_simple_png(std::span<const uint8_t> bytes, std::string_view what) {
+  return read_simple(walk(bytes, what), what);
+}
+
+Image decode_any_png(std::span<const uint8_t> bytes, std::string_view what) {
+  return PngReader(bytes, what).decode(false);
+}
+
+const ImageFormat png_format = {"PNG", {".png"}, is_png, decode_png, decode_png_labels};
 
 std::string encode_png(const Image& image) {
   check_whole(image);
@@ -228,6 +270,7 @@ std::string encode_png(const Image& image) {
         static_cast<std::string*>(png_get_io_ptr(state))->append(reinterpret_cast<const char*>(bytes), size);
       },
       [](png_structp) {});
+  PENSTOCK_CHECK(image.channels <= 4, "a PNG has at most four channels");
   constexpr int colors[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
   png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits,
                colors[image.channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

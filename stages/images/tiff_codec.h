@@ -1,4 +1,5 @@
-// TIFF in (the first page), through libtiff: 8- or 16-bit as stored, anything else as 8-bit RGBA.
+// TIFF and BigTIFF in, through libtiff: the pages of full size (tiff_axes.h says what they stand for), the pixels of
+// one (tiff_pixels.h), and how they become an image (raw_pixels.h).
 #pragma once
 
 #include "stages/images/image_format.h"

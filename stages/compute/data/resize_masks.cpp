@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "distributed/error.h"
 #include "stages/images/image_codec.h"
@@ -58,34 +59,6 @@ void check_size_of(const std::string& name, int mask_width, int mask_height, int
                                           mask_height, width, height));
 }
 
-// Values of one channel of an image.
-template <typename Number>
-uint32_t value_at(const Image& image, size_t index) {
-  Number value;
-  std::memcpy(&value, &image.bytes[index * sizeof value], sizeof value);
-  return value;
-}
-
-template <typename Number>
-MaskNumbers numbers_of(const Image& image, const std::string& name) {
-  const bool grey = image.channels <= 2;
-  MaskNumbers mask{image.width, image.height, image.bits, false, {}};
-  mask.values.resize(static_cast<size_t>(image.width) * image.height);
-  for (size_t i = 0; i < mask.values.size() && !mask.colours; ++i) {
-    const size_t at = i * image.channels;
-    mask.values[i] = value_at<Number>(image, at);
-    mask.colours = !grey && (value_at<Number>(image, at + 1) != mask.values[i] ||
-                             value_at<Number>(image, at + 2) != mask.values[i]);
-  }
-  if (!mask.colours) return mask;
-  if (image.bits > 8) throw Error(ExitCode::data, name + ": a mask in colours of 16 bits is not read: save it with 8");
-  for (size_t i = 0; i < mask.values.size(); ++i) {
-    const uint8_t* rgb = &image.bytes[i * image.channels];
-    mask.values[i] = uint32_t{rgb[0]} << 16 | uint32_t{rgb[1]} << 8 | rgb[2];
-  }
-  return mask;
-}
-
 }  // namespace
 
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height) {
@@ -125,8 +98,8 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
 }
 
 MaskNumbers read_mask(const MaskFile& file) {
-  const Image image = decode_image(file.bytes, file.name);
-  return image.bits == 16 ? numbers_of<uint16_t>(image, file.name) : numbers_of<uint8_t>(image, file.name);
+  LabelsImage image = decode_labels_image(file.bytes, file.name);
+  return {image.width, image.height, image.bits, image.colours, std::move(image.values)};
 }
 
 MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule) {

@@ -28,7 +28,7 @@ struct MergedMasks {
 // image, another size than the image (both sizes said), more than 65,535 objects.
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
 
-// The numbers of a mask's file, alpha dropped; three equal channels are one. Throws Error(data) naming the file.
+// The numbers of a mask's file (decode_labels_image), alpha dropped. Throws Error(data) naming the file.
 MaskNumbers read_mask(const MaskFile& file);
 
 // The masks of one image by the set's rule. Throws as merge_masks does, and where a meaning of one file an image finds

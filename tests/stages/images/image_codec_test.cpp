@@ -5,6 +5,7 @@
 #include "stages/draws.h"
 #include "stages/images/archives.h"
 #include "stages/images/image_codec.h"
+#include "stages/images/image_files.h"
 #include "stages/images/png_codec.h"
 
 namespace penstock::stages {
@@ -18,10 +19,6 @@ Image noise(int width, int height, int channels, int bits, int64_t seed) {
   for (size_t i = 0; i < image.bytes.size(); ++i)
     image.bytes[i] = static_cast<uint8_t>(i / 40 % 2 ? draws.bits(i) : i / channels);
   return image;
-}
-
-std::span<const uint8_t> span_of(const std::string& bytes) {
-  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
 }
 
 TEST(ImageCodec, PngGivesBackWhatItWasGiven) {
@@ -139,12 +136,30 @@ TEST(ImageCodec, NamesOfImagesAreKnownByTheExtensionInAnyCase) {
 }
 
 TEST(ImageCodec, AnImageWhoseBytesDoNotFillItsSizeIsAProgrammersMistake) {
-  const Image half = {4, 4, 3, 8, std::vector<uint8_t>(24)}, five = {1, 1, 5, 8, std::vector<uint8_t>(5)};
-  for (const Image& image : {half, five}) {
+  const Image half = {4, 4, 3, 8, std::vector<uint8_t>(24)}, many = {1, 1, 65, 8, std::vector<uint8_t>(65)};
+  for (const Image& image : {half, many}) {
     EXPECT_THROW(encode_png(image), Error);
     EXPECT_THROW(to_8_bit(image), Error);
     EXPECT_THROW(to_channels(image, 3), Error);
   }
+}
+
+TEST(ImageCodec, ABmpIsRefusedByNameWithARemedy) {
+  try {
+    decode_image(span_of(std::string("BM\x40\0\0\0\0\0\0\0\x36\0\0\0", 14)), "images/a.bmp");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("images/a.bmp"), testing::HasSubstr("a BMP image"),
+                                             testing::HasSubstr("convert it")));
+  }
+}
+
+TEST(ImageCodec, SignalsAreShownInColours) {
+  Image two{1, 1, 2, 8, {10, 20}};
+  two.measured = true;
+  EXPECT_EQ(to_shown(two).bytes, (std::vector<uint8_t>{10, 20, 0}));
+  EXPECT_EQ(to_shown({1, 1, 5, 8, {1, 2, 3, 4, 5}}).bytes, (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_EQ(to_shown({1, 1, 2, 8, {10, 20}}).bytes, (std::vector<uint8_t>{10})) << "the second is alpha";
 }
 
 TEST(ImageCodec, SixteenBitsAreScaledByTheStatedRule) {
