@@ -160,6 +160,8 @@ class InspectWork final : public pipeline::SharedWork {
       warnings.push_back("labelled, but without any object");
     else if (const int empty = record.at("empty_masks"); empty > 0)
       warnings.push_back(pipeline::counted(empty, "empty mask"));
+    if (const int covered = record.value("covered_masks", 0); covered > 0)
+      warnings.push_back(pipeline::counted(covered, "mask") + " covered by others, and no object");
     if (const int64_t twice = record.at("overlaps"); twice > 0)
       warnings.push_back(pipeline::counted(twice, "pixel") + " claimed by two masks or more");
     const double foreground = record.at("foreground");

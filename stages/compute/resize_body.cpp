@@ -227,6 +227,7 @@ class ResizeWork final : public pipeline::SharedWork {
                     {"overlaps", masks.overlaps},   {"empty_masks", masks.empty_masks},
                     {"foreground", foreground}};
     if (own_size_) fields["grid_height"] = height, fields["grid_width"] = width;
+    if (masks.covered_masks > 0) fields["covered_masks"] = masks.covered_masks;
     fields.update(picture.record);
     pack.close_sample(id, std::move(fields));
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "distributed/error.h"
 #include "stages/images/image_codec.h"
@@ -43,6 +44,15 @@ void each_labelled(const Image& mask, const Visit& visit) {
   }
 }
 
+// Calls visit(pixel) for every 1 of a mask of 0 and 1.
+template <typename Visit>
+void each_one(const MaskNumbers& mask, const Visit& visit) {
+  if (std::any_of(mask.values.begin(), mask.values.end(), [](uint32_t value) { return value > 1; })) return;
+  for (size_t i = 0; i < mask.values.size(); ++i) {
+    if (mask.values[i] == 1) visit(i);
+  }
+}
+
 void check_size_of(const std::string& name, int mask_width, int mask_height, int width, int height) {
   if (mask_width == width && mask_height == height) return;
   throw Error(ExitCode::data, fmt::format("{}: the mask is {} x {} pixels, its image {} x {}", name, mask_width,
@@ -50,11 +60,6 @@ void check_size_of(const std::string& name, int mask_width, int mask_height, int
 }
 
 }  // namespace
-
-MaskNumbers read_mask(const MaskFile& file) {
-  LabelsImage image = decode_labels_image(file.bytes, file.name);
-  return {image.width, image.height, image.bits, image.colours, std::move(image.values)};
-}
 
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height) {
   MergedMasks merged;
@@ -67,12 +72,13 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
       throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
     }
     const auto number = static_cast<uint16_t>(merged.objects + 1);
-    bool any = false;
+    bool any = false, fresh = false;
     const auto claim = [&](size_t pixel) {
       uint16_t& label = merged.map.labels[pixel];
       any = true;
       if (label == 0) {
         label = number;
+        fresh = true;
         return;
       }
       if (twice.empty()) twice.resize(merged.map.labels.size());
@@ -80,19 +86,20 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
       twice[pixel] = true;
     };
     each_labelled(mask, claim);
-    if (!any) {  // of 0 and 1, perhaps
-      const std::vector<uint32_t> values = read_mask(file).values;
-      const bool ones = *std::max_element(values.begin(), values.end()) == 1;
-      for (size_t i = 0; ones && i < values.size(); ++i) {
-        if (values[i] == 1) claim(i);
-      }
-    }
-    if (any)
+    if (!any) each_one(read_mask(file), claim);
+    if (fresh)
       ++merged.objects;
+    else if (any)
+      ++merged.covered_masks;
     else
       ++merged.empty_masks;
   }
   return merged;
+}
+
+MaskNumbers read_mask(const MaskFile& file) {
+  LabelsImage image = decode_labels_image(file.bytes, file.name);
+  return {image.width, image.height, image.bits, image.colours, std::move(image.values)};
 }
 
 MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule) {

@@ -18,15 +18,17 @@ struct MaskFile {
 struct MergedMasks {
   LabelMap map;
   int objects = 0;
-  int64_t overlaps = 0;  // pixels claimed more than once: the first file keeps them
-  int empty_masks = 0;   // files without a labelled pixel: they get no label
+  int64_t overlaps = 0;   // pixels claimed more than once: the first file keeps them
+  int empty_masks = 0;    // files without a labelled pixel: they get no label
+  int covered_masks = 0;  // files all of whose pixels earlier ones claimed (one saved twice): neither
 };
 
-// A pixel is labelled where a colour channel is at or above half its range, or 1 in a file of 0 and 1. Throws
-// Error(data) naming the file: not an image, another size than the image (both sizes said), more than 65,535 objects.
+// One object a file. A pixel is labelled where a colour channel is at or above half its range, in a file of 0 and 1
+// where it is 1. Throws Error(data) naming the file: not an
+// image, another size than the image (both sizes said), more than 65,535 objects.
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
 
-// The numbers of a mask's file, alpha dropped; three equal channels are one. Throws Error(data) naming the file.
+// The numbers of a mask's file (decode_labels_image), alpha dropped. Throws Error(data) naming the file.
 MaskNumbers read_mask(const MaskFile& file);
 
 // The masks of one image by the set's rule. Throws as merge_masks does, and where a meaning of one file an image finds

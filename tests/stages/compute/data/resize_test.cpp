@@ -47,6 +47,13 @@ TEST(Masks, APixelClaimedTwiceStaysWithTheFirstAndIsCounted) {
   EXPECT_EQ(merged.map.labels[2 * 20 + 2], 1);
 }
 
+TEST(Masks, OneThatOthersCoverIsNoObject) {
+  const auto merged = merge({mask_png(20, 10, 0, 0, 4, 4), mask_png(20, 10, 1, 1, 3, 3), mask_png(20, 10, 5, 5, 6, 6)});
+  EXPECT_EQ(merged.objects, 2);
+  EXPECT_EQ(merged.covered_masks, 1);
+  EXPECT_EQ(merged.map.objects(), 2) << "numbers without a gap, as the scores count them";
+}
+
 TEST(Masks, AnEmptyOneTakesNoNumber) {
   const auto merged = merge({mask_png(20, 10, 0, 0, 0, 0), mask_png(20, 10, 0, 0, 1, 1)});
   EXPECT_EQ(merged.empty_masks, 1);
@@ -57,6 +64,7 @@ TEST(Masks, MayBeColouredAndCountFromHalfRangeOn) {
   EXPECT_EQ(merge({mask_png(20, 10, 0, 0, 2, 2, 255, 4)}).objects, 1) << "green, RGBA";
   EXPECT_EQ(merge({mask_png(20, 10, 0, 0, 2, 2, 128)}).objects, 1);
   EXPECT_EQ(merge({mask_png(20, 10, 0, 0, 2, 2, 127)}).objects, 0);
+  EXPECT_EQ(merge({mask_png(20, 10, 0, 0, 2, 2, 1)}).objects, 1) << "a file of 0 and 1";
 }
 
 TEST(Masks, OfAnotherSizeNameTheFileAndBothSizes) {
