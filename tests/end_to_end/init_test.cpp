@@ -1,0 +1,61 @@
+// From somebody's data to a report in two commands, and predictions that go on where they were.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "workplace.h"
+
+namespace penstock {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(Init, WritesAConfigurationThatRunsToTheReport) {
+  const Workplace place;
+  ASSERT_EQ(place.penstock("run pipeline.toml --only synthesize").code, 0);
+  place.take_archive("data.zip");
+  const Ran init = place.penstock("init data.zip --output first.toml");
+  ASSERT_EQ(init.code, 0) << init.error;
+  EXPECT_THAT(init.out, HasSubstr("wrote first.toml; next: penstock run first.toml"));
+  EXPECT_THAT(text_of(place.path() / "first.toml"), AllOf(HasSubstr("mode = \"native\""), HasSubstr("# Masks: ")));
+  const Ran again = place.penstock("init data.zip --output first.toml");
+  EXPECT_EQ(again.code, 73) << "what is there is not overwritten";
+  // Smaller than it would be, for the test's sake.
+  const Ran ran = place.penstock("run first.toml --set train.epochs=1 --set train.base_channels=4", 2);
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_TRUE(std::filesystem::exists(place.path() / "runs/data/report.html"));
+}
+
+TEST(Init, SaysWhatIsMissing) {
+  const Workplace place;
+  std::filesystem::create_directories(place.path() / "empty");
+  const Ran none = place.penstock("init empty");
+  EXPECT_EQ(none.code, 65);
+  EXPECT_THAT(none.error, HasSubstr("no image"));
+}
+
+TEST(Predict, GoesOnWhereItWasAndLosesNoImageToABadOne) {
+  const Workplace place;
+  ASSERT_EQ(place.penstock("run pipeline.toml --set train.epochs=1").code, 0);
+  std::filesystem::create_directories(place.path() / "pictures");
+  ASSERT_EQ(run("cd '" + place.path().string() +
+                    "' && unzip -q -j $(find .penstock/objects -name archive.zip | head -1) '*/images/*' "
+                    "-d pictures && cd pictures && ls | tail -n +5 | xargs rm && echo no picture > bad.png",
+                place.path())
+                .code,
+            0);
+  const Ran stops = place.penstock("predict runs/small pictures --output out");
+  EXPECT_EQ(stops.code, 65);
+  EXPECT_THAT(stops.error, AllOf(HasSubstr("bad.png"), HasSubstr("--keep-going")));
+  const Ran goes_on = place.penstock("predict runs/small pictures --output out -k", 2);
+  EXPECT_EQ(goes_on.code, 65) << "not all of it is there";
+  EXPECT_THAT(text_of(place.path() / "out/failed.csv"), HasSubstr("bad"));
+  std::filesystem::remove(place.path() / "pictures/bad.png");
+  const Ran whole = place.penstock("predict runs/small pictures --output out");
+  EXPECT_EQ(whole.code, 0) << whole.error;
+  EXPECT_THAT(whole.error, HasSubstr("4 images into out, 4 of them done before"));
+  EXPECT_FALSE(std::filesystem::exists(place.path() / "out/failed.csv"));
+}
+
+}  // namespace
+}  // namespace penstock
