@@ -31,6 +31,7 @@ class Cataloguer {
   Catalogue make() {
     std::vector<NamedFile> files = whole_files();
     refuse_other_outputs(files);
+    refuse_equal_paths(files);
     std::erase_if(files, [this](const NamedFile& file) {
       if (!cache_of(file)) return false;
       ignore(file, "in a pipeline's cache");
@@ -121,6 +122,16 @@ class Cataloguer {
     }
   }
 
+  // One input given twice, or one name twice in an archive.
+  void refuse_equal_paths(const std::vector<NamedFile>& files) const {
+    std::map<std::string, const NamedFile*> seen;
+    for (const NamedFile& file : files) {
+      if (!file.image) continue;
+      const auto [first, fresh] = seen.emplace(file.path, &file);
+      if (!fresh) refuse_two(stem_name(file.path), first->second->file, file.file, remedy(*first->second, file));
+    }
+  }
+
   std::optional<std::string> cause_of(const NamedFile& file) const {
     const std::string name = printable_name(at(file.file).name);  // as `shown` ends
     const std::string above = file.shown.substr(0, file.shown.size() - name.size());
@@ -176,13 +187,14 @@ class Cataloguer {
     std::map<std::string, const Draft*> seen;
     for (const Draft& draft : drafts) {
       const auto [first, fresh] = seen.emplace(draft.id, &draft);
-      if (!fresh) refuse_two(draft.id, first->second->image.file, draft.image.file, remedy(*first->second, draft));
+      if (!fresh)
+        refuse_two(draft.id, first->second->image.file, draft.image.file, remedy(first->second->image, draft.image));
     }
   }
 
-  std::string remedy(const Draft& first, const Draft& second) const {
-    if (first.image.shown == second.image.shown) {
-      return first.image.file.archive == second.image.file.archive
+  static std::string remedy(const NamedFile& first, const NamedFile& second) {
+    if (first.shown == second.shown) {
+      return first.file.archive == second.file.archive
                  ? "the archive holds two files under one name: pack it again"
                  : "the same file in two of the inputs: give each input once; of two folders of one name rename an "
                    "image";

@@ -12,6 +12,21 @@ int interpolation(const cv::Mat& from, int width, int height) {
   return from.cols >= width && from.rows >= height ? cv::INTER_AREA : cv::INTER_LINEAR;
 }
 
+// OpenCV averages areas of at most four channels at once; each is resized on its own, so apart they give the same.
+void resize_channels(const cv::Mat& from, cv::Mat& to) {
+  const int way = interpolation(from, to.cols, to.rows);
+  if (from.channels() <= 4) {
+    cv::resize(from, to, to.size(), 0, 0, way);
+    return;
+  }
+  for (int c = 0; c < from.channels(); ++c) {
+    cv::Mat one, resized;
+    cv::extractChannel(from, one, c);
+    cv::resize(one, resized, to.size(), 0, 0, way);
+    cv::insertChannel(resized, to, c);
+  }
+}
+
 // OpenCV would start threads of its own beside the workers.
 void one_thread() {
   static const bool once = (cv::setNumThreads(1), true);
@@ -29,7 +44,7 @@ Image to_grid(const Image& picture, int width, int height) {
   Image grid{width, height, picture.channels, 8, {}, picture.measured};
   grid.bytes.resize(grid.values());
   cv::Mat to(height, width, type, grid.bytes.data());
-  cv::resize(from, to, to.size(), 0, 0, interpolation(from, width, height));
+  resize_channels(from, to);
   return grid;
 }
 

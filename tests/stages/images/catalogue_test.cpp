@@ -56,6 +56,8 @@ TEST(Catalogue, OneNameTwiceInAFolderNamesBothFilesAndWhatToDo) {
 }
 
 TEST(Catalogue, AnInputGivenTwiceIsNamedSo) {
+  EXPECT_THAT(refusal({"given/x/images/x.png", "given/x/masks/1.png"}, {"given", "given"}),
+              HasSubstr("give each input once"));
   EXPECT_THAT(refusal({"given/a.png"}, {"given", "given"}), HasSubstr("give each input once"));
 }
 
