@@ -45,6 +45,7 @@ TEST(Readme, EveryCommandRuns) {
   look_like_a_clone(place);
   ASSERT_EQ(place.penstock("run pipeline.toml --until synthesize --set synthesize.count=24").code, 0);
   place.take_archive("my-images.zip");
+  place.take_archive("more-images.zip");
   int ran = 0;
   for (std::string command : readme_commands()) {
     if (command.starts_with("./launch/")) {
@@ -58,6 +59,8 @@ TEST(Readme, EveryCommandRuns) {
       command += " --set train.epochs=1 --set train.base_channels=4 --set resize.width=32 --set resize.height=32";
       if (command.find("--input") == std::string::npos) command += " --input unzip.archive=my-images.zip";
     }
+    if (command.find(" run my-images.toml") != std::string::npos)
+      command += " --set train.epochs=1 --set train.base_channels=4";
     const Ran result = run("export XDG_CACHE_HOME=cache; " + command, place.path());
     EXPECT_EQ(result.code, 0) << command << "\n" << result.error;
     ++ran;
