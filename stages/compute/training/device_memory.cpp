@@ -14,7 +14,8 @@ bool fits(const TrainingShape& shape, int64_t micro, const OpenAlone& open) {
   TrainParameters parameters = shape.parameters;
   parameters.micro_batch = parameters.global_batch = micro;
   std::vector<int> order;
-  for (size_t i = 0; i < crops_of(shape.samples, shape.input).size(); ++i) order.push_back(static_cast<int>(i));
+  const size_t crops = crops_of(shape.samples, shape.input).size();
+  for (size_t i = 0; i < crops; ++i) order.push_back(static_cast<int>(i));
   try {
     DeviceStep step(parameters, shape.architecture, shape.input, shape.normaliser, *alone[0], open(*alone[0]),
                     {distributed::Reproducible::run, true, parameters.graph != "off"});
