@@ -97,7 +97,7 @@ std::vector<Value> others(const Specification& parameter) {
     all = {is.get<int64_t>() + 1, is.get<int64_t>() * 2, is.get<int64_t>() - 1,
            static_cast<int64_t>(parameter.about.minimum.value_or(0))};
   if (is.is_number_float()) all = {is.get<double>() / 2, is.get<double>() + 0.25};
-  if (is.is_string()) all = {is.get<std::string>() + "x", 0.5, 1};
+  if (is.is_string()) all = {is.get<std::string>() + "x", "{id}", 0.5, 1};  // {id}: a pattern of names
   if (is.is_array()) all = {Value::array(), Value::array({"x"})};
   for (const std::string& choice : parameter.about.choices) {
     all.emplace_back(choice);
