@@ -84,7 +84,7 @@ TEST(MaskMeaning, AUShapeIsOneArea) {
 TEST(MaskMeaning, ValuesThatAreOneAreaEachAreLabelsAndGapsAreFine) {
   MaskNumbers mask = squares({900000, 3, 70000});
   mask.bits = 32;
-  with_square(mask, 8, 2, 5);  // touches 900000
+  with_square(mask, 2, 8, 5);  // touches 900000
   const auto decision = decide({mask, squares({1})});
   EXPECT_EQ(decision.rule.meaning, MaskMeaning::labels);
   const LabelMap map = objects_in(mask, decision.rule, "m");
