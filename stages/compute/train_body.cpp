@@ -21,7 +21,7 @@ namespace {
 using pipeline::Value;
 
 // A crop where samples keep their own size, else all of a sample.
-InputShape input_of(const TrainParameters& parameters, const ShardIndex& index) {
+InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& index) {
   if (resize_mode(index.mode).own_size) {
     const auto side = static_cast<int>(parameters.crop);
     return {side, side, index.channels};
@@ -41,7 +41,7 @@ TrainData read_data(const pipeline::StageContext& context, const TrainParameters
   const auto doing = context.watch.reading(shards.string());
   TrainData data;
   data.index = read_shard_index(shards);
-  data.input = input_of(parameters, data.index);
+  data.input = input_shape_of(parameters, data.index);
   const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
   data.train = read_samples(shards, data.index, subsets.at("train"), false);
   data.validation = read_samples(shards, data.index, subsets.at("validation"), false);
