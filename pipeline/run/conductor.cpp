@@ -32,8 +32,19 @@ Conductor::Conductor(const Graph& graph, const RunOptions& options, std::atomic<
     if (!planned.wanted) continue;
     for (const int run : graph.nodes[node].runs) ++open_in_run_[run];
   }
+  if (!graph.has_matrix) warn_of_cached();
   const std::lock_guard lock(mutex_);
   settle();
+}
+
+// Stages that were done before and need not be looked at: what they warned of still holds.
+void Conductor::warn_of_cached() const {
+  for (size_t node = 0; node < graph_.nodes.size(); ++node) {
+    const PlannedNode& planned = plan_.nodes[node];
+    if (planned.wanted || !planned.published) continue;
+    if (const auto warnings = warnings_of(*planned.published, store_))
+      spdlog::warn("{}: {}", graph_.nodes[node].declaration->stage, *warnings);
+  }
 }
 
 // ---- what runs next ----

@@ -51,6 +51,7 @@ class Conductor {
   bool is_complete(const Node& node) const;
   std::string run_of(const Node& node) const;
   void judge(NodeResult& result) const;
+  void warn_of_cached() const;
   void publish(int run);
   std::vector<NodeResult> results_of(const Run& run) const;
   bool halted() const { return failed_stop_ || interrupted_.load(); }

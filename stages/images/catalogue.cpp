@@ -15,6 +15,7 @@
 #include "stages/images/image_codec.h"
 #include "stages/images/layout_names.h"
 #include "stages/images/layouts.h"
+#include "stages/images/pattern_layout.h"
 
 namespace penstock::stages {
 namespace {

@@ -1,5 +1,5 @@
-// The layouts: files become drafts of samples by their names. Used by catalogue.cpp, which gives the drafts their ids.
-// Pure; throws Error(data) as catalogue.h says.
+// The known layouts: files become drafts of samples by their names. Used by catalogue.cpp, which gives the drafts their
+// ids. Pure; throws Error(data) as catalogue.h says.
 #pragma once
 
 #include <string>
@@ -36,7 +36,5 @@ inline constexpr const char* dsb2018_layout = "dsb2018";
 
 // By the names that are known.
 Sorting sort_by_names(const std::vector<NamedFile>& files);
-// By the user's patterns, of which at least one is given; without `images`, these are found by names.
-Sorting sort_by_patterns(const std::vector<NamedFile>& files, const LayoutPatterns& patterns);
 
 }  // namespace penstock::stages

@@ -1,3 +1,5 @@
+#include "stages/images/pattern_layout.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "distributed/error.h"
 #include "distributed/printable.h"
 #include "stages/images/layout_names.h"
-#include "stages/images/layouts.h"
 #include "stages/images/name_pattern.h"
 
 namespace penstock::stages {

@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "context.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/context.h"
 #include "stages/images/png_codec.h"
 
 namespace penstock::stages {
@@ -160,7 +160,8 @@ TEST(MaskSets, ThatClaimEveryPixelTwiceAreAProblem) {
   const Value verdict = set.verdict();
   EXPECT_FALSE(verdict.at("passed"));
   EXPECT_THAT(verdict.at("problems")[0].at("problem").get<std::string>(), HasSubstr("every labelled pixel is claimed"));
-  EXPECT_EQ(verdict.at("warnings")[0].at("warning"), "36 pixels claimed by two masks or more");
+  EXPECT_EQ(verdict.at("warnings")[0].at("warning"), "2 masks covered by others, and no object");
+  EXPECT_EQ(verdict.at("warnings")[1].at("warning"), "36 pixels claimed by two masks or more");
 }
 
 }  // namespace
