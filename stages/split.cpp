@@ -27,12 +27,16 @@ using pipeline::Value;
 // How samples are drawn for the subsets.
 struct DrawRule {
   std::string name, help;
-  bool by_look = false;  // each visual type is divided on its own
+  bool by_look = false;    // each visual type is divided on its own
+  bool by_folder = false;  // the data's own folders decide
 };
 const std::vector<DrawRule>& rules() {
   static const std::vector<DrawRule> all = {
       {.name = "random", .help = "all alike"},
       {.name = "stratified", .help = "each visual type that inspect tells apart in the same shares", .by_look = true},
+      {.name = "folders",
+       .help = "as the data's own folders say (train, validation, test); what they leave open is drawn from train",
+       .by_folder = true},
   };
   return all;
 }
@@ -116,6 +120,7 @@ Subsets draw_subsets(const std::vector<std::vector<std::string>>& strata, const 
   std::vector<size_t> sizes;
   size_t samples = 0;
   for (const auto& ids : strata) sizes.push_back(ids.size()), samples += ids.size();
+  if (samples == 0) return {};
   size_t test = counted_share(parameters.test, samples), validation = 0;
   const auto fold = fold_of(parameters.fold);
   if (!fold) {
@@ -139,6 +144,34 @@ Subsets draw_subsets(const std::vector<std::vector<std::string>>& strata, const 
     }
     left_before += order.size() - tests[stratum];
   }
+  return subsets;
+}
+
+// By the folders that samples lie in. Where none says validation, or test, and a share is wanted, it is drawn from
+// train; samples that lie in none train.
+Subsets folder_subsets(const std::vector<std::string>& ids, const Value& index, const SplitParameters& parameters) {
+  std::map<std::string, std::string> folder;
+  for (const Value& sample : index.at("samples")) {
+    if (sample.contains("subset")) folder[sample.at("id")] = sample.at("subset");
+  }
+  if (folder.empty()) {
+    throw Error(
+        ExitCode::data,
+        "split.by = \"folders\": no sample lies in a folder that says train, validation or test; by = \"random\" "
+        "draws");
+  }
+  Subsets subsets;
+  std::vector<std::string> open;
+  for (const std::string& id : ids) {
+    const auto found = folder.find(id);
+    const std::string subset = found == folder.end() ? "train" : found->second;
+    (subset == "train" ? open : subsets[subset]).push_back(id);
+  }
+  SplitParameters drawn = parameters;
+  if (!subsets["test"].empty()) drawn.test = 0;
+  if (!subsets["validation"].empty()) drawn.validation = 0;
+  for (auto& [subset, members] : draw_subsets({open}, drawn))
+    subsets[subset].insert(subsets[subset].end(), members.begin(), members.end());
   return subsets;
 }
 
@@ -226,7 +259,9 @@ void split(pipeline::StageContext& context) {
                                             fold ? "fewer folds" : "set validation or test to 0"));
   }
   Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled)
-                                      : draw_subsets(strata_of(labelled, context, parameters), parameters);
+                  : row_of(rules(), "split", parameters.by).by_folder
+                      ? folder_subsets(labelled, index, parameters)
+                      : draw_subsets(strata_of(labelled, context, parameters), parameters);
   for (auto& [subset, ids] : drawn) {
     std::sort(ids.begin(), ids.end());
     subsets[subset] = ids;

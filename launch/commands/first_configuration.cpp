@@ -147,7 +147,11 @@ class Choices {
                                               : ""));
     table.set("validation", fmt::format("{}", validated_));
     table.set("test", fmt::format("{}", tested_));
-    if (const Value& looks = survey_.at("looks"); looks.size() > 1 && validated_ > 0) {
+    if (const Value& subsets = survey_.at("subsets"); !subsets.empty()) {
+      table.comment(
+          fmt::format("Folders of the data say {}; what they leave open is drawn from train.", counts_of(subsets)));
+      table.set("by", "\"folders\"");
+    } else if (const Value& looks = survey_.at("looks"); looks.size() > 1 && validated_ > 0) {
       table.comment(fmt::format("Looks: {}; each is divided in the same shares.", counts_of(looks)));
       table.set("by", "\"stratified\"");
     }

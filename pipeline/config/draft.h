@@ -47,7 +47,7 @@ struct DraftStage {
   const Position& position() const { return declaration.position; }
   const StageKind& kind() const { return *declaration.kind; }
   Values plain_values() const;
-  std::vector<std::string> given() const;  // names of the parameters that someone set
+  std::vector<std::string> given() const;                  // names of the parameters that someone set
   const DraftInput* input(const std::string& port) const;  // nullptr when it is not given
   std::vector<std::string> upstreams() const;              // stages that inputs and needs name, with repeats
 };

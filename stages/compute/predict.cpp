@@ -96,7 +96,8 @@ class Prediction {
       const std::string& shown = entry(sample.masks.front()).shown;
       try {
         const auto content = bytes(sample.masks.front());
-        rows.push_back({{"name", shown}, {"statistics", to_json(statistics_of(read_mask({shown, content})))}});
+        rows.push_back(
+            {{"name", shown}, {"statistics", to_json(statistics_of(read_mask({shown, content}, input_.page)))}});
       } catch (const Error&) {
         if (!keep_going_) throw;  // else the sample itself fails, by name
       }
@@ -184,7 +185,7 @@ class Prediction {
     std::vector<MaskFile> files;
     for (const FileReference& mask : sample.masks) contents.push_back(bytes(mask));
     for (size_t i = 0; i < contents.size(); ++i) files.push_back({entry(sample.masks[i]).shown, contents[i]});
-    const LabelMap truth = read_masks(files, image.width, image.height, *rule_).map;
+    const LabelMap truth = read_masks(files, image.width, image.height, *rule_, input_.page).map;
     SampleScores scores;
     scores.native = native_counts(native, truth, predictor_.model().threshold);
     scores.objects = score_objects(truth, native.objects);

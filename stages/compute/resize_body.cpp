@@ -82,7 +82,7 @@ class ResizeWork final : public pipeline::SharedWork {
         images_(context.input("images"), "catalogue.json"),
         output_(context.output("samples")),
         excluded_(parameters_.exclude.begin(), parameters_.exclude.end()),
-        survey_(parameters_.masks, images_, excluded_) {}
+        survey_(parameters_.masks, images_, excluded_, rule_.page) {}
 
   int passes() const override { return measures() ? 3 : 2; }
 
@@ -101,12 +101,11 @@ class ResizeWork final : public pipeline::SharedWork {
 
   // Which samples are left out changes no sample that stays.
   std::optional<pipeline::Values> parameters_of(int pass) const override {
-    if (pass == survey_pass) return pipeline::Values{};
     pipeline::Values values;
     Value input = Value::object();
     put_input(input, rule_);
     if (!input.empty()) values["input"] = input.dump();
-    if (is_measuring(pass)) return values;
+    if (pass == survey_pass || is_measuring(pass)) return values;
     values["channels"] = parameters_.channels;
     values["mask_coverage"] = parameters_.mask_coverage;
     if (own_size_)
@@ -134,6 +133,8 @@ class ResizeWork final : public pipeline::SharedWork {
       const Pack pack(chunk.folder / chunk_file);
       for (Value row : pack.samples()) {
         row["pack"] = name;
+        const Value& image = images_.record(row.at("id"));
+        if (image.contains("subset")) row["subset"] = image.at("subset");
         rows.push_back(std::move(row));
       }
     }
@@ -171,7 +172,7 @@ class ResizeWork final : public pipeline::SharedWork {
   }
 
   MergedMasks masks_of(const std::string& id, const Image& picture) const {
-    return read_masks(mask_files(images_.pack_of(id), id), picture.width, picture.height, survey_.rule());
+    return read_masks(mask_files(images_.pack_of(id), id), picture.width, picture.height, survey_.rule(), rule_.page);
   }
 
   void measure(const std::vector<std::string>& members, const std::filesystem::path& folder) const {

@@ -62,6 +62,8 @@ class ShardWork final : public pipeline::SharedWork {
       }
       for (Value row : Value::parse(pipeline::read_file(chunk.folder / rows_file))) {
         row["file"] = name_of(row.at("file"));
+        const Value& sample = samples_.record(row.at("id"));
+        if (sample.contains("subset")) row["subset"] = sample.at("subset");
         rows.push_back(std::move(row));
       }
     }

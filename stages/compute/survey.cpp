@@ -84,7 +84,7 @@ class Survey {
       if (sample->masks.size() != 1) continue;
       const auto content = bytes(sample->masks.front());
       const std::string& name = shown(sample->masks.front());
-      statistics.push_back({name, statistics_of(read_mask({name, content}))});
+      statistics.push_back({name, statistics_of(read_mask({name, content}, page_))});
     }
     if (!any) return std::nullopt;
     return decide_masks(std::nullopt, several, statistics);
@@ -110,7 +110,7 @@ class Survey {
     for (const FileReference& mask : sample.masks) contents.push_back(bytes(mask));
     std::vector<MaskFile> files;
     for (size_t i = 0; i < contents.size(); ++i) files.push_back({shown(sample.masks[i]), contents[i]});
-    LabelMap map = read_masks(files, picture.width, picture.height, rule).map;
+    LabelMap map = read_masks(files, picture.width, picture.height, rule, page_).map;
     std::vector<int64_t> areas(static_cast<size_t>(map.objects()) + 1);
     for (const auto label : map.labels) ++areas[label];
     areas_.insert(areas_.end(), areas.begin() + 1, areas.end());

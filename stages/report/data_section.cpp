@@ -39,7 +39,8 @@ std::string tables_of(const Value& summary) {
 std::string sizes_in_words(const Value& grid) {
   if (!grid.contains("scale"))
     return fmt::format("Training grid: {} × {}", grid.at("width").get<int>(), grid.at("height").get<int>());
-  return fmt::format("Samples at their own size, {:.4g} pixels per native pixel", grid.at("scale").get<double>());
+  if (grid.at("scale") == 1.0) return "Samples at their own size";
+  return fmt::format("Samples at their own size times {:.4g}", grid.at("scale").get<double>());
 }
 
 std::string sentence_of(const Value& summary) {

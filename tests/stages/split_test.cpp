@@ -112,6 +112,28 @@ TEST(Split, StratifiedGivesEachVisualTypeItsShare) {
   EXPECT_EQ(of_type("test", 90, 100), 1);
 }
 
+TEST(Split, FoldersOfTheDataDecideAndWhatTheyLeaveOpenIsDrawnFromTrain) {
+  Bench bench;
+  Value samples = Value::array();
+  for (int i = 0; i < 30; ++i) {
+    samples.push_back({{"id", "s" + std::to_string(i)}, {"labelled", true}});
+    if (i != 7) samples.back()["subset"] = i < 20 ? "train" : "test";
+  }
+  pipeline::write_file(bench.path() / "shards/index.json", Value{{"samples", samples}}.dump());
+  const auto outputs = bench.run("split", {{"shards", {bench.path() / "shards"}}},
+                                 {{"by", "folders"}, {"validation", 0.1}, {"test", 0.5}});
+  const Value subsets = Value::parse(pipeline::read_file(outputs.at("index") / "split.json")).at("subsets");
+  EXPECT_EQ(subsets.at("test").size(), 10u) << "the folder's, not half of all";
+  EXPECT_EQ(subsets.at("validation").size(), 2u);
+  EXPECT_EQ(subsets.at("train").size(), 18u);
+  for (const Value& id : subsets.at("test")) EXPECT_GE(std::stoi(id.get<std::string>().substr(1)), 20);
+}
+
+TEST(Split, FoldersThatSayNothingAreRefused) {
+  Bench bench;
+  EXPECT_THROW(split(bench, 20, 0, {{"by", "folders"}}), Error);
+}
+
 TEST(Split, AListOfTheUsersIsTakenAsItIsAndMistakesInItHaveALine) {
   Bench bench;
   const auto subsets = split(bench, 3, 0, {}, "id,subset\ns0,test\ns1,train\ns2,validation\n");

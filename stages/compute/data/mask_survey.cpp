@@ -29,8 +29,9 @@ std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
   return files;
 }
 
-MaskSurvey::MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded)
-    : wanted_(mask_meaning_named(wanted)), images_(images), excluded_(excluded) {
+MaskSurvey::MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded,
+                       const PageChoice& page)
+    : wanted_(mask_meaning_named(wanted)), images_(images), excluded_(excluded), page_(page) {
   for (const Value& record : images_.records()) {
     if (excluded_.count(record.at("id"))) continue;
     any_ |= record.at("masks").get<int>() > 0;
@@ -51,7 +52,8 @@ void MaskSurvey::run_bucket(const std::vector<std::string>& members, const std::
   Value rows = Value::array();
   for (const std::string& id : members) {
     const auto files = mask_files(images_.pack_of(id), id);
-    rows.push_back({{"name", files.front().name}, {"statistics", to_json(statistics_of(read_mask(files.front())))}});
+    rows.push_back(
+        {{"name", files.front().name}, {"statistics", to_json(statistics_of(read_mask(files.front(), page_)))}});
   }
   pipeline::write_file(folder / rows_file, rows.dump());
 }

@@ -20,7 +20,8 @@ std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id);
 class MaskSurvey {
  public:
   // `wanted` is a row of mask_choices(); `images` outlives the survey.
-  MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded);
+  MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded,
+             const PageChoice& page = {});
 
   std::vector<pipeline::Sample> samples() const;
   void run_bucket(const std::vector<std::string>& members, const std::filesystem::path& folder) const;
@@ -35,6 +36,7 @@ class MaskSurvey {
   std::optional<MaskMeaning> wanted_;
   const PackedSamples& images_;
   const std::set<std::string>& excluded_;
+  PageChoice page_;
   bool several_ = false;
   bool any_ = false;
   MaskRule rule_;

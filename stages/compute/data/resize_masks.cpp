@@ -61,12 +61,12 @@ void check_size_of(const std::string& name, int mask_width, int mask_height, int
 
 }  // namespace
 
-MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height) {
+MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height, const PageChoice& page) {
   MergedMasks merged;
   merged.map = {height, width, std::vector<uint16_t>(static_cast<size_t>(width) * height)};
   std::vector<bool> twice;  // made when needed
   for (const MaskFile& file : files) {
-    const Image mask = to_8_bit(decode_image(file.bytes, file.name));
+    const Image mask = to_8_bit(decode_image(file.bytes, file.name, page));
     check_size_of(file.name, mask.width, mask.height, width, height);
     if (merged.objects == std::numeric_limits<uint16_t>::max()) {
       throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
@@ -86,7 +86,7 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
       twice[pixel] = true;
     };
     each_labelled(mask, claim);
-    if (!any) each_one(read_mask(file), claim);
+    if (!any) each_one(read_mask(file, page), claim);
     if (fresh)
       ++merged.objects;
     else if (any)
@@ -97,20 +97,21 @@ MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int heigh
   return merged;
 }
 
-MaskNumbers read_mask(const MaskFile& file) {
-  LabelsImage image = decode_labels_image(file.bytes, file.name);
+MaskNumbers read_mask(const MaskFile& file, const PageChoice& page) {
+  LabelsImage image = decode_labels_image(file.bytes, file.name, page);
   return {image.width, image.height, image.bits, image.colours, std::move(image.values)};
 }
 
-MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule) {
-  if (rule.meaning == MaskMeaning::objects) return merge_masks(files, width, height);
+MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule,
+                       const PageChoice& page) {
+  if (rule.meaning == MaskMeaning::objects) return merge_masks(files, width, height, page);
   if (files.size() > 1) {
     throw Error(ExitCode::data, fmt::format("{} and {} are masks of one image, but masks that mean {} are one file an "
                                             "image: set resize.masks = \"objects\", or leave the sample out",
                                             files[0].name, files[1].name, name_of(rule.meaning)));
   }
   MergedMasks merged;
-  const MaskNumbers mask = read_mask(files.front());
+  const MaskNumbers mask = read_mask(files.front(), page);
   check_size_of(files.front().name, mask.width, mask.height, width, height);
   merged.map = objects_in(mask, rule, files.front().name);
   merged.objects = merged.map.objects();

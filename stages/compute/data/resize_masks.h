@@ -7,6 +7,7 @@
 
 #include "stages/images/label_codec.h"
 #include "stages/images/mask_meaning.h"
+#include "stages/images/page_choice.h"
 
 namespace penstock::stages {
 
@@ -26,13 +27,14 @@ struct MergedMasks {
 // One object a file. A pixel is labelled where a colour channel is at or above half its range, in a file of 0 and 1
 // where it is 1. Throws Error(data) naming the file: not an
 // image, another size than the image (both sizes said), more than 65,535 objects.
-MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height);
+MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height, const PageChoice& page = {});
 
 // The numbers of a mask's file (decode_labels_image), alpha dropped. Throws Error(data) naming the file.
-MaskNumbers read_mask(const MaskFile& file);
+MaskNumbers read_mask(const MaskFile& file, const PageChoice& page = {});
 
 // The masks of one image by the set's rule. Throws as merge_masks does, and where a meaning of one file an image finds
 // several.
-MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule);
+MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height, const MaskRule& rule,
+                       const PageChoice& page = {});
 
 }  // namespace penstock::stages

@@ -70,9 +70,12 @@ TEST(BlendTiles, WeighsTheMiddleOfATileMoreThanItsEdges) {
 TEST(BlendTiles, GivesRowsAsSoonAsNoLaterTileTouchesThem) {
   // At most the rows of one tile are open at any time.
   int bands = 0, given = 0;
-  blend_tiles(
-      {4, 100, 4, 10, 0}, [&](int, int top) { return ++bands, EXPECT_EQ(given, top), std::vector<float>(40); },
-      [&](int, std::span<const float>) { ++given; });
+  const auto evaluate = [&](int, int top) {
+    EXPECT_EQ(given, top);
+    ++bands;
+    return std::vector<float>(40);
+  };
+  blend_tiles({4, 100, 4, 10, 0}, evaluate, [&](int, std::span<const float>) { ++given; });
   EXPECT_EQ(bands, 10);
   EXPECT_EQ(given, 100);
 }

@@ -137,9 +137,10 @@ TEST(Crops, AShareOfThemIsCentredOnLabelledPixelsEachAsLikely) {
   }
   EXPECT_EQ(centred.size(), 4u);
   // Windows of the two neighbours are centred on both where they agree: a half.
-  EXPECT_NEAR(centred[{0, 0}] / (drawn / 2.0), 0.25, 0.03);
-  EXPECT_NEAR(centred[{89, 69}] / (drawn / 2.0), 0.25, 0.03);
-  EXPECT_NEAR(centred[{30, 40}] / (drawn / 2.0), 0.375, 0.03);
+  const auto share = [&](int y, int x) { return centred.at({y, x}) / (drawn / 2.0); };
+  EXPECT_NEAR(share(0, 0), 0.25, 0.03);
+  EXPECT_NEAR(share(89, 69), 0.25, 0.03);
+  EXPECT_NEAR(share(30, 40), 0.375, 0.03);
 }
 
 TEST(Crops, APictureWithoutLabelledPixelsIsDrawnEvenly) {

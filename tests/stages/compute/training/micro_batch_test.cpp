@@ -87,7 +87,8 @@ class SmallDevice final : public HostDeviceWith {
 TEST(DeviceMemory, RunningOutNamesPeakLimitAndAValueThatWasTried) {
   const InputShape grid{8, 8, 1};
   std::vector<GridSample> samples(1);
-  samples[0].id = "one", samples[0].width = samples[0].height = 8, samples[0].image.resize(64), samples[0].mask.resize(64);
+  samples[0].id = "one", samples[0].width = samples[0].height = 8, samples[0].image.resize(64),
+  samples[0].mask.resize(64);
   TrainParameters parameters;
   parameters.base_channels = 2, parameters.depth = 1, parameters.global_batch = parameters.micro_batch = 16;
   const Architecture architecture{1, 2, 1, "batch", 0};
