@@ -106,6 +106,7 @@ TEST(StageVersions, EverySourceIsSomeKindsButForThoseThatMakeNoOutput) {
                       "stages/report/sweep_page.cpp", "stages/report/sweep_table.cpp", "stages/compute/bench.cpp",
                       "stages/compute/device_checks.cpp", "stages/compute/kernel_checks.cpp",
                       "stages/compute/library.cpp", "stages/compute/library_checks.cpp", "stages/compute/predict.cpp",
+                      "stages/compute/prediction_folder.cpp", "stages/compute/survey.cpp",
                       "stages/compute/disc_samples.cpp", "stages/compute/device_measurements.cpp",
                       "stages/compute/bench_train.cpp", "stages/compute/bench_timing.cpp",
                       "stages/compute/bench_steps.cpp", "stages/compute/bench_reduce.cpp"}))
