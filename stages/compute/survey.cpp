@@ -18,8 +18,6 @@ namespace {
 
 using pipeline::Value;
 
-constexpr double coloured_from = 6;  // mean difference of the channels, of 255: as look_of
-
 class Survey {
  public:
   explicit Survey(const SurveyRequest& request)
@@ -44,7 +42,7 @@ class Survey {
                    {"sides", sides_},
                    {"channels", channels_},
                    {"bits", bits_},
-                   {"colour", static_cast<double>(coloured_) / static_cast<double>(chosen_.size())},
+                   {"colour", looks_.value("stained", 0.0) / static_cast<double>(chosen_.size())},
                    {"looks", looks_},
                    {"page", page_ == PageChoice() ? "only" : "max"},
                    {"masks", masks ? Value{{"meaning", name_of(masks->rule.meaning)}, {"why", masks->why}} : Value()},
@@ -99,7 +97,6 @@ class Survey {
     if (channels != 1 && channels != 3) return;  // no picture that people look at
     const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
     const Brightness brightness = brightness_of(rgb);
-    coloured_ += brightness.colourfulness > coloured_from;
     LabelMap map;
     if (masks && !sample.masks.empty()) map = label_map_of(sample, picture, masks->rule);
     count(looks_, look_of(rgb, brightness, map.labels.empty() ? nullptr : &map));
@@ -130,7 +127,7 @@ class Survey {
   PageChoice page_;
   Value sides_ = Value::array(), channels_ = Value::object(), bits_ = Value::object(), looks_ = Value::object();
   std::vector<int64_t> objects_, areas_;
-  int64_t coloured_ = 0, labelled_ = 0;
+  int64_t labelled_ = 0;
   double foreground_ = 0;
 };
 

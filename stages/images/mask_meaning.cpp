@@ -202,6 +202,10 @@ std::string_view name_of(MaskMeaning meaning) {
   return row->name;
 }
 
+bool depends_on_the_set(MaskMeaning meaning) {
+  return meaning == MaskMeaning::binary || meaning == MaskMeaning::colours;
+}
+
 std::vector<std::string> mask_choices() {
   std::vector<std::string> names = {"auto"};
   for (const NamedMeaning& one : meanings) names.emplace_back(one.name);

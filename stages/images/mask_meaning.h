@@ -31,6 +31,8 @@ enum class MaskMeaning {
 };
 
 std::string_view name_of(MaskMeaning meaning);
+// Whether its rule has more than its name: binary may be shaded, colours have a background.
+bool depends_on_the_set(MaskMeaning meaning);
 std::vector<std::string> mask_choices();  // "auto", and the names of all meanings
 std::string help_of_mask_choices();
 

@@ -8,6 +8,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "pipeline/counted.h"
 #include "stages/images/contrast.h"
 #include "stages/images/image_codec.h"
 
@@ -43,17 +44,17 @@ void check_channels(const Image& image, std::string_view what, const PictureRule
   const int has = image.colours();
   for (const int64_t channel : rule.channels_from) {
     if (channel < 1 || channel > has) {
-      throw Error(ExitCode::data, fmt::format("{}: has {} channel{}, and resize.channels_from asks for channel {}",
-                                              what, has, has == 1 ? "" : "s", channel));
+      throw Error(ExitCode::data, fmt::format("{}: has {}, and resize.channels_from asks for channel {}", what,
+                                              pipeline::counted(has, "channel"), channel));
     }
   }
   if (!rule.channels_from.empty() || has == channels || (has == 1 && channels == 3)) return;
   if (has == 3 && channels == 1 && !image.measured) return;
-  throw Error(
-      ExitCode::data,
-      fmt::format("{}: has {} channel{}{}, and samples have {}; choose with resize.channels_from, for example "
-                  "channels_from = [1] for the first of them, and resize.channels",
-                  what, has, has == 1 ? "" : "s", image.measured && has == 3 ? " that are no colours" : "", channels));
+  throw Error(ExitCode::data,
+              fmt::format("{}: has {}{}, and samples have {}; choose with resize.channels_from, for example "
+                          "channels_from = [1] for the first of them, and resize.channels",
+                          what, pipeline::counted(has, "channel"),
+                          image.measured && has == 3 ? " that are no colours" : "", channels));
 }
 
 // The channels that are wanted, without alpha, at the file's depth.

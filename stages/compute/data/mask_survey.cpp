@@ -40,7 +40,7 @@ MaskSurvey::MaskSurvey(const std::string& wanted, const PackedSamples& images, c
 }
 
 std::vector<pipeline::Sample> MaskSurvey::samples() const {
-  if (wanted_ ? *wanted_ == MaskMeaning::objects : several_) return {};
+  if (wanted_ ? !depends_on_the_set(*wanted_) : several_) return {};
   auto all = images_.listed("images");
   std::erase_if(all, [this](const pipeline::Sample& sample) {
     return excluded_.count(sample.id) || images_.record(sample.id).at("masks").get<int>() != 1;

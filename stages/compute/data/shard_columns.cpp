@@ -88,6 +88,12 @@ void ShardColumns::add(const Value& record, const Pack& pack) {
 
 namespace {
 
+// What every shard has of its samples, behind what only this layout has.
+std::vector<ShardDataSet> with_samples(std::vector<ShardDataSet> own) {
+  own.insert(own.end(), {ids_set, labelled_set, labels_set, offset_set, height_set, width_set});
+  return own;
+}
+
 class GridColumns final : public ShardColumns {
  public:
   GridColumns(int height, int width, int channels) : ShardColumns(channels), height_(height), width_(width) {}
@@ -109,18 +115,12 @@ class GridColumns final : public ShardColumns {
   }
 
   const std::vector<ShardDataSet>& data_sets() const override {
-    static const std::vector<ShardDataSet> sets = {
+    static const std::vector<ShardDataSet> sets = with_samples({
         {"images", "uint8", "row, y, x, channel", "the sample on the training grid, 0..255"},
         {"masks", "uint8", "row, y, x", "class index: 0 background, 1 nucleus; 0 throughout where not labelled"},
         {"sample", "uint32", "row", "which sample of this file the row belongs to"},
         {"origin", "int32", "row, (y, x)", "where the row's upper left corner lies in its sample, grid pixels"},
-        ids_set,
-        labelled_set,
-        labels_set,
-        offset_set,
-        height_set,
-        width_set,
-    };
+    });
     return sets;
   }
 
@@ -167,20 +167,14 @@ class OwnSizeColumns final : public ShardColumns {
   }
 
   const std::vector<ShardDataSet>& data_sets() const override {
-    static const std::vector<ShardDataSet> sets = {
+    static const std::vector<ShardDataSet> sets = with_samples({
         {"images", "uint8", "pixel, channel", "the samples' pixels one after another, each row by row, 0..255"},
         {"masks", "uint8", "pixel", "class index: 0 background, 1 nucleus; 0 throughout where not labelled"},
         {"image_offset", "int64", "sample + 1",
          "where each sample begins in images and masks, pixels, and where the last ends"},
         {"sample_height", "int32", "sample", "height of the sample, pixels"},
         {"sample_width", "int32", "sample", "width of the sample, pixels"},
-        ids_set,
-        labelled_set,
-        labels_set,
-        offset_set,
-        height_set,
-        width_set,
-    };
+    });
     return sets;
   }
 

@@ -1,5 +1,7 @@
 #include "stages/compute/training/epoch_figures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "distributed/check.h"
@@ -44,6 +46,18 @@ pipeline::Value row_of(const Figures& f) {
           {"precision", ratio(f.tp, f.tp + f.fp)},
           {"recall", ratio(f.tp, f.tp + f.fn)},
           {"f1", ratio(2 * f.tp, 2 * f.tp + f.fp + f.fn)}};
+}
+
+std::string text_of_epoch(const pipeline::Value& row) {
+  const auto shown = [](const pipeline::Value& part, const char* name) {
+    const pipeline::Value& figure = part.at(name);
+    return figure.is_number() ? fmt::format("{:.4f}", figure.get<double>()) : std::string("none");
+  };
+  const pipeline::Value &train = row.at("train"), &validation = row.at("validation");
+  if (train.at("loss").is_null()) return "every step was left out";
+  if (validation.is_null()) return fmt::format("loss {}, train F1 {}", shown(train, "loss"), shown(train, "f1"));
+  return fmt::format("loss {}, validation loss {}, F1 {}", shown(train, "loss"), shown(validation, "loss"),
+                     shown(validation, "f1"));
 }
 
 }  // namespace penstock::stages

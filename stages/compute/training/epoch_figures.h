@@ -1,6 +1,8 @@
 // The figures of an epoch: summed over its steps, and as the rows that curves, rules and sweeps read. Pure.
 #pragma once
 
+#include <string>
+
 #include "pipeline/value.h"
 #include "stages/training/figures.h"
 
@@ -21,5 +23,9 @@ EpochSums epoch_sums_from_json(const pipeline::Value& json);
 pipeline::Value row_of(const Figures& figures);
 // The means over an epoch's steps; nulls where each was left out.
 pipeline::Value row_of(const EpochSums& sums);
+
+// Of a row {"train", "validation"}: "loss 0.5012, validation loss 0.6120, F1 0.7011"; of the train subset where there
+// is no validation.
+std::string text_of_epoch(const pipeline::Value& row);
 
 }  // namespace penstock::stages

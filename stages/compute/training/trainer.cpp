@@ -25,19 +25,6 @@ constexpr int most_faults = 10;                // steps in a row that are NaN or
 // No sum of products of pixels and weights of this size is a segmentation: the training has diverged.
 constexpr float absurd_weight = 1e6f;
 
-// "loss 0.5012, validation loss 0.6120, validation F1 0.7011", or of the train subset where there is no validation.
-std::string text_of_epoch(const Value& row) {
-  const auto shown = [](const Value& part, const char* name) {
-    const Value& figure = part.at(name);
-    return figure.is_number() ? fmt::format("{:.4f}", figure.get<double>()) : std::string("none");
-  };
-  const Value &train = row.at("train"), &validation = row.at("validation");
-  if (train.at("loss").is_null()) return "every step was left out";
-  if (validation.is_null()) return fmt::format("loss {}, train F1 {}", shown(train, "loss"), shown(train, "f1"));
-  return fmt::format("loss {}, validation loss {}, F1 {}", shown(train, "loss"), shown(validation, "loss"),
-                     shown(validation, "f1"));
-}
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
