@@ -18,7 +18,8 @@ struct SurveyRequest {
 //  "sides": [[width, height], ...], "channels": {"1": count, ...} (alpha apart), "bits": {"8": count, ...},
 //  "colour" (share of pictures that are coloured), "looks": {look: count}, "page" ("only", or "max" where files are
 //  stacks), "masks": {"meaning", "why"} or null, "objects" (median of a labelled picture), "diameter" (median, of the
-//  circle of equal area, pixels), "foreground" (mean share)}.
+//  circle of equal area, pixels), "foreground" (mean share), "touching" (share of the objects that meet another
+//  within one pixel)}.
 // Throws Error(data) as unzip and resize would: no image in a known layout, a file that cannot be read, masks whose
 // meaning cannot be told.
 pipeline::Value survey(const SurveyRequest& request);

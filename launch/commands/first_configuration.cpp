@@ -51,7 +51,8 @@ std::string counts_of(const Value& counts) {
 }
 
 constexpr int64_t depth = 4;
-constexpr double wanted_crops = 6000;  // a training of some minutes on a few cores
+constexpr double least_touching = 0.01;  // of all objects; fewer are no reason to learn where they meet
+constexpr double wanted_crops = 6000;    // a training of some minutes on a few cores
 
 // What the measured numbers lead to.
 class Choices {
@@ -168,6 +169,12 @@ class Choices {
     table.comment(fmt::format("Foreground is {:.0f} % of the pixels: half of the crops lie around an object.",
                               100 * survey_.at("foreground").get<double>()));
     table.set("foreground", "0.5");
+    if (const double touching = survey_.at("touching"); touching > least_touching) {
+      table.comment(
+          fmt::format("{:.0f} % of the objects touch another: the network also learns where, and eval cuts there.",
+                      100 * touching));
+      table.set("targets", "[\"mask\", \"border\"]");
+    }
     table.set("depth", std::to_string(depth)).set("base_channels", "16");
     table.comment(fmt::format("Bits: {}{}.", counts_of(survey_.at("bits")),
                               normalises_by_picture()

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 #include <optional>
+#include <set>
 
 #include "distributed/error.h"
 #include "stages/compute/bodies.h"
@@ -12,6 +13,7 @@
 #include "stages/images/data_summary.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/picture.h"
+#include "stages/training/device_arithmetic.h"
 
 namespace penstock::stages {
 namespace {
@@ -32,23 +34,25 @@ class Survey {
     choose_page();
     const auto masks = decide();
     for (const CataloguedSample* sample : chosen_) look_at(*sample, masks);
-    Value found = {{"layout", catalogue_.described()},
-                   {"left_over", catalogue_.left_over_described()},
-                   {"samples", catalogue_.samples.size()},
-                   {"labelled", std::count_if(catalogue_.samples.begin(), catalogue_.samples.end(),
-                                              [](const auto& sample) { return !sample.masks.empty(); })},
-                   {"subsets", Value::object()},
-                   {"looked_at", chosen_.size()},
-                   {"sides", sides_},
-                   {"channels", channels_},
-                   {"bits", bits_},
-                   {"colour", looks_.value("stained", 0.0) / static_cast<double>(chosen_.size())},
-                   {"looks", looks_},
-                   {"page", page_ == PageChoice() ? "only" : "max"},
-                   {"masks", masks ? Value{{"meaning", name_of(masks->rule.meaning)}, {"why", masks->why}} : Value()},
-                   {"objects", median_of(objects_)},
-                   {"diameter", 2 * std::sqrt(static_cast<double>(median_of(areas_)) / std::numbers::pi)},
-                   {"foreground", labelled_ == 0 ? 0 : foreground_ / static_cast<double>(labelled_)}};
+    Value found = {
+        {"layout", catalogue_.described()},
+        {"left_over", catalogue_.left_over_described()},
+        {"samples", catalogue_.samples.size()},
+        {"labelled", std::count_if(catalogue_.samples.begin(), catalogue_.samples.end(),
+                                   [](const auto& sample) { return !sample.masks.empty(); })},
+        {"subsets", Value::object()},
+        {"looked_at", chosen_.size()},
+        {"sides", sides_},
+        {"channels", channels_},
+        {"bits", bits_},
+        {"colour", looks_.value("stained", 0.0) / static_cast<double>(chosen_.size())},
+        {"looks", looks_},
+        {"page", page_ == PageChoice() ? "only" : "max"},
+        {"masks", masks ? Value{{"meaning", name_of(masks->rule.meaning)}, {"why", masks->why}} : Value()},
+        {"objects", median_of(objects_)},
+        {"diameter", 2 * std::sqrt(static_cast<double>(median_of(areas_)) / std::numbers::pi)},
+        {"touching", areas_.empty() ? 0 : static_cast<double>(touching_) / static_cast<double>(areas_.size())},
+        {"foreground", labelled_ == 0 ? 0 : foreground_ / static_cast<double>(labelled_)}};
     for (const CataloguedSample& sample : catalogue_.samples) {
       if (sample.subset.empty()) continue;
       Value& count = found["subsets"][sample.subset];
@@ -112,9 +116,25 @@ class Survey {
     for (const auto label : map.labels) ++areas[label];
     areas_.insert(areas_.end(), areas.begin() + 1, areas.end());
     objects_.push_back(map.objects());
+    touching_ += touching_objects(map);
     foreground_ += 1 - static_cast<double>(areas[0]) / static_cast<double>(map.labels.size());
     ++labelled_;
     return map;
+  }
+
+  // Objects that meet another within one pixel.
+  static int64_t touching_objects(const LabelMap& map) {
+    const auto object_at = [&](int y, int x) {
+      return map.labels[static_cast<size_t>(y) * static_cast<size_t>(map.width) + static_cast<size_t>(x)];
+    };
+    std::set<uint16_t> touching;
+    for (int y = 0; y < map.height; ++y) {
+      for (int x = 0; x < map.width; ++x) {
+        if (object_at(y, x) != 0 && objects_meet(y, x, map.height, map.width, object_at))
+          touching.insert(object_at(y, x));
+      }
+    }
+    return static_cast<int64_t>(touching.size());
   }
 
   static void count(Value& counts, const std::string& what) {
@@ -128,6 +148,7 @@ class Survey {
   Value sides_ = Value::array(), channels_ = Value::object(), bits_ = Value::object(), looks_ = Value::object();
   std::vector<int64_t> objects_, areas_;
   int64_t labelled_ = 0;
+  int64_t touching_ = 0;
   double foreground_ = 0;
 };
 

@@ -14,6 +14,7 @@
 #include "stages/images/json_file.h"
 #include "stages/resize_modes.h"
 #include "stages/training/norms.h"
+#include "stages/training/precisions.h"
 
 namespace penstock::stages {
 namespace {
@@ -87,6 +88,17 @@ void warn_of_small_batches(const TrainParameters& parameters, const InputShape& 
       "{}: batch norm at the bottom of the U sees {} values a channel (micro_batch {} of {} x {} pixels); a larger "
       "micro_batch, norm = \"group\" or less depth gives steadier statistics",
       context.stage, seen, parameters.micro_batch, input.width / factor, input.height / factor);
+}
+
+// Without such instructions LibTorch multiplies bfloat16 values one by one.
+void warn_of_slow_precision(const TrainParameters& parameters, const pipeline::StageContext& context) {
+  const bool on_gpus = trains_on_gpus(parameters, context.ranks);
+  if (context.ranks.rank() != 0 || on_gpus || !precision_rule(parameters.precision).bfloat16) return;
+  if (__builtin_cpu_supports("avx512bf16")) return;
+  spdlog::warn(
+      "{}: this processor has no instructions for bfloat16 (AVX-512 BF16): precision = \"{}\" is many times "
+      "slower here than \"fp32\"",
+      context.stage, parameters.precision);
 }
 
 std::string crops_in_words(const TrainData& data) {
@@ -170,6 +182,7 @@ void train(pipeline::StageContext& context) {
         context.ranks.size() - parameters.micro_shards());
   }
   warn_of_small_batches(parameters, data.input, context);
+  warn_of_slow_precision(parameters, context);
   spdlog::info("{}: {} samples{}, {} for validation; {} weights; {} micro-shards of {} a step", context.stage,
                data.train.size(), crops_in_words(data), data.validation.size(), trainer.layout().parameter_count,
                parameters.micro_shards(), parameters.micro_batch);

@@ -34,7 +34,18 @@ Architecture architecture_from_json(const Value& json) {
 int64_t Layer::parameters() const { return std::accumulate(slots.begin(), slots.end(), int64_t{0}); }
 
 const std::vector<NetworkRule>& network_rules() {
-  static const std::vector<NetworkRule> rules = {{"unet", "U-Net (Ronneberger et al. 2015)", unet_layers}};
+  static const std::vector<NetworkRule> rules = {
+      {"unet", "Ronneberger et al. 2015",
+       [](const Architecture& a, int64_t height, int64_t width) { return unet_layers(a, height, width, plain_unet); }},
+      {"residual_unet", "blocks add to what they are given, Zhang et al. 2018",
+       [](const Architecture& a, int64_t height, int64_t width) {
+         return unet_layers(a, height, width, residual_unet);
+       }},
+      {"attention_unet", "the decoder weighs the pixels of each skip connection, Oktay et al. 2018",
+       [](const Architecture& a, int64_t height, int64_t width) {
+         return unet_layers(a, height, width, attention_unet);
+       }},
+  };
   return rules;
 }
 

@@ -7,7 +7,7 @@ namespace penstock::stages {
 const std::vector<PrecisionRule>& precision_rules() {
   static const std::vector<PrecisionRule> rules = {
       {"fp32", "float32", false},
-      {"bf16", "bfloat16 with float32 master weights, fast on GPUs only", true},
+      {"bf16", "bfloat16 with float32 master weights, fast on GPUs and on processors with AVX-512 BF16", true},
   };
   return rules;
 }

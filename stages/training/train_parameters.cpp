@@ -34,6 +34,7 @@ TrainParameters train_parameters_of(const pipeline::Values& values) {
 
 Architecture architecture_of(const TrainParameters& parameters, int64_t channels) {
   Architecture architecture{channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+  architecture.kind = parameters.network;
   architecture.out_channels = static_cast<int64_t>(parameters.targets.size());
   return architecture;
 }
@@ -57,6 +58,8 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
 }
 
 void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
+  visit("network", network,
+        {.help = "one of " + help_of(network_rules()), .choices = names_of(network_rules()), .as_before = "unet"});
   visit("base_channels", base_channels,
         {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});

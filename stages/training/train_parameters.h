@@ -11,6 +11,7 @@ namespace penstock::stages {
 
 struct TrainParameters {
   // The network.
+  std::string network = "unet";
   int64_t base_channels = 16;
   int64_t depth = 4;
   std::string norm = "batch";

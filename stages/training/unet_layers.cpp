@@ -13,12 +13,28 @@ class Walk {
   Walk(const Architecture& architecture, int64_t height, int64_t width)
       : norm_(norm_rule(architecture.norm)), channels_(architecture.in_channels), height_(height), width_(width) {}
 
+  // `first`: of the picture itself, which is not normed.
+  void residual_block(const std::string& name, int64_t level, const char* side, int64_t out, bool first) {
+    const int64_t in = channels_;
+    for (int i = 1; i <= 2; ++i) {
+      if (norm_.is_layer && !(first && i == 1)) norm(fmt::format("{}_norm{}", name, i), level, side);
+      conv(fmt::format("{}_conv{}", name, i), "3x3 convolution", level, side, out, 9, !norm_.is_layer, 1);
+    }
+    beside(fmt::format("{}_beside", name), level, side, in, out, true);
+  }
+  // The gate of a skip connection, beside what came up; both have the channels of the level.
+  void gate(int64_t level) {
+    const int64_t channels = channels_, inside = gate_channels(channels);
+    beside(fmt::format("gate{}_skip", level), level, "decoder", channels, inside, false);
+    beside(fmt::format("gate{}_up", level), level, "decoder", channels, inside, true);
+    beside(fmt::format("gate{}_weight", level), level, "decoder", inside, 1, true);
+    channels_ = channels;
+  }
   void block(const std::string& name, int64_t level, const char* side, int64_t out) {
     for (int i = 1; i <= 2; ++i) {
       conv(fmt::format("{}_conv{}", name, i), "3x3 convolution", level, side, out, 9, !norm_.is_layer, 1);
       if (!norm_.is_layer) continue;
-      const int64_t statistics = norm_.running_statistics ? 2 * out : 0;  // mean and variance
-      add(fmt::format("{}_norm{}", name, i), norm_.name + " norm, ReLU", level, side, {out, out}, statistics, 0);
+      norm(fmt::format("{}_norm{}", name, i), level, side);
     }
   }
   void conv(const std::string& name, const std::string& kind, int64_t level, const char* side, int64_t out,
@@ -32,6 +48,15 @@ class Walk {
     const int64_t flops = 2 * channels_ * out * taps_per_pixel * height_ * width_;
     channels_ = out;
     add(name, kind, level, side, std::move(slots), 0, flops);
+  }
+  void norm(const std::string& name, int64_t level, const char* side) {
+    const int64_t statistics = norm_.running_statistics ? 2 * channels_ : 0;  // mean and variance
+    add(name, norm_.name + " norm, ReLU", level, side, {channels_, channels_}, statistics, 0);
+  }
+  // A 1x1 convolution of something else than what was walked last.
+  void beside(const std::string& name, int64_t level, const char* side, int64_t in, int64_t out, bool bias) {
+    channels_ = in;
+    conv(name, "1x1 convolution", level, side, out, 1, bias, 1);
   }
   void pool() { height_ /= 2, width_ /= 2; }
   void concatenate(int64_t channels) { channels_ += channels; }
@@ -50,19 +75,27 @@ class Walk {
 
 }  // namespace
 
-std::vector<Layer> unet_layers(const Architecture& architecture, int64_t height, int64_t width) {
+std::vector<Layer> unet_layers(const Architecture& architecture, int64_t height, int64_t width,
+                               const UNetStyle& style) {
   Walk walk(architecture, height, width);
+  const auto block = [&](const std::string& name, int64_t level, const char* side, int64_t out, bool first = false) {
+    if (style.residual)
+      walk.residual_block(name, level, side, out, first);
+    else
+      walk.block(name, level, side, out);
+  };
   int64_t out = architecture.base_channels;
   for (int64_t level = 0; level < architecture.depth; ++level, out *= 2) {
-    walk.block(fmt::format("down{}", level), level, "encoder", out);
+    block(fmt::format("down{}", level), level, "encoder", out, level == 0);
     walk.pool();
   }
-  walk.block("bottom", architecture.depth, "bottleneck", out);
+  block("bottom", architecture.depth, "bottleneck", out);
   for (int64_t level = architecture.depth - 1; level >= 0; --level) {
     out /= 2;
     walk.conv(fmt::format("up{}", level), "2x2 transposed convolution", level, "decoder", out, 4, true, 2);
+    if (style.attention) walk.gate(level);
     walk.concatenate(out);
-    walk.block(fmt::format("joined{}", level), level, "decoder", out);
+    block(fmt::format("joined{}", level), level, "decoder", out);
   }
   walk.conv("output", "1x1 convolution, sigmoid", 0, "output", architecture.out_channels, 1, true, 1);
   return std::move(walk.layers);

@@ -6,15 +6,19 @@
 namespace penstock::stages {
 namespace {
 
-template <typename Kind>
-std::shared_ptr<Network> make(const Architecture& architecture) {
-  return std::make_shared<Kind>(architecture);
+template <const UNetStyle& style>
+std::shared_ptr<Network> make_unet(const Architecture& architecture) {
+  return std::make_shared<UNet>(architecture, style);
 }
 
 }  // namespace
 
 const std::vector<NetworkMaker>& network_makers() {
-  static const std::vector<NetworkMaker> makers = {{"unet", make<UNet>}};
+  static const std::vector<NetworkMaker> makers = {
+      {"unet", make_unet<plain_unet>},
+      {"residual_unet", make_unet<residual_unet>},
+      {"attention_unet", make_unet<attention_unet>},
+  };
   return makers;
 }
 

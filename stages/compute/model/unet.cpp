@@ -16,9 +16,16 @@ torch::Tensor run_half(nn::Conv2d& convolution, const std::shared_ptr<NormLayer>
   return norm ? norm->normed_relu(y) : y.relu_();
 }
 
+// The other way round, as residual blocks do.
+torch::Tensor run_half_after_norm(nn::Conv2d& convolution, const std::shared_ptr<NormLayer>& norm, bool first,
+                                  const torch::Tensor& x) {
+  if (first) return convolution(x);
+  return convolution(norm ? norm->normed_relu(x) : x.relu());
+}
+
 }  // namespace
 
-UNet::UNet(const Architecture& architecture) : architecture_(architecture) {
+UNet::UNet(const Architecture& architecture, const UNetStyle& style) : architecture_(architecture), style_(style) {
   int64_t in = architecture.in_channels, out = architecture.base_channels;
   for (int64_t level = 0; level < architecture.depth; ++level) {
     down_.push_back(make_block(fmt::format("down{}", level), in, out));
@@ -29,6 +36,7 @@ UNet::UNet(const Architecture& architecture) : architecture_(architecture) {
   for (int64_t level = architecture.depth - 1; level >= 0; --level) {
     up_.push_back(register_module(fmt::format("up{}", level),
                                   nn::ConvTranspose2d(nn::ConvTranspose2dOptions(out, out / 2, 2).stride(2))));
+    if (style.attention) gates_.push_back(make_gate(level, out / 2));
     joined_.push_back(make_block(fmt::format("joined{}", level), out, out / 2));
     out /= 2;
   }
@@ -39,17 +47,40 @@ UNet::Block UNet::make_block(const std::string& name, int64_t in, int64_t out) {
   Block block;
   block.first = make_half(name, 1, in, out);
   block.second = make_half(name, 2, out, out);
+  if (style_.residual) block.beside = make_pointwise(name + "_beside", in, out, true);
   return block;
+}
+
+nn::Conv2d UNet::make_pointwise(const std::string& name, int64_t in, int64_t out, bool bias) {
+  return register_module(name, nn::Conv2d(nn::Conv2dOptions(in, out, 1).bias(bias)));
+}
+
+UNet::Gate UNet::make_gate(int64_t level, int64_t channels) {
+  const int64_t inside = gate_channels(channels);
+  Gate gate;
+  gate.skip = make_pointwise(fmt::format("gate{}_skip", level), channels, inside, false);
+  gate.up = make_pointwise(fmt::format("gate{}_up", level), channels, inside, true);
+  gate.weight = make_pointwise(fmt::format("gate{}_weight", level), inside, 1, true);
+  return gate;
+}
+
+torch::Tensor UNet::gated(Gate& gate, const torch::Tensor& skip, const torch::Tensor& up) {
+  return skip * torch::sigmoid(gate.weight((gate.skip(skip) + gate.up(up)).relu_()));
 }
 
 UNet::Half UNet::make_half(const std::string& name, int number, int64_t in, int64_t out) {
   Half half;
   const bool bias = !norm_rule(architecture_.norm).is_layer;  // a norm has a shift of its own
+  const auto own_norm = [&](int64_t channels) {
+    half.norm = make_norm(architecture_.norm, channels);
+    if (half.norm)
+      register_module(fmt::format("{}_norm{}", name, number), std::dynamic_pointer_cast<nn::Module>(half.norm));
+  };
+  const bool of_picture = name == "down0" && number == 1;  // which residual blocks take as it is
+  if (style_.residual && !of_picture) own_norm(in);
   half.convolution = register_module(fmt::format("{}_conv{}", name, number),
                                      nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(bias)));
-  half.norm = make_norm(architecture_.norm, out);
-  if (half.norm)
-    register_module(fmt::format("{}_norm{}", name, number), std::dynamic_pointer_cast<nn::Module>(half.norm));
+  if (!style_.residual) own_norm(out);
   return half;
 }
 
@@ -60,8 +91,14 @@ void UNet::sum_over_ranks(const SumOverRanks& sum) {
 }
 
 torch::Tensor UNet::run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout) {
-  x = run_half(block.first.convolution, block.first.norm, x);
-  x = run_half(block.second.convolution, block.second.norm, x);
+  if (style_.residual) {
+    const auto given = x;
+    x = run_half_after_norm(block.first.convolution, block.first.norm, &block == &down_.front(), x);
+    x = run_half_after_norm(block.second.convolution, block.second.norm, false, x) + block.beside(given);
+  } else {
+    x = run_half(block.first.convolution, block.first.norm, x);
+    x = run_half(block.second.convolution, block.second.norm, x);
+  }
   if (architecture_.dropout > 0 && is_training()) {
     PENSTOCK_CHECK(dropout.has_value(), "training with dropout draws from a given generator");
     const double kept = 1 - architecture_.dropout;
@@ -86,7 +123,9 @@ torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropou
   }
   x = run(bottom_, x, dropout);
   for (size_t i = 0; i < up_.size(); ++i) {
-    x = torch::cat({skips[skips.size() - 1 - i], up_[i](x)}, 1);
+    const auto up = up_[i](x);
+    const auto& skip = skips[skips.size() - 1 - i];
+    x = torch::cat({style_.attention ? gated(gates_[i], skip, up) : skip, up}, 1);
     x = run(joined_[i], x, dropout);
   }
   return output_(x);

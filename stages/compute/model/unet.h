@@ -1,6 +1,7 @@
 // The U-Net (Ronneberger et al. 2015, arXiv:1505.04597) as used in this field: two 3x3 convolutions with norm and ReLU
-// a block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output. Made by
-// make_network() (network.h), which says who may call it.
+// a block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output. Its blocks may
+// be residual (Zhang et al. 2018, arXiv:1711.10684), its skip connections gated (Oktay et al. 2018, arXiv:1804.03999).
+// Made by make_network() (network.h), which says who may call it.
 #pragma once
 
 #include <memory>
@@ -9,12 +10,13 @@
 
 #include "stages/compute/model/network.h"
 #include "stages/compute/model/norm_layer.h"
+#include "stages/training/unet_layers.h"
 
 namespace penstock::stages {
 
 class UNet final : public Network {
  public:
-  explicit UNet(const Architecture& architecture);
+  UNet(const Architecture& architecture, const UNetStyle& style);
 
   void sum_over_ranks(const SumOverRanks& sum) override;
 
@@ -29,15 +31,25 @@ class UNet final : public Network {
   };
   struct Block {
     Half first, second;
+    torch::nn::Conv2d beside{nullptr};  // of a residual one
+  };
+  // Of a skip connection.
+  struct Gate {
+    torch::nn::Conv2d skip{nullptr}, up{nullptr}, weight{nullptr};
   };
   Block make_block(const std::string& name, int64_t in, int64_t out);
   Half make_half(const std::string& name, int number, int64_t in, int64_t out);
+  Gate make_gate(int64_t level, int64_t channels);
+  torch::nn::Conv2d make_pointwise(const std::string& name, int64_t in, int64_t out, bool bias);
+  static torch::Tensor gated(Gate& gate, const torch::Tensor& skip, const torch::Tensor& up);
   torch::Tensor run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout);
 
-  Architecture architecture_;
+  const Architecture architecture_;
+  const UNetStyle style_;
   std::vector<Block> down_;
   Block bottom_;
   std::vector<torch::nn::ConvTranspose2d> up_;
+  std::vector<Gate> gates_;
   std::vector<Block> joined_;
   torch::nn::Conv2d output_{nullptr};
 };

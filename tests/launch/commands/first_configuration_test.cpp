@@ -33,7 +33,8 @@ Value survey_of(int64_t labelled, Value sides, double diameter) {
           {"masks", {{"meaning", "labels"}, {"why", "each value is one object"}}},
           {"objects", 20},
           {"diameter", diameter},
-          {"foreground", 0.2}};
+          {"foreground", 0.2},
+          {"touching", 0.0}};
 }
 
 std::string text_for(const Value& survey) { return first_configuration({"nuclei", "nuclei.zip", "", ""}, survey); }
@@ -68,6 +69,14 @@ TEST(FirstConfiguration, ScalesObjectsThatAreVeryLargeOrSmall) {
   EXPECT_THAT(text_for(survey_of(50, {{512, 512}}, 20)), Not(HasSubstr("object_diameter")));
   EXPECT_THAT(text_for(survey_of(50, {{2048, 2048}}, 160)), HasSubstr("object_diameter = 32"));
   EXPECT_THAT(text_for(survey_of(50, {{512, 512}}, 5)), HasSubstr("object_diameter = 12"));
+}
+
+TEST(FirstConfiguration, LearnsABorderWhereObjectsTouch) {
+  Value survey = survey_of(50, {{256, 256}}, 20);
+  EXPECT_THAT(text_for(survey), Not(HasSubstr("border")));
+  survey["touching"] = 0.23;
+  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 23 % of the objects touch"), HasSubstr("[\"mask\", \"border\"]")));
+  expect_valid(text_for(survey));
 }
 
 TEST(FirstConfiguration, SetsNothingAsideOfTooFewPictures) {

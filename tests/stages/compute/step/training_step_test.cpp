@@ -58,11 +58,16 @@ TEST(TrainingStep, LearnsSeveralTargetsWithTheSameBitsOnAnyNumberOfRanks) {
 
 TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
   for (const char* norm : {"batch", "group", "none"}) {
-    Architecture architecture{3, 8, 3, norm, 0};
-    architecture.out_channels = 2;
-    EXPECT_EQ(describe_layers(architecture, 64, 64).at("parameters"),
-              layout_of(*make_network(architecture)).parameter_count)
-        << norm;
+    for (const NetworkRule& rule : network_rules()) {
+      Architecture architecture{3, 8, 3, norm, 0};
+      architecture.kind = rule.name, architecture.out_channels = 2;
+      const FlatLayout layout = layout_of(*make_network(architecture));
+      std::vector<size_t> slots;
+      for (const auto& slot : layout.parameters) slots.push_back(static_cast<size_t>(slot.count));
+      const auto layers = layers_of(architecture, 64, 64);
+      EXPECT_EQ(parameter_slots(layers), slots) << rule.name << " with " << norm;
+      EXPECT_EQ(statistic_count(layers), layout.statistic_count) << rule.name << " with " << norm;
+    }
   }
 }
 
