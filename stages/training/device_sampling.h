@@ -2,7 +2,8 @@
 // their reference. Pure. Places and weights are integers, and values are rounded operation by operation, so host and
 // device agree to the bit.
 //
-// A pixel: bytes between four pixels of the sample, by 8-bit weights -> a value, by the row's table -> channels mixed
+// A pixel: bytes between four pixels of the sample, by weights of 7 bits -> a value, by the row's table -> channels
+// mixed
 // -> blurred within the row -> noise. A label is that of the nearest pixel.
 #pragma once
 
@@ -37,16 +38,26 @@ PENSTOCK_BOTH inline int64_t nearest_pixel(const SamplePosition& at, const Sampl
          mirrored(static_cast<int>((at.x + 32768) >> 16), place.width);
 }
 
-// The byte at a position, in 1/65536. `image` begins with the channel's first byte, `step` bytes a pixel.
+// Weights of 7 bits: a product of two and a byte fits 22 bits, and one of them 15, for instructions of 16 bits with
+// sign.
+inline constexpr int weight_bits = 7, byte_fraction_bits = 2 * weight_bits;
+
+// How far a position is beyond the pixel to its left (or above), in weights.
+PENSTOCK_BOTH inline uint32_t weight_of(int64_t at) {
+  return static_cast<uint32_t>(at >> (16 - weight_bits)) & ((1u << weight_bits) - 1);
+}
+
+// The byte at a position, in 1/16384. `image` begins with the channel's first byte, `step` bytes a pixel.
 PENSTOCK_BOTH inline uint32_t byte_between(const uint8_t* image, int step, const SamplePosition& at,
                                            const SamplePlace& place) {
+  constexpr uint32_t whole = 1u << weight_bits;
   const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
-  const uint32_t below = static_cast<uint32_t>(at.y >> 8) & 255u, right = static_cast<uint32_t>(at.x >> 8) & 255u;
+  const uint32_t below = weight_of(at.y), right = weight_of(at.x);
   const int64_t line = static_cast<int64_t>(mirrored(y, place.height)) * place.width,
                 next = static_cast<int64_t>(mirrored(y + 1, place.height)) * place.width;
   const int column = mirrored(x, place.width), beside = mirrored(x + 1, place.width);
-  return (256 - below) * ((256 - right) * image[(line + column) * step] + right * image[(line + beside) * step]) +
-         below * ((256 - right) * image[(next + column) * step] + right * image[(next + beside) * step]);
+  return (whole - right) * ((whole - below) * image[(line + column) * step] + below * image[(next + column) * step]) +
+         right * ((whole - below) * image[(line + beside) * step] + below * image[(next + beside) * step]);
 }
 
 PENSTOCK_BOTH inline uint32_t byte_shown(const uint8_t* image, int step, const SamplePosition& at,
@@ -58,10 +69,16 @@ PENSTOCK_BOTH inline uint32_t byte_shown(const uint8_t* image, int step, const S
          2;
 }
 
-// `table` has row_table_length values; `byte` is in 1/65536.
-PENSTOCK_BOTH inline float value_between(const float* table, uint32_t byte) {
-  const float low = table[byte >> 16], high = table[(byte >> 16) + 1];
-  return low + (high - low) * (static_cast<float>(static_cast<int32_t>(byte & 65535u)) * (1.0f / 65536.0f));
+// `byte` is in 1/16384; `low`: the table's value of the whole byte, `difference`: what the next is above it.
+PENSTOCK_BOTH inline float value_between(float low, float difference, uint32_t byte) {
+  constexpr uint32_t mask = (1u << byte_fraction_bits) - 1;
+  return low + difference * (static_cast<float>(static_cast<int32_t>(byte & mask)) * (1.0f / (mask + 1)));
+}
+
+// `table` has row_table_length values.
+PENSTOCK_BOTH inline float value_of(const float* table, uint32_t byte) {
+  const float low = table[byte >> byte_fraction_bits];
+  return value_between(low, table[(byte >> byte_fraction_bits) + 1] - low, byte);
 }
 
 PENSTOCK_BOTH inline float mixed(const float* mix, float a, float b, float c) {
@@ -76,14 +93,24 @@ PENSTOCK_BOTH inline float blurred(const float* line, int64_t stride, int at, in
   return sum;
 }
 
-// Mean 0, deviation 1: the sum of four uniform draws, of value `i` of the row (SplitMix64, as in draws.h).
-PENSTOCK_BOTH inline float noise_at(uint64_t key, uint64_t i) {
+// SplitMix64 (draws.h): draw `i` of a row's noise, which serves three channels of a pixel.
+PENSTOCK_BOTH inline uint64_t noise_bits(uint64_t key, uint64_t i) {
   uint64_t z = key + (i + 1) * 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  z = z ^ (z >> 31);
-  const auto sum = static_cast<int32_t>((z & 65535u) + ((z >> 16) & 65535u) + ((z >> 32) & 65535u) + (z >> 48));
-  return static_cast<float>(sum - 131070) * (1.0f / 37837.2f);
+  return z ^ (z >> 31);
+}
+PENSTOCK_BOTH inline int noise_groups(int channels) { return (channels + 2) / 3; }
+
+// Of the 20 lowest bits: the sum of four uniform draws of 5 bits, near enough to a Gaussian; mean 0, deviation 1.
+PENSTOCK_BOTH inline float noise_of(uint64_t bits) {
+  const auto sum =
+      static_cast<int32_t>((bits & 31u) + ((bits >> 5) & 31u) + ((bits >> 10) & 31u) + ((bits >> 15) & 31u));
+  return static_cast<float>(sum - 62) * (1.0f / 18.466185f);
+}
+
+PENSTOCK_BOTH inline float noise_at(uint64_t key, int64_t pixel, int channels, int c) {
+  return noise_of(noise_bits(key, static_cast<uint64_t>(pixel * noise_groups(channels) + c / 3)) >> (20 * (c % 3)));
 }
 
 // Writes a value of a batch, in its format.
@@ -96,7 +123,10 @@ PENSTOCK_BOTH inline void put_value(const GatherWork& work, int64_t at, float va
 
 // Value `at` of row n's [H,W,C], after its blur.
 PENSTOCK_BOTH inline void put_changed(const GatherWork& work, int n, int64_t at, const RowChange& change, float value) {
-  if (change.noise != 0) value = value + change.noise * noise_at(change.noise_key, static_cast<uint64_t>(at));
+  if (change.noise != 0) {
+    const auto c = static_cast<int>(at % work.channels);
+    value = value + change.noise * noise_at(change.noise_key, at / work.channels, work.channels, c);
+  }
   put_value(work, static_cast<int64_t>(n) * work.height * work.width * work.channels + at, value);
 }
 
@@ -120,7 +150,7 @@ PENSTOCK_BOTH inline int64_t gather_pixel(const GatherWork& work, int n, int pix
   const uint8_t* image = work.images + place.begin * channels;
   const float* tables = work.row_tables + static_cast<int64_t>(n) * channels * row_table_length;
   const auto shown = [&](int c) {
-    return value_between(tables + c * row_table_length, byte_shown(image + c, channels, at, change, place));
+    return value_of(tables + c * row_table_length, byte_shown(image + c, channels, at, change, place));
   };
   const auto put = [&](int c, float value) {
     const int64_t to = static_cast<int64_t>(pixel) * channels + c;

@@ -1,6 +1,11 @@
 #include "stages/compute/step/changed_rows.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
+#include <iterator>
 
 #include "stages/compute/step/row_changes.h"
 #include "stages/training/device_sampling.h"
@@ -8,11 +13,54 @@
 namespace penstock::stages {
 namespace {
 
-// Whether the four pixels around each position of a line lie in the sample.
-bool inside(const SamplePosition& from, const SamplePosition& to, const SamplePlace& place) {
-  const auto within = [](int64_t at, int size) { return at >= 0 && (at >> 16) + 1 < size; };
-  return within(from.y, place.height) && within(to.y, place.height) && within(from.x, place.width) &&
-         within(to.x, place.width);
+constexpr uint32_t whole = 1u << weight_bits;
+
+// What byte_between() computes, of all channels: adds to `to`.
+void add_anywhere(const uint8_t* image, int channels, const SamplePosition& at, const SamplePlace& place,
+                  uint32_t* to) {
+  for (int c = 0; c < channels; ++c) to[c] += byte_between(image + c, channels, at, place);
+}
+
+// The same where the four pixels lie in the sample: `line` begins with the upper left one, `next` with that below it.
+template <int Channels>
+void add_within(const uint8_t* line, const uint8_t* next, uint32_t right, uint32_t below, uint32_t* to) {
+  for (int c = 0; c < Channels; ++c) {
+    to[c] += (whole - right) * ((whole - below) * line[c] + below * next[c]) +
+             right * ((whole - below) * line[Channels + c] + below * next[Channels + c]);
+  }
+}
+
+#ifdef __SSE2__
+// Both pixels of a line at once: reads 8 bytes of each line, 2 more than they are. `to` has a fourth place.
+template <>
+void add_within<3>(const uint8_t* line, const uint8_t* next, uint32_t right, uint32_t below, uint32_t* to) {
+  const __m128i zero = _mm_setzero_si128();
+  const auto pixels = [&](const uint8_t* from, uint32_t weight) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return _mm_mullo_epi16(_mm_unpacklo_epi8(bytes, zero), _mm_set1_epi16(static_cast<int16_t>(weight)));
+  };
+  const __m128i left = _mm_add_epi16(pixels(line, whole - below), pixels(next, below)),
+                pairs = _mm_unpacklo_epi16(left, _mm_srli_si128(left, 6));
+  const __m128i sums = _mm_madd_epi16(pairs, _mm_set1_epi32(static_cast<int32_t>((right << 16) | (whole - right))));
+  auto* at = reinterpret_cast<__m128i*>(to);
+  _mm_storeu_si128(at, _mm_add_epi32(_mm_loadu_si128(at), sums));
+}
+#endif
+
+// Adds the bytes shown at from, from + step, ...
+template <int Channels>
+void add_positions(const uint8_t* image, const SamplePlace& place, SamplePosition at, const SamplePosition step,
+                   size_t columns, size_t stride, uint32_t* to) {
+  const int64_t last_line = place.height - 1, last_column = place.width - 2, width = place.width;
+  for (size_t i = 0; i < columns; ++i, at = at + step, to += stride) {
+    const int64_t y = at.y >> 16, x = at.x >> 16;
+    if (y >= 0 && y < last_line && x >= 0 && x < last_column) {
+      const uint8_t* line = image + (y * width + x) * Channels;
+      add_within<Channels>(line, line + width * Channels, weight_of(at.x), weight_of(at.y), to);
+    } else {
+      add_anywhere(image, Channels, at, place, to);
+    }
+  }
 }
 
 }  // namespace
@@ -20,8 +68,10 @@ bool inside(const SamplePosition& from, const SamplePosition& to, const SamplePl
 ChangedRows::ChangedRows(const StepSamples& data)
     : data_(data),
       input_(data.input()),
+      stride_(input_.channels == 3 ? 4 : static_cast<size_t>(input_.channels)),
       tables_(static_cast<size_t>(input_.channels) * row_table_length),
-      bytes_(static_cast<size_t>(input_.channels) * static_cast<size_t>(input_.width)),
+      between_(tables_.size()),
+      bytes_(stride_ * static_cast<size_t>(input_.width)),
       padded_(static_cast<size_t>(input_.width) + 2 * blur_radius) {}
 
 void ChangedRows::begin(const BatchRow& row) {
@@ -30,53 +80,56 @@ void ChangedRows::begin(const BatchRow& row) {
   place_ = {0, sample.height, sample.width};
   image_ = sample.image.data();
   write_row_tables(row.change.values, data_.normaliser(), data_.range_of(row.sample), input_.channels, tables_.data());
+  for (size_t i = 0; i + 1 < tables_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
 }
 
-// Adds the bytes shown at from, from + step, ...: byte_between() of device_sampling.h.
-template <int Channels, bool Inside>
 void ChangedRows::add_line(const SamplePosition& from, const SamplePosition& step) {
-  const int channels = Channels > 0 ? Channels : input_.channels, width = place_.width;
   const auto columns = static_cast<size_t>(input_.width);
+  if (input_.channels == 3) return add_positions<3>(image_, place_, from, step, columns, stride_, bytes_.data());
+  if (input_.channels == 1) return add_positions<1>(image_, place_, from, step, columns, stride_, bytes_.data());
   SamplePosition at = from;
-  for (size_t i = 0; i < columns; ++i, at = at + step) {
-    const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
-    const uint32_t below = static_cast<uint32_t>(at.y >> 8) & 255u, right = static_cast<uint32_t>(at.x >> 8) & 255u;
-    const uint32_t both = below * right, w10 = (below << 8) - both, w01 = (right << 8) - both,
-                   w00 = 65536u - (below << 8) - w01;
-    const uint8_t* line = image_ + static_cast<int64_t>(Inside ? y : mirrored(y, place_.height)) * width * channels;
-    const uint8_t* next = Inside ? line + static_cast<int64_t>(width) * channels
-                                 : image_ + static_cast<int64_t>(mirrored(y + 1, place_.height)) * width * channels;
-    const int64_t column = static_cast<int64_t>(Inside ? x : mirrored(x, width)) * channels,
-                  beside = Inside ? column + channels : static_cast<int64_t>(mirrored(x + 1, width)) * channels;
-    for (int c = 0; c < channels; ++c) {
-      bytes_[static_cast<size_t>(c) * columns + i] +=
-          w00 * line[column + c] + w01 * line[beside + c] + w10 * next[column + c] + both * next[beside + c];
+  for (size_t i = 0; i < columns; ++i, at = at + step)
+    add_anywhere(image_, input_.channels, at, place_, &bytes_[i * stride_]);
+}
+
+void ChangedRows::write_labels(const SamplePosition& from, const SamplePosition& step, size_t* labels) const {
+  SamplePosition at = from;
+  for (int i = 0; i < input_.width; ++i, at = at + step) labels[i] = static_cast<size_t>(nearest_pixel(at, place_));
+}
+
+// A line's values, from its bytes.
+void ChangedRows::write_values(float* to, size_t pixels) const {
+  const auto columns = static_cast<size_t>(input_.width);
+  for (size_t c = 0; c < static_cast<size_t>(input_.channels); ++c) {
+    const uint32_t* byte = bytes_.data() + c;
+    const Between* between = between_.data() + c * row_table_length;
+    float* plane = to + c * pixels;
+    for (size_t i = 0; i < columns; ++i, byte += stride_) {
+      const Between& values = between[*byte >> byte_fraction_bits];
+      plane[i] = value_between(values.low, values.difference, *byte);
     }
+  }
+  if (row_.change.mixes == 0) return;
+  float *r = to, *g = r + pixels, *b = g + pixels;
+  float mix[12];
+  std::copy(std::begin(row_.change.mix), std::end(row_.change.mix), mix);
+  for (size_t i = 0; i < columns; ++i) {
+    const float red = r[i], green = g[i], blue = b[i];
+    r[i] = mixed(mix, red, green, blue);
+    g[i] = mixed(mix + 4, red, green, blue);
+    b[i] = mixed(mix + 8, red, green, blue);
   }
 }
 
-void ChangedRows::add_line(const SamplePosition& from, const SamplePosition& step) {
-  const int64_t steps = input_.width - 1;
-  const bool all = inside(from, {from.y + step.y * steps, from.x + step.x * steps}, place_);
-  if (input_.channels == 3)
-    all ? add_line<3, true>(from, step) : add_line<3, false>(from, step);
-  else if (input_.channels == 1)
-    all ? add_line<1, true>(from, step) : add_line<1, false>(from, step);
-  else
-    all ? add_line<0, true>(from, step) : add_line<0, false>(from, step);
-}
-
 void ChangedRows::line(int y, float* images, size_t* labels) {
-  const RowChange& change = row_.change;
-  const auto columns = static_cast<size_t>(input_.width), pixels = columns * static_cast<size_t>(input_.height),
-             first = static_cast<size_t>(y) * columns;
+  const RowMap& map = row_.change.map;
+  const auto columns = static_cast<size_t>(input_.width);
   const SamplePosition from = position_of(y, 0, input_.height, input_.width, row_),
                        step = position_of(y, 1, input_.height, input_.width, row_) - from;
-  SamplePosition at = from;
-  for (size_t i = 0; i < columns; ++i, at = at + step) labels[i] = static_cast<size_t>(nearest_pixel(at, place_));
+  write_labels(from, step, labels);
   std::fill(bytes_.begin(), bytes_.end(), 0u);
-  if (change.averages != 0) {
-    const SamplePosition down = quarter_down(change.map), right = quarter_right(change.map);
+  if (row_.change.averages != 0) {
+    const SamplePosition down = quarter_down(map), right = quarter_right(map);
     for (const SamplePosition& place :
          {from - down - right, from - down + right, from + down - right, from + down + right})
       add_line(place, step);
@@ -84,20 +137,7 @@ void ChangedRows::line(int y, float* images, size_t* labels) {
   } else {
     add_line(from, step);
   }
-  for (size_t c = 0; c < static_cast<size_t>(input_.channels); ++c) {
-    const uint32_t* bytes = &bytes_[c * columns];
-    const float* table = &tables_[c * row_table_length];
-    float* to = images + c * pixels + first;
-    for (size_t i = 0; i < columns; ++i) to[i] = value_between(table, bytes[i]);
-  }
-  if (change.mixes == 0) return;
-  float *r = images + first, *g = r + pixels, *b = g + pixels;
-  for (size_t i = 0; i < columns; ++i) {
-    const float red = r[i], green = g[i], blue = b[i];
-    r[i] = mixed(change.mix, red, green, blue);
-    g[i] = mixed(change.mix + 4, red, green, blue);
-    b[i] = mixed(change.mix + 8, red, green, blue);
-  }
+  write_values(images + static_cast<size_t>(y) * columns, columns * static_cast<size_t>(input_.height));
 }
 
 // Along lines into blurred_, and along columns back: blurred() of device_sampling.h, several values at once.
@@ -129,17 +169,30 @@ void ChangedRows::blur(float* plane) {
   }
 }
 
-void ChangedRows::finish(float* images) {
-  const RowChange& change = row_.change;
+void ChangedRows::add_noise(float* images) const {
+  const float deviation = row_.change.noise;
+  const uint64_t key = row_.change.noise_key;
   const auto channels = static_cast<size_t>(input_.channels),
+             groups = static_cast<size_t>(noise_groups(input_.channels)),
              pixels = static_cast<size_t>(input_.width) * static_cast<size_t>(input_.height);
-  for (size_t c = 0; c < channels; ++c) {
-    float* plane = images + c * pixels;
-    if (change.blurs != 0) blur(plane);
-    if (change.noise == 0) continue;
-    for (size_t i = 0; i < pixels; ++i)
-      plane[i] = plane[i] + change.noise * noise_at(change.noise_key, i * channels + c);
+  for (size_t first = 0; first < channels; first += 3) {
+    const size_t last = std::min(channels, first + 3);
+    for (size_t i = 0; i < pixels; ++i) {
+      uint64_t bits = noise_bits(key, i * groups + first / 3);
+      for (size_t c = first; c < last; ++c, bits >>= 20) {
+        float& value = images[c * pixels + i];
+        value = value + deviation * noise_of(bits);
+      }
+    }
   }
+}
+
+void ChangedRows::finish(float* images) {
+  const size_t pixels = static_cast<size_t>(input_.width) * static_cast<size_t>(input_.height);
+  if (row_.change.blurs != 0) {
+    for (size_t c = 0; c < static_cast<size_t>(input_.channels); ++c) blur(images + c * pixels);
+  }
+  if (row_.change.noise != 0) add_noise(images);
 }
 
 }  // namespace penstock::stages

@@ -23,18 +23,26 @@ class ChangedRows {
   void finish(float* images);
 
  private:
-  template <int Channels, bool Inside>
   void add_line(const SamplePosition& from, const SamplePosition& step);
-  void add_line(const SamplePosition& from, const SamplePosition& step);
+  void write_labels(const SamplePosition& from, const SamplePosition& step, size_t* labels) const;
+  void write_values(float* to, size_t pixels) const;
   void blur(float* plane);
+  void add_noise(float* images) const;
+
+  // A table's value, and what the next is above it.
+  struct Between {
+    float low, difference;
+  };
 
   const StepSamples& data_;
   const InputShape input_;
+  const size_t stride_;  // of a pixel in bytes_
   BatchRow row_;
   SamplePlace place_;
   const uint8_t* image_ = nullptr;  // of the sample
   std::vector<float> tables_;       // [C, row_table_length]
-  std::vector<uint32_t> bytes_;     // [C, width] of a line, in 1/65536
+  std::vector<Between> between_;    // likewise
+  std::vector<uint32_t> bytes_;     // [width, stride] of a line, in 1/16384
   std::vector<float> blurred_;      // [H, W]
   std::vector<float> padded_;       // a line with blur_radius values more at each end
 };
