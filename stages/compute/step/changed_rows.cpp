@@ -18,7 +18,16 @@ constexpr uint32_t whole = 1u << weight_bits;
 // What byte_between() computes, of all channels: adds to `to`.
 void add_anywhere(const uint8_t* image, int channels, const SamplePosition& at, const SamplePlace& place,
                   uint32_t* to) {
-  for (int c = 0; c < channels; ++c) to[c] += byte_between(image + c, channels, at, place);
+  const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
+  const uint32_t below = weight_of(at.y), right = weight_of(at.x);
+  const uint8_t* line = image + static_cast<int64_t>(mirrored(y, place.height)) * place.width * channels;
+  const uint8_t* next = image + static_cast<int64_t>(mirrored(y + 1, place.height)) * place.width * channels;
+  const int64_t column = static_cast<int64_t>(mirrored(x, place.width)) * channels,
+                beside = static_cast<int64_t>(mirrored(x + 1, place.width)) * channels;
+  for (int c = 0; c < channels; ++c) {
+    to[c] += (whole - right) * ((whole - below) * line[column + c] + below * next[column + c]) +
+             right * ((whole - below) * line[beside + c] + below * next[beside + c]);
+  }
 }
 
 // The same where the four pixels lie in the sample: `line` begins with the upper left one, `next` with that below it.
