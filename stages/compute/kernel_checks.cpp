@@ -11,6 +11,7 @@
 #include "stages/draws.h"
 #include "stages/training/name_table.h"
 #include "stages/training/optimisers.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 namespace {
@@ -72,14 +73,14 @@ std::string check_gather(StepDevice& device) {
   for (const int64_t stride : {0, 256}) {
     for (const bool low : {false, true}) {
       const auto place = device.place();
-      const Twin images(drawn_bytes(1, {pixels, channels}, 256), place), masks(drawn_bytes(2, {pixels}, 2), place),
-          tables(drawn(3, {3 * channels * 256}), place), places(bytes_of(samples), place),
-          chosen(bytes_of(rows), place);
+      const Twin images(drawn_bytes(1, {pixels, channels}, 256), place),
+          objects(drawn_bytes(2, {pixels}, 3).to(torch::kInt16), place), tables(drawn(3, {3 * channels * 256}), place),
+          places(bytes_of(samples), place), chosen(bytes_of(rows), place);
       const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place),
-          truth(torch::zeros({count, side, side}), place);
+          truth(torch::zeros({count, 2, side, side}), place);
       const auto work = [&](bool d) {
         return GatherWork{images.on<uint8_t>(d),
-                          masks.on<uint8_t>(d),
+                          objects.on<uint16_t>(d),
                           places.on<SamplePlace>(d),
                           tables.on<float>(d),
                           stride * channels,
@@ -90,6 +91,7 @@ std::string check_gather(StepDevice& device) {
                           side,
                           channels,
                           batch.on<void>(d),
+                          target_list({"mask", "border"}),
                           truth.on<float>(d),
                           low};
       };
@@ -97,10 +99,10 @@ std::string check_gather(StepDevice& device) {
       device.wait("gather");
       host_gather(work(false));
       batch.compare("the batch's images");
-      truth.compare("the batch's masks");
+      truth.compare("the batch's targets");
     }
   }
-  return "8 orientations, windows across edges, 2 kinds of tables, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, 2 targets, float32 and bfloat16: equal to the bit";
 }
 
 // Every augmentation at once, as a step of the device gathers it and as the host's own step makes it.
@@ -111,15 +113,17 @@ std::string check_changed_rows(StepDevice& device) {
     GridSample& sample = samples[static_cast<size_t>(i)];
     sample.id = std::to_string(i), sample.height = 20 + 30 * i, sample.width = 90 - 20 * i;
     const int64_t pixels = int64_t{sample.height} * sample.width;
-    const auto image = drawn_bytes(20 + i, {pixels * channels}, 256), mask = drawn_bytes(30 + i, {pixels}, 2);
+    const auto image = drawn_bytes(20 + i, {pixels * channels}, 256), objects = drawn_bytes(30 + i, {pixels}, 3);
     sample.image.assign(image.data_ptr<uint8_t>(), image.data_ptr<uint8_t>() + image.numel());
-    sample.mask.assign(mask.data_ptr<uint8_t>(), mask.data_ptr<uint8_t>() + mask.numel());
+    sample.objects.assign(objects.data_ptr<uint8_t>(), objects.data_ptr<uint8_t>() + objects.numel());
+    for (const uint16_t object : sample.objects) sample.mask.push_back(object != 0);
   }
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
   const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
-  Batch expected = make_batch(count, data.input());
+  const std::vector<std::string> targets = {"mask", "border"};
+  Batch expected = make_batch(count, data.input(), targets);
   for (const bool low : {false, true}) {
-    DeviceBatch batch(data.input(), device, count, count, rules.augmentation);
+    DeviceBatch batch(data.input(), target_list(targets), device, count, count, rules.augmentation);
     device.run([&] { batch.make(low); });
     const ResidentSamples& resident = batch.resident(data);
     std::vector<BatchRow> rows;
@@ -135,8 +139,8 @@ std::string check_changed_rows(StepDevice& device) {
     fill_batch(expected, data, rows);
     const auto images = low ? expected.images.to(torch::kBFloat16) : expected.images;
     if (!torch::equal(batch.images().to(torch::kCPU), images)) fail("the changed rows' images differ from the host's");
-    if (!torch::equal(batch.masks().to(torch::kCPU), expected.masks))
-      fail("the changed rows' masks differ from the host's");
+    if (!torch::equal(batch.targets().to(torch::kCPU), expected.targets))
+      fail("the changed rows' targets differ from the host's");
   }
   return "every augmentation at once, windows across edges, float32 and bfloat16: equal to the bit";
 }
@@ -147,12 +151,14 @@ std::string check_tally(StepDevice& device) {
     const int64_t count = int64_t{images} * side * side;
     std::vector<BatchRow> listed;
     for (int i = 0; i < images; ++i) listed.push_back({0, 0, 0, side - i * side / 20, side - i * side / 30, 0});
-    const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place),
-        rows(bytes_of(listed), place), counts(torch::zeros({4}, torch::kInt32), place);
+    constexpr int channels = 2;
+    const Twin logits(drawn(4, {count * channels}), place),
+        targets((drawn(5, {count * channels}) > 0.5).to(torch::kFloat32), place), rows(bytes_of(listed), place),
+        counts(torch::zeros({4}, torch::kInt32), place);
     const Twin figures(torch::zeros({figure_count}), place),
         orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
     const auto work = [&, images = images, side = side](bool d) {
-      return TallyWork{logits.on<float>(d),   masks.on<float>(d), rows.on<BatchRow>(d), images, side, side,
+      return TallyWork{logits.on<float>(d),   targets.on<float>(d), channels, rows.on<BatchRow>(d), images, side, side,
                        counts.on<uint32_t>(d)};
     };
     device.run([&] {

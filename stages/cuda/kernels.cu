@@ -34,8 +34,12 @@ __device__ int64_t item_stride() { return static_cast<int64_t>(gridDim.x) * bloc
 __global__ void gather(const GatherWork work) {
   const int pixels = work.height * work.width;
   for (int64_t to = first_item(); to < static_cast<int64_t>(work.count) * pixels; to += item_stride()) {
-    const int64_t from = gather_pixel(work, static_cast<int>(to / pixels), static_cast<int>(to % pixels));
-    work.batch_masks[to] = work.masks[from] != 0 ? 1.0f : 0.0f;
+    const int n = static_cast<int>(to / pixels), pixel = static_cast<int>(to % pixels);
+    gather_pixel(work, n, pixel);
+    for (int t = 0; t < work.targets.count; ++t) {
+      work.batch_targets[(static_cast<int64_t>(n) * work.targets.count + t) * pixels + pixel] =
+          target_of_pixel(work, n, pixel, work.targets.kinds[t]);
+    }
   }
 }
 
@@ -60,7 +64,8 @@ __global__ void tally(const TallyWork work) {
   const int64_t pixels = static_cast<int64_t>(work.count) * work.height * work.width;
   for (int64_t i = first_item(); i < pixels; i += item_stride()) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    const bool shown = work.logits[i] > 0, there = work.masks[i] > 0;
+    const int64_t at = first_channel(i, work.height, work.width, work.channels);
+    const bool shown = work.logits[at] > 0, there = work.targets[at] > 0;
     mine[0] += shown && there;
     mine[1] += shown && !there;
     mine[2] += !shown && there;

@@ -130,9 +130,25 @@ PENSTOCK_BOTH inline void put_changed(const GatherWork& work, int n, int64_t at,
   put_value(work, static_cast<int64_t>(n) * work.height * work.width * work.channels + at, value);
 }
 
-// Pixel `pixel` of row n: its label's place among all pixels is returned. Its values go to the batch; those of a row
-// that is blurred to the first half of the scratch memory.
-PENSTOCK_BOTH inline int64_t gather_pixel(const GatherWork& work, int n, int pixel) {
+// The pixel, counted from the first of all samples, whose label pixel (y, x) of a row has.
+PENSTOCK_BOTH inline int64_t labelled_pixel(int y, int x, int height, int width, const BatchRow& row,
+                                            const SamplePlace& place) {
+  if (row.change.active == 0) return source_pixel(y, x, height, width, row, place);
+  return place.begin + nearest_pixel(position_of(y, x, height, width, row), place);
+}
+
+// What pixel `pixel` of row n should be.
+PENSTOCK_BOTH inline float target_of_pixel(const GatherWork& work, int n, int pixel, TargetKind kind) {
+  const auto object_at = [&](int y, int x) {
+    const BatchRow& row = work.rows[n];
+    return work.objects[labelled_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
+  };
+  return target_value(kind, pixel / work.width, pixel % work.width, work.height, work.width, object_at);
+}
+
+// Pixel `pixel` of row n: its values go to the batch; those of a row that is blurred to the first half of the scratch
+// memory.
+PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel) {
   const BatchRow& row = work.rows[n];
   const RowChange& change = row.change;
   const SamplePlace& place = work.places[row.sample];
@@ -144,7 +160,7 @@ PENSTOCK_BOTH inline int64_t gather_pixel(const GatherWork& work, int n, int pix
     const float* table = work.tables + row.sample * work.sample_stride;
     for (int c = 0; c < channels; ++c)
       put_value(work, first + static_cast<int64_t>(pixel) * channels + c, table[c * work.channel_stride + image[c]]);
-    return from;
+    return;
   }
   const SamplePosition at = position_of(y, x, work.height, work.width, row);
   const uint8_t* image = work.images + place.begin * channels;
@@ -165,7 +181,6 @@ PENSTOCK_BOTH inline int64_t gather_pixel(const GatherWork& work, int n, int pix
   } else {
     for (int c = 0; c < channels; ++c) put(c, shown(c));
   }
-  return place.begin + nearest_pixel(at, place);
 }
 
 // Value `at` of row n's [H,W,C], if the row is blurred: along its line from the first half of the scratch memory to the

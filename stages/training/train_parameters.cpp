@@ -7,6 +7,7 @@
 #include "stages/training/optimisers.h"
 #include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 
@@ -31,7 +32,9 @@ TrainParameters train_parameters_of(const pipeline::Values& values) {
 }
 
 Architecture architecture_of(const TrainParameters& parameters, int64_t channels) {
-  return {channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+  Architecture architecture{channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+  architecture.out_channels = static_cast<int64_t>(parameters.targets.size());
+  return architecture;
 }
 
 void TrainParameters::resolve() {
@@ -46,6 +49,7 @@ std::string TrainParameters::given_for_crops() const {
 
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   describe_network(visit);
+  describe_targets(visit);
   describe_optimisation(visit);
   describe_augmentation(visit);
   describe_rules(visit);
@@ -75,6 +79,14 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
          .minimum = 51,
          .maximum = 100,
          .as_before = 99.0});
+}
+
+void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
+  visit("targets", targets,
+        {.help = "what the network learns of each pixel, an output channel each, \"mask\" first: " +
+                 help_of(target_rules()) + "; the loss is summed over them",
+         .choices = names_of(target_rules()),
+         .as_before = pipeline::Value({"mask"})});
 }
 
 void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {

@@ -18,6 +18,7 @@ struct TrainParameters {
   double dropout = 0;
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;
+  std::vector<std::string> targets = {"mask"};
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
@@ -66,6 +67,7 @@ struct TrainParameters {
 
  private:
   void describe_network(pipeline::ParameterVisitor& visit);
+  void describe_targets(pipeline::ParameterVisitor& visit);
   void describe_optimisation(pipeline::ParameterVisitor& visit);
   void describe_augmentation(pipeline::ParameterVisitor& visit);
   void describe_rules(pipeline::ParameterVisitor& visit);

@@ -47,7 +47,7 @@ void check_batch(const Batch& batch, size_t rows, const InputShape& input) {
            values.size(2) == input.height && values.size(3) == input.width && values.is_contiguous() &&
            values.scalar_type() == torch::kFloat32 && values.is_cpu();
   };
-  PENSTOCK_CHECK(fits(batch.images, input.channels) && fits(batch.masks, 1),
+  PENSTOCK_CHECK(fits(batch.images, input.channels) && fits(batch.targets, batch.kinds.count),
                  "a batch is contiguous float32 on the CPU, of the input's size, with a row for each sample");
 }
 
@@ -56,28 +56,32 @@ void lines_of_window(std::vector<size_t>& lines, int begin, int size) {
   for (size_t i = 0; i < lines.size(); ++i) lines[i] = static_cast<size_t>(mirrored(begin + static_cast<int>(i), size));
 }
 
-// One row of a batch, whose planes begin at `images` and `mask`.
+// One row of a batch, whose planes begin at `images` and `targets`.
 class RowWriter {
  public:
-  RowWriter(const StepSamples& data)
+  RowWriter(const StepSamples& data, const TargetList& kinds)
       : data_(data),
         input_(data.input()),
+        kinds_(kinds),
         tables_(static_cast<size_t>(input_.channels)),
         lines_(static_cast<size_t>(input_.height)),
         columns_(static_cast<size_t>(input_.width)),
+        objects_(static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width)),
         shown_(static_cast<size_t>(input_.width)),
         changed_(data) {}
 
-  void write(const BatchRow& row, float* images, float* mask) {
+  void write(const BatchRow& row, float* images, float* targets) {
     const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
     const bool changes = row.change.active != 0;
     changes ? changed_.begin(row) : begin(row, sample);
     for (int y = 0; y < input_.height; ++y) {
       changes ? changed_.line(y, images, shown_.data()) : line(y, row, sample, images);
-      float* to = mask + static_cast<size_t>(y) * shown_.size();
-      for (size_t x = 0; x < shown_.size(); ++x) to[x] = sample.mask[shown_[x]] != 0 ? 1.0f : 0.0f;
+      uint16_t* objects = &objects_[static_cast<size_t>(y) * shown_.size()];
+      for (size_t x = 0; x < shown_.size(); ++x) objects[x] = sample.object_at(shown_[x]);
     }
     if (changes) changed_.finish(images);
+    for (int t = 0; t < kinds_.count; ++t)
+      write_target(kinds_.kinds[t], targets + static_cast<size_t>(t) * objects_.size());
   }
 
  private:
@@ -103,33 +107,44 @@ class RowWriter {
     }
   }
 
+  void write_target(TargetKind kind, float* plane) const {
+    const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
+    for (int y = 0; y < input_.height; ++y) {
+      for (int x = 0; x < input_.width; ++x)
+        *plane++ = target_value(kind, y, x, input_.height, input_.width, object_at);
+    }
+  }
+
   const StepSamples& data_;
   const InputShape input_;
+  const TargetList kinds_;
   std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
   std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
+  std::vector<uint16_t> objects_;               // of each pixel of the piece
   std::vector<size_t> shown_;                   // of the sample, the pixel that each of a line shows
   ChangedRows changed_;
 };
 
 }  // namespace
 
-Batch make_batch(int64_t count, const InputShape& input) {
+Batch make_batch(int64_t count, const InputShape& input, const std::vector<std::string>& targets) {
+  const TargetList kinds = target_list(targets);
   return {torch::empty({count, input.channels, input.height, input.width}),
-          torch::empty({count, 1, input.height, input.width})};
+          torch::empty({count, kinds.count, input.height, input.width}), kinds};
 }
 
 void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows) {
   const InputShape& input = data.input();
   check_batch(batch, rows.size(), input);
   const size_t pixels = static_cast<size_t>(input.height) * static_cast<size_t>(input.width);
-  RowWriter writer(data);
+  RowWriter writer(data, batch.kinds);
   for (size_t n = 0; n < rows.size(); ++n) {
     PENSTOCK_CHECK((rows[n].orientation & transpose_bit) == 0 || input.height == input.width,
                    "only a square piece is turned by a quarter");
     PENSTOCK_CHECK(rows[n].sample >= 0 && static_cast<size_t>(rows[n].sample) < data.samples().size(),
                    "a row of a batch is of one of the samples");
     writer.write(rows[n], batch.images.data_ptr<float>() + n * pixels * static_cast<size_t>(input.channels),
-                 batch.masks.data_ptr<float>() + n * pixels);
+                 batch.targets.data_ptr<float>() + n * pixels * static_cast<size_t>(batch.kinds.count));
   }
 }
 

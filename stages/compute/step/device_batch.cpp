@@ -10,9 +10,10 @@
 
 namespace penstock::stages {
 
-DeviceBatch::DeviceBatch(const InputShape& input, StepDevice& device, int64_t micro_batch, int64_t listed,
-                         const Augmentation& augmentation)
+DeviceBatch::DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
+                         int64_t listed, const Augmentation& augmentation)
     : input_(input),
+      targets_(targets),
       device_(device),
       micro_batch_(micro_batch),
       listed_(listed),
@@ -30,7 +31,7 @@ void DeviceBatch::make(bool bfloat16) {
   images_ = torch::zeros({micro_batch_, input_.height, input_.width, input_.channels},
                          real.dtype(bfloat16 ? torch::kBFloat16 : torch::kFloat32))
                 .permute({0, 3, 1, 2});
-  masks_ = torch::zeros({micro_batch_, 1, input_.height, input_.width}, real);
+  targets_of_batch_ = torch::zeros({micro_batch_, targets_.count, input_.height, input_.width}, real);
   if (blurs_) scratch_ = torch::zeros({2, micro_batch_, input_.height, input_.width, input_.channels}, real);
   const size_t bytes = tables_begin() + (changes_ ? static_cast<size_t>(listed_) * row_tables() * sizeof(float) : 0);
   orders_ = torch::zeros({static_cast<int64_t>(bytes)}, torch::dtype(torch::kUInt8).device(device_.place()));
@@ -63,7 +64,7 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   PENSTOCK_CHECK(first >= 0 && first + micro_batch_ <= listed_, "a batch is gathered from listed rows");
   GatherWork work;
   work.images = data.images.data_ptr<uint8_t>();
-  work.masks = data.masks.data_ptr<uint8_t>();
+  work.objects = reinterpret_cast<const uint16_t*>(data.objects.data_ptr<int16_t>());
   work.places = reinterpret_cast<const SamplePlace*>(data.places.data_ptr<uint8_t>());
   work.tables = data.tables.data_ptr<float>();
   work.sample_stride = data.sample_stride;
@@ -72,7 +73,8 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   work.count = static_cast<int>(micro_batch_);
   work.height = input_.height, work.width = input_.width, work.channels = input_.channels;
   work.batch_images = images_.data_ptr();
-  work.batch_masks = masks_.data_ptr<float>();
+  work.targets = targets_;
+  work.batch_targets = targets_of_batch_.data_ptr<float>();
   work.bfloat16 = bfloat16_;
   if (changes_) {
     work.row_tables = reinterpret_cast<const float*>(orders_.data_ptr<uint8_t>() + tables_begin()) +

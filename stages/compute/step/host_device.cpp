@@ -75,8 +75,10 @@ void host_gather(const GatherWork& work) {
   const int64_t pixels = int64_t{work.height} * work.width;
   for (int n = 0; n < work.count; ++n) {
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const int64_t from = gather_pixel(work, n, static_cast<int>(pixel));
-      work.batch_masks[n * pixels + pixel] = work.masks[from] != 0 ? 1.0f : 0.0f;
+      gather_pixel(work, n, static_cast<int>(pixel));
+      for (int t = 0; t < work.targets.count; ++t)
+        work.batch_targets[(int64_t{n} * work.targets.count + t) * pixels + pixel] =
+            target_of_pixel(work, n, static_cast<int>(pixel), work.targets.kinds[t]);
     }
   }
   if (work.scratch == nullptr) return;
@@ -91,7 +93,8 @@ void host_tally(const TallyWork& work) {
   const int64_t pixels = int64_t{work.count} * work.height * work.width;
   for (int64_t i = 0; i < pixels; ++i) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    ++work.counts[work.logits[i] > 0 ? (work.masks[i] > 0 ? 0 : 1) : (work.masks[i] > 0 ? 2 : 3)];
+    const int64_t at = first_channel(i, work.height, work.width, work.channels);
+    ++work.counts[work.logits[at] > 0 ? (work.targets[at] > 0 ? 0 : 1) : (work.targets[at] > 0 ? 2 : 3)];
   }
 }
 

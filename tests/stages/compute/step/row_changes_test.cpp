@@ -116,8 +116,9 @@ TEST(ChangeDraws, OneDoesNotDependOnWhichOthersAreChosen) {
 
 // ---- what a batch shows ----
 
-Batch shown(const StepSamples& data, const std::vector<BatchRow>& rows) {
-  Batch batch = make_batch(static_cast<int64_t>(rows.size()), data.input());
+Batch shown(const StepSamples& data, const std::vector<BatchRow>& rows,
+            const std::vector<std::string>& targets = {"mask"}) {
+  Batch batch = make_batch(static_cast<int64_t>(rows.size()), data.input(), targets);
   fill_batch(batch, data, rows);
   return batch;
 }
@@ -163,7 +164,7 @@ TEST(ChangedRows, OfTheIdentityShowWhatPlainRowsShowToTheBit) {
     }
     const Batch expected = shown(data, plain), found = shown(data, through);
     EXPECT_TRUE(torch::equal(found.images, expected.images)) << kind;
-    EXPECT_TRUE(torch::equal(found.masks, expected.masks)) << kind;
+    EXPECT_TRUE(torch::equal(found.targets, expected.targets)) << kind;
   }
 }
 
@@ -178,7 +179,8 @@ TEST(ChangedRows, TurnedByAQuarterAreAQuarterTurn) {
   const Batch all = shown(data, turns);
   int equal = 0;
   for (int i = 0; i < 8; ++i) {
-    equal += torch::equal(all.images[i], turned_freely.images[0]) && torch::equal(all.masks[i], turned_freely.masks[0]);
+    equal +=
+        torch::equal(all.images[i], turned_freely.images[0]) && torch::equal(all.targets[i], turned_freely.targets[0]);
   }
   EXPECT_EQ(equal, 1);
 }
@@ -189,7 +191,7 @@ TEST(ChangedRows, AScaledAndTurnedDrawingLandsWhereItShould) {
   const StepSamples data(samples, square, Normaliser{});
   CropChange change;
   change.zoom = 2, change.angle = std::numbers::pi / 6;
-  const auto mask = shown(data, {changed(change, 32, 32)}).masks[0][0];
+  const auto mask = shown(data, {changed(change, 32, 32)}).targets[0][0];
   double count = 0, y = 0, x = 0;
   for (int i = 0; i < window; ++i) {
     for (int j = 0; j < window; ++j) {
@@ -211,9 +213,9 @@ TEST(ChangedRows, ImageAndLabelsStayAligned) {
                     [&](const std::string& purpose) { return crop_draws(9, purpose, 0, "disc", number); });
     const Batch batch = shown(data, {changed(change, 30, 30)});
     // A corner of the disc differs by 3/4 at most where the image is between pixels and the label is the nearest's.
-    const auto apart = (batch.images[0][0] - batch.masks[0][0]).abs() > 0.8;
+    const auto apart = (batch.images[0][0] - batch.targets[0][0]).abs() > 0.8;
     EXPECT_EQ(apart.sum().item<int64_t>(), 0) << number;
-    const double area = batch.masks.sum().item<double>();
+    const double area = batch.targets.sum().item<double>();
     EXPECT_NEAR(batch.images[0][0].sum().item<double>() / area, 1, 0.06) << number;
   }
 }
@@ -260,8 +262,10 @@ TEST(ChangedRows, BlurKeepsTheMeanAndNoiseHasItsDeviation) {
 }
 
 TEST(ChangedRows, ADeviceGathersThemToTheBit) {
+  const std::vector<std::string> targets = {"mask", "border"};
   for (const int channels : {1, 3, 4}) {
     auto samples = pictures(5, 90);
+    give_objects(samples);
     for (GridSample& sample : samples) {
       const Draws draws(channels, sample.id);
       sample.image.resize(sample.mask.size() * static_cast<size_t>(channels));
@@ -278,7 +282,7 @@ TEST(ChangedRows, ADeviceGathersThemToTheBit) {
       const auto ranks = distributed::local_world(1);
       const auto device = host_device(*ranks[0], 1);
       constexpr int count = 60;
-      DeviceBatch batch(data.input(), *device, count, count, rules.augmentation);
+      DeviceBatch batch(data.input(), target_list(targets), *device, count, count, rules.augmentation);
       batch.make(false);
       std::vector<BatchRow> rows;
       for (int i = 0; i < count; ++i) {
@@ -287,9 +291,9 @@ TEST(ChangedRows, ADeviceGathersThemToTheBit) {
       }
       batch.copy_orders();
       batch.gather(batch.resident(data), 0);
-      const Batch expected = shown(data, rows);
+      const Batch expected = shown(data, rows, targets);
       EXPECT_TRUE(torch::equal(batch.images(), expected.images)) << kind << ", " << channels << " channels";
-      EXPECT_TRUE(torch::equal(batch.masks(), expected.masks)) << kind << ", " << channels << " channels";
+      EXPECT_TRUE(torch::equal(batch.targets(), expected.targets)) << kind << ", " << channels << " channels";
     }
   }
 }
