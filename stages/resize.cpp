@@ -55,7 +55,8 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
                  "all pages; only refuses stacks. Reduced copies and thumbnails are no pages",
          .minimum = 1,
          .choices = {"only", "max", "mean"}});
-  std::string help = "how pictures of more than 8 bits, and of fractions, become 8 bits. ";
+  std::string help =
+      "how pictures of more than 8 bits, and of fractions, become 8 bits (of which train.percentiles are taken). ";
   std::vector<std::string> choices;
   for (const ContrastRule& rule : contrast_rules()) {
     help += fmt::format("{}{}: {}", choices.empty() ? "" : "; ", rule.name, rule.help);

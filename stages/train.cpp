@@ -1,6 +1,8 @@
 // train: a U-Net by data-parallel gradient descent on all ranks. The body is in compute/train_body.cpp.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "distributed/reducer/gradient_reducer.h"
 #include "pipeline/counted.h"
 #include "stages/compute_library.h"
@@ -79,6 +81,28 @@ void check_input(const pipeline::CheckView& view, const TrainParameters& paramet
   }
 }
 
+// A value that would have no effect is refused, so that nobody takes it for one that has.
+void check_effects(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  const auto given = [&](const std::string& name) {
+    return std::find(view.given.begin(), view.given.end(), name) != view.given.end();
+  };
+  for (const auto& [name, strength] : parameters.strengths) {
+    const auto& chosen = parameters.augment;
+    if (!given("augmentation." + name) || std::find(chosen.begin(), chosen.end(), name) != chosen.end()) continue;
+    problems.push_back(
+        {"augmentation." + name,
+         fmt::format("augmentation.{0} has no effect, as augment does not name \"{0}\": add it there, or "
+                     "take this out",
+                     name)});
+  }
+  for (const char* limit : {"percentiles.low", "percentiles.high"}) {
+    if (parameters.normalise == "percentile" || !given(limit)) continue;
+    problems.push_back(
+        {limit, fmt::format("{} has no effect with normalise = \"{}\": take it out, or set normalise to \"percentile\"",
+                            limit, parameters.normalise)});
+  }
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -97,6 +121,7 @@ pipeline::StageKind train_kind() {
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = train_parameters_of(view.values);
     check_input(view, parameters, problems);
+    check_effects(view, parameters, problems);
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "stages/compute/bench_timing.h"
 #include "stages/compute/step/make_step.h"
 #include "stages/draws.h"
+#include "stages/training/name_table.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -59,6 +61,23 @@ std::shared_ptr<Steps<HostStep>> host_steps(const BenchRequest& request, distrib
   return std::make_shared<Steps<HostStep>>(
       request, std::make_unique<HostStep>(parameters_of(request), architecture_of(request), input_of(request),
                                           Normaliser{}, ranks, threads, StepOptions{}));
+}
+
+double crop_seconds(const BenchRequest& request, bool all_changes) {
+  constexpr int crops = 200;
+  const auto samples = random_samples(request);
+  const StepSamples data(samples, input_of(request), Normaliser{});
+  auto names = all_changes ? names_of(augmentation_rules()) : TrainParameters{}.augment;
+  if (request.channels != 3)
+    std::erase_if(names, [](const std::string& name) { return !augmentation_of_colours({name}).empty(); });
+  const CropRules rules{augmentation_of(names), 1, 0};
+  Batch batch = make_batch(1, data.input());
+  const auto make = [&] {
+    for (int i = 0; i < crops; ++i)
+      fill_batch(batch, data, std::vector{data.drawn(i % static_cast<int>(data.crops().size()), rules, i)});
+  };
+  make();  // memory is touched once
+  return seconds_of(make) / crops;
 }
 
 PlainSteps::PlainSteps(const BenchRequest& request, int threads)

@@ -18,6 +18,10 @@ Architecture architecture_of(const BenchRequest& request);
 InputShape input_of(const BenchRequest& request);
 std::vector<GridSample> random_samples(const BenchRequest& request);  // one for each place of the global batch
 
+// Seconds that a worker takes to make one crop of the batch: with flips and quarter turns, or `all_changes`, where
+// every augmentation that these channels have is on at its usual strength.
+double crop_seconds(const BenchRequest& request, bool all_changes);
+
 // A training's own steps, one a call.
 template <typename Step>
 class Steps {

@@ -94,6 +94,7 @@ Value bench_usual(const BenchRequest& request, Communicator& ranks, int threads)
   result["device"] = steps->step().device_name();
   result["reproducible"] = name_of(steps->step().reproducible());
   result["peak_memory_bytes"] = peak_memory_bytes(ranks);
+  result["crop_seconds"] = {{"plain", crop_seconds(request, false)}, {"augmented", crop_seconds(request, true)}};
   result["update_seconds"] =
       update_seconds(request, static_cast<size_t>(steps->step().layout().parameter_count), threads);
   return result;

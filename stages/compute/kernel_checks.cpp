@@ -4,9 +4,12 @@
 #include <cstring>
 
 #include "distributed/error.h"
+#include "stages/compute/step/batches.h"
+#include "stages/compute/step/device_batch.h"
 #include "stages/compute/step/host_device.h"
 #include "stages/compute/step/training_step.h"
 #include "stages/draws.h"
+#include "stages/training/name_table.h"
 #include "stages/training/optimisers.h"
 #include "stages/training/targets.h"
 
@@ -100,6 +103,46 @@ std::string check_gather(StepDevice& device) {
     }
   }
   return "8 orientations, windows across edges, 2 kinds of tables, 2 targets, float32 and bfloat16: equal to the bit";
+}
+
+// Every augmentation at once, as a step of the device gathers it and as the host's own step makes it.
+std::string check_changed_rows(StepDevice& device) {
+  constexpr int side = 40, channels = 3, count = 48;
+  std::vector<GridSample> samples(3);
+  for (int i = 0; i < 3; ++i) {
+    GridSample& sample = samples[static_cast<size_t>(i)];
+    sample.id = std::to_string(i), sample.height = 20 + 30 * i, sample.width = 90 - 20 * i;
+    const int64_t pixels = int64_t{sample.height} * sample.width;
+    const auto image = drawn_bytes(20 + i, {pixels * channels}, 256), objects = drawn_bytes(30 + i, {pixels}, 3);
+    sample.image.assign(image.data_ptr<uint8_t>(), image.data_ptr<uint8_t>() + image.numel());
+    sample.objects.assign(objects.data_ptr<uint8_t>(), objects.data_ptr<uint8_t>() + objects.numel());
+    for (const uint16_t object : sample.objects) sample.mask.push_back(object != 0);
+  }
+  const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
+  const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
+  const std::vector<std::string> targets = {"mask", "border"};
+  Batch expected = make_batch(count, data.input(), targets);
+  for (const bool low : {false, true}) {
+    DeviceBatch batch(data.input(), target_list(targets), device, count, count, rules.augmentation);
+    device.run([&] { batch.make(low); });
+    const ResidentSamples& resident = batch.resident(data);
+    std::vector<BatchRow> rows;
+    for (int i = 0; i < count; ++i) {
+      rows.push_back(data.drawn(i % static_cast<int>(data.crops().size()), rules, i));
+      batch.list(i, rows.back(), data);
+    }
+    device.run([&] {
+      batch.copy_orders();
+      batch.gather(resident, 0);
+    });
+    device.wait("gather of changed rows");
+    fill_batch(expected, data, rows);
+    const auto images = low ? expected.images.to(torch::kBFloat16) : expected.images;
+    if (!torch::equal(batch.images().to(torch::kCPU), images)) fail("the changed rows' images differ from the host's");
+    if (!torch::equal(batch.targets().to(torch::kCPU), expected.targets))
+      fail("the changed rows' targets differ from the host's");
+  }
+  return "every augmentation at once, windows across edges, float32 and bfloat16: equal to the bit";
 }
 
 std::string check_tally(StepDevice& device) {
@@ -198,6 +241,7 @@ std::string check_update(StepDevice& device) {
 
 const std::vector<std::pair<std::string, KernelCheck>>& kernel_checks() {
   static const std::vector<std::pair<std::string, KernelCheck>> checks = {{"kernel: gather", check_gather},
+                                                                          {"kernels: augmentation", check_changed_rows},
                                                                           {"kernels: tally and figures", check_tally},
                                                                           {"kernels: norm and update", check_update}};
   return checks;

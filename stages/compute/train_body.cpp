@@ -52,6 +52,13 @@ TrainData read_data(const pipeline::StageContext& context, const TrainParameters
 }
 
 void check_input(const TrainParameters& parameters, const InputShape& input) {
+  if (const std::string name = augmentation_of_colours(parameters.augment); !name.empty() && input.channels != 3) {
+    throw Error(
+        ExitCode::config,
+        fmt::format("train.augment has \"{}\", which mixes the 3 channels of colour pictures; these samples have "
+                    "{}: take it out, or let resize make 3 (resize.channels)",
+                    name, input.channels));
+  }
   const int64_t factor = int64_t{1} << parameters.depth;
   if (input.width % factor != 0 || input.height % factor != 0) {
     throw Error(ExitCode::config,
@@ -72,7 +79,9 @@ void check_input(const TrainParameters& parameters, const InputShape& input) {
 Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data) {
   std::vector<const std::vector<uint8_t>*> images;
   for (const GridSample& sample : data.train) images.push_back(&sample.image);
-  return make_normaliser(parameters.normalise, images, data.input.channels);
+  Normaliser normaliser = make_normaliser(parameters.normalise, images, data.input.channels);
+  normaliser.low = parameters.percentile_low, normaliser.high = parameters.percentile_high;
+  return normaliser;
 }
 
 Value environment() { return {{"LibTorch", TORCH_VERSION}, {"penstock", PENSTOCK_VERSION}}; }

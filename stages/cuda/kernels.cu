@@ -8,6 +8,7 @@
 #include <string>
 
 #include "distributed/error.h"
+#include "stages/training/device_sampling.h"
 
 namespace penstock::stages {
 namespace {
@@ -34,26 +35,24 @@ __global__ void gather(const GatherWork work) {
   const int pixels = work.height * work.width;
   for (int64_t to = first_item(); to < static_cast<int64_t>(work.count) * pixels; to += item_stride()) {
     const int n = static_cast<int>(to / pixels), pixel = static_cast<int>(to % pixels);
-    const BatchRow row = work.rows[n];
-    const int64_t from =
-        source_pixel(pixel / work.width, pixel % work.width, work.height, work.width, row, work.places[row.sample]);
-    const uint8_t* image = work.images + from * work.channels;
-    const float* table = work.tables + row.sample * work.sample_stride;
-    for (int c = 0; c < work.channels; ++c) {
-      const float value = table[c * work.channel_stride + image[c]];
-      if (work.bfloat16)
-        static_cast<uint16_t*>(work.batch_images)[to * work.channels + c] = bfloat16_of(value);
-      else
-        static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
-    }
-    const auto object_at = [&](int y, int x) {
-      return work.objects[source_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
-    };
+    gather_pixel(work, n, pixel);
     for (int t = 0; t < work.targets.count; ++t) {
-      work.batch_targets[(static_cast<int64_t>(n) * work.targets.count + t) * pixels + pixel] = target_value(
-          work.targets.kinds[t], pixel / work.width, pixel % work.width, work.height, work.width, object_at);
+      work.batch_targets[(static_cast<int64_t>(n) * work.targets.count + t) * pixels + pixel] =
+          target_of_pixel(work, n, pixel, work.targets.kinds[t]);
     }
   }
+}
+
+// One thread a value.
+__global__ void blur_lines(const GatherWork work) {
+  const int64_t values = static_cast<int64_t>(work.height) * work.width * work.channels;
+  for (int64_t i = first_item(); i < work.count * values; i += item_stride())
+    blur_along_line(work, static_cast<int>(i / values), i % values);
+}
+__global__ void blur_columns(const GatherWork work) {
+  const int64_t values = static_cast<int64_t>(work.height) * work.width * work.channels;
+  for (int64_t i = first_item(); i < work.count * values; i += item_stride())
+    blur_along_column(work, static_cast<int>(i / values), i % values);
 }
 
 // Integers: the order in which they are added does not matter.
@@ -137,6 +136,11 @@ __global__ void update(const UpdateWork work) {
 void launch_gather(const GatherWork& work, CUstream_st* stream) {
   gather<<<blocks_for(static_cast<int64_t>(work.count) * work.height * work.width), threads, 0, stream>>>(work);
   check_launch("gather");
+  if (work.scratch == nullptr) return;
+  const int blocks = blocks_for(static_cast<int64_t>(work.count) * work.height * work.width * work.channels);
+  blur_lines<<<blocks, threads, 0, stream>>>(work);
+  blur_columns<<<blocks, threads, 0, stream>>>(work);
+  check_launch("blur");
 }
 
 void launch_tally(const TallyWork& work, CUstream_st* stream) {

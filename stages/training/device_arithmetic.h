@@ -38,6 +38,8 @@ PENSTOCK_BOTH inline PixelPlace turned(int y, int x, int height, int width, uint
 // edge: place -1 shows pixel 0, place `size` shows pixel size - 1. The period is 2 * size.
 PENSTOCK_BOTH inline int mirrored(int i, int size) {
   if (i >= 0 && i < size) return i;
+  if (i < 0 && i >= -size) return -1 - i;  // one reflection: no division
+  if (i >= size && i < 2 * size) return 2 * size - 1 - i;
   const int period = 2 * size;
   const int at = i % period < 0 ? i % period + period : i % period;
   return at < size ? at : period - 1 - at;

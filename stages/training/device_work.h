@@ -7,6 +7,7 @@
 
 #include "stages/training/device_arithmetic.h"
 #include "stages/training/figures.h"
+#include "stages/training/row_change.h"
 
 namespace penstock::stages {
 
@@ -32,6 +33,7 @@ struct BatchRow {
   int32_t top = 0, left = 0;      // of the window, in the sample
   int32_t height = 0, width = 0;  // of what counts in figures, from the window's upper left corner
   int32_t orientation = 0;        // to_byte(Orientation)
+  RowChange change = {};          // of a window whose pixels are not just the sample's
 };
 
 // Where a sample lies among the others, and its size.
@@ -48,7 +50,8 @@ PENSTOCK_BOTH inline int64_t source_pixel(int y, int x, int height, int width, c
          mirrored(row.left + at.x, place.width);
 }
 
-// Samples that lie on the device as bytes become a batch: cut, turned, normalised by a table, in the network's layout.
+// Samples that lie on the device as bytes become a batch: cut, turned, normalised by a table, in the network's layout;
+// changed rows as device_sampling.h says.
 struct GatherWork {
   const uint8_t* images = nullptr;    // [pixels of all samples, C]
   const uint16_t* objects = nullptr;  // [pixels of all samples]; 0 is background
@@ -62,6 +65,9 @@ struct GatherWork {
   TargetList targets;
   float* batch_targets = nullptr;  // [count,targets,H,W]
   bool bfloat16 = false;
+  // Only where rows are changed: a changed row's own tables, [count, C, row_table_length], instead of its sample's.
+  const float* row_tables = nullptr;
+  float* scratch = nullptr;  // [2,count,H,W,C], where rows are blurred
 };
 
 // Adds to counts[4] how many of the rows' pixels that count are tp, fp, fn, tn, when logits above 0 are foreground. Of

@@ -8,7 +8,7 @@ const std::vector<NormalisationRule>& normalisation_rules() {
   static const std::vector<NormalisationRule> rules = {
       {.name = "unit", .help = "0 to 1"},
       {.name = "zscore", .help = "mean 0, deviation 1 over the train subset", .by_channel = true},
-      {.name = "percentile", .help = "each image's 1st to 99th percentile become 0 to 1", .by_image = true},
+      {.name = "percentile", .help = "each image's percentiles become 0 and 1: train.percentiles", .by_image = true},
   };
   return rules;
 }

@@ -11,7 +11,7 @@ namespace penstock::stages {
 struct NormalisationRule {
   std::string name, help;
   bool by_channel = false;  // mean and standard deviation of each channel, measured over the train subset
-  bool by_image = false;    // each image's own 1st and 99th percentile become 0 and 1; values beyond are cut
+  bool by_image = false;    // each image's own percentiles become 0 and 1; values beyond are cut
 };
 
 const std::vector<NormalisationRule>& normalisation_rules();

@@ -1,6 +1,5 @@
 #include "stages/training/train_parameters.h"
 
-#include "stages/training/augmentations.h"
 #include "stages/training/losses.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
@@ -53,6 +52,7 @@ void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   describe_network(visit);
   describe_targets(visit);
   describe_optimisation(visit);
+  describe_augmentation(visit);
   describe_rules(visit);
   describe_run(visit);
 }
@@ -70,6 +70,18 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit(
       "normalise", normalise,
       {.help = "scale of pixel values: " + help_of(normalisation_rules()), .choices = names_of(normalisation_rules())});
+  visit(
+      "percentiles.low", percentile_low,
+      {.help = "of normalise = \"percentile\": this share of a sample's values, %, lies below what becomes 0; they are "
+               "taken of the 8 bits that resize.contrast left",
+       .minimum = 0,
+       .maximum = 49,
+       .as_before = 1.0});
+  visit("percentiles.high", percentile_high,
+        {.help = "likewise: this share, %, lies below what becomes 1; values beyond are cut",
+         .minimum = 51,
+         .maximum = 100,
+         .as_before = 99.0});
 }
 
 void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
@@ -115,9 +127,6 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
          .choices = names_of(precision_rules()),
          .as_before = "fp32"});
   visit("seed", seed, {.help = "of weights, order and augmentation", .minimum = 0});
-  visit("augment", augment,
-        {.help = "random changes of each sample: " + help_of(augmentation_rules()),
-         .choices = names_of(augmentation_rules())});
   visit("crop", given_crop,
         {.help = "side of the square crops that samples of their own size (resize.mode = \"native\") are trained on, "
                  "pixels; a multiple of 2^depth; auto: 256",
@@ -131,6 +140,20 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
          .minimum = 0,
          .maximum = 1,
          .as_before = 0.0});
+}
+
+void TrainParameters::describe_augmentation(pipeline::ParameterVisitor& visit) {
+  visit("augment", augment,
+        {.help = "random changes of each sample: " + help_of(augmentation_rules()),
+         .choices = names_of(augmentation_rules())});
+  for (const AugmentationRule& rule : augmentation_rules()) {
+    if (rule.strength.empty()) continue;
+    visit("augmentation." + rule.name, strengths[rule.name],
+          {.help = "strength s of " + rule.name + " in augment: " + rule.strength,
+           .minimum = 0,
+           .maximum = rule.most,
+           .as_before = rule.usual});
+  }
 }
 
 void TrainParameters::describe_rules(pipeline::ParameterVisitor& visit) {

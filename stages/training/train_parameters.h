@@ -6,6 +6,7 @@
 
 #include "pipeline/parameters.h"
 #include "stages/training/architecture.h"
+#include "stages/training/augmentations.h"
 
 namespace penstock::stages {
 
@@ -17,6 +18,7 @@ struct TrainParameters {
   std::string norm = "batch";
   double dropout = 0;
   std::string normalise = "unit";
+  double percentile_low = 1, percentile_high = 99;
   std::vector<std::string> targets = {"mask"};
   // Optimisation.
   double lr = 1e-3;
@@ -34,6 +36,7 @@ struct TrainParameters {
   std::string precision = "fp32";
   int64_t seed = 0;
   std::vector<std::string> augment = {"flip", "rot90"};
+  Strengths strengths = usual_strengths();      // train.augmentation.NAME
   pipeline::IntegerOrWord given_crop = "auto";  // as it stands in the configuration
   int64_t crop = 256;                           // the value in use: resolve()
   double foreground = 0;
@@ -67,6 +70,7 @@ struct TrainParameters {
   void describe_network(pipeline::ParameterVisitor& visit);
   void describe_targets(pipeline::ParameterVisitor& visit);
   void describe_optimisation(pipeline::ParameterVisitor& visit);
+  void describe_augmentation(pipeline::ParameterVisitor& visit);
   void describe_rules(pipeline::ParameterVisitor& visit);
   void describe_run(pipeline::ParameterVisitor& visit);
 };

@@ -113,6 +113,8 @@ std::vector<Value> others(const Specification& parameter) {
 // What a stage must say so that another value of this parameter is not refused as one without effect.
 std::string needed_by(const std::string& kind, const std::string& parameter) {
   const bool own_size = kind == "resize" && (parameter == "scale" || parameter == "object_diameter");
+  if (parameter.starts_with("augmentation.")) return "augment = [\"" + parameter.substr(13) + "\"]\n";
+  if (parameter.starts_with("percentiles.")) return "normalise = \"percentile\"\n";
   return own_size ? "mode = \"native\"\n" : "";
 }
 

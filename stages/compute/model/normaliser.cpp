@@ -1,22 +1,26 @@
 #include "stages/compute/model/normaliser.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "distributed/check.h"
+#include "distributed/error.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
 
 namespace penstock::stages {
 namespace {
 
-// The values below which 1 % and 99 % of an image's values lie.
-std::pair<double, double> percentiles(std::span<const uint8_t> image) {
+// The values below which these shares of an image's values lie, %.
+std::pair<double, double> percentiles(std::span<const uint8_t> image, double low, double high) {
   std::array<size_t, 256> counts = {};
   for (const uint8_t value : image) ++counts[value];
   const auto at = [&](double share) {
-    const auto wanted = static_cast<size_t>(share * static_cast<double>(image.size()));
+    const auto wanted =
+        std::min(static_cast<size_t>(share / 100 * static_cast<double>(image.size())), image.size() - 1);
     size_t seen = 0;
     for (int value = 0; value < 256; ++value) {
       seen += counts[value];
@@ -24,24 +28,24 @@ std::pair<double, double> percentiles(std::span<const uint8_t> image) {
     }
     return 255.0;
   };
-  return {at(0.01), at(0.99)};
+  return {at(low), at(high)};
 }
 
 }  // namespace
 
 std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image) const {
   if (!normalisation_rule(kind).by_image) return {0, 255};
-  const auto [low, high] = percentiles(image);
-  return {low, high <= low ? low + 1 : high};
+  const auto [darkest, brightest] = percentiles(image, low, high);
+  return {darkest, brightest <= darkest ? darkest + 1 : brightest};
 }
 
 std::array<float, 256> Normaliser::table(const std::pair<double, double>& range, int c) const {
-  const auto [low, high] = range;
+  const auto [darkest, brightest] = range;
   const NormalisationRule& rule = normalisation_rule(kind);
   PENSTOCK_CHECK(!rule.by_channel || (c >= 0 && static_cast<size_t>(c) < std::min(mean.size(), sd.size())),
                  "a normalisation by channel has the mean and deviation of each channel");
-  const double scale = rule.by_channel ? 1 / (255 * sd[c]) : 1 / (high - low);
-  const double shift = rule.by_channel ? mean[c] * 255 : low;
+  const double scale = rule.by_channel ? 1 / (255 * sd[c]) : 1 / (brightest - darkest);
+  const double shift = rule.by_channel ? mean[c] * 255 : darkest;
   std::array<float, 256> table;
   for (int value = 0; value < 256; ++value) {
     const double scaled = (value - shift) * scale;
@@ -64,6 +68,8 @@ void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out)
 pipeline::Value to_json(const Normaliser& normaliser) {
   pipeline::Value json = {{"kind", normaliser.kind}};
   if (normalisation_rule(normaliser.kind).by_channel) json["mean"] = normaliser.mean, json["sd"] = normaliser.sd;
+  const bool usual = normaliser.low == Normaliser{}.low && normaliser.high == Normaliser{}.high;
+  if (normalisation_rule(normaliser.kind).by_image && !usual) json["percentiles"] = {normaliser.low, normaliser.high};
   return json;
 }
 
@@ -74,6 +80,13 @@ Normaliser normaliser_from_json(const pipeline::Value& json) {
   if (normalisation_rule(normaliser.kind).by_channel)
     normaliser.mean = json.at("mean").get<std::vector<double>>(),
     normaliser.sd = json.at("sd").get<std::vector<double>>();
+  if (json.contains("percentiles")) {
+    normaliser.low = json.at("percentiles").at(0), normaliser.high = json.at("percentiles").at(1);
+    if (!(normaliser.low >= 0 && normaliser.low < normaliser.high && normaliser.high <= 100)) {
+      throw Error(ExitCode::data, fmt::format("percentiles {} and {} are not shares in %, the lower before the higher",
+                                              normaliser.low, normaliser.high));
+    }
+  }
   return normaliser;
 }
 

@@ -16,9 +16,10 @@ namespace penstock::stages {
 struct Normaliser {
   std::string kind = "unit";     // normalisations.h; unit: value / 255; zscore: (value / 255 - mean) / sd by channel
   std::vector<double> mean, sd;  // zscore only, of the train subset
+  double low = 1, high = 99;     // percentile only: shares of an image's values, %, that become 0 and 1
 
-  // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's 1st and 99th percentile over all channels
-  // become 0 and 1, values beyond are cut.
+  // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's percentiles `low` and `high` over all
+  // channels become 0 and 1, values beyond are cut.
   void apply(std::span<const uint8_t> image, int channels, float* out) const;
   // The bytes that become 0 and 1 in `image`; the same for all images but with percentile.
   std::pair<double, double> range_of(std::span<const uint8_t> image) const;

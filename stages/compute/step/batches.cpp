@@ -6,6 +6,7 @@
 #include <array>
 
 #include "distributed/check.h"
+#include "stages/compute/step/changed_rows.h"
 #include "stages/draws.h"
 #include "stages/training/device_arithmetic.h"
 
@@ -65,31 +66,47 @@ class RowWriter {
         tables_(static_cast<size_t>(input_.channels)),
         lines_(static_cast<size_t>(input_.height)),
         columns_(static_cast<size_t>(input_.width)),
-        objects_(static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width)) {}
+        objects_(static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width)),
+        shown_(static_cast<size_t>(input_.width)),
+        changed_(data) {}
 
   void write(const BatchRow& row, float* images, float* targets) {
     const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
+    const bool changes = row.change.active != 0;
+    changes ? changed_.begin(row) : begin(row, sample);
+    for (int y = 0; y < input_.height; ++y) {
+      changes ? changed_.line(y, images, shown_.data()) : line(y, row, sample, images);
+      uint16_t* objects = &objects_[static_cast<size_t>(y) * shown_.size()];
+      for (size_t x = 0; x < shown_.size(); ++x) objects[x] = sample.object_at(shown_[x]);
+    }
+    if (changes) changed_.finish(images);
+    for (int t = 0; t < kinds_.count; ++t)
+      write_target(kinds_.kinds[t], targets + static_cast<size_t>(t) * objects_.size());
+  }
+
+ private:
+  void begin(const BatchRow& row, const GridSample& sample) {
     for (int c = 0; c < input_.channels; ++c)
       tables_[static_cast<size_t>(c)] = data_.normaliser().table(data_.range_of(row.sample), c);
     lines_of_window(lines_, row.top, sample.height);
     lines_of_window(columns_, row.left, sample.width);
-    const auto turn = static_cast<uint8_t>(row.orientation);
-    const size_t pixels = static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width);
-    size_t to = 0;
-    for (int y = 0; y < input_.height; ++y) {
-      for (int x = 0; x < input_.width; ++x, ++to) {
-        const PixelPlace at = turned(y, x, input_.height, input_.width, turn);
-        const size_t from =
-            lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
-        const uint8_t* pixel = &sample.image[from * tables_.size()];
-        for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
-        objects_[to] = sample.object_at(from);
-      }
-    }
-    for (int t = 0; t < kinds_.count; ++t) write_target(kinds_.kinds[t], targets + static_cast<size_t>(t) * pixels);
   }
 
- private:
+  // Line y of all channels, and the pixels that it shows.
+  void line(int y, const BatchRow& row, const GridSample& sample, float* images) {
+    const auto turn = static_cast<uint8_t>(row.orientation);
+    const size_t pixels = static_cast<size_t>(input_.height) * shown_.size();
+    size_t to = static_cast<size_t>(y) * shown_.size();
+    for (int x = 0; x < input_.width; ++x, ++to) {
+      const PixelPlace at = turned(y, x, input_.height, input_.width, turn);
+      const size_t from =
+          lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
+      const uint8_t* pixel = &sample.image[from * tables_.size()];
+      for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
+      shown_[static_cast<size_t>(x)] = from;
+    }
+  }
+
   void write_target(TargetKind kind, float* plane) const {
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
@@ -104,6 +121,8 @@ class RowWriter {
   std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
   std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
   std::vector<uint16_t> objects_;               // of each pixel of the piece
+  std::vector<size_t> shown_;                   // of the sample, the pixel that each of a line shows
+  ChangedRows changed_;
 };
 
 }  // namespace

@@ -2,15 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "distributed/check.h"
+#include "stages/compute/step/row_changes.h"
 
 namespace penstock::stages {
 
 DeviceBatch::DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
-                         int64_t listed)
-    : input_(input), targets_(targets), device_(device), micro_batch_(micro_batch), listed_(listed) {
+                         int64_t listed, const Augmentation& augmentation)
+    : input_(input),
+      targets_(targets),
+      device_(device),
+      micro_batch_(micro_batch),
+      listed_(listed),
+      changes_(!augmentation.others.empty()),
+      blurs_(std::any_of(augmentation.others.begin(), augmentation.others.end(),
+                         [](const auto& one) { return one.name == "blur"; })) {
+  static_assert(sizeof(StepOrders) % alignof(BatchRow) == 0, "the list of rows follows the orders");
   PENSTOCK_CHECK(micro_batch > 0 && listed >= micro_batch && listed % micro_batch == 0,
                  "a step's orders list whole micro-shards");
 }
@@ -22,7 +32,8 @@ void DeviceBatch::make(bool bfloat16) {
                          real.dtype(bfloat16 ? torch::kBFloat16 : torch::kFloat32))
                 .permute({0, 3, 1, 2});
   targets_of_batch_ = torch::zeros({micro_batch_, targets_.count, input_.height, input_.width}, real);
-  const size_t bytes = sizeof(StepOrders) + static_cast<size_t>(listed_) * sizeof(BatchRow);
+  if (blurs_) scratch_ = torch::zeros({2, micro_batch_, input_.height, input_.width, input_.channels}, real);
+  const size_t bytes = tables_begin() + (changes_ ? static_cast<size_t>(listed_) * row_tables() * sizeof(float) : 0);
   orders_ = torch::zeros({static_cast<int64_t>(bytes)}, torch::dtype(torch::kUInt8).device(device_.place()));
   host_orders_ = static_cast<uint8_t*>(device_.exchange_memory(bytes));
 }
@@ -35,10 +46,14 @@ const ResidentSamples& DeviceBatch::resident(const StepSamples& data) {
 
 void DeviceBatch::set_orders(const StepOrders& orders) { std::memcpy(host_orders_, &orders, sizeof orders); }
 
-void DeviceBatch::list(int64_t place, const BatchRow& row) {
+void DeviceBatch::list(int64_t place, const BatchRow& row, const StepSamples& data) {
   PENSTOCK_CHECK(place >= 0 && place < listed_ && row.sample >= 0,
                  fmt::format("orders list {} rows: there is no place {} for sample {}", listed_, place, row.sample));
   std::memcpy(host_orders_ + sizeof(StepOrders) + static_cast<size_t>(place) * sizeof row, &row, sizeof row);
+  if (row.change.active == 0) return;
+  PENSTOCK_CHECK(changes_ && (blurs_ || row.change.blurs == 0), "rows change as the batch was made for");
+  write_row_tables(row.change.values, data.normaliser(), data.range_of(row.sample), input_.channels,
+                   reinterpret_cast<float*>(host_orders_ + tables_begin()) + static_cast<size_t>(place) * row_tables());
 }
 
 void DeviceBatch::copy_orders() {
@@ -61,6 +76,11 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   work.targets = targets_;
   work.batch_targets = targets_of_batch_.data_ptr<float>();
   work.bfloat16 = bfloat16_;
+  if (changes_) {
+    work.row_tables = reinterpret_cast<const float*>(orders_.data_ptr<uint8_t>() + tables_begin()) +
+                      static_cast<size_t>(first) * row_tables();
+  }
+  if (blurs_) work.scratch = scratch_.data_ptr<float>();
   device_.gather(work);
 }
 

@@ -13,9 +13,9 @@ namespace penstock::stages {
 
 class DeviceBatch {
  public:
-  // `listed`: rows that the orders of a step list, one micro-shard's at least.
+  // `listed`: rows that the orders of a step list, one micro-shard's at least. `augmentation`: of these rows.
   DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
-              int64_t listed);
+              int64_t listed, const Augmentation& augmentation);
 
   // Within StepDevice::run: makes the buffers. `bfloat16`: of the images.
   void make(bool bfloat16);
@@ -25,7 +25,7 @@ class DeviceBatch {
 
   // Host memory that copy_orders() reads: write only after StepDevice::wait().
   void set_orders(const StepOrders& orders);
-  void list(int64_t place, const BatchRow& row);
+  void list(int64_t place, const BatchRow& row, const StepSamples& data);
 
   void copy_orders();                                       // enqueues: host to device
   void gather(const ResidentSamples& data, int64_t first);  // enqueues: the rows listed at [first, + micro_batch)
@@ -36,14 +36,18 @@ class DeviceBatch {
   const torch::Tensor& targets() const { return targets_of_batch_; }  // [N,targets,H,W]
 
  private:
+  size_t tables_begin() const { return sizeof(StepOrders) + static_cast<size_t>(listed_) * sizeof(BatchRow); }
+  size_t row_tables() const { return static_cast<size_t>(input_.channels) * row_table_length; }  // values a row
+
   const InputShape input_;
   const TargetList targets_;
   StepDevice& device_;
   const int64_t micro_batch_, listed_;
+  const bool changes_ = false, blurs_ = false;  // rows may be changed, blurred
   bool bfloat16_ = false;
   std::map<const void*, ResidentSamples> resident_;
-  uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, rows
-  torch::Tensor orders_, images_, targets_of_batch_;
+  uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, rows, changed rows' tables
+  torch::Tensor orders_, images_, targets_of_batch_, scratch_;
 };
 
 }  // namespace penstock::stages

@@ -53,7 +53,7 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
              precision_rule(parameters.precision).bfloat16),
       known_(input, normaliser, parameters.foreground > 0),
       batch_(input, target_list(parameters.targets), *device_, parameters.micro_batch,
-             std::max<int64_t>(shards(), 1) * parameters.micro_batch),
+             std::max<int64_t>(shards(), 1) * parameters.micro_batch, crop_rules_of(parameters).augmentation),
       gradients_(layout_, state_.padded()) {
   if (options_.reproducible == Reproducible::world) {
     tree_ = std::make_unique<distributed::GradientReducer>(
@@ -96,7 +96,7 @@ void DeviceStep::write_orders(const StepSamples& data, const std::vector<int>& o
   int64_t place = 0;
   for (int shard = mine_.first; shard < mine_.second; ++shard) {
     for (const int index : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch))
-      batch_.list(place++, data.drawn(index, rules, epoch));
+      batch_.list(place++, data.drawn(index, rules, epoch), data);
   }
   if (parameters_.dropout > 0)
     dropout_ = device_->generator(Draws(parameters_.seed, "dropout", {epoch, step, mine_.first}).bits(0));
@@ -262,7 +262,8 @@ Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
 // The sums over tiles [first, first + real). Waits, so that the orders may be written again.
 Figures DeviceStep::validate_batch(const StepSamples& data, int64_t first, int64_t real) {
   for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-    batch_.list(i, data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))]);  // padded to the fixed shape
+    batch_.list(i, data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))],
+                data);  // padded to the fixed shape
   batch_.copy_orders();
   batch_.gather(batch_.resident(data), 0);
   counts_.zero_();

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "stages/training/device_sampling.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -72,28 +74,17 @@ std::unique_ptr<StepDevice> host_device(distributed::Communicator& ranks, int th
 void host_gather(const GatherWork& work) {
   const int64_t pixels = int64_t{work.height} * work.width;
   for (int n = 0; n < work.count; ++n) {
-    const BatchRow& row = work.rows[n];
-    const float* table = work.tables + row.sample * work.sample_stride;
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const int64_t from = source_pixel(static_cast<int>(pixel / work.width), static_cast<int>(pixel % work.width),
-                                        work.height, work.width, row, work.places[row.sample]);
-      const int64_t to = n * pixels + pixel;
-      for (int c = 0; c < work.channels; ++c) {
-        const float value = table[c * work.channel_stride + work.images[from * work.channels + c]];
-        if (work.bfloat16)
-          static_cast<uint16_t*>(work.batch_images)[to * work.channels + c] = bfloat16_of(value);
-        else
-          static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
-      }
+      gather_pixel(work, n, static_cast<int>(pixel));
+      for (int t = 0; t < work.targets.count; ++t)
+        work.batch_targets[(int64_t{n} * work.targets.count + t) * pixels + pixel] =
+            target_of_pixel(work, n, static_cast<int>(pixel), work.targets.kinds[t]);
     }
-    const auto object_at = [&](int y, int x) {
-      return work.objects[source_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
-    };
-    for (int t = 0; t < work.targets.count; ++t) {
-      float* plane = work.batch_targets + (int64_t{n} * work.targets.count + t) * pixels;
-      for (int64_t pixel = 0; pixel < pixels; ++pixel)
-        plane[pixel] = target_value(work.targets.kinds[t], static_cast<int>(pixel / work.width),
-                                    static_cast<int>(pixel % work.width), work.height, work.width, object_at);
+  }
+  if (work.scratch == nullptr) return;
+  for (const auto along : {blur_along_line, blur_along_column}) {
+    for (int n = 0; n < work.count; ++n) {
+      for (int64_t at = 0; at < pixels * work.channels; ++at) along(work, n, at);
     }
   }
 }

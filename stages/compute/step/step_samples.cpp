@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "distributed/check.h"
+#include "stages/compute/step/row_changes.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -26,6 +28,15 @@ std::vector<int64_t> labelled_above(const GridSample& sample) {
     above.push_back(above.back() + (sample.width - std::count(row, row + sample.width, uint8_t{0})));
   }
   return above;
+}
+
+bool median_above_middle(const std::vector<uint8_t>& image, const std::pair<double, double>& range) {
+  std::array<size_t, 256> counts = {};
+  for (const uint8_t value : image) ++counts[value];
+  size_t above = 0;
+  for (size_t value = 0; value < counts.size(); ++value)
+    above += 2 * static_cast<double>(value) > range.first + range.second ? counts[value] : 0;
+  return 2 * above > image.size();
 }
 
 // Purposes of the draws of a window, in the order of their streams.
@@ -106,6 +117,7 @@ StepSamples::StepSamples(const std::vector<GridSample>& samples, const InputShap
   for (const GridSample& sample : samples) {
     check_sample(sample, input);
     ranges_.push_back(normaliser_.range_of(sample.image));
+    bright_.push_back(median_above_middle(sample.image, ranges_.back()));
     if (counts_foreground) foreground_.push_back(labelled_above(sample));
   }
 }
@@ -129,6 +141,11 @@ BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch) con
   row.sample = number_of_sample;
   row.height = input_.height, row.width = input_.width;  // all of it counts
   row.orientation = to_byte(draw_orientation(rules, epoch, sample.id, number, input_));
+  if (rules.augmentation.others.empty()) return row;
+  const auto draws_of = [&, number = number](const std::string& purpose) {
+    return crop_draws(rules.seed, purpose, epoch, sample.id, number);
+  };
+  row.change = row_change_of(draw_change(rules.augmentation, is_bright(number_of_sample), draws_of), normaliser_);
   return row;
 }
 

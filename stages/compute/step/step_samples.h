@@ -69,6 +69,9 @@ class StepSamples {
   // The bytes of the whole picture that become 0 and 1, whatever the piece (Normaliser::range_of).
   const std::pair<double, double>& range_of(int sample) const { return ranges_[static_cast<size_t>(sample)]; }
 
+  // Whether the sample's median is above the middle of its range: objects on a bright ground.
+  bool is_bright(int sample) const { return bright_[static_cast<size_t>(sample)]; }
+
   // A crop of this epoch; `crop` indexes crops(). Rules with a share of foreground need `counts_foreground`.
   BatchRow drawn(int crop, const CropRules& rules, int64_t epoch) const;
 
@@ -82,6 +85,7 @@ class StepSamples {
   std::vector<BatchRow> tiles_;
   int64_t tile_pixels_ = 0;
   std::vector<std::pair<double, double>> ranges_;
+  std::vector<bool> bright_;
   std::vector<std::vector<int64_t>> foreground_;  // of each sample: labelled pixels above each row, and in all
 };
 

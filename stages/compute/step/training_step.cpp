@@ -58,7 +58,7 @@ void check_step(const StepSamples& data, const std::vector<int>& order, int64_t 
 }
 
 CropRules crop_rules_of(const TrainParameters& parameters) {
-  return {augmentation_of(parameters.augment), parameters.seed, parameters.foreground};
+  return {augmentation_of(parameters.augment, parameters.strengths), parameters.seed, parameters.foreground};
 }
 
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {

@@ -291,6 +291,33 @@ TEST(Normaliser, ZscoreHasMeanZeroAndPercentileCutsOutliers) {
   EXPECT_EQ(values[0], 1.0f);
 }
 
+TEST(Normaliser, CutsAtThePercentilesItIsGivenAndRecordsThem) {
+  std::vector<uint8_t> image(1000, 100);
+  for (size_t i = 0; i < 500; ++i) image[i] = 50;
+  image[0] = 7, image[1] = 250;
+  Normaliser normaliser = make_normaliser("percentile", {}, 1);
+  EXPECT_EQ(normaliser.range_of(image), (std::pair(50.0, 100.0)));
+  EXPECT_FALSE(to_json(normaliser).contains("percentiles")) << "models of before read the same";
+  normaliser.low = 0, normaliser.high = 100;
+  EXPECT_EQ(normaliser.range_of(image), (std::pair(7.0, 250.0)));
+  const Normaliser again = normaliser_from_json(to_json(normaliser));
+  EXPECT_EQ(again.low, 0);
+  EXPECT_EQ(again.high, 100);
+  EXPECT_EQ(normaliser_from_json({{"kind", "percentile"}}).high, 99);
+}
+
+TEST(Normaliser, RefusesPercentilesOfAModelThatAreNone) {
+  for (const auto& limits : {pipeline::Value{99, 1}, pipeline::Value{-1, 99}, pipeline::Value{1, 101}}) {
+    try {
+      normaliser_from_json({{"kind", "percentile"}, {"percentiles", limits}});
+      FAIL() << limits.dump();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::data);
+      EXPECT_THAT(error.what(), testing::HasSubstr("the lower before the higher"));
+    }
+  }
+}
+
 TEST(StoppingAdvice, IsForRanksWhoseStepAndSaveOutlastWhatMpirunLeavesThem) {
   const CheckpointCost slow{4, 0, 0, 6, 0}, fast{4, 0, 0, 0.8, 0};
   EXPECT_THAT(stopping_advice(2, 0.5, slow), testing::HasSubstr("a step and a save take 2.0 s"));

@@ -1,0 +1,50 @@
+// A changed row of a batch on the host: what device_sampling.h computes pixel by pixel, line by line and fast; equal to
+// the bit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "stages/compute/step/step_samples.h"
+#include "stages/training/device_sampling.h"
+
+namespace penstock::stages {
+
+// One object per thread, used for row after row.
+class ChangedRows {
+ public:
+  explicit ChangedRows(const StepSamples& data);
+
+  // What follows is of this row.
+  void begin(const BatchRow& row);
+  // Line y of the row: values to images[c * pixels + y * width + x], and which pixel of the sample gives each label.
+  void line(int y, float* images, size_t* labels);
+  // After all lines: blur and noise.
+  void finish(float* images);
+
+ private:
+  void add_line(const SamplePosition& from, const SamplePosition& step);
+  void write_labels(const SamplePosition& from, const SamplePosition& step, size_t* labels) const;
+  void write_values(float* to, size_t pixels) const;
+  void blur(float* plane);
+  void add_noise(float* images) const;
+
+  // A table's value, and what the next is above it.
+  struct Between {
+    float low, difference;
+  };
+
+  const StepSamples& data_;
+  const InputShape input_;
+  const size_t stride_;  // of a pixel in bytes_
+  BatchRow row_;
+  SamplePlace place_;
+  const uint8_t* image_ = nullptr;  // of the sample
+  std::vector<float> tables_;       // [C, row_table_length]
+  std::vector<Between> between_;    // likewise
+  std::vector<uint32_t> bytes_;     // [width, stride] of a line, in 1/16384
+  std::vector<float> blurred_;      // [H, W]
+  std::vector<float> padded_;       // a line with blur_radius values more at each end
+};
+
+}  // namespace penstock::stages

@@ -1,0 +1,204 @@
+// How a changed row (row_change.h) shows its sample, pixel by pixel: one text for the host, for the kernels and for
+// their reference. Pure. Places and weights are integers, and values are rounded operation by operation, so host and
+// device agree to the bit.
+//
+// A pixel: bytes between four pixels of the sample, by weights of 7 bits -> a value, by the row's table -> channels
+// mixed
+// -> blurred within the row -> noise. A label is that of the nearest pixel.
+#pragma once
+
+#include "stages/training/device_work.h"
+
+namespace penstock::stages {
+
+// In 1/65536 of a pixel; (0, 0) is the centre of the sample's first pixel.
+struct SamplePosition {
+  int64_t y = 0, x = 0;
+
+  PENSTOCK_BOTH SamplePosition operator+(const SamplePosition& other) const { return {y + other.y, x + other.x}; }
+  PENSTOCK_BOTH SamplePosition operator-(const SamplePosition& other) const { return {y - other.y, x - other.x}; }
+};
+
+// What pixel (y, x) of a row of height x width shows: linear in y and in x, in integers.
+PENSTOCK_BOTH inline SamplePosition position_of(int y, int x, int height, int width, const BatchRow& row) {
+  const PixelPlace at = turned(y, x, height, width, static_cast<uint8_t>(row.orientation));
+  const int64_t v = 2 * at.y + 1 - height, u = 2 * at.x + 1 - width;
+  const RowMap& map = row.change.map;
+  return {(2 * int64_t{row.top} + height - 1) * 32768 + map.y_of_y * v + map.y_of_x * u,
+          (2 * int64_t{row.left} + width - 1) * 32768 + map.x_of_y * v + map.x_of_x * u};
+}
+
+// A quarter of the row's pixel down, and one to the right: the four places that are averaged are at +- these.
+PENSTOCK_BOTH inline SamplePosition quarter_down(const RowMap& map) { return {map.y_of_y >> 1, map.x_of_y >> 1}; }
+PENSTOCK_BOTH inline SamplePosition quarter_right(const RowMap& map) { return {map.y_of_x >> 1, map.x_of_x >> 1}; }
+
+// The pixel nearest to a position, counted from the sample's first; mirrored beyond its edges.
+PENSTOCK_BOTH inline int64_t nearest_pixel(const SamplePosition& at, const SamplePlace& place) {
+  return static_cast<int64_t>(mirrored(static_cast<int>((at.y + 32768) >> 16), place.height)) * place.width +
+         mirrored(static_cast<int>((at.x + 32768) >> 16), place.width);
+}
+
+// Weights of 7 bits: a product of two and a byte fits 22 bits, and one of them 15, for instructions of 16 bits with
+// sign.
+inline constexpr int weight_bits = 7, byte_fraction_bits = 2 * weight_bits;
+
+// How far a position is beyond the pixel to its left (or above), in weights.
+PENSTOCK_BOTH inline uint32_t weight_of(int64_t at) {
+  return static_cast<uint32_t>(at >> (16 - weight_bits)) & ((1u << weight_bits) - 1);
+}
+
+// The byte at a position, in 1/16384. `image` begins with the channel's first byte, `step` bytes a pixel.
+PENSTOCK_BOTH inline uint32_t byte_between(const uint8_t* image, int step, const SamplePosition& at,
+                                           const SamplePlace& place) {
+  constexpr uint32_t whole = 1u << weight_bits;
+  const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
+  const uint32_t below = weight_of(at.y), right = weight_of(at.x);
+  const int64_t line = static_cast<int64_t>(mirrored(y, place.height)) * place.width,
+                next = static_cast<int64_t>(mirrored(y + 1, place.height)) * place.width;
+  const int column = mirrored(x, place.width), beside = mirrored(x + 1, place.width);
+  return (whole - right) * ((whole - below) * image[(line + column) * step] + below * image[(next + column) * step]) +
+         right * ((whole - below) * image[(line + beside) * step] + below * image[(next + beside) * step]);
+}
+
+PENSTOCK_BOTH inline uint32_t byte_shown(const uint8_t* image, int step, const SamplePosition& at,
+                                         const RowChange& change, const SamplePlace& place) {
+  if (change.averages == 0) return byte_between(image, step, at, place);
+  const SamplePosition down = quarter_down(change.map), right = quarter_right(change.map);
+  return (byte_between(image, step, at - down - right, place) + byte_between(image, step, at - down + right, place) +
+          byte_between(image, step, at + down - right, place) + byte_between(image, step, at + down + right, place)) >>
+         2;
+}
+
+// `byte` is in 1/16384; `low`: the table's value of the whole byte, `difference`: what the next is above it.
+PENSTOCK_BOTH inline float value_between(float low, float difference, uint32_t byte) {
+  constexpr uint32_t mask = (1u << byte_fraction_bits) - 1;
+  return low + difference * (static_cast<float>(static_cast<int32_t>(byte & mask)) * (1.0f / (mask + 1)));
+}
+
+// `table` has row_table_length values.
+PENSTOCK_BOTH inline float value_of(const float* table, uint32_t byte) {
+  const float low = table[byte >> byte_fraction_bits];
+  return value_between(low, table[(byte >> byte_fraction_bits) + 1] - low, byte);
+}
+
+PENSTOCK_BOTH inline float mixed(const float* mix, float a, float b, float c) {
+  return mix[0] * a + mix[1] * b + mix[2] * c + mix[3];
+}
+
+// Value `at` of a line of `size` values that are `stride` apart, blurred along it.
+PENSTOCK_BOTH inline float blurred(const float* line, int64_t stride, int at, int size, const float* weights) {
+  float sum = weights[0] * line[at * stride];
+  for (int k = 1; k <= blur_radius; ++k)
+    sum = sum + weights[k] * (line[mirrored(at - k, size) * stride] + line[mirrored(at + k, size) * stride]);
+  return sum;
+}
+
+// SplitMix64 (draws.h): draw `i` of a row's noise, which serves three channels of a pixel.
+PENSTOCK_BOTH inline uint64_t noise_bits(uint64_t key, uint64_t i) {
+  uint64_t z = key + (i + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+PENSTOCK_BOTH inline int noise_groups(int channels) { return (channels + 2) / 3; }
+
+// Of the 20 lowest bits: the sum of four uniform draws of 5 bits, near enough to a Gaussian; mean 0, deviation 1.
+PENSTOCK_BOTH inline float noise_of(uint64_t bits) {
+  const auto sum =
+      static_cast<int32_t>((bits & 31u) + ((bits >> 5) & 31u) + ((bits >> 10) & 31u) + ((bits >> 15) & 31u));
+  return static_cast<float>(sum - 62) * (1.0f / 18.466185f);
+}
+
+PENSTOCK_BOTH inline float noise_at(uint64_t key, int64_t pixel, int channels, int c) {
+  return noise_of(noise_bits(key, static_cast<uint64_t>(pixel * noise_groups(channels) + c / 3)) >> (20 * (c % 3)));
+}
+
+// Writes a value of a batch, in its format.
+PENSTOCK_BOTH inline void put_value(const GatherWork& work, int64_t at, float value) {
+  if (work.bfloat16)
+    static_cast<uint16_t*>(work.batch_images)[at] = bfloat16_of(value);
+  else
+    static_cast<float*>(work.batch_images)[at] = value;
+}
+
+// Value `at` of row n's [H,W,C], after its blur.
+PENSTOCK_BOTH inline void put_changed(const GatherWork& work, int n, int64_t at, const RowChange& change, float value) {
+  if (change.noise != 0) {
+    const auto c = static_cast<int>(at % work.channels);
+    value = value + change.noise * noise_at(change.noise_key, at / work.channels, work.channels, c);
+  }
+  put_value(work, static_cast<int64_t>(n) * work.height * work.width * work.channels + at, value);
+}
+
+// The pixel, counted from the first of all samples, whose label pixel (y, x) of a row has.
+PENSTOCK_BOTH inline int64_t labelled_pixel(int y, int x, int height, int width, const BatchRow& row,
+                                            const SamplePlace& place) {
+  if (row.change.active == 0) return source_pixel(y, x, height, width, row, place);
+  return place.begin + nearest_pixel(position_of(y, x, height, width, row), place);
+}
+
+// What pixel `pixel` of row n should be.
+PENSTOCK_BOTH inline float target_of_pixel(const GatherWork& work, int n, int pixel, TargetKind kind) {
+  const auto object_at = [&](int y, int x) {
+    const BatchRow& row = work.rows[n];
+    return work.objects[labelled_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
+  };
+  return target_value(kind, pixel / work.width, pixel % work.width, work.height, work.width, object_at);
+}
+
+// Pixel `pixel` of row n: its values go to the batch; those of a row that is blurred to the first half of the scratch
+// memory.
+PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel) {
+  const BatchRow& row = work.rows[n];
+  const RowChange& change = row.change;
+  const SamplePlace& place = work.places[row.sample];
+  const int y = pixel / work.width, x = pixel % work.width, channels = work.channels;
+  const int64_t first = static_cast<int64_t>(n) * work.height * work.width * channels;
+  if (change.active == 0) {
+    const int64_t from = source_pixel(y, x, work.height, work.width, row, place);
+    const uint8_t* image = work.images + from * channels;
+    const float* table = work.tables + row.sample * work.sample_stride;
+    for (int c = 0; c < channels; ++c)
+      put_value(work, first + static_cast<int64_t>(pixel) * channels + c, table[c * work.channel_stride + image[c]]);
+    return;
+  }
+  const SamplePosition at = position_of(y, x, work.height, work.width, row);
+  const uint8_t* image = work.images + place.begin * channels;
+  const float* tables = work.row_tables + static_cast<int64_t>(n) * channels * row_table_length;
+  const auto shown = [&](int c) {
+    return value_of(tables + c * row_table_length, byte_shown(image + c, channels, at, change, place));
+  };
+  const auto put = [&](int c, float value) {
+    const int64_t to = static_cast<int64_t>(pixel) * channels + c;
+    if (change.blurs != 0)
+      work.scratch[first + to] = value;
+    else
+      put_changed(work, n, to, change, value);
+  };
+  if (change.mixes != 0) {
+    const float r = shown(0), g = shown(1), b = shown(2);
+    for (int c = 0; c < 3; ++c) put(c, mixed(change.mix + 4 * c, r, g, b));
+  } else {
+    for (int c = 0; c < channels; ++c) put(c, shown(c));
+  }
+}
+
+// Value `at` of row n's [H,W,C], if the row is blurred: along its line from the first half of the scratch memory to the
+// second; then, when all are there, along its column to the batch.
+PENSTOCK_BOTH inline void blur_along_line(const GatherWork& work, int n, int64_t at) {
+  const RowChange& change = work.rows[n].change;
+  if (change.blurs == 0) return;
+  const int64_t line = static_cast<int64_t>(work.width) * work.channels, all = line * work.height;
+  const int64_t begin = n * all + at / line * line + at % work.channels;
+  work.scratch[work.count * all + n * all + at] = blurred(
+      work.scratch + begin, work.channels, static_cast<int>(at % line / work.channels), work.width, change.blur);
+}
+PENSTOCK_BOTH inline void blur_along_column(const GatherWork& work, int n, int64_t at) {
+  const RowChange& change = work.rows[n].change;
+  if (change.blurs == 0) return;
+  const int64_t line = static_cast<int64_t>(work.width) * work.channels, all = line * work.height;
+  const float* column = work.scratch + work.count * all + n * all + at % line;
+  put_changed(work, n, at, change, blurred(column, line, static_cast<int>(at / line), work.height, change.blur));
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,44 @@
+// What augmentation does to one row of a batch, beside its window and orientation (device_work.h): plain numbers, drawn
+// on the host (compute/step/row_changes.h), the same text for host and device. The arithmetic is in device_sampling.h.
+#pragma once
+
+#include <cstdint>
+
+namespace penstock::stages {
+
+// Rows that a blur takes in at each side of a pixel.
+inline constexpr int blur_radius = 4;
+
+// The table of a changed row: what each byte becomes, and once more the last, so that a byte between two has both.
+inline constexpr int row_table_length = 257;
+
+// Geometry: a linear map about the window's centre, in 1/65536 of a sample's pixel for half a pixel of the row. This
+// is the identity.
+struct RowMap {
+  int32_t y_of_y = 32768, y_of_x = 0, x_of_y = 0, x_of_x = 32768;
+};
+
+// Of values, in this order; 0 and 1 are the picture's limits. The host makes the row's tables of it.
+struct ValueChange {
+  double gamma = 1;     // exponent
+  int32_t inverts = 0;  // 1: v becomes 1 - v
+  double gain = 1, offset = 0;
+
+  bool operator==(const ValueChange&) const = default;
+};
+
+struct RowChange {
+  int32_t active = 0;    // 0: none of the following is read
+  int32_t averages = 0;  // 1: a pixel is the mean of 2 x 2 places in it, for a row that shrinks its sample
+  RowMap map = {};
+  ValueChange values = {};
+  // Of 3 channels: channel c becomes mix[4 c] a + mix[4 c + 1] b + mix[4 c + 2] c + mix[4 c + 3].
+  int32_t mixes = 0;
+  float mix[12] = {};
+  int32_t blurs = 0;
+  float blur[blur_radius + 1] = {};  // weights of a pixel, and of those at distance 1, 2, ...
+  float noise = 0;                   // deviation
+  uint64_t noise_key = 0;
+};
+
+}  // namespace penstock::stages
