@@ -43,6 +43,7 @@ Value to_json(const ModelDescription& model, const std::string& digest) {
       {"members", {weights_name}},
       {"digests", {{weights_name, digest}}}};
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
+  if (model.averaged > 0) json["averaged"] = model.averaged;
   return json;
 }
 
@@ -77,6 +78,7 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.threshold_rule = json.at("threshold_rule");
     model.instances = {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")};
     model.micro_batch = json.value("micro_batch", model.micro_batch);
+    model.averaged = json.value("averaged", model.averaged);
     model.mode = grid.value("mode", model.mode);
     require_known("resize mode", model.mode, names_of(resize_modes()));
     model.scale = grid.value("scale", model.scale);
