@@ -79,7 +79,7 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind eval_kind() {
   pipeline::StageKind kind;
   kind.name = "eval";
-  kind.version = 3;  // AP at each IoU; what was chosen on validation is recorded
+  kind.version = 4;  // metrics.json has Otsu's threshold beside the model
   kind.summary = "chooses the threshold and scores the model on train, validation and test";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "model", .help = "train.model"},

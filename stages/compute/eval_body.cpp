@@ -10,6 +10,7 @@
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/predictor.h"
+#include "stages/compute/scores/baseline.h"
 #include "stages/compute/scores/decoding_choice.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
@@ -177,6 +178,8 @@ class EvalWork final : public pipeline::SharedWork {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
                                              native_counts(native, sample.labels, decoding_.threshold),
                                              score_objects(sample.labels, native.objects)});
+        row["otsu"] =
+            otsu_scores({sample.image, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
       }
       rows.push_back(std::move(row));
       add_shown(pack, sample, maps.foreground());
@@ -271,6 +274,7 @@ class EvalWork final : public pipeline::SharedWork {
       metrics[subset] = summarise_scores(subsets.at(subset), !own_size_);
       add_rows(subset, metrics.at(subset), csv);
     }
+    add_otsu(metrics, rows, subset_of_);
     write_json(folder / "metrics.json", metrics);
     pipeline::write_file(folder / "metrics.csv", csv.text());
     write_json(folder / "samples.json", {{"schema", 1}, {"samples", samples}});

@@ -184,11 +184,13 @@ void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, 
   if (broken) gradient.data_ptr<float>()[count / 2] = std::nanf("");
   StepOrders given;
   given.factors = factors_of(rule.kind, 1e-2, 0.01, 0.9, 7);
+  given.average_share = average_share(0.999, 7);
   const auto orders_bytes = torch::from_blob(&given, {static_cast<int64_t>(sizeof given)}, torch::kUInt8).clone();
   const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place),
       second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);
   const Twin running(drawn(10, {statistics}), place), step_statistics(drawn(11, {statistics}), place),
       figures(drawn(12, {figure_count}), place), orders(orders_bytes, place);
+  const Twin average(drawn(13, {count}), place), average_statistics(drawn(14, {statistics}), place);
   const Twin partials(torch::zeros({norm_width}, torch::kFloat64), place),
       verdict(torch::zeros({static_cast<int64_t>(sizeof(StepVerdict))}, torch::kUInt8), place);
   const auto judged = [&](bool d) {
@@ -207,7 +209,9 @@ void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, 
                       step_statistics.on<float>(d),
                       running.on<float>(d),
                       statistics,
-                      statistics_momentum};
+                      statistics_momentum,
+                      low ? nullptr : average.on<float>(d),
+                      low ? nullptr : average_statistics.on<float>(d)};
   };
   device.run([&] {
     device.judge(judged(true));
@@ -220,9 +224,11 @@ void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, 
     verdict.compare("norm and clipping");
   else if (verdict.on<StepVerdict>(false)->good != 0)
     fail("a gradient with a NaN was taken for a finite one");
-  for (const auto& [twin, name] : {std::pair(&weights, "the weights"), std::pair(&first, "the first moments"),
-                                   std::pair(&second, "the second moments"), std::pair(&rounded, "the rounded weights"),
-                                   std::pair(&running, "the running statistics")}) {
+  for (const auto& [twin, name] :
+       {std::pair(&weights, "the weights"), std::pair(&first, "the first moments"),
+        std::pair(&second, "the second moments"), std::pair(&rounded, "the rounded weights"),
+        std::pair(&running, "the running statistics"), std::pair(&average, "the averaged weights"),
+        std::pair(&average_statistics, "the averaged statistics")}) {
     twin->compare(name);
   }
 }
@@ -234,7 +240,8 @@ std::string check_update(StepDevice& device) {
     }
   }
   compare_update(device, optimiser_rule("adamw"), 1, true, true);
-  return "every optimizer, with and without clipping and rounding, and a gradient with a NaN: equal to the bit";
+  return "every optimizer, with and without clipping, rounding and averaging, and a gradient with a NaN: equal to the "
+         "bit";
 }
 
 }  // namespace

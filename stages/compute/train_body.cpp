@@ -206,6 +206,7 @@ void train(pipeline::StageContext& context) {
   model.normaliser = normaliser;
   model.mode = data.index.mode, model.scale = data.index.scale;
   if (parameters.chooses_micro_batch()) model.micro_batch = parameters.micro_batch;
+  model.averaged = parameters.ema;
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());

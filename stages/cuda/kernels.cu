@@ -125,9 +125,12 @@ __global__ void update(const UpdateWork work) {
     work.weights[i] = w;
     work.first[i] = m;
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(w);
+    if (work.average != nullptr) average_element(work.orders->average_share, w, work.average[i]);
   }
   for (int64_t i = first_item(); i < static_cast<int64_t>(work.statistic_count); i += item_stride()) {
     work.statistics[i] += work.statistics_momentum * (work.step_statistics[i] - work.statistics[i]);
+    if (work.average != nullptr)
+      average_element(work.orders->average_share, work.statistics[i], work.average_statistics[i]);
   }
 }
 

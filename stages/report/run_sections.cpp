@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "stages/report/html.h"
+#include "stages/report/score_sections.h"
 
 namespace penstock::stages {
 namespace {
@@ -43,6 +44,21 @@ struct Chip {
   }
 };
 
+// What the figures are worth beside a threshold that needs no training: a sentence with a space behind it, or nothing.
+std::string against_threshold(const Standing& standing) {
+  if (standing.predicts_nothing) {
+    return fmt::format(
+        "The model predicts no object in any {} image: it trained too short, the learning rate is too high or too low, "
+        "or "
+        "its threshold is; see the curves below. ",
+        standing.subset);
+  }
+  if (!standing.otsu) return {};
+  return fmt::format("Dice {} on the {} subset, {} Otsu's threshold of each picture, which needs no training ({}). ",
+                     figure(standing.dice), standing.subset, standing.is_good() ? "above that of" : "not above that of",
+                     figure(*standing.otsu));
+}
+
 }  // namespace
 
 std::string verdict(const ReportSources& sources, const Value& lineage) {
@@ -58,10 +74,13 @@ std::string verdict(const ReportSources& sources, const Value& lineage) {
     tiles += tile(figure(part.at("native").at("micro").at("dice")), fmt::format("{} Dice, native size", subset));
     tiles += tile(figure(part.at("native").at("map")), fmt::format("{} mAP of objects", subset));
   }
+  const Standing standing = standing_of(metrics);
+  const std::string against = against_threshold(standing);
   return fmt::format(
-      "<div class=\"verdict good\"><h2>Trained and evaluated</h2><p>Foreground above a probability of {}, scored on "
+      "<div class=\"verdict {}\"><h2>{}</h2><p>{}Foreground above a probability of {}, scored on "
       "images that training never saw.</p><div class=\"tiles\">{}</div></div>\n",
-      text_of(metrics.at("threshold")), tiles);
+      standing.is_good() ? "good" : "open", standing.is_good() ? "Trained and evaluated" : "Trained, but of no use yet",
+      against, text_of(metrics.at("threshold")), tiles);
 }
 
 std::string pipeline_section(const ReportSources&, const Value& lineage) {

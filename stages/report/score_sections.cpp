@@ -80,7 +80,41 @@ std::string object_scores(const Value& metrics) {
                by_threshold);
 }
 
+// The model beside what needs no training; empty where eval was older than that.
+std::string baseline_scores(const Value& metrics) {
+  std::vector<std::vector<std::string>> rows;
+  for (const char* subset : scored_subsets) {
+    if (!metrics.contains(subset) || !metrics.at(subset).contains("otsu")) continue;
+    const Value &model = metrics.at(subset).at("native"), &otsu = metrics.at(subset).at("otsu");
+    const auto row = [&](const char* name, const Value& f) {
+      rows.push_back({subset, name, figure(f.at("micro").at("dice")), figure(f.at("micro").at("iou")),
+                      figure(f.at("map")), figure(f.at("ap50")), figure(f.at("f1_50"))});
+    };
+    row("model", model);
+    row("Otsu", otsu);
+  }
+  if (rows.empty()) return {};
+  return "<h3>Beside a threshold</h3>" +
+         table({"subset", "by", "Dice, native", "IoU", "mAP", "AP at 0.5", "F1 at 0.5"}, rows) +
+         "<p>Otsu: the threshold that divides the grey values of each picture best (Otsu 1979), found without training "
+         "or "
+         "masks; the class of the smaller area is foreground.</p>";
+}
+
 }  // namespace
+
+Standing standing_of(const Value& metrics) {
+  for (const char* subset : {"test", "validation"}) {
+    if (!metrics.contains(subset)) continue;
+    const Value& model = metrics.at(subset).at("native");
+    Standing standing{subset, model.at("micro").at("dice").get<double>(), {}, false};
+    standing.predicts_nothing = model.at("objects_predicted") == 0 && model.at("objects_true") > 0;
+    if (metrics.at(subset).contains("otsu"))
+      standing.otsu = metrics.at(subset).at("otsu").at("micro").at("dice").get<double>();
+    return standing;
+  }
+  return {};
+}
 
 std::string threshold_section(const ReportSources& sources, const Value&) {
   const Value sweep = sources.json("metrics", "thresholds.json");
@@ -111,7 +145,7 @@ std::string threshold_section(const ReportSources& sources, const Value&) {
 std::string scores_section(const ReportSources& sources, const Value&) {
   const Value metrics = sources.json("metrics", "metrics.json");
   if (metrics.is_null()) return {};
-  return pixel_scores(metrics) + object_scores(metrics);
+  return baseline_scores(metrics) + pixel_scores(metrics) + object_scores(metrics);
 }
 
 std::string runs_section(const ReportSources& sources, const Value&) {

@@ -47,8 +47,14 @@ std::string charts_of(const Value& curves) {
 }
 
 std::string best_epoch_item(const Value& curves) {
+  const std::string averaged =
+      curves.contains("ema")
+          ? fmt::format(
+                ", averaged over the steps of training with a decay of {}; validation measured the averaged ones",
+                text_of(curves.at("ema")))
+          : "";
   const std::string published =
-      fmt::format("Published weights: those of the {} epoch.", text_of(curves.at("published")));
+      fmt::format("Published weights: those of the {} epoch{}.", text_of(curves.at("published")), averaged);
   if (curves.at("best_epoch") == 0) {
     return fmt::format(
         "<li>No epoch was the best: {} has no figure in any of {} epochs{}. {}</li>", text_of(curves.at("monitor")),

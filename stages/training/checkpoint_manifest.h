@@ -23,7 +23,7 @@ struct CheckpointManifest {
   int64_t best_epoch = 0;                             // whose weights it carries as the best; 0: none
   pipeline::Value epochs = pipeline::Value::array();  // a row a finished epoch
   pipeline::Digest digest;                            // of the file
-  pipeline::Digest weights;                           // of parameters and running statistics
+  pipeline::Digest weights;                           // of parameters and running statistics, and of the averaged ones
 
   std::string to_text() const;
 };

@@ -167,4 +167,20 @@ PENSTOCK_BOTH inline void adam_element(const UpdateFactors& f, float gradient, f
   w = f.decay * w - f.rate * m / (sqrtf(v) * f.root + small);
 }
 
+// ---- averaged weights ----
+
+// An exponential moving average a of the weights w (Polyak and Juditsky 1992; with such a decay: Tarvainen and Valpola
+// 2017, arXiv:1703.01780): a = d a + (1 - d) w after each update. Returns 1 - d for update `step`, 1 for the first.
+// d = min(decay, (1 + step) / (10 + step)), so that the random weights of the start are soon forgotten.
+inline float average_share(double decay, int64_t step) {
+  const auto updates = static_cast<double>(step);
+  const double warm = (1 + updates) / (10 + updates);
+  return static_cast<float>(1 - (decay < warm ? decay : warm));
+}
+
+// An average of equal values stays what it is.
+PENSTOCK_BOTH inline void average_element(float share, float value, float& average) {
+  average += share * (value - average);
+}
+
 }  // namespace penstock::stages

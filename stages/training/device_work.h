@@ -14,8 +14,8 @@ namespace penstock::stages {
 // Written by the host before each step. The list of the rank's rows (BatchRow) follows it.
 struct StepOrders {
   UpdateFactors factors;
-  float interrupted = 0;  // 1: this rank was asked to stop
-  float unused = 0;
+  float interrupted = 0;    // 1: this rank was asked to stop
+  float average_share = 0;  // of the updated weights in their average, where one is kept
 };
 
 // Read by the host after each step.
@@ -113,7 +113,7 @@ struct JudgeWork {
 };
 
 // Weights and moments from the summed gradient, unless the verdict is bad; then the weights as bfloat16, where
-// `rounded` is given.
+// `rounded` is given, and the averages of weights and running statistics, where `average` is given.
 struct UpdateWork {
   const float* gradient = nullptr;
   float* weights = nullptr;
@@ -128,6 +128,8 @@ struct UpdateWork {
   float* statistics = nullptr;
   size_t statistic_count = 0;
   float statistics_momentum = 0;
+  float* average = nullptr;             // [count]
+  float* average_statistics = nullptr;  // [statistic_count]
 };
 
 }  // namespace penstock::stages

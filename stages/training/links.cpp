@@ -78,7 +78,7 @@ micro-shards / its threads, rounded up; exposed is what of the exchange outlasts
 each bucket is sent as soon as backward has reached it and those before it are sent (`overlap = "off"`: all of the exchange, with `"world"` up to 16 MiB at once; `"auto"` is taken as on). Not in the
 model: the additions, other jobs on the same switches, reading files, validation, checkpoints. `plan --json` adds all of it as `world`.
 
-Memory of rank 0, in float32, of P weights, S running statistics, L = P + S + 6: weights 2 (P + S), optimiser 2 P (sgd: P), L for each micro-shard
+Memory of rank 0, in float32, of P weights, S running statistics, L = P + S + 6: weights 2 (P + S) (with train.ema 3 (P + S)), optimiser 2 P (sgd: P), L for each micro-shard
 of the rank and one for the sum, two times w B of the largest bucket, or of what is exchanged at once ("world"), on each thread what a micro-shard keeps for backward and 19 of
 its largest tensors, 1.7 P for LibTorch's own forms of weights, twice weights and optimiser while checkpoints are written, the samples as uint8,
 166 MB for LibTorch and 20 MB for MPI. What is LibTorch's own was fitted to measured peaks on a CPU; `tests/benchmarks/scaling` compares.

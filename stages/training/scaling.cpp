@@ -51,7 +51,7 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
   const auto s = static_cast<double>(statistic_count(layers)), length = p + s + figure_count;
   const bool together = norm_rule(parameters.norm).over_ranks;
   Memory memory;
-  memory.weights = 2 * float_bytes * (p + s);
+  memory.weights = (parameters.ema > 0 ? 3 : 2) * float_bytes * (p + s);
   memory.optimiser = optimiser_rule(parameters.optimizer).moments * float_bytes * p;
   memory.gradients = float_bytes * length * ((together ? 1 : std::max(1, plan.most)) + (plan.ranks > 1));
   for (const Exchange& exchange : plan.exchanges)

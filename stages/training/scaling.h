@@ -45,7 +45,7 @@ Pace pace_of(double step_seconds, double update_seconds, const TrainParameters& 
 // Bytes that one rank holds. P parameters, S running statistics, L = P + S + 6, all float32; what is LibTorch's own was
 // fitted to the peaks of 14 trainings of five networks on one and two ranks:
 struct Memory {
-  double weights = 0;    // 2 (P + S): those in use and the best epoch's
+  double weights = 0;    // 2 (P + S): those in use and the best epoch's; with train.ema 3 (P + S)
   double optimiser = 0;  // 2 P, SGD: P
   double gradients = 0;  // L a micro-shard of the rank; one more for the sum, where there are other ranks
   double exchange = 0;   // "world": what is sent and received of the largest bucket

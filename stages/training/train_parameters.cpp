@@ -99,6 +99,11 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
   visit("momentum", momentum, {.help = "of sgd", .minimum = 0, .maximum = 0.999, .as_before = 0.9});
   visit("schedule", schedule,
         {.help = "learning rate over the epochs: " + help_of(schedule_rules()), .choices = names_of(schedule_rules())});
+  visit("warm_up", warm_up,
+        {.help = "epochs, or parts of one, over which the learning rate grows from 0 to what the schedule says",
+         .minimum = 0,
+         .maximum = 1000,
+         .as_before = 0.0});
   visit("weight_decay", weight_decay,
         {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)",
          .minimum = 0,
@@ -106,6 +111,12 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
   visit("clip_norm", clip_norm,
         {.help = "largest norm of the whole gradient; a larger one is scaled down to it; 0: never",
          .minimum = 0,
+         .as_before = 0.0});
+  visit("ema", ema,
+        {.help = "decay of a running average of the weights, which then is what validation measures and what is "
+                 "published: 0.99 or 0.999; smaller at the start; 0: no average",
+         .minimum = 0,
+         .maximum = 0.9999,
          .as_before = 0.0});
   visit("loss", loss, {.help = "one of " + help_of(loss_rules()), .choices = names_of(loss_rules())});
   visit("on_nan", on_nan,

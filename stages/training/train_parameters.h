@@ -23,10 +23,12 @@ struct TrainParameters {
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
+  double warm_up = 0;  // epochs
   std::string optimizer = "adamw";
   double momentum = 0.9;
   double weight_decay = 0;
   double clip_norm = 0;
+  double ema = 0;  // decay of the averaged weights; 0: none are kept
   std::string on_nan = "stop";
   std::string loss = "bce";
   int64_t epochs = 30;

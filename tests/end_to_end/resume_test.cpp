@@ -141,6 +141,18 @@ TEST_F(Resume, TwoRanksKilledAndThreeResumingEndWithTheBitsOfOne) {
   EXPECT_EQ(results_of(place_), results_of(alone));
 }
 
+TEST_F(Resume, WithAveragedWeightsWarmUpAndScheduleTheBitsAreThoseOfOneToo) {
+  const std::string more = " --set train.ema=0.9 --set train.warm_up=2.5 --set train.schedule=poly";
+  TrainingPlace alone(&place_);
+  ASSERT_EQ(alone.penstock(training_flags + more, 1).code, 0);
+  kill(2, 1, more);
+  const Ran ran = place_.penstock(training_flags + more, 3);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.error, HasSubstr("resuming at"));
+  EXPECT_EQ(results_of(place_), results_of(alone));
+  EXPECT_THAT(text_of(place_.path() / "runs/small/report.html"), HasSubstr("with a decay of 0.9"));
+}
+
 TEST_F(Resume, AFullDiskEndsWith74AndTheSameCommandResumesWhenThereIsRoom) {
   TrainingPlace unbroken(&place_);
   ASSERT_EQ(unbroken.penstock(training_flags, 2).code, 0);

@@ -89,6 +89,7 @@ Value to_json(const ModelDescription& model, const std::string& digest) {
                 {"digests", {{weights_name, digest}}}};
   if (model.turns != "none") json["turns"] = model.turns;
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
+  if (model.averaged > 0) json["averaged"] = model.averaged;
   return json;
 }
 
@@ -128,6 +129,7 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.turns = json.value("turns", model.turns);
     require_known("turns", model.turns, names_of(turn_rules()));
     model.micro_batch = json.value("micro_batch", model.micro_batch);
+    model.averaged = json.value("averaged", model.averaged);
     model.mode = grid.value("mode", model.mode);
     require_known("resize mode", model.mode, names_of(resize_modes()));
     model.scale = grid.value("scale", model.scale);

@@ -26,6 +26,7 @@ struct ModelDescription {
   std::string mode = "squash";  // a name in resize_modes.h
   double scale = 1;             // native mode: sample pixels per pixel of the picture
   double overlap = 0.25;        // of neighbouring tiles, share of a tile, where a sample is larger than the input
+  double averaged = 0;  // the weights are an average of those of training, with this decay (train.ema); 0: they are not
 };
 
 struct Weights {

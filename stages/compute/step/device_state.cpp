@@ -13,8 +13,13 @@ torch::Tensor to_tensor(const std::vector<float>& values) {
 
 }  // namespace
 
-DeviceState::DeviceState(const FlatLayout& layout, StepDevice& device, int moments, bool bfloat16)
-    : layout_(layout), padded_(device_layout_of(layout)), device_(device), moments_(moments), bfloat16_(bfloat16) {}
+DeviceState::DeviceState(const FlatLayout& layout, StepDevice& device, int moments, bool bfloat16, bool averages)
+    : layout_(layout),
+      padded_(device_layout_of(layout)),
+      device_(device),
+      moments_(moments),
+      bfloat16_(bfloat16),
+      averages_(averages) {}
 
 void DeviceState::make(Network& network) {
   const auto real = torch::dtype(torch::kFloat32).device(device_.place());
@@ -24,6 +29,10 @@ void DeviceState::make(Network& network) {
   if (moments_ > 1) second_ = torch::zeros({count}, real);
   if (bfloat16_) rounded_ = torch::zeros({count}, real.dtype(torch::kBFloat16));
   statistics_ = torch::zeros({layout_.statistic_count}, real);
+  if (averages_) {
+    averaged_ = torch::zeros({count}, real);
+    averaged_statistics_ = torch::zeros({layout_.statistic_count}, real);
+  }
   shard_statistics_ = torch::zeros({layout_.statistic_count}, real);
   vector_ = torch::zeros({count + layout_.statistic_count + figure_count}, real);
 
@@ -59,7 +68,26 @@ UpdateWork DeviceState::update_work() {
   work.statistics = statistics_.data_ptr<float>();
   work.statistic_count = static_cast<size_t>(layout_.statistic_count);
   work.statistics_momentum = statistics_momentum;
+  if (averages_) {
+    work.average = averaged_.data_ptr<float>();
+    work.average_statistics = averaged_statistics_.data_ptr<float>();
+  }
   return work;
+}
+
+void DeviceState::show_measured() {
+  shard_statistics_.copy_(averages_ ? averaged_statistics_ : statistics_);
+  if (!averages_) return;
+  own_ = weights_.clone();
+  weights_.copy_(averaged_);
+  if (bfloat16_) rounded_.copy_(weights_);
+}
+
+void DeviceState::show_own() {
+  if (!averages_) return;
+  weights_.copy_(own_);
+  if (bfloat16_) rounded_.copy_(weights_);
+  own_ = torch::Tensor();
 }
 
 std::vector<float> DeviceState::fetch(const torch::Tensor& values) const {
@@ -70,10 +98,15 @@ std::vector<float> DeviceState::fetch(const torch::Tensor& values) const {
   return fetched;
 }
 
+Weights DeviceState::fetch_averaged() const {
+  if (!averages_) return {};
+  return {padded_.to_host(layout_, fetch(averaged_)), fetch(averaged_statistics_)};
+}
+
 Weights DeviceState::fetch_weights() const { return {padded_.to_host(layout_, fetch(weights_)), fetch(statistics_)}; }
 
 StepState DeviceState::fetch(int64_t updates) const {
-  StepState state{fetch_weights(), padded_.to_host(layout_, fetch(first_)), {}, updates};
+  StepState state{fetch_weights(), padded_.to_host(layout_, fetch(first_)), {}, updates, fetch_averaged()};
   if (second_.defined()) state.second = padded_.to_host(layout_, fetch(second_));
   return state;
 }
@@ -85,18 +118,25 @@ void DeviceState::load_weights(const Weights& given) {
     weights_.copy_(to_tensor(padded));
     statistics_.copy_(to_tensor(given.statistics));
     if (bfloat16_) rounded_.copy_(weights_);
+    if (!averages_) return;
+    averaged_.copy_(weights_);
+    averaged_statistics_.copy_(statistics_);
   });
   device_.wait("copying weights to the device");
 }
 
 void DeviceState::load(const StepState& state) {
-  check_state(layout_, state, moments_);
+  check_state(layout_, state, moments_, averages_);
   load_weights(state.weights);
   const auto first = padded_.to_device(layout_, state.first);
   const auto second = second_.defined() ? padded_.to_device(layout_, state.second) : std::vector<float>();
+  const auto averaged = averages_ ? padded_.to_device(layout_, state.averaged.parameters) : std::vector<float>();
   device_.run([&] {
     first_.copy_(to_tensor(first));
     if (second_.defined()) second_.copy_(to_tensor(second));
+    if (!averages_) return;
+    averaged_.copy_(to_tensor(averaged));
+    averaged_statistics_.copy_(to_tensor(state.averaged.statistics));
   });
   device_.wait("copying moments to the device");
 }

@@ -17,7 +17,8 @@ namespace penstock::stages {
 class DeviceState {
  public:
   // `bfloat16`: the network works on rounded copies of the weights, but for those that keep float32 (FlatLayout).
-  DeviceState(const FlatLayout& layout, StepDevice& device, int moments, bool bfloat16);
+  // `averages`: an average of weights and running statistics is kept (train.ema).
+  DeviceState(const FlatLayout& layout, StepDevice& device, int moments, bool bfloat16, bool averages);
 
   // Within StepDevice::run: makes the buffers, and the network's parameters and statistics views of them.
   void make(Network& network);
@@ -29,7 +30,10 @@ class DeviceState {
   torch::Tensor tail() { return vector_.narrow(0, padded_.parameter_count, layout_.statistic_count + figure_count); }
   float* vector_at(int64_t offset) { return vector_.data_ptr<float>() + offset; }
   StepFigures* figures();
-  torch::Tensor& running_statistics() { return statistics_; }
+  // Within StepDevice::run: the network works with the averaged weights and statistics, where there are any, until
+  // show_own().
+  void show_measured();
+  void show_own();
   // Of the micro-shard that is worked on: the network's own buffers.
   torch::Tensor& shard_statistics() { return shard_statistics_; }
   // The optimiser's work on these buffers, but for orders and verdict.
@@ -38,6 +42,7 @@ class DeviceState {
   // Wait for the device.
   std::vector<float> fetch_vector() const { return fetch(vector_); }
   Weights fetch_weights() const;
+  Weights fetch_averaged() const;  // empty where none are kept
   StepState fetch(int64_t updates) const;
   void load_weights(const Weights& weights);
   void load(const StepState& state);
@@ -49,9 +54,11 @@ class DeviceState {
   const DeviceLayout padded_;
   StepDevice& device_;
   const int moments_;
-  const bool bfloat16_;
+  const bool bfloat16_, averages_;
   torch::Tensor weights_, rounded_, first_, second_;  // flat, as DeviceLayout states
   torch::Tensor statistics_, shard_statistics_, vector_;
+  torch::Tensor averaged_, averaged_statistics_;  // undefined where no average is kept
+  torch::Tensor own_;                             // the weights, while the averaged ones are in their place
   std::vector<torch::Tensor> gradient_views_;
   std::vector<std::shared_ptr<void>> accumulators_;  // made in the device's own order of work, and kept there
 };

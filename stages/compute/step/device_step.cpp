@@ -50,7 +50,7 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       layout_(layout_of(*network_)),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
-             precision_rule(parameters.precision).bfloat16),
+             precision_rule(parameters.precision).bfloat16, parameters.ema > 0),
       known_(input, normaliser, parameters.foreground > 0),
       batch_(input, target_list(parameters.targets), *device_, parameters.micro_batch,
              std::max<int64_t>(shards(), 1) * parameters.micro_batch, crop_rules_of(parameters).augmentation),
@@ -91,6 +91,7 @@ void DeviceStep::write_orders(const StepSamples& data, const std::vector<int>& o
   orders.factors = factors_of(optimiser_rule(parameters_.optimizer).kind, lr, parameters_.weight_decay,
                               parameters_.momentum, updates_ + 1);
   orders.interrupted = interrupted ? 1.0f : 0.0f;
+  orders.average_share = average_share(parameters_.ema, updates_ + 1);
   batch_.set_orders(orders);
   const CropRules rules = crop_rules_of(parameters_);
   int64_t place = 0;
@@ -250,8 +251,9 @@ Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
     device_->run([&] {
       const torch::NoGradGuard no_gradients;
       network_->eval();
-      state_.shard_statistics().copy_(state_.running_statistics());
+      state_.show_measured();
       for (int item = 0; item < items; ++item) body(0, item);
+      state_.show_own();
     });
   };
   return validation_figures(

@@ -43,6 +43,9 @@ class DeviceStep final : public TrainingStep {
   bool overlaps() const override { return options_.overlap && !tree_ && ranks_.size() > 1; }
   StepState state() const override { return state_.fetch(updates_); }
   Weights current_weights() const override { return state_.fetch_weights(); }
+  Weights measured_weights() const override {
+    return parameters_.ema > 0 ? state_.fetch_averaged() : state_.fetch_weights();
+  }
   void load(const StepState& state) override;
   void load_weights(const Weights& weights) override { state_.load_weights(weights); }
   const FlatLayout& layout() const override { return layout_; }

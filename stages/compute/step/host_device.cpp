@@ -127,9 +127,13 @@ void host_update(const UpdateWork& work) {
     else
       adam_element(factors, work.gradient[i] * scale, work.weights[i], work.first[i], work.second[i]);
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(work.weights[i]);
+    if (work.average != nullptr) average_element(work.orders->average_share, work.weights[i], work.average[i]);
   }
-  for (size_t i = 0; i < work.statistic_count; ++i)
+  for (size_t i = 0; i < work.statistic_count; ++i) {
     work.statistics[i] += work.statistics_momentum * (work.step_statistics[i] - work.statistics[i]);
+    if (work.average != nullptr)
+      average_element(work.orders->average_share, work.statistics[i], work.average_statistics[i]);
+  }
 }
 
 }  // namespace penstock::stages

@@ -88,6 +88,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
       optimiser_(parameters, static_cast<size_t>(layout_.parameter_count)),
       pool_(threads) {
   initialise(layout_, parameters.seed, weights_.parameters, weights_.statistics);
+  if (averages()) averaged_ = weights_;
   if (whole_share_) require_share(parameters, ranks);
   const distributed::ReducerOptions how{items_, reproducible_, options.overlap};
   reducer_ = std::make_unique<distributed::GradientReducer>(ranks, buckets(), how);
@@ -156,11 +157,13 @@ void HostStep::load_weights(const Weights& given) {
   check_state(layout_, given);
   std::copy(given.parameters.begin(), given.parameters.end(), weights_.parameters.begin());
   std::copy(given.statistics.begin(), given.statistics.end(), weights_.statistics.begin());
+  if (averages()) averaged_ = weights_;
 }
 
 void HostStep::load(const StepState& state) {
-  check_state(layout_, state, optimiser_rule(parameters_.optimizer).moments);
+  check_state(layout_, state, optimiser_rule(parameters_.optimizer).moments, averages());
   load_weights(state.weights);
+  averaged_ = state.averaged;
   optimiser_.first = state.first;
   optimiser_.second = state.second;
   updates_ = state.updates;
@@ -190,9 +193,12 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
     result.fault = fault_of(layout_, [&](size_t i) { return sum + layout_.parameters[i].offset; });
     return result;
   }
-  optimiser_.update(weights_.parameters, sum, result.gradient_norm, lr, ++updates_, pool_);
+  optimiser_.update(weights_.parameters, sum, result.gradient_norm, lr, ++updates_, pool_,
+                    averages() ? &averaged_.parameters : nullptr);
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights_.statistics[i] += statistics_momentum * (statistics[i] - weights_.statistics[i]);
+    if (averages())
+      average_element(average_share(parameters_.ema, updates_), weights_.statistics[i], averaged_.statistics[i]);
   }
   return result;
 }
@@ -243,8 +249,19 @@ void HostStep::write_tail(const Replica& replica, const torch::Tensor& logits, c
   std::memcpy(statistics + layout_.statistic_count, &figures, sizeof figures);
 }
 
+// The replicas' parameters are views of the weights: the averaged ones take their place, or give it back.
+void HostStep::exchange_averaged() {
+  if (!averages()) return;
+  std::swap_ranges(weights_.parameters.begin(), weights_.parameters.end(), averaged_.parameters.begin());
+  std::swap_ranges(weights_.statistics.begin(), weights_.statistics.end(), averaged_.statistics.begin());
+}
+
 Figures HostStep::validate(const std::vector<GridSample>& samples) {
-  const auto run = [this](int items, const std::function<void(int, int)>& body) { pool_.run(items, body); };
+  const auto run = [this](int items, const std::function<void(int, int)>& body) {
+    exchange_averaged();
+    pool_.run(items, body);
+    exchange_averaged();
+  };
   const StepSamples& data = known_.of(samples);
   return validation_figures(ranks_, data, parameters_.micro_batch, run,
                             [&](int worker, int64_t first, int64_t real, Figures& sums) {

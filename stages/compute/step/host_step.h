@@ -27,8 +27,9 @@ class HostStep final : public TrainingStep {
   Figures validate(const std::vector<GridSample>& samples) override;
   void set_overlap(bool overlap) override;
   bool overlaps() const override { return overlap_ && ranks_.size() > 1; }
-  StepState state() const override { return {weights_, optimiser_.first, optimiser_.second, updates_}; }
+  StepState state() const override { return {weights_, optimiser_.first, optimiser_.second, updates_, averaged_}; }
   Weights current_weights() const override { return weights_; }
+  Weights measured_weights() const override { return averages() ? averaged_ : weights_; }
   void load(const StepState& state) override;
   void load_weights(const Weights& given) override;
 
@@ -39,6 +40,8 @@ class HostStep final : public TrainingStep {
   void set_reproducible(distributed::Reproducible mode);
 
  private:
+  bool averages() const { return parameters_.ema > 0; }
+  void exchange_averaged();
   // What a worker's item of a step is.
   struct Item {
     int index = 0;
@@ -68,6 +71,7 @@ class HostStep final : public TrainingStep {
   bool overlap_;
   const int items_;  // what the reducer adds up: micro-shards, or ranks' shares
   Weights weights_;
+  Weights averaged_;  // train.ema; else empty
   Optimiser optimiser_;
   int64_t updates_ = 0;  // the optimiser's step count
   std::unique_ptr<distributed::Communicator> norm_ranks_;

@@ -9,19 +9,49 @@ torch::Tensor bce(const torch::Tensor& logits, const torch::Tensor& masks) {
   return torch::binary_cross_entropy_with_logits(logits, masks, {}, {}, at::Reduction::None).mean({1, 2, 3});
 }
 
-// Soft Dice of a sample: Milletari et al. 2016, arXiv:1606.04797; 1 is added above and below, so that two empty
-// masks agree.
-torch::Tensor bce_dice(const torch::Tensor& logits, const torch::Tensor& masks) {
-  const auto cross_entropy = bce(logits, masks);
+torch::Tensor soft_dice(const torch::Tensor& logits, const torch::Tensor& masks) {
   const auto p = torch::sigmoid(logits);
-  const auto dice = (2 * (p * masks).sum({1, 2, 3}) + 1) / (p.sum({1, 2, 3}) + masks.sum({1, 2, 3}) + 1);
-  return cross_entropy + 1 - dice;
+  return (2 * (p * masks).sum({1, 2, 3}) + 1) / (p.sum({1, 2, 3}) + masks.sum({1, 2, 3}) + 1);
+}
+
+torch::Tensor dice(const torch::Tensor& logits, const torch::Tensor& masks) { return 1 - soft_dice(logits, masks); }
+
+torch::Tensor bce_dice(const torch::Tensor& logits, const torch::Tensor& masks) {
+  return bce(logits, masks) + 1 - soft_dice(logits, masks);
+}
+
+torch::Tensor focal(const torch::Tensor& logits, const torch::Tensor& masks) {
+  const auto p = torch::sigmoid(logits);
+  const auto wrong = p + masks - 2 * p * masks;  // 1 - q
+  const auto each = torch::binary_cross_entropy_with_logits(logits, masks, {}, {}, at::Reduction::None);
+  return (wrong * wrong * each).mean({1, 2, 3});
+}
+
+torch::Tensor tversky(const torch::Tensor& logits, const torch::Tensor& masks) {
+  constexpr double false_weight = 0.3, missed_weight = 0.7;
+  const auto p = torch::sigmoid(logits);
+  const auto found = (p * masks).sum({1, 2, 3});
+  const auto wrong = false_weight * (p * (1 - masks)).sum({1, 2, 3}) + missed_weight * ((1 - p) * masks).sum({1, 2, 3});
+  return 1 - (found + 1) / (found + wrong + 1);
+}
+
+// The gradient of the Lovasz extension is what each pixel, put to the wrong ones, adds to 1 - IoU.
+torch::Tensor lovasz(const torch::Tensor& logits, const torch::Tensor& masks) {
+  const auto t = masks.flatten(1);
+  const auto errors = 1 - logits.flatten(1) * (2 * t - 1);
+  const auto [falling, order] = torch::sort(errors, /*stable=*/true, /*dim=*/1, /*descending=*/true);
+  const auto truth = t.gather(1, order);
+  const auto all = truth.sum(1, /*keepdim=*/true);
+  const auto lost = 1 - (all - truth.cumsum(1)) / (all + (1 - truth).cumsum(1));
+  const auto added = torch::diff(lost, 1, 1, torch::zeros_like(all));
+  return (torch::relu(falling) * added).sum(1);
 }
 
 }  // namespace
 
 const std::vector<NamedLoss>& losses() {
-  static const std::vector<NamedLoss> all = {{"bce", bce}, {"bce_dice", bce_dice}};
+  static const std::vector<NamedLoss> all = {{"bce", bce},     {"bce_dice", bce_dice}, {"dice", dice},
+                                             {"focal", focal}, {"tversky", tversky},   {"lovasz", lovasz}};
   return all;
 }
 

@@ -1,4 +1,16 @@
-// The losses of training, by the names of stages/training/losses.h. Any thread may call.
+// The losses of training, by the names of stages/training/losses.h. Any thread may call. Of one sample with logits z,
+// p = sigmoid(z) and mask t in {0, 1}, sums over its n pixels:
+//   bce       sum (-t log p - (1 - t) log(1 - p)) / n
+//   dice      1 - (2 sum pt + 1) / (sum p + sum t + 1): Milletari et al. 2016, arXiv:1606.04797; the 1 above and below
+//             lets two empty masks agree
+//   bce_dice  bce + dice
+//   focal     sum (1 - q)^2 (-log q) / n, q = p where t = 1, else 1 - p: Lin et al. 2017, arXiv:1708.02002, gamma = 2
+//   tversky   1 - (a + 1) / (a + 0.3 sum p(1 - t) + 0.7 sum (1 - p)t + 1), a = sum pt: Salehi et al. 2017,
+//             arXiv:1706.05721, alpha = 0.3 and beta = 0.7
+//   lovasz    sum max(0, e_i) (J_i - J_(i-1)) over the pixels by falling error e = 1 - z (2t - 1), equal ones in their
+//             order; J_i = 1 - IoU if the first i pixels were wrong and the others right: Berman et al. 2018,
+//             arXiv:1705.08790
+// All are of operations that a CUDA graph records: none of them waits for a value.
 #pragma once
 
 #include <torch/torch.h>

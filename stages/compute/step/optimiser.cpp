@@ -21,6 +21,7 @@ Optimiser::Optimiser(const TrainParameters& parameters, size_t count)
       weight_decay_(parameters.weight_decay),
       momentum_(parameters.momentum),
       clip_norm_(parameters.clip_norm),
+      ema_(parameters.ema),
       count_(count),
       squares_(blocks_of(count)) {
   if (optimiser_rule(parameters.optimizer).moments > 1) second.resize(count);
@@ -39,12 +40,17 @@ double Optimiser::norm_of(const float* gradient, WorkerPool& pool) {
 }
 
 void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
-                       WorkerPool& pool) {
-  PENSTOCK_CHECK(weights.size() == count_ && step >= 1, "an update is of the weights that the optimiser was made for");
+                       WorkerPool& pool, std::vector<float>* averaged) {
+  PENSTOCK_CHECK(weights.size() == count_ && step >= 1 && (averaged == nullptr || averaged->size() == count_),
+                 "an update is of the weights that the optimiser was made for");
+  const float share = average_share(ema_, step);
   const float scale = clip_scale(norm, clip_norm_);
   pool.run(static_cast<int>(blocks_of(count_)), [&](int, int index) {
     const size_t begin = static_cast<size_t>(index) * block;
-    update_block(weights.data(), gradient, begin, std::min(begin + block, count_), lr, step, scale);
+    const size_t end = std::min(begin + block, count_);
+    update_block(weights.data(), gradient, begin, end, lr, step, scale);
+    if (averaged == nullptr) return;
+    for (size_t i = begin; i < end; ++i) average_element(share, weights[i], (*averaged)[i]);
   });
 }
 

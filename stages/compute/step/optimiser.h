@@ -22,9 +22,9 @@ class Optimiser {
   // The Euclidean norm of a gradient; not finite when one of its elements is not.
   double norm_of(const float* gradient, WorkerPool& pool);
   // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the
-  // first update.
+  // first update. `averaged`, where given, follows the updated weights (train.ema).
   void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
-              WorkerPool& pool);
+              WorkerPool& pool, std::vector<float>* averaged = nullptr);
 
   std::vector<float> first, second;  // moments; SGD keeps its velocity in `first`, and `second` is empty
 
@@ -33,7 +33,7 @@ class Optimiser {
                     float scale);
 
   OptimiserKind kind_;
-  double weight_decay_, momentum_, clip_norm_;
+  double weight_decay_, momentum_, clip_norm_, ema_;
   size_t count_;
   std::vector<double> squares_;  // of each block
 };

@@ -43,8 +43,12 @@ void check_state(const FlatLayout& layout, const Weights& weights) {
                   layout.statistic_count, weights.parameters.size(), weights.statistics.size()));
 }
 
-void check_state(const FlatLayout& layout, const StepState& state, int moments) {
+void check_state(const FlatLayout& layout, const StepState& state, int moments, bool averages) {
   check_state(layout, state.weights);
+  PENSTOCK_CHECK(averages != state.averaged.parameters.empty(),
+                 averages ? "a state holds the averaged weights, which train.ema keeps"
+                          : "a state holds averaged weights only where train.ema keeps them");
+  if (averages) check_state(layout, state.averaged);
   const auto count = static_cast<size_t>(layout.parameter_count);
   PENSTOCK_CHECK(state.first.size() == count && state.second.size() == (moments > 1 ? count : 0),
                  fmt::format("moments are of the optimiser: {} arrays of {}, not of {} and {}", moments, count,

@@ -39,6 +39,7 @@ struct StepState {
   Weights weights;
   std::vector<float> first, second;  // the optimiser's moments (optimiser.h)
   int64_t updates = 0;               // the optimiser's step count
+  Weights averaged;                  // train.ema: the average of weights and running statistics; else empty
 };
 
 class TrainingStep {
@@ -64,8 +65,11 @@ class TrainingStep {
   // Copies; from a device they are fetched.
   virtual StepState state() const = 0;
   virtual Weights current_weights() const = 0;
+  // What validate() measures and a training publishes: with train.ema the averaged weights, else current_weights().
+  virtual Weights measured_weights() const = 0;
   // The same on every rank. Sizes that do not match the layout fail a check.
   virtual void load(const StepState& state) = 0;
+  // An average begins anew with these.
   virtual void load_weights(const Weights& weights) = 0;
 
   virtual const FlatLayout& layout() const = 0;
@@ -81,9 +85,10 @@ void keep_memory();
 // Weight of a step's statistics in the running ones, as PyTorch's default.
 inline constexpr float statistics_momentum = 0.1f;
 
-// Checks that the arrays have the sizes of the layout; `moments`: how many the optimiser keeps.
+// Checks that the arrays have the sizes of the layout; `moments`: how many the optimiser keeps; `averages`: whether an
+// average of the weights is kept.
 void check_state(const FlatLayout& layout, const Weights& weights);
-void check_state(const FlatLayout& layout, const StepState& state, int moments);
+void check_state(const FlatLayout& layout, const StepState& state, int moments, bool averages);
 
 // Checks the arguments of a step that every device relies on.
 void check_step(const StepSamples& data, const std::vector<int>& order, int64_t step);

@@ -20,22 +20,25 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-// Every array of a checkpoint by its name in the file.
+// Every array of a checkpoint by its name in the file. `averages`: whether there are averaged weights.
 template <typename Some, typename Visit>
-void each_array(Some& checkpoint, const Visit& visit) {
+void each_array(Some& checkpoint, bool averages, const Visit& visit) {
   visit("parameters", checkpoint.parameters);
   visit("statistics", checkpoint.statistics);
   visit("first_moment", checkpoint.first_moment);
   visit("second_moment", checkpoint.second_moment);
   visit("best_parameters", checkpoint.best_parameters);
   visit("best_statistics", checkpoint.best_statistics);
+  if (!averages) return;
+  visit("averaged_parameters", checkpoint.averaged_parameters);
+  visit("averaged_statistics", checkpoint.averaged_statistics);
 }
 
 Checkpoint read(const fs::path& path) {
   const Pack pack(path);
   Checkpoint checkpoint;
   checkpoint.state = pack.header().at("state");
-  each_array(checkpoint, [&](const char* name, std::vector<float>& values) {
+  each_array(checkpoint, pack.has("averaged_parameters"), [&](const char* name, std::vector<float>& values) {
     const PackedArray array = pack.array(name);
     PENSTOCK_CHECK(array.element == Element::f32, fmt::format("'{}' of a checkpoint is float32", name));
     values.resize(array.bytes.size() / sizeof(float));
@@ -46,29 +49,34 @@ Checkpoint read(const fs::path& path) {
 
 }  // namespace
 
-pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics) {
+pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics,
+                                   const std::vector<float>& averaged_parameters,
+                                   const std::vector<float>& averaged_statistics) {
   pipeline::Hasher hasher;
-  hasher.bytes(parameters.data(), parameters.size() * sizeof(float))
-      .bytes(statistics.data(), statistics.size() * sizeof(float));
+  for (const auto* values : {&parameters, &statistics, &averaged_parameters, &averaged_statistics})
+    hasher.bytes(values->data(), values->size() * sizeof(float));
   return hasher.finish();
 }
 
 uint64_t CheckpointFolder::save(const Checkpoint& checkpoint, CheckpointManifest manifest) const {
-  const size_t count = checkpoint.parameters.size(), best = checkpoint.best_parameters.size();
+  const size_t count = checkpoint.parameters.size(), best = checkpoint.best_parameters.size(),
+               averaged = checkpoint.averaged_parameters.size();
   PENSTOCK_CHECK(checkpoint.first_moment.size() == count &&
                      (checkpoint.second_moment.empty() || checkpoint.second_moment.size() == count) &&
-                     (best == 0 || best == count),
-                 fmt::format("arrays of a checkpoint are of one network: {} parameters, moments {} and {}, best {}",
-                             count, checkpoint.first_moment.size(), checkpoint.second_moment.size(), best));
+                     (best == 0 || best == count) && (averaged == 0 || averaged == count),
+                 fmt::format("arrays of a checkpoint are of one network: {} parameters, moments {} and {}, best {}, "
+                             "averaged {}",
+                             count, checkpoint.first_moment.size(), checkpoint.second_moment.size(), best, averaged));
   PackWriter pack("checkpoint");
   pack.set("state", checkpoint.state);
-  each_array(checkpoint, [&](const char* name, const std::vector<float>& values) {
+  each_array(checkpoint, averaged > 0, [&](const char* name, const std::vector<float>& values) {
     pack.add_view(name, Element::f32, {static_cast<int64_t>(values.size())},
                   {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(float)});
   });
   const auto pieces = pack.pieces();
   manifest.digest = pipeline::digest_of(pieces);
-  manifest.weights = digest_of_weights(checkpoint.parameters, checkpoint.statistics);
+  manifest.weights = digest_of_weights(checkpoint.parameters, checkpoint.statistics, checkpoint.averaged_parameters,
+                                       checkpoint.averaged_statistics);
   pipeline::write_file(checkpoint_file(folder_, manifest), pieces);
   pipeline::write_file(manifest_file(folder_, manifest.step), manifest.to_text());
   pipeline::sync_folder(folder_);  // what was there before goes only once the new one would survive a power cut

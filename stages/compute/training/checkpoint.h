@@ -15,6 +15,8 @@ struct Checkpoint {
   pipeline::Value state;  // curves, sums, times: whatever is not a large array
   std::vector<float> parameters, statistics, first_moment, second_moment;
   std::vector<float> best_parameters, best_statistics;  // empty before the first best epoch
+  // With train.ema; else empty, and then the file has none.
+  std::vector<float> averaged_parameters, averaged_statistics;
 };
 
 // One process at a time writes below `folder`.
@@ -34,7 +36,10 @@ class CheckpointFolder {
   size_t kept_;
 };
 
-pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics);
+// Of the weights, and of the averaged ones where there are any.
+pipeline::Digest digest_of_weights(const std::vector<float>& parameters, const std::vector<float>& statistics,
+                                   const std::vector<float>& averaged_parameters = {},
+                                   const std::vector<float>& averaged_statistics = {});
 
 // The checkpoint that a manifest describes; nullopt, with a warning, when its file is missing or has another digest.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& folder, const CheckpointManifest& manifest);

@@ -60,6 +60,10 @@ bool Trainer::train() {
                  position());
   }
   if (ranks_.rank() == 0 && data_.validation.empty()) say_what_is_not_validated();
+  if (ranks_.rank() == 0 && parameters_.warm_up > static_cast<double>(parameters_.epochs)) {
+    spdlog::warn("{}: warm_up = {} is longer than the training's {} epochs: the learning rate never gets to lr = {}",
+                 context_.stage, parameters_.warm_up, parameters_.epochs, parameters_.lr);
+  }
   if (context_.watch.has_end()) saver_.require_time([this] { save(); });
   while (!is_over()) {
     epoch_start_ = Clock::now();
@@ -82,8 +86,7 @@ std::string Trainer::replay(int64_t until) {
     if (run_epoch()) end_epoch();
   }
   check_agreement();
-  const Weights reached = step_->current_weights();
-  return digest_of_weights(reached.parameters, reached.statistics).hex();
+  return digest_of_state().hex();
 }
 
 std::optional<FoundCheckpoint> Trainer::find(const std::vector<std::filesystem::path>& relatives) const {
@@ -97,7 +100,8 @@ double Trainer::learning_rate() const {
   const double done =
       (static_cast<double>(epoch_) + static_cast<double>(step_in_epoch_) / static_cast<double>(steps_per_epoch_)) /
       static_cast<double>(parameters_.epochs);
-  return schedule_.learning_rate(parameters_.lr, done);
+  return warm_up_factor(parameters_.warm_up, position(), steps_per_epoch_) *
+         schedule_.learning_rate(parameters_.lr, done);
 }
 
 // False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
@@ -178,10 +182,16 @@ bool Trainer::survive(const std::string& fault) {
   return false;
 }
 
+pipeline::Digest Trainer::digest_of_state() const {
+  const Weights reached = step_->current_weights();
+  if (parameters_.ema == 0) return digest_of_weights(reached.parameters, reached.statistics);
+  const Weights averaged = step_->measured_weights();
+  return digest_of_weights(reached.parameters, reached.statistics, averaged.parameters, averaged.statistics);
+}
+
 // Every rank must hold the same weights: a difference is a fault of memory, or of this program.
 void Trainer::check_agreement() const {
-  const Weights reached = step_->current_weights();
-  const uint64_t mine = digest_of_weights(reached.parameters, reached.statistics).leading_bits();
+  const uint64_t mine = digest_of_state().leading_bits();
   std::vector<uint64_t> all(ranks_.size());
   uint64_t sent = mine;
   ranks_.all_gather(distributed::buffer_of(&sent, 1), distributed::buffer_of(all.data(), all.size()),
@@ -206,7 +216,7 @@ void Trainer::end_epoch() {
   step_in_epoch_ = 0;
   sums_ = {};
   const EpochDecision decision = decide(row);
-  if (decision.best) best_weights_ = step_->current_weights();
+  if (decision.best) best_weights_ = step_->measured_weights();
   stopped_early_ = decision.stop && epoch_ < parameters_.epochs;
   given_up_ = decision.give_up;
   report_epoch(row, decision.best);
@@ -268,7 +278,9 @@ std::pair<Checkpoint, CheckpointManifest> Trainer::snapshot() const {
                         std::move(state.first),
                         std::move(state.second),
                         best_weights_.parameters,
-                        best_weights_.statistics};
+                        best_weights_.statistics,
+                        std::move(state.averaged.parameters),
+                        std::move(state.averaged.statistics)};
   CheckpointManifest manifest{position(), epoch_, step_in_epoch_, rules_.best().epoch(), epochs_, {}, {}};
   return {std::move(checkpoint), std::move(manifest)};  // neither is copied
 }
@@ -286,7 +298,8 @@ void Trainer::restore(const FoundCheckpoint& found) {
   step_->load({{checkpoint.parameters, checkpoint.statistics},
                checkpoint.first_moment,
                checkpoint.second_moment,
-               state.at("updates")});
+               state.at("updates"),
+               {checkpoint.averaged_parameters, checkpoint.averaged_statistics}});
   best_weights_ = {checkpoint.best_parameters, checkpoint.best_statistics};
   replay_decisions();
   const std::string different = differences_of(state.at("fingerprint"), fingerprint_);
@@ -350,27 +363,29 @@ bool Trainer::publishes_best() const {
   return parameters_.final_weights == "best" && !best_weights_.parameters.empty();
 }
 
-Weights Trainer::final_weights() const { return publishes_best() ? best_weights_ : step_->current_weights(); }
+Weights Trainer::final_weights() const { return publishes_best() ? best_weights_ : step_->measured_weights(); }
 
 Value Trainer::curves() const {
-  return {{"schema", 1},
-          {"epochs", epochs_},
-          {"train_figures", "running averages over the epoch"},
-          {"monitor", parameters_.monitor},
-          {"mode", rules_.larger() ? "max" : "min"},
-          {"final", parameters_.final_weights},
-          {"published", publishes_best() ? "best" : "last"},
-          {"best_epoch", rules_.best().epoch()},
-          {"best_value", rules_.best().value() ? Value(*rules_.best().value()) : Value(nullptr)},
-          {"last_epoch", epoch_},
-          {"planned_epochs", parameters_.epochs},
-          {"stopped_early", stopped_early_},
-          {"stop_monitor", parameters_.stop_monitor},
-          {"patience", parameters_.stop_patience},
-          {"min_delta", parameters_.stop_min_delta},
-          {"global_batch", parameters_.global_batch},
-          {"micro_batch", parameters_.micro_batch},
-          {"steps_per_epoch", steps_per_epoch_}};
+  Value curves = {{"schema", 1},
+                  {"epochs", epochs_},
+                  {"train_figures", "running averages over the epoch"},
+                  {"monitor", parameters_.monitor},
+                  {"mode", rules_.larger() ? "max" : "min"},
+                  {"final", parameters_.final_weights},
+                  {"published", publishes_best() ? "best" : "last"},
+                  {"best_epoch", rules_.best().epoch()},
+                  {"best_value", rules_.best().value() ? Value(*rules_.best().value()) : Value(nullptr)},
+                  {"last_epoch", epoch_},
+                  {"planned_epochs", parameters_.epochs},
+                  {"stopped_early", stopped_early_},
+                  {"stop_monitor", parameters_.stop_monitor},
+                  {"patience", parameters_.stop_patience},
+                  {"min_delta", parameters_.stop_min_delta},
+                  {"global_batch", parameters_.global_batch},
+                  {"micro_batch", parameters_.micro_batch},
+                  {"steps_per_epoch", steps_per_epoch_}};
+  if (parameters_.ema > 0) curves["ema"] = parameters_.ema;
+  return curves;
 }
 
 Value Trainer::telemetry() const {

@@ -41,7 +41,7 @@ class Trainer {
   bool train();
 
   // Collective. The same steps again, from the checkpoint to `until` finished steps, saving nothing. Returns the digest
-  // of weights and running statistics.
+  // of weights and running statistics, the averaged ones with them.
   std::string replay(int64_t until);
 
   // After train(), on any rank.
@@ -67,6 +67,7 @@ class Trainer {
   StepResult run_step(const std::vector<int>& order);
   void record_step(const StepResult& result, double seconds);
   bool survive(const std::string& fault);
+  pipeline::Digest digest_of_state() const;
   void check_agreement() const;
   void say_what_is_not_validated() const;
   void require_usable() const;

@@ -140,6 +140,47 @@ TEST(Report, SaysWhichConnectivityTheObjectsWereScoredWith) {
   EXPECT_THAT(render_report(sources, no_stages().dump()), HasSubstr("objects are 8-connected components"));
 }
 
+// What the page says of a model with these figures on its test subset, and of Otsu's threshold.
+std::string verdict_for(double dice, int objects, const pipeline::Value& otsu_dice) {
+  const auto figures = [](double value, int predicted) {
+    pipeline::Value native = {{"map", value},      {"ap50", value},
+                              {"f1_50", value},    {"panoptic_quality", value},
+                              {"objects_true", 9}, {"objects_predicted", predicted},
+                              {"missed", 0},       {"extra", 0}};
+    const std::vector<double> precisions(10, value);
+    native["ap"] = {{"by_image", precisions}, {"pooled", precisions}};
+    for (const char* average : {"micro", "macro"}) {
+      for (const char* name : {"accuracy", "precision", "recall", "dice", "iou", "specificity"})
+        native[average][name] = value;
+    }
+    return native;
+  };
+  pipeline::Value metrics = {{"threshold", 0.5}, {"test", {{"images", 3}, {"native", figures(dice, objects)}}}};
+  if (!otsu_dice.is_null()) metrics["test"]["otsu"] = figures(otsu_dice, 9);
+  const TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "metrics.json", metrics.dump());
+  ReportSources sources;
+  sources.add("metrics", {folder.path(), ""});
+  return render_report(sources, no_stages().dump());
+}
+
+TEST(Report, IsGreenOnlyAboveWhatAThresholdWithoutTrainingScores) {
+  const std::string above = verdict_for(0.9, 9, 0.7), equal = verdict_for(0.7, 9, 0.7),
+                    older = verdict_for(0.2, 9, nullptr);
+  EXPECT_THAT(above, testing::AllOf(HasSubstr("verdict good"),
+                                    HasSubstr("Dice 0.9000 on the test subset, above that of "
+                                              "Otsu's threshold of each picture, which needs "
+                                              "no training (0.7000)."),
+                                    HasSubstr("Beside a threshold")));
+  EXPECT_THAT(equal, testing::AllOf(HasSubstr("verdict open"), HasSubstr("not above that of Otsu's threshold")));
+  EXPECT_THAT(older, testing::AllOf(HasSubstr("verdict good"), testing::Not(HasSubstr("Otsu"))));
+}
+
+TEST(Report, SaysWhenAModelPredictsNothing) {
+  EXPECT_THAT(verdict_for(0, 0, 0.0),
+              testing::AllOf(HasSubstr("verdict open"), HasSubstr("The model predicts no object in any test image")));
+}
+
 TEST(Report, ADamagedFileIsNamed) {
   const TemporaryFolder folder;
   pipeline::write_file(folder.path() / "metrics.json", "{\"threshold\":");

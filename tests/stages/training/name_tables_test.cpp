@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "distributed/error.h"
 #include "expect_check.h"
+#include "stages/kinds.h"
 #include "stages/training/augmentations.h"
 #include "stages/training/losses.h"
 #include "stages/training/name_table.h"
@@ -26,7 +30,7 @@ TEST(NameTables, AnUnknownOptimizerFailsACheck) {
   expect_check([] { optimiser_rule("lion"); }, "there is no optimizer 'lion'; known are adamw, adam, sgd");
 }
 TEST(NameTables, AnUnknownScheduleFailsACheck) {
-  expect_check([] { schedule_rule("step"); }, "there is no schedule 'step'; known are constant, cosine");
+  expect_check([] { schedule_rule("step"); }, "there is no schedule 'step'; known are constant, cosine, poly");
 }
 TEST(NameTables, AnUnknownAugmentationFailsACheck) {
   expect_check([] { augmentation_of({"flip", "rot45"}); }, "there is no augmentation 'rot45'; known are flip, rot90");
@@ -85,6 +89,37 @@ TEST(Schedules, CosineFallsFromTheLearningRateToNothing) {
   EXPECT_NEAR(cosine.learning_rate(0.1, 0.5), 0.05, 1e-12);
   EXPECT_NEAR(cosine.learning_rate(0.1, 1), 0, 1e-12);
   EXPECT_EQ(schedule_rule("constant").learning_rate(0.1, 0.7), 0.1);
+}
+
+TEST(Schedules, PolyFallsAsAPowerOfWhatIsLeftAndDependsOnTheEnd) {
+  const ScheduleRule& poly = schedule_rule("poly");
+  EXPECT_EQ(poly.learning_rate(0.1, 0), 0.1);
+  EXPECT_NEAR(poly.learning_rate(0.1, 0.5), 0.1 * std::pow(0.5, 0.9), 1e-15);
+  EXPECT_EQ(poly.learning_rate(0.1, 1), 0);
+  EXPECT_TRUE(poly.depends_on_end);
+}
+
+TEST(Schedules, AWarmUpGrowsByEqualStepsToAllOfTheRate) {
+  for (int64_t step = 0; step < 6; ++step)
+    EXPECT_DOUBLE_EQ(warm_up_factor(1.5, step, 4), static_cast<double>(step + 1) / 6) << step;
+  EXPECT_EQ(warm_up_factor(1.5, 5, 4), 1);
+  EXPECT_EQ(warm_up_factor(1.5, 1000, 4), 1);
+  EXPECT_EQ(warm_up_factor(0, 0, 4), 1) << "none";
+}
+
+// Training is a function of where it stands: a longer run of the same warm-up passes through the same rates.
+TEST(Schedules, AWarmUpLeavesTheEndToTheSchedule) {
+  for (const bool warm : {false, true}) {
+    const pipeline::StageTable table = stage_table();
+    const auto ends = pipeline::find_kind(table, "train")->ends;
+    const auto of = [&](const char* schedule) {
+      const auto names = ends({{"schedule", schedule}, {"warm_up", warm ? 2.0 : 0.0}});
+      return std::find(names.begin(), names.end(), "epochs") != names.end();
+    };
+    EXPECT_TRUE(of("constant"));
+    EXPECT_FALSE(of("cosine"));
+    EXPECT_FALSE(of("poly"));
+  }
 }
 
 TEST(TrainParameters, ResolvingFixesTheMicroBatch) {

@@ -120,28 +120,33 @@ TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
   const Draws draws(2, "update");
   for (const char* name : {"sgd", "adam", "adamw"}) {
     TrainParameters parameters;
-    parameters.optimizer = name, parameters.weight_decay = 0.01, parameters.clip_norm = 2;
+    parameters.optimizer = name, parameters.weight_decay = 0.01, parameters.clip_norm = 2, parameters.ema = 0.2;
     Optimiser optimiser(parameters, count);
     WorkerPool pool(2);
     std::vector<float> gradient(count), expected(count);
     for (size_t i = 0; i < count; ++i)
       gradient[i] = static_cast<float>(draws.normal(i)), expected[i] = static_cast<float>(draws.normal(count + i));
     auto weights = expected, first = optimiser.first, second = optimiser.second;
+    std::vector<float> average = expected, expected_average = expected;
     StepVerdict verdict;
     StepOrders orders;
     const StepFigures figures;
     std::vector<double> partials(norm_width);
     for (int64_t step = 1; step <= 3; ++step) {
-      optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool);
+      optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool,
+                       &expected_average);
       host_judge({gradient.data(), count, &figures, parameters.clip_norm, partials.data(), &verdict});
       orders.factors = factors_of(optimiser_rule(name).kind, 1e-3, parameters.weight_decay, parameters.momentum, step);
+      orders.average_share = average_share(parameters.ema, step);
       host_update({gradient.data(), weights.data(), first.data(), second.data(), nullptr, count, &orders, &verdict,
-                   nullptr, nullptr, 0, 0});
+                   nullptr, nullptr, 0, 0, average.data(), nullptr});
     }
     EXPECT_NEAR(verdict.norm, optimiser.norm_of(gradient.data(), pool), 1e-9);
     EXPECT_EQ(weights, expected) << name;
     EXPECT_EQ(first, optimiser.first) << name;
     EXPECT_EQ(second, optimiser.second) << name;
+    EXPECT_EQ(average, expected_average) << name;
+    EXPECT_NE(average, weights) << name;
   }
 }
 
@@ -156,7 +161,7 @@ TEST(DeviceLayout, GivesBackWhatItTook) {
 
 TEST(DeviceStep, IsTheHostsStepToRounding) {
   for (const char* norm : {"batch", "group", "none"}) {
-    for (const char* loss : {"bce", "bce_dice"}) {
+    for (const char* loss : {"bce", "bce_dice", "focal", "tversky", "lovasz"}) {
       TrainParameters parameters = plain();
       parameters.norm = norm, parameters.loss = loss, parameters.clip_norm = 0.5;
       EXPECT_LT(distance(train(parameters, false), train(parameters, true)), 1e-5) << norm << " " << loss;
@@ -198,6 +203,7 @@ TEST(DeviceStep, ContinuesFromItsStateAsIfUninterrupted) {
   for (const char* precision : {"fp32", "bf16"}) {
     TrainParameters parameters = plain();
     parameters.optimizer = "adamw", parameters.precision = precision, parameters.dropout = 0.1;
+    parameters.ema = 0.9;
     const auto samples = some_samples(12);
     const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     const auto ranks = distributed::local_world(1);
@@ -209,6 +215,8 @@ TEST(DeviceStep, ContinuesFromItsStateAsIfUninterrupted) {
     for (int i = 2; i < 4; ++i) rest->step(samples, order, 0, i, 1e-2, false);
     EXPECT_EQ(rest->state().weights.parameters, whole->state().weights.parameters) << precision;
     EXPECT_EQ(rest->state().second, whole->state().second) << precision;
+    EXPECT_EQ(rest->state().averaged.parameters, whole->state().averaged.parameters) << precision;
+    EXPECT_EQ(rest->state().averaged.statistics, whole->state().averaged.statistics) << precision;
     EXPECT_EQ(rest->state().updates, 4);
   }
 }
@@ -246,6 +254,35 @@ TEST(DeviceStep, ValidatesAsTheHostDoes) {
   EXPECT_NEAR(found.loss, expected.loss, 1e-5);
   EXPECT_NEAR(found.tp, expected.tp, 1e-3);
   EXPECT_NEAR(found.tp + found.fp + found.fn + found.tn, 1, 1e-9);
+}
+
+TEST(DeviceStep, AveragesAndMeasuresAsTheHostDoes) {
+  const auto samples = some_samples(8);
+  const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto ranks = distributed::local_world(1);
+  for (const char* precision : {"fp32", "bf16"}) {
+    TrainParameters parameters = plain();
+    parameters.ema = 0.9;
+    HostStep host(parameters, network(parameters), grid, Normaliser{}, *ranks[0], 1, {});
+    parameters.precision = precision;
+    const auto device = device_step(parameters, *ranks[0]);
+    const double near = std::string(precision) == "bf16" ? 0.02 : 1e-5;
+    for (int i = 0; i < 4; ++i)
+      host.step(samples, order, 0, i, 1e-2, false), device->step(samples, order, 0, i, 1e-2, false);
+    EXPECT_LT(distance(host.state().averaged.parameters, device->state().averaged.parameters), near) << precision;
+    EXPECT_LT(distance(host.state().averaged.statistics, device->state().averaged.statistics), near) << precision;
+    const Weights before = device->current_weights();
+    const Figures measured = device->validate(samples);
+    EXPECT_NEAR(measured.loss, host.validate(samples).loss, near) << precision;
+    EXPECT_EQ(device->current_weights().parameters, before.parameters) << precision;
+    const auto other = device_step(parameters, *ranks[0]);
+    other->load_weights(device->measured_weights());
+    EXPECT_EQ(other->validate(samples).loss, measured.loss) << precision << ": of the averaged weights";
+    other->load(device->state());
+    device->step(samples, order, 0, 4, 1e-2, false), other->step(samples, order, 0, 4, 1e-2, false);
+    EXPECT_EQ(device->state().weights.parameters, other->state().weights.parameters)
+        << precision << ": what a step trains on, after validation, are its own weights";
+  }
 }
 
 TEST(DeviceStep, ValidatesTilesAsTheHostDoes) {

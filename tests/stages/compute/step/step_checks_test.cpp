@@ -57,6 +57,9 @@ TEST(TrainingChecks, AStateOfAnotherNetworkIsNotLoaded) {
   state = step.state();
   state.second.clear();
   expect_check([&] { step.load(state); }, "moments are of the optimiser: 2 arrays");
+  state = step.state();
+  state.averaged = state.weights;
+  expect_check([&] { step.load(state); }, "averaged weights only where train.ema keeps them");
 }
 
 TEST(TrainingChecks, AStepNeedsAnOrderOfItsSamples) {

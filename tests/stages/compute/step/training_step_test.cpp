@@ -142,9 +142,90 @@ TEST(TrainingStep, EveryOptimizerGivesTheSameBitsForAnyRanks) {
 TEST(TrainingStep, DropoutAndEveryLossKeepThatPromise) {
   TrainParameters parameters = tiny();
   parameters.dropout = 0.2;
-  parameters.loss = "bce_dice";
   parameters.norm = "group";
-  EXPECT_EQ(train(parameters, 1, 2, Reproducible::world), train(parameters, 3, 1, Reproducible::world));
+  for (const NamedLoss& loss : losses()) {
+    parameters.loss = loss.name;
+    EXPECT_EQ(train(parameters, 1, 2, Reproducible::world), train(parameters, 3, 1, Reproducible::world)) << loss.name;
+  }
+}
+
+// A step of four micro-shards that keeps an average, at some ranks and threads.
+StepState averaged_after(const TrainParameters& parameters, int ranks, int threads, int steps) {
+  const auto samples = some_samples(12);
+  const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  StepState reached;
+  distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
+    HostStep state(parameters, architecture_of(parameters, 3), grid, Normaliser{}, communicator, threads, {});
+    for (int step = 0; step < steps; ++step) state.step(samples, order, 0, step, 1e-2, false);
+    if (communicator.rank() == 0) reached = state.state();
+  });
+  return reached;
+}
+
+TEST(AveragedWeights, FollowTheWeightsByTheirFormulaAtAnyRankAndThreadCount) {
+  TrainParameters parameters = tiny();
+  parameters.ema = 0.3;
+  StepState own = averaged_after(parameters, 1, 1, 0);
+  for (int step = 1; step <= 6; ++step) {
+    const StepState now = averaged_after(parameters, 1 + step % 3, 1 + step % 2, step);
+    const double d = std::min(0.3, (1.0 + step) / (10.0 + step));  // 2/11, 3/12, 4/13, then 0.3
+    const auto follow = [&](const std::vector<float>& values, std::vector<float>& average) {
+      for (size_t i = 0; i < values.size(); ++i) average[i] += static_cast<float>(1 - d) * (values[i] - average[i]);
+    };
+    follow(now.weights.parameters, own.averaged.parameters);
+    follow(now.weights.statistics, own.averaged.statistics);
+    EXPECT_EQ(now.averaged.parameters, own.averaged.parameters) << "step " << step;
+    EXPECT_EQ(now.averaged.statistics, own.averaged.statistics) << "step " << step;
+  }
+  EXPECT_NE(own.averaged.statistics, averaged_after(parameters, 1, 1, 6).weights.statistics);
+}
+
+TEST(AveragedWeights, ChangeNoStep) {
+  TrainParameters parameters = tiny();
+  const auto without = averaged_after(parameters, 2, 1, 4);
+  parameters.ema = 0.99;
+  const auto with = averaged_after(parameters, 2, 1, 4);
+  EXPECT_EQ(with.weights.parameters, without.weights.parameters);
+  EXPECT_EQ(with.second, without.second);
+  EXPECT_TRUE(without.averaged.parameters.empty());
+}
+
+TEST(AveragedWeights, AreWhatIsMeasuredAndPublished) {
+  const auto samples = some_samples(7);
+  const auto ranks = distributed::local_world(1);
+  TrainParameters parameters = tiny();
+  parameters.ema = 0.9;
+  HostStep step(parameters, architecture_of(parameters, 3), grid, Normaliser{}, *ranks[0], 2, {});
+  for (int i = 0; i < 4; ++i) step.step(samples, {0, 1, 2, 3, 4, 5, 6}, 0, i, 1e-2, false);
+  const Weights before = step.current_weights();
+  const Figures measured = step.validate(samples);
+  EXPECT_EQ(step.current_weights().parameters, before.parameters) << "measuring leaves the steps' weights alone";
+  EXPECT_EQ(step.current_weights().statistics, before.statistics);
+  EXPECT_NE(step.measured_weights().parameters, before.parameters);
+  HostStep plain(tiny(), architecture_of(parameters, 3), grid, Normaliser{}, *ranks[0], 1, {});
+  plain.load_weights(step.measured_weights());
+  EXPECT_EQ(plain.validate(samples).loss, measured.loss);
+  plain.load_weights(before);
+  EXPECT_NE(plain.validate(samples).loss, measured.loss);
+}
+
+TEST(AveragedWeights, GoOnFromAStateAsIfUninterrupted) {
+  const auto samples = some_samples(8);
+  const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto ranks = distributed::local_world(1);
+  TrainParameters parameters = tiny();
+  parameters.ema = 0.9;
+  const auto make = [&] {
+    return std::make_unique<HostStep>(parameters, architecture_of(parameters, 3), grid, Normaliser{}, *ranks[0], 1,
+                                      StepOptions{});
+  };
+  const auto whole = make(), rest = make();
+  for (int i = 0; i < 3; ++i) whole->step(samples, order, 0, i, 1e-2, false);
+  rest->load(whole->state());
+  whole->step(samples, order, 0, 3, 1e-2, false);
+  rest->step(samples, order, 0, 3, 1e-2, false);
+  EXPECT_EQ(rest->state().averaged.parameters, whole->state().averaged.parameters);
+  EXPECT_EQ(rest->state().averaged.statistics, whole->state().averaged.statistics);
 }
 
 // One step from the same weights: Adam's first step is lr * sign-like, so the sums themselves are compared.
@@ -347,6 +428,40 @@ TEST(Checkpoint, OfArraysThatDoNotBelongTogetherIsNotWritten) {
   TemporaryFolder folder;
   const CheckpointManifest manifest{1, 0, 0, 0, pipeline::Value::array(), {}, {}};
   EXPECT_THROW(CheckpointFolder(folder.path()).save({{}, {1, 2}, {}, {0}, {}, {}, {}}, manifest), Error);
+}
+
+TEST(Checkpoint, HoldsAveragedWeightsWhereThereAreAnyAndElseNoTraceOfThem) {
+  TemporaryFolder folder;
+  const CheckpointFolder checkpoints(folder.path());
+  const auto saved = [&](const Checkpoint& checkpoint) {
+    checkpoints.save(checkpoint, CheckpointManifest{1, 0, 0, 0, pipeline::Value::array(), {}, {}});
+    return read_manifests(folder.path()).at(0);
+  };
+  Checkpoint checkpoint{{}, {1, 2}, {3}, {0, 0}, {}, {}, {}};
+  const CheckpointManifest plain = saved(checkpoint);
+  EXPECT_EQ(pipeline::read_file(checkpoint_file(folder.path(), plain)).find("averaged"), std::string::npos);
+  EXPECT_EQ(plain.weights, digest_of_weights({1, 2}, {3}));
+  checkpoint.averaged_parameters = {1, 1.5f}, checkpoint.averaged_statistics = {2};
+  const CheckpointManifest averaged = saved(checkpoint);
+  EXPECT_NE(averaged.weights, plain.weights) << "replaying compares them, too";
+  const auto loaded = load_checkpoint(folder.path(), averaged);
+  EXPECT_EQ(loaded->averaged_parameters, checkpoint.averaged_parameters);
+  EXPECT_EQ(loaded->averaged_statistics, checkpoint.averaged_statistics);
+}
+
+TEST(ModelFolder, SaysWhetherItsWeightsAreAveragedAndKeepsThat) {
+  TemporaryFolder folder, copy;
+  const Architecture architecture{3, 4, 2, "batch", 0};
+  const FlatLayout layout = layout_of(*make_network(architecture));
+  Weights weights;
+  initialise(layout, 9, weights.parameters, weights.statistics);
+  ModelDescription model{architecture, side, side, Normaliser{}, 0.5, "default", {}};
+  write_model(folder.path(), model, layout, weights);
+  EXPECT_EQ(pipeline::read_file(folder.path() / "model.json").find("averaged"), std::string::npos);
+  model.averaged = 0.99;
+  write_model(folder.path(), model, layout, weights);
+  rewrite_model(folder.path(), copy.path(), read_model_description(folder.path()));
+  EXPECT_EQ(read_model_description(copy.path()).averaged, 0.99);
 }
 
 TEST(ModelFolder, GivesBackItsWeightsAndRefusesOthers) {

@@ -1,0 +1,66 @@
+#include "stages/compute/scores/baseline.h"
+
+#include <opencv2/imgproc.hpp>
+
+#include <algorithm>
+
+#include "distributed/check.h"
+#include "stages/compute/scores/score_sample.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+cv::Mat grey_of(const SamplePicture& picture) {
+  const auto channels = static_cast<size_t>(picture.channels);
+  PENSTOCK_CHECK(picture.bytes.size() == static_cast<size_t>(picture.width) * picture.height * channels,
+                 "a picture has a byte for each channel of each pixel");
+  cv::Mat grey(picture.height, picture.width, CV_8UC1);
+  for (size_t i = 0; i < picture.bytes.size() / channels; ++i) {
+    size_t sum = channels / 2;  // rounds to the nearest
+    for (size_t c = 0; c < channels; ++c) sum += picture.bytes[i * channels + c];
+    grey.data[i] = static_cast<uint8_t>(sum / channels);
+  }
+  return grey;
+}
+
+}  // namespace
+
+std::vector<float> otsu_foreground(const SamplePicture& picture, int native_width, int native_height) {
+  cv::Mat native, above;
+  const bool shrinks = native_width < picture.width || native_height < picture.height;
+  cv::resize(grey_of(picture), native, {native_width, native_height}, 0, 0,
+             shrinks ? cv::INTER_AREA : cv::INTER_LINEAR_EXACT);
+  cv::threshold(native, above, 0, 1, cv::THRESH_BINARY | cv::THRESH_OTSU);
+  const auto pixels = static_cast<int64_t>(above.total());
+  const int64_t brighter = std::count(above.begin<uint8_t>(), above.end<uint8_t>(), uint8_t{1});
+  const uint8_t foreground = brighter <= pixels - brighter ? 1 : 0;
+  std::vector<float> shown(above.total());
+  std::transform(above.begin<uint8_t>(), above.end<uint8_t>(), shown.begin(),
+                 [foreground](uint8_t value) { return value == foreground ? 1.0f : 0.0f; });
+  return shown;
+}
+
+Value otsu_scores(const SamplePicture& picture, const LabelMap& truth, const InstanceRules& rules) {
+  InstanceRules connected;
+  connected.connectivity = rules.connectivity, connected.minimum_area = rules.minimum_area;
+  constexpr double between = 0.5;  // of 0 and 1
+  NativePrediction native{{truth.width, truth.height, {"mask"}, otsu_foreground(picture, truth.width, truth.height)},
+                          {}};
+  native.objects = objects_of(native.maps, between, connected);
+  return to_json(SampleScores{{}, native_counts(native, truth, between), score_objects(truth, native.objects)});
+}
+
+void add_otsu(Value& metrics, const std::map<std::string, Value>& rows,
+              const std::map<std::string, std::string>& subset_of) {
+  std::map<std::string, std::vector<SampleScores>> subsets;
+  for (const auto& [id, row] : rows) {
+    if (row.contains("otsu")) subsets[subset_of.at(id)].push_back(sample_scores_from_json(row.at("otsu")));
+  }
+  for (const auto& [subset, scores] : subsets) {
+    if (metrics.contains(subset)) metrics[subset]["otsu"] = summarise_scores(scores, false).at("native");
+  }
+}
+
+}  // namespace penstock::stages
