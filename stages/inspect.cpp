@@ -1,6 +1,6 @@
 // inspect: what is in the data. Counts, sizes, looks, histograms, one row of metadata per image, a gallery, and the
-// check that every sample fits its grid and every mask its image: a problem in verdict.json stops the stages that need
-// inspect.
+// check that every sample fits its grid and every mask its image, and the audit that names files with faults: a problem
+// in verdict.json stops the stages that need inspect.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "stages/audit/audit.h"
 #include "stages/draws.h"
 #include "stages/images/appearance.h"
 #include "stages/images/data_summary.h"
@@ -25,13 +26,36 @@ namespace {
 
 using pipeline::Value;
 
+std::vector<std::string> severe_rules() {
+  std::vector<std::string> names;
+  for (const AuditRule& rule : audit_rules()) {
+    if (rule.severity == Severity::severe) names.push_back(rule.name);
+  }
+  return names;
+}
+
+std::string severe_rules_in_words() {
+  std::string text;
+  for (const AuditRule& rule : audit_rules()) {
+    if (rule.severity == Severity::severe)
+      text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", rule.name, rule.help);
+  }
+  return text;
+}
+
 struct InspectParameters {
   int64_t gallery = 12;
   int64_t seed = 0;
+  std::vector<std::string> allow;
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("gallery", gallery, {.help = "image and mask pairs shown in the report", .minimum = 0, .maximum = 200});
     visit("seed", seed, {.help = "seed of the draw of the gallery", .minimum = 0});
+    visit(
+        "allow", allow,
+        {.help = "rules of the audit whose severe findings do not stop what needs inspect: " + severe_rules_in_words(),
+         .choices = severe_rules(),
+         .as_before = pipeline::Value::array()});
   }
 };
 
@@ -82,8 +106,15 @@ class InspectWork final : public pipeline::SharedWork {
       for (const Value& row : read_json(chunk.folder / chunk_file)) rows.push_back(image_row_from(row));
     }
     std::sort(rows.begin(), rows.end(), [](const ImageRow& a, const ImageRow& b) { return a.id() < b.id(); });
+    const AuditedSet set = audit_of(rows);
+    const Value findings = findings_json(set);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].metadata["group"] = set.rows[set.group[i]].id;
+    Value verdict = verdict_on(rows);
+    judge(verdict, findings, parameters_.allow);
     write_json(summary_ / "summary.json", summary_of(rows, samples_.index()));
-    write_json(summary_ / "verdict.json", verdict_on(rows));
+    write_json(summary_ / "verdict.json", verdict);
+    write_json(summary_ / "findings.json", findings);
+    pipeline::write_file(summary_ / "findings.csv", findings_csv(findings));
     pipeline::write_file(summary_ / "structure.txt", structure());
     write_json(metadata_ / "metadata.json", metadata_json(rows));
     pipeline::write_file(metadata_ / "metadata.csv", metadata_csv(rows));
@@ -92,6 +123,12 @@ class InspectWork final : public pipeline::SharedWork {
   }
 
  private:
+  static AuditedSet audit_of(const std::vector<ImageRow>& rows) {
+    std::vector<Measurements> measurements;
+    for (const ImageRow& row : rows) measurements.push_back(measurements_from(row.measurements));
+    return audited(std::move(measurements));
+  }
+
   ImageRow look_at(const std::string& id) const {
     const Value& record = samples_.record(id);
     const Value& source = images_.record(id);
@@ -120,7 +157,9 @@ class InspectWork final : public pipeline::SharedWork {
                       {"mean_intensity", brightness.mean},
                       {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
                       {"area_median", labelled ? Value(median_of(areas)) : Value(nullptr)}};
-    return {std::move(metadata), brightness.histogram, areas, problems_of(id, record, rgb), warnings_of(record)};
+    const Value measurements = to_json(measured(picture, labelled ? &map : nullptr, metadata, record));
+    return {std::move(metadata),          brightness.histogram, areas,
+            problems_of(id, record, rgb), warnings_of(record),  measurements};
   }
 
   std::vector<std::string> problems_of(const std::string& id, const Value& record, const Image& rgb) const {
@@ -156,14 +195,8 @@ class InspectWork final : public pipeline::SharedWork {
     if (record.contains("notes"))
       for (const Value& note : record.at("notes")) warnings.push_back("read with a remark: " + note.get<std::string>());
     if (!record.at("labelled").get<bool>()) return warnings;
-    if (record.at("objects").get<int>() == 0)
-      warnings.push_back("labelled, but without any object");
-    else if (const int empty = record.at("empty_masks"); empty > 0)
-      warnings.push_back(pipeline::counted(empty, "empty mask"));
     if (const int covered = record.value("covered_masks", 0); covered > 0)
       warnings.push_back(pipeline::counted(covered, "mask") + " covered by others, and no object");
-    if (const int64_t twice = record.at("overlaps"); twice > 0)
-      warnings.push_back(pipeline::counted(twice, "pixel") + " claimed by two masks or more");
     const double foreground = record.at("foreground");
     if (foreground > 0 && foreground < 0.001)
       warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
@@ -240,12 +273,12 @@ class InspectBody final : public pipeline::StageBody {
 pipeline::StageKind inspect_kind() {
   pipeline::StageKind kind;
   kind.name = "inspect";
-  kind.version = 2;  // looks at pictures as resize reads them, and at masks that cannot be meant
+  kind.version = 3;  // audits: findings.json, and a group for each sample
   kind.summary = "describes the data and refuses samples that do not fit";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},
                  {.name = "samples", .help = "resize.samples", .by_sample = true}};
-  kind.outputs = {{.name = "summary", .help = "summary.json, verdict.json, structure.txt"},
+  kind.outputs = {{.name = "summary", .help = "summary.json, verdict.json, findings.json, findings.csv, structure.txt"},
                   {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
                   {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};
   kind.parameters = pipeline::specifications_of<InspectParameters>();

@@ -161,7 +161,8 @@ TEST(MaskSets, ThatClaimEveryPixelTwiceAreAProblem) {
   EXPECT_FALSE(verdict.at("passed"));
   EXPECT_THAT(verdict.at("problems")[0].at("problem").get<std::string>(), HasSubstr("every labelled pixel is claimed"));
   EXPECT_EQ(verdict.at("warnings")[0].at("warning"), "2 masks covered by others, and no object");
-  EXPECT_EQ(verdict.at("warnings")[1].at("warning"), "36 pixels claimed by two masks or more");
+  EXPECT_EQ(verdict.at("warnings")[1].at("warning"),
+            "36 pixels claimed by two masks or more (100 % of the labelled ones): the first mask keeps them");
 }
 
 }  // namespace
