@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
@@ -60,7 +61,10 @@ struct InspectParameters {
 };
 
 constexpr const char* chunk_file = "rows.json";
-constexpr int gallery_side = 512;  // pixels
+constexpr int gallery_side = 512;       // pixels
+constexpr int thumbnail_pixels = 96;    // of a finding's pictures, a side
+constexpr int pictured_findings = 10;   // of each rule
+constexpr size_t pictured_samples = 4;  // of each finding
 
 std::vector<int64_t> areas_of(const LabelMap& map) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()));
@@ -107,12 +111,13 @@ class InspectWork final : public pipeline::SharedWork {
     }
     std::sort(rows.begin(), rows.end(), [](const ImageRow& a, const ImageRow& b) { return a.id() < b.id(); });
     const AuditedSet set = audit_of(rows);
-    const Value findings = findings_json(set);
+    Value findings = findings_json(set);
     for (size_t i = 0; i < rows.size(); ++i) rows[i].metadata["group"] = set.rows[set.group[i]].id;
     Value verdict = verdict_on(rows);
     judge(verdict, findings, parameters_.allow);
     write_json(summary_ / "summary.json", summary_of(rows, samples_.index()));
     write_json(summary_ / "verdict.json", verdict);
+    add_thumbnails(findings);
     write_json(summary_ / "findings.json", findings);
     pipeline::write_file(summary_ / "findings.csv", findings_csv(findings));
     pipeline::write_file(summary_ / "structure.txt", structure());
@@ -235,6 +240,41 @@ class InspectWork final : public pipeline::SharedWork {
     return resize_mode(samples_.index().value("mode", "squash")).own_size ? reduced(picture, gallery_side) : picture;
   }
 
+  // The first findings of each rule get small pictures of their first samples, mask outlined.
+  void add_thumbnails(Value& findings) const {
+    std::map<std::string, int> shown;
+    int number = 0;
+    for (Value& finding : findings["findings"]) {
+      if (shown[finding.at("rule")]++ >= pictured_findings) continue;
+      Value names = Value::array();
+      for (const Value& id : finding.at("samples")) {
+        if (names.size() == pictured_samples) break;
+        names.push_back(fmt::format("thumbnails/{:04}.png", ++number));
+        pipeline::write_file(summary_ / names.back().get<std::string>(), encode_png(thumbnail_of(id)));
+      }
+      finding["thumbnails"] = names;
+    }
+  }
+
+  Image thumbnail_of(const std::string& id) const {
+    const Pack& pack = samples_.pack_of(id);
+    const PackedArray image = pack.array(pack_entry::image(id));
+    const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
+    Image shown =
+        to_channels(to_shown(sample_picture(width, height, static_cast<int>(image.shape.at(2)), copy_of(image))), 3);
+    if (pack.has(pack_entry::mask(id))) {
+      const PackedArray mask = pack.array(pack_entry::mask(id));
+      for (size_t i = 0; i < mask.bytes.size(); ++i) {
+        const bool edge = mask.bytes[i] != 0 &&
+                          (i % width == 0 || mask.bytes[i - 1] == 0 || (i + 1) % width == 0 || mask.bytes[i + 1] == 0 ||
+                           i < static_cast<size_t>(width) || mask.bytes[i - width] == 0 ||
+                           i + width >= mask.bytes.size() || mask.bytes[i + width] == 0);
+        if (edge) shown.bytes[i * 3] = 255, shown.bytes[i * 3 + 1] = 110, shown.bytes[i * 3 + 2] = 0;
+      }
+    }
+    return reduced(shown, thumbnail_pixels);
+  }
+
   void write_gallery(const std::vector<ImageRow>& rows) const {
     Value pairs = Value::array();
     for (const std::string& id : drawn_from(rows)) {
@@ -278,9 +318,10 @@ pipeline::StageKind inspect_kind() {
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},
                  {.name = "samples", .help = "resize.samples", .by_sample = true}};
-  kind.outputs = {{.name = "summary", .help = "summary.json, verdict.json, findings.json, findings.csv, structure.txt"},
-                  {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
-                  {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};
+  kind.outputs = {
+      {.name = "summary", .help = "summary.json, verdict.json, findings.json, findings.csv, thumbnails, structure.txt"},
+      {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
+      {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};
   kind.parameters = pipeline::specifications_of<InspectParameters>();
   kind.body = [] { return std::make_unique<InspectBody>(); };
   return kind;

@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <set>
 
 namespace penstock::stages {
 namespace {
@@ -39,13 +40,28 @@ struct Line {
   size_t picture = 0;
   const EdgeLine* edge = nullptr;
   std::vector<float> whole, rough;
+  bool plain = false;  // cuts fewer than two objects
 };
+
+// How often a line rises out of its mean to half a standard deviation above it: the objects that it cuts.
+int rises_of(const std::vector<float>& line) {
+  const double level = 0.5 / std::sqrt(static_cast<double>(line.size()));
+  int rises = 0;
+  bool low = true;
+  for (size_t i = 1; i + 1 < line.size(); ++i) {
+    const double smooth = (line[i - 1] + line[i] + line[i + 1]) / 3;
+    if (smooth > level && low) ++rises, low = false;
+    if (smooth < 0) low = true;
+  }
+  return rises;
+}
 
 Line line_from(size_t picture, const EdgeLine& edge) {
   Line line{picture, &edge, normalised({edge.values.begin(), edge.values.end()}, least_line_deviation), {}};
   std::vector<double> sums(std::min(blocks, edge.values.size()));
   for (size_t i = 0; i < edge.values.size(); ++i) sums[i * sums.size() / edge.values.size()] += edge.values[i];
   line.rough = normalised(sums, 0);
+  line.plain = rises_of(line.whole) < 2;
   return line;
 }
 
@@ -60,16 +76,23 @@ struct Match {
   double correlation = 0;
 };
 
-std::vector<Likeness> continued(const std::vector<Line>& ends, const std::vector<Line>& starts) {
+// Their correlation, or nothing where they do not fit. `cut`: the set is known to be.
+std::optional<double> fit_of(const Line& a, const Line& b, bool cut) {
+  const bool plain = a.plain || b.plain;
+  if (a.picture == b.picture || (plain && !cut) || product(a.rough, b.rough) < least_block_correlation)
+    return std::nullopt;
+  const double correlation = product(a.whole, b.whole);
+  const double steps = apart(a, b) / ((a.edge->step + b.edge->step) / 2);
+  const bool fits = correlation >= (plain ? least_plain_correlation : least_edge_correlation) &&
+                    steps <= (plain ? most_plain_step : most_step);
+  return fits ? std::optional(correlation) : std::nullopt;
+}
+
+std::vector<Likeness> continued(const std::vector<Line>& ends, const std::vector<Line>& starts, bool cut) {
   std::vector<Match> of_end(ends.size()), of_start(starts.size());
   for (size_t e = 0; e < ends.size(); ++e) {
     for (size_t s = 0; s < starts.size(); ++s) {
-      if (ends[e].picture == starts[s].picture) continue;
-      if (product(ends[e].rough, starts[s].rough) < least_block_correlation) continue;
-      const double correlation = product(ends[e].whole, starts[s].whole);
-      if (correlation < least_edge_correlation) continue;
-      const double inside = (ends[e].edge->step + starts[s].edge->step) / 2;
-      if (apart(ends[e], starts[s]) > most_step * inside) continue;
+      const double correlation = fit_of(ends[e], starts[s], cut).value_or(0);
       if (correlation > of_end[e].correlation) of_end[e] = {s, correlation};
       if (correlation > of_start[s].correlation) of_start[s] = {e, correlation};
     }
@@ -134,7 +157,9 @@ std::vector<Likeness> near_copies_in(const Prints& prints) {
   return pairs;
 }
 
-std::vector<Likeness> touching_in(const Prints& prints) {
+namespace {
+
+std::vector<Likeness> pairs_of_sides(const Prints& prints, bool cut) {
   std::vector<Likeness> pairs;
   for (const auto& [end, start] : {std::pair(right, left), std::pair(bottom, top)}) {
     std::map<size_t, std::pair<std::vector<Line>, std::vector<Line>>> by_length;
@@ -146,7 +171,7 @@ std::vector<Likeness> touching_in(const Prints& prints) {
       }
     }
     for (const auto& [length, lines] : by_length) {
-      const auto more = continued(lines.first, lines.second);
+      const auto more = continued(lines.first, lines.second, cut);
       pairs.insert(pairs.end(), more.begin(), more.end());
     }
   }
@@ -154,6 +179,16 @@ std::vector<Likeness> touching_in(const Prints& prints) {
     return std::pair(a.first, a.second) < std::pair(b.first, b.second);
   });
   return pairs;
+}
+
+}  // namespace
+
+std::vector<Likeness> touching_in(const Prints& prints) {
+  std::vector<Likeness> pairs = pairs_of_sides(prints, false);
+  std::set<size_t> paired;
+  for (const Likeness& pair : pairs) paired.insert({pair.first, pair.second});
+  const bool cut = static_cast<double>(paired.size()) >= least_cut_share * static_cast<double>(prints.size());
+  return cut && !pairs.empty() ? pairs_of_sides(prints, true) : pairs;
 }
 
 std::vector<size_t> grouped(size_t count, const std::vector<std::pair<size_t, size_t>>& links) {

@@ -27,11 +27,14 @@ inline constexpr int most_hash_distance = 12;
 inline constexpr double least_likeness = 0.985;
 std::vector<Likeness> near_copies_in(const Prints& prints);
 
-// Pairs of a picture whose right (lower) side continues on the other's left (upper) side: of equal length, each the
-// other's best match, with a correlation of `least_edge_correlation` or more, and no further apart than `most_step`
-// times what neighbouring lines inside the two pictures are. `correlation` is that of the lines.
-inline constexpr double least_edge_correlation = 0.9;
-inline constexpr double most_step = 1.5;
+// Pairs of a picture whose right (lower) side continues on the other's left (upper) side: of equal length, and each the
+// other's best match. `correlation` is that of the lines. Where two lines cut two objects or more each, they correlate
+// with `least_edge_correlation` and lie no further apart than `most_step` times what neighbouring lines inside the two
+// pictures do. Lines that cut one object are alike by chance in any set of sparse objects: they count only where the
+// former shows that the set was cut (a fifth of its pictures are in such pairs), and by the stricter two limits.
+inline constexpr double least_edge_correlation = 0.9, most_step = 1.5;
+inline constexpr double least_plain_correlation = 0.95, most_plain_step = 1.25;
+inline constexpr double least_cut_share = 0.2;
 std::vector<Likeness> touching_in(const Prints& prints);
 
 // For each picture, the first one (by place) that it is linked to over any number of links; itself where there is none.

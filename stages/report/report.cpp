@@ -69,6 +69,7 @@ pipeline::StageKind report_kind() {
                  {.name = "predictions", .help = "eval.predictions", .optional = true},
                  {.name = "data", .help = "inspect.summary", .optional = true},
                  {.name = "gallery", .help = "inspect.gallery", .optional = true},
+                 {.name = "split", .help = "split.index: what leaks between subsets", .optional = true},
                  {.name = "runs", .help = "eval.metrics[*]: one row per run", .optional = true, .many = true}};
   kind.outputs = {{.name = "html", .help = "report.html", .is_volatile = true}};
   kind.reads_lineage = true;

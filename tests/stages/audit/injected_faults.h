@@ -1,6 +1,7 @@
 // A synthetic set of pictures and label maps, and the faults that the audit shall find in it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -21,13 +22,13 @@ struct FaultySample {
 };
 
 // Dark, uneven, noisy, with bright discs of 7 to 12 pixels radius that do not touch each other.
-inline FaultySample drawn_sample(int64_t seed, int64_t number, int side = 128) {
+inline FaultySample drawn_sample(int64_t seed, int64_t number, int side = 128, uint64_t attempts = 30) {
   const Draws draws(seed, "audited", {number});
   FaultySample sample{{side, side, 1, 8, std::vector<uint8_t>(static_cast<size_t>(side) * side)},
                       {side, side, std::vector<uint16_t>(static_cast<size_t>(side) * side)}};
   const double slope_x = draws.between(0, -10, 10), slope_y = draws.between(1, -10, 10);
   std::vector<std::array<double, 4>> discs;
-  for (uint64_t i = 0; i < 30; ++i) {
+  for (uint64_t i = 0; i < attempts; ++i) {
     const std::array<double, 4> disc = {draws.between(10 + 4 * i, 5, side - 5), draws.between(11 + 4 * i, 5, side - 5),
                                         draws.between(12 + 4 * i, 7, 12), draws.between(13 + 4 * i, 80, 150)};
     bool free = true;
@@ -38,7 +39,7 @@ inline FaultySample drawn_sample(int64_t seed, int64_t number, int side = 128) {
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
       const size_t at = static_cast<size_t>(y) * side + x;
-      double value = 25 + slope_x * x / side + slope_y * y / side + draws.between(1000 + at, -3, 3);
+      double value = 25 + slope_x * x / side + slope_y * y / side + draws.between(10000 + at, -3, 3);
       for (size_t i = 0; i < discs.size(); ++i) {
         const double distance = std::hypot(x - discs[i][0], y - discs[i][1]);
         value += discs[i][3] / (1 + std::exp(1.5 * (distance - discs[i][2])));
