@@ -124,7 +124,9 @@ std::string rule_in(const ReportSources& sources, const Value& rule, const Value
     ++shown;
     std::string files;
     for (const Value& file : finding.at("files"))
-      files += (files.empty() ? "<code>" : ", <code>") + escaped(text_of(file)) + "</code>";
+      files +=
+          (files.empty() ? "<code style=\"overflow-wrap:anywhere\">" : ", <code style=\"overflow-wrap:anywhere\">") +
+          escaped(text_of(file)) + "</code>";
     list += fmt::format("<li>{} {}<br>{}</li>", thumbnails_of(sources, finding), escaped(text_of(finding.at("text"))),
                         files);
   }
