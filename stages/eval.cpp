@@ -2,19 +2,73 @@
 // pixels and in objects. The body is in compute/eval_body.cpp.
 #include "stages/eval.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
+#include "stages/training/decoders.h"
+#include "stages/training/name_table.h"
+#include "stages/training/turns.h"
 
 namespace penstock::stages {
+namespace {
+
+std::vector<std::string> decoder_names() {
+  std::vector<std::string> names = names_of(decoder_rules());
+  names.insert(names.begin(), "auto");
+  return names;
+}
+
+// A decoder finds what it needs among what the network learns, and a threshold of seeds a decoder that has some.
+void check_decoder(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  std::string decoder = view.values.at("decoder");
+  const auto targets = view.upstream("train", "targets");
+  if (decoder == "auto" && !targets) return;
+  if (decoder == "auto") decoder = usual_decoder(*targets);
+  const DecoderRule& rule = decoder_rule(decoder);
+  if (targets && !rule.target.empty() && std::count(targets->begin(), targets->end(), rule.target) == 0) {
+    problems.push_back({"decoder",
+                        fmt::format("\"{}\" needs a network that learns \"{}\": add it to train.targets, or choose "
+                                    "another decoder",
+                                    decoder, rule.target),
+                        "train", "targets"});
+  }
+  if (!rule.has_seeds && view.values.at("seed_threshold").is_number())
+    problems.push_back({"seed_threshold", fmt::format("the decoder \"{}\" has no seeds: take it out", decoder)});
+}
+
+}  // namespace
 
 void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
-  visit("threshold", threshold,
-        {.help =
-             "probability above which a pixel is foreground; \"validation\": the one with the best Dice on validation",
+  visit(
+      "threshold", threshold,
+      {.help = "probability above which a pixel is foreground; \"objects\": the one whose objects have the best mAP on "
+               "validation; \"validation\": that too where objects grow from seeds, else the one with the best Dice",
+       .minimum = 0,
+       .maximum = 1,
+       .choices = {"validation", "objects"}});
+  visit("decoder", decoder,
+        {.help = "how objects are made of probabilities: " + help_of(decoder_rules()) +
+                 ", auto (watershed where train.targets has \"border\", else components)",
+         .choices = decoder_names(),
+         .as_before = "auto"});
+  visit("seed_threshold", seed_threshold,
+        {.help = "of decoders with seeds; \"validation\": the one with the best mAP there",
          .minimum = 0,
          .maximum = 1,
+         .choices = {"validation"},
+         .as_before = "validation"});
+  visit("minimum_area", minimum_area,
+        {.help =
+             "smaller predicted objects are removed, native pixels; \"validation\": the limit with the best mAP there",
+         .minimum = 0,
          .choices = {"validation"}});
-  visit("minimum_area", minimum_area, {.help = "smaller predicted objects are removed, native pixels", .minimum = 0});
+  visit("turns", turns,
+        {.help = "in which ways the model looks at each tile, the answers being averaged: " + help_of(turn_rules()),
+         .choices = names_of(turn_rules()),
+         .as_before = "none"});
   visit("shown", shown,
         {.help = "how many samples the report shows of each subset, of the best and of the worst",
          .minimum = 0,
@@ -25,7 +79,7 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind eval_kind() {
   pipeline::StageKind kind;
   kind.name = "eval";
-  kind.version = 2;  // the network runs channels last: other last bits
+  kind.version = 3;  // AP at each IoU; what was chosen on validation is recorded
   kind.summary = "chooses the threshold and scores the model on train, validation and test";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "model", .help = "train.model"},
@@ -37,6 +91,7 @@ pipeline::StageKind eval_kind() {
       {.name = "metrics", .help = "metrics.json, metrics.csv, thresholds.json, samples.json"},
       {.name = "predictions", .help = "labels, probabilities and overlays of every sample, and what the report shows"}};
   kind.parameters = pipeline::specifications_of<EvalParameters>();
+  kind.check = check_decoder;
   kind.body = [] { return compute_body("eval"); };
   return kind;
 }

@@ -1,13 +1,18 @@
 // Parameters of eval, for its declaration and its body.
 #pragma once
 
+#include <string>
+
 #include "pipeline/parameters.h"
 
 namespace penstock::stages {
 
 struct EvalParameters {
   pipeline::NumberOrWord threshold = std::string("validation");
-  int64_t minimum_area = 0;
+  std::string decoder = "auto";
+  pipeline::NumberOrWord seed_threshold = std::string("validation");
+  pipeline::IntegerOrWord minimum_area = int64_t{0};
+  std::string turns = "none";
   int64_t shown = 4;
   int64_t seed = 0;
 

@@ -10,6 +10,7 @@
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/norms.h"
 #include "stages/training/schedules.h"
+#include "stages/training/targets.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
@@ -96,6 +97,8 @@ pipeline::StageKind train_kind() {
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = train_parameters_of(view.values);
     check_input(view, parameters, problems);
+    if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
+      problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
       problems.push_back(
           {"reproducible",

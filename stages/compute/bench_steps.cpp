@@ -88,7 +88,7 @@ void PlainSteps::operator()() {
                              static_cast<size_t>(parameters_.micro_batch)));
     worker.network->train();
     const auto logits = (*worker.network)(worker.batch.images);
-    (torch::binary_cross_entropy_with_logits(logits, worker.batch.masks) *
+    (torch::binary_cross_entropy_with_logits(logits, worker.batch.targets) *
      (1.0 / static_cast<double>(parameters_.micro_shards())))
         .backward();
   });

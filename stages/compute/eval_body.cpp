@@ -4,11 +4,13 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/predictor.h"
+#include "stages/compute/scores/decoding_choice.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/threshold_sweep.h"
@@ -26,7 +28,7 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-constexpr int threshold_pass = 0;   // validation: which threshold
+constexpr int choice_pass = 0;      // validation: which threshold, and what makes objects
 constexpr int score_pass = 1;       // every sample: predictions and counts
 constexpr int longest_shown = 512;  // side of a picture in the report, pixels
 const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
@@ -46,6 +48,10 @@ class EvalWork final : public pipeline::SharedWork {
       for (const Value& id : ids) subset_of_[id] = subset;
     }
     require_samples_of_the_model();
+    const ModelDescription& model = predictor_.model();
+    plan_ = plan_decoding(parameters_, model.targets, model.instances);
+    decoding_ = plan_.given;
+    predictor_.set_turns(parameters_.turns);
   }
 
   int passes() const override { return 2; }
@@ -54,7 +60,7 @@ class EvalWork final : public pipeline::SharedWork {
     std::vector<pipeline::Sample> all;
     for (const Value& record : index_.samples) {
       const auto subset = subset_of_.find(record.at("id"));
-      if (subset == subset_of_.end() || (pass == threshold_pass && subset->second != "validation")) continue;
+      if (subset == subset_of_.end() || (pass == choice_pass && subset->second != "validation")) continue;
       all.push_back(
           {record.at("id"), {{"shards", pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
     }
@@ -62,24 +68,30 @@ class EvalWork final : public pipeline::SharedWork {
   }
 
   std::optional<pipeline::Values> parameters_of(int pass) const override {
-    if (pass == threshold_pass) return pipeline::Values{};
-    return pipeline::Values{{"minimum_area", parameters_.minimum_area}};
+    pipeline::Values used = {{"decoder", parameters_.decoder}, {"turns", parameters_.turns}};
+    if (pass == choice_pass && plan_.by_objects()) {
+      used["thresholds"] = plan_.candidates.thresholds;
+      used["seed_thresholds"] = plan_.candidates.seed_thresholds;
+      used["minimum_areas"] = plan_.candidates.minimum_areas;
+    }
+    return used;
   }
 
   void run_bucket(int pass, const std::vector<std::string>& members, const fs::path& folder) override {
-    const auto samples = read_samples(shards_, index_, members, pass == score_pass);
-    if (pass == threshold_pass)
+    const bool natively = pass == score_pass || plan_.by_objects();
+    const auto samples = read_samples(shards_, index_, members, natively ? Truth::native_labels : Truth::masks);
+    if (pass == choice_pass)
       sweep_bucket(samples, folder);
     else
       score_bucket(samples, folder);
   }
 
   std::string finish(int pass, const std::vector<Chunk>& chunks) override {
-    return pass == threshold_pass ? choose(chunks) : publish(chunks);
+    return pass == choice_pass ? choose(chunks) : publish(chunks);
   }
 
   void decided(int pass, const std::string& decision) override {
-    if (pass == threshold_pass) threshold_ = Value::parse(decision).at("threshold");
+    if (pass == choice_pass) decoding_ = decoding_from(Value::parse(decision), plan_.given.rules);
   }
 
  private:
@@ -103,56 +115,71 @@ class EvalWork final : public pipeline::SharedWork {
 
   void sweep_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {
     std::vector<PixelCounts> sums(swept_thresholds().size());
+    Value objects = Value::array();
     for (const GridSample& sample : samples) {
-      const auto counts = sweep(predictor_.on_sample(sample.image, sample.width, sample.height), sample.mask);
+      const PixelMaps maps = predictor_.on_sample(sample.image, sample.width, sample.height);
+      const auto counts = sweep(maps.foreground(), sample.mask);
       for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i];
+      if (!plan_.by_objects()) continue;
+      const PixelMaps native = Predictor::at_size(maps, sample.labels.width, sample.labels.height);
+      objects.push_back({{"id", sample.id}, {"map", object_scores(native, sample.labels, plan_.combinations)}});
     }
     Value rows = Value::array();
     for (const PixelCounts& c : sums) rows.push_back({c.tp, c.fp, c.fn, c.tn});
-    pipeline::write_file(folder / "sweep.json", rows.dump());
+    pipeline::write_file(folder / "sweep.json", Value{{"pixels", rows}, {"objects", objects}}.dump());
   }
 
   std::string choose(const std::vector<Chunk>& chunks) {
     sweep_.assign(swept_thresholds().size(), {});
+    std::map<std::string, std::vector<double>> maps;
     for (const Chunk& chunk : chunks) {
-      const Value rows = Value::parse(pipeline::read_file(chunk.folder / "sweep.json"));
+      const Value swept = Value::parse(pipeline::read_file(chunk.folder / "sweep.json"));
+      const Value& rows = swept.at("pixels");
       for (size_t i = 0; i < sweep_.size(); ++i) sweep_[i] += {rows[i][0], rows[i][1], rows[i][2], rows[i][3]};
+      for (const Value& row : swept.at("objects")) maps.emplace(row.at("id"), row.at("map"));
     }
-    double threshold = 0.5;
-    if (const double* fixed = std::get_if<double>(&parameters_.threshold)) {
-      threshold = *fixed;
+    if (const double* fixed = std::get_if<double>(&parameters_.threshold))
       rule_ = fmt::format("{}", *fixed);
-    } else if (chunks.empty()) {
-      rule_ = "default";  // no validation subset to choose on
-    } else {
-      threshold = best_threshold(sweep_);
-      rule_ = "validation";
+    else
+      rule_ = chunks.empty() ? "default" : "validation";  // without a validation subset there is nothing to choose on
+    if (!chunks.empty() && plan_.by_objects()) {
+      choose_by_objects(maps);
+    } else if (plan_.candidates.thresholds.size() == 1) {
+      decoding_.threshold = plan_.candidates.thresholds.front();
+    } else if (!chunks.empty()) {
+      decoding_.threshold = best_threshold(sweep_);
     }
-    return Value{{"threshold", threshold}}.dump();
+    return to_json(decoding_).dump();
+  }
+
+  void choose_by_objects(const std::map<std::string, std::vector<double>>& maps) {
+    object_sums_.assign(plan_.combinations.size(), 0);
+    for (const auto& [id, scores] : maps) {  // by id, so that the sums do not depend on buckets
+      for (size_t i = 0; i < scores.size(); ++i) object_sums_[i] += scores[i];
+    }
+    for (double& sum : object_sums_) sum /= static_cast<double>(maps.size());
+    decoding_ = best_decoding(plan_.combinations, object_sums_);
   }
 
   void score_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {
-    InstanceRules rules = predictor_.model().instances;
-    rules.minimum_area = parameters_.minimum_area;
     PackWriter pack("report");
     Value rows = Value::array();
     for (const GridSample& sample : samples) {
-      const auto probability = predictor_.on_sample(sample.image, sample.width, sample.height);
+      const PixelMaps maps = predictor_.on_sample(sample.image, sample.width, sample.height);
       const int width = sample.labels.width, height = sample.labels.height;
-      NativePrediction native{
-          width, height, Predictor::at_size(probability, sample.width, sample.height, width, height), {}};
-      native.objects = components(native.probability, width, height, threshold_, rules);
+      NativePrediction native{Predictor::at_size(maps, width, height), {}};
+      native.objects = objects_of(native.maps, decoding_.threshold, decoding_.rules);
       // The shards keep the sample: the overlay is that, brought to native size.
       const Image shown = enlarged(sample, width, height);
       write_prediction(folder, sample.id, native, &shown);
       Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
       if (!sample.mask.empty()) {
-        row["scores"] = to_json(SampleScores{count_pixels(probability, sample.mask, threshold_),
-                                             native_counts(native, sample.labels, threshold_),
+        row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
+                                             native_counts(native, sample.labels, decoding_.threshold),
                                              score_objects(sample.labels, native.objects)});
       }
       rows.push_back(std::move(row));
-      add_shown(pack, sample, probability);
+      add_shown(pack, sample, maps.foreground());
     }
     pack.write(folder / "report.safetensors");
     pipeline::write_file(folder / "rows.json", rows.dump());
@@ -174,7 +201,7 @@ class EvalWork final : public pipeline::SharedWork {
   }
 
   // What the report may show of a sample; large ones reduced, for the report is one file that people mail.
-  void add_shown(PackWriter& pack, const GridSample& sample, const std::vector<float>& probability) const {
+  void add_shown(PackWriter& pack, const GridSample& sample, std::span<const float> probability) const {
     const auto shown = [&](const std::vector<uint8_t>& bytes, int channels) {
       const Image whole{sample.width, sample.height, channels, 8, bytes};
       return own_size_ ? reduced(whole, longest_shown) : whole;
@@ -215,9 +242,9 @@ class EvalWork final : public pipeline::SharedWork {
     publish_metrics(rows);
     publish_shown(rows, packs);
     ModelDescription model = predictor_.model();
-    model.threshold = threshold_;
+    model.threshold = decoding_.threshold;
     model.threshold_rule = rule_;
-    model.instances.minimum_area = parameters_.minimum_area;
+    model.instances = decoding_.rules;
     rewrite_model(model_, outputs_.at("model"), model);
     return "";
   }
@@ -236,11 +263,8 @@ class EvalWork final : public pipeline::SharedWork {
       listed["subset"] = subset;
       samples.push_back(std::move(listed));
     }
-    Value metrics = {
-        {"schema", 1},
-        {"threshold", threshold_},
-        {"instances",
-         {{"connectivity", predictor_.model().instances.connectivity}, {"minimum_area", parameters_.minimum_area}}}};
+    Value metrics = {{"schema", 1}, {"threshold", decoding_.threshold}, {"instances", to_json(decoding_)}};
+    metrics["instances"]["connectivity"] = decoding_.rules.connectivity;
     CsvTable csv({"subset", "grid", "average", "metric", "value"});
     for (const std::string& subset : scored_subsets) {
       if (!subsets.count(subset)) continue;
@@ -250,17 +274,34 @@ class EvalWork final : public pipeline::SharedWork {
     write_json(folder / "metrics.json", metrics);
     pipeline::write_file(folder / "metrics.csv", csv.text());
     write_json(folder / "samples.json", {{"schema", 1}, {"samples", samples}});
-    write_json(folder / "thresholds.json", {{"schema", 1},
-                                            {"subset", "validation"},
-                                            {"rule", rule_},
-                                            {"chosen", threshold_},
-                                            {"points", sweep_points(sweep_)}});
+    Value thresholds = {{"schema", 1},
+                        {"subset", "validation"},
+                        {"rule", rule_},
+                        {"chosen", decoding_.threshold},
+                        {"points", sweep_points(sweep_)}};
+    for (size_t i = 0; i < object_sums_.size(); ++i) {
+      Value tried = to_json(plan_.combinations[i]);
+      tried["map"] = object_sums_[i];
+      thresholds["objects"].push_back(std::move(tried));
+    }
+    write_json(folder / "thresholds.json", thresholds);
+  }
+
+  static void add_precisions(const std::string& subset, const Value& ap, CsvTable& csv) {
+    for (const auto& [name, average] : {std::pair("by_image", "image mean"), std::pair("pooled", "pooled")}) {
+      for (size_t i = 0; i < ap.at(name).size(); ++i)
+        csv.add({subset, "native", average, fmt::format("ap{}", 50 + 5 * i), ap.at(name)[i].dump()});
+    }
   }
 
   static void add_rows(const std::string& subset, const Value& summary, CsvTable& csv) {
     for (const char* grid : {"grid", "native"}) {
       if (!summary.contains(grid)) continue;
       for (const auto& [average, figures] : summary.at(grid).items()) {
+        if (average == "ap") {
+          add_precisions(subset, figures, csv);
+          continue;
+        }
         if (!figures.is_object()) {
           csv.add({subset, grid, "image mean", average, figures.dump()});
           continue;
@@ -325,9 +366,11 @@ class EvalWork final : public pipeline::SharedWork {
   Predictor predictor_;
   std::map<std::string, fs::path> outputs_;
   std::map<std::string, std::string> subset_of_;
-  double threshold_ = 0.5;
-  std::string rule_;                // rank 0
-  std::vector<PixelCounts> sweep_;  // rank 0
+  DecodingPlan plan_;
+  Decoding decoding_;
+  std::vector<double> object_sums_;  // rank 0: of each combination, where several were tried, its mean AP
+  std::string rule_;                 // rank 0
+  std::vector<PixelCounts> sweep_;   // rank 0
 };
 
 class EvalBody final : public pipeline::StageBody {

@@ -8,6 +8,7 @@
 #include "stages/compute/step/training_step.h"
 #include "stages/draws.h"
 #include "stages/training/optimisers.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 namespace {
@@ -69,14 +70,14 @@ std::string check_gather(StepDevice& device) {
   for (const int64_t stride : {0, 256}) {
     for (const bool low : {false, true}) {
       const auto place = device.place();
-      const Twin images(drawn_bytes(1, {pixels, channels}, 256), place), masks(drawn_bytes(2, {pixels}, 2), place),
-          tables(drawn(3, {3 * channels * 256}), place), places(bytes_of(samples), place),
-          chosen(bytes_of(rows), place);
+      const Twin images(drawn_bytes(1, {pixels, channels}, 256), place),
+          objects(drawn_bytes(2, {pixels}, 3).to(torch::kInt16), place), tables(drawn(3, {3 * channels * 256}), place),
+          places(bytes_of(samples), place), chosen(bytes_of(rows), place);
       const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place),
-          truth(torch::zeros({count, side, side}), place);
+          truth(torch::zeros({count, 2, side, side}), place);
       const auto work = [&](bool d) {
         return GatherWork{images.on<uint8_t>(d),
-                          masks.on<uint8_t>(d),
+                          objects.on<uint16_t>(d),
                           places.on<SamplePlace>(d),
                           tables.on<float>(d),
                           stride * channels,
@@ -87,6 +88,7 @@ std::string check_gather(StepDevice& device) {
                           side,
                           channels,
                           batch.on<void>(d),
+                          target_list({"mask", "border"}),
                           truth.on<float>(d),
                           low};
       };
@@ -94,10 +96,10 @@ std::string check_gather(StepDevice& device) {
       device.wait("gather");
       host_gather(work(false));
       batch.compare("the batch's images");
-      truth.compare("the batch's masks");
+      truth.compare("the batch's targets");
     }
   }
-  return "8 orientations, windows across edges, 2 kinds of tables, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, 2 targets, float32 and bfloat16: equal to the bit";
 }
 
 std::string check_tally(StepDevice& device) {
@@ -106,12 +108,14 @@ std::string check_tally(StepDevice& device) {
     const int64_t count = int64_t{images} * side * side;
     std::vector<BatchRow> listed;
     for (int i = 0; i < images; ++i) listed.push_back({0, 0, 0, side - i * side / 20, side - i * side / 30, 0});
-    const Twin logits(drawn(4, {count}), place), masks((drawn(5, {count}) > 0.5).to(torch::kFloat32), place),
-        rows(bytes_of(listed), place), counts(torch::zeros({4}, torch::kInt32), place);
+    constexpr int channels = 2;
+    const Twin logits(drawn(4, {count * channels}), place),
+        targets((drawn(5, {count * channels}) > 0.5).to(torch::kFloat32), place), rows(bytes_of(listed), place),
+        counts(torch::zeros({4}, torch::kInt32), place);
     const Twin figures(torch::zeros({figure_count}), place),
         orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
     const auto work = [&, images = images, side = side](bool d) {
-      return TallyWork{logits.on<float>(d),   masks.on<float>(d), rows.on<BatchRow>(d), images, side, side,
+      return TallyWork{logits.on<float>(d),   targets.on<float>(d), channels, rows.on<BatchRow>(d), images, side, side,
                        counts.on<uint32_t>(d)};
     };
     device.run([&] {

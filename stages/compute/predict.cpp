@@ -160,12 +160,9 @@ class Prediction {
     const Image image =
         read_picture(bytes(sample.image), shown, input_, static_cast<int>(model.architecture.in_channels)).image;
     const Image own = predictor_.sample_of(image, shown);
-    const auto probability = predictor_.on_sample(own.bytes, own.width, own.height);
-    NativePrediction native{image.width,
-                            image.height,
-                            Predictor::at_size(probability, own.width, own.height, image.width, image.height),
-                            {}};
-    native.objects = components(native.probability, image.width, image.height, model.threshold, model.instances);
+    const PixelMaps maps = predictor_.on_sample(own.bytes, own.width, own.height);
+    NativePrediction native{Predictor::at_size(maps, image.width, image.height), {}};
+    native.objects = objects_of(native.maps, model.threshold, model.instances);
     write_prediction(folder_.path(), sample.id, native, &image);
     Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
     if (!sample.masks.empty() && rule_) row["scores"] = to_json(score(sample, image, native));

@@ -43,8 +43,9 @@ TrainData read_data(const pipeline::StageContext& context, const TrainParameters
   data.index = read_shard_index(shards);
   data.input = input_shape_of(parameters, data.index);
   const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
-  data.train = read_samples(shards, data.index, subsets.at("train"), false);
-  data.validation = read_samples(shards, data.index, subsets.at("validation"), false);
+  const Truth truth = parameters.targets.size() > 1 ? Truth::objects : Truth::masks;
+  data.train = read_samples(shards, data.index, subsets.at("train"), truth);
+  data.validation = read_samples(shards, data.index, subsets.at("validation"), truth);
   if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
   return data;
 }
@@ -178,6 +179,7 @@ void train(pipeline::StageContext& context) {
   if (context.ranks.rank() != 0) return;
   ModelDescription model;
   model.architecture = trainer.architecture();
+  model.targets = parameters.targets;
   model.width = data.input.width, model.height = data.input.height;
   model.normaliser = normaliser;
   model.mode = data.index.mode, model.scale = data.index.scale;

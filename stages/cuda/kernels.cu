@@ -46,7 +46,13 @@ __global__ void gather(const GatherWork work) {
       else
         static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
     }
-    work.batch_masks[to] = work.masks[from] != 0 ? 1.0f : 0.0f;
+    const auto object_at = [&](int y, int x) {
+      return work.objects[source_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
+    };
+    for (int t = 0; t < work.targets.count; ++t) {
+      work.batch_targets[(static_cast<int64_t>(n) * work.targets.count + t) * pixels + pixel] = target_value(
+          work.targets.kinds[t], pixel / work.width, pixel % work.width, work.height, work.width, object_at);
+    }
   }
 }
 
@@ -59,7 +65,8 @@ __global__ void tally(const TallyWork work) {
   const int64_t pixels = static_cast<int64_t>(work.count) * work.height * work.width;
   for (int64_t i = first_item(); i < pixels; i += item_stride()) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    const bool shown = work.logits[i] > 0, there = work.masks[i] > 0;
+    const int64_t at = first_channel(i, work.height, work.width, work.channels);
+    const bool shown = work.logits[at] > 0, there = work.targets[at] > 0;
     mine[0] += shown && there;
     mine[1] += shown && !there;
     mine[2] += !shown && there;

@@ -9,6 +9,7 @@
 #include "stages/images/json_file.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
+#include "stages/training/decoders.h"
 
 namespace penstock::stages {
 namespace {
@@ -40,17 +41,28 @@ std::string pixel_scores(const Value& metrics) {
          "Micro: all pixels together; macro: the mean over images.</p>";
 }
 
-// "4-connected components", as the scores were taken.
+// "4-connected components, of 8 pixels or more", as the scores were taken.
 std::string object_rule(const Value& metrics) {
   if (!metrics.contains("instances")) return "connected components";
-  return fmt::format("{}-connected components", metrics.at("instances").at("connectivity").get<int>());
+  const Value& rules = metrics.at("instances");
+  std::string text = fmt::format("{}-connected components", rules.at("connectivity").get<int>());
+  if (const std::string decoder = rules.value("decoder", "components"); decoder != "components") {
+    text = decoder_rule(decoder).help;
+    if (rules.contains("seed_threshold")) text += " " + text_of(rules.at("seed_threshold"));
+  }
+  if (const int64_t area = rules.at("minimum_area"); area > 0) text += fmt::format(", of {} pixels or more", area);
+  return text;
 }
 
 std::string object_scores(const Value& metrics) {
-  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<std::string>> rows, by_threshold;
   for (const char* subset : scored_subsets) {
     if (!metrics.contains(subset)) continue;
     const Value& n = metrics.at(subset).at("native");
+    by_threshold.push_back({subset + std::string(", mean over images")});
+    by_threshold.push_back({subset + std::string(", all objects together")});
+    for (const Value& ap : n.at("ap").at("by_image")) by_threshold[by_threshold.size() - 2].push_back(figure(ap));
+    for (const Value& ap : n.at("ap").at("pooled")) by_threshold.back().push_back(figure(ap));
     rows.push_back({subset, figure(n.at("map")), figure(n.at("ap50")), figure(n.at("f1_50")),
                     figure(n.at("panoptic_quality")), pipeline::with_commas(n.at("objects_true").get<int64_t>()),
                     pipeline::with_commas(n.at("objects_predicted").get<int64_t>()),
@@ -63,7 +75,9 @@ std::string object_scores(const Value& metrics) {
          fmt::format(
              "<p>mAP: mean over images and IoU thresholds 0.50 to 0.95 of TP / (TP + FP + FN), matched when IoU "
              "exceeds the threshold; objects are {}.</p>",
-             object_rule(metrics));
+             object_rule(metrics)) +
+         table({"AP at IoU", "0.50", "0.55", "0.60", "0.65", "0.70", "0.75", "0.80", "0.85", "0.90", "0.95"},
+               by_threshold);
 }
 
 }  // namespace

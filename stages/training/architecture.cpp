@@ -11,13 +11,21 @@ namespace penstock::stages {
 using pipeline::Value;
 
 Value to_json(const Architecture& a) {
-  return {{"kind", a.kind}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels}, {"depth", a.depth},
-          {"norm", a.norm}, {"dropout", a.dropout}};
+  Value json = {
+      {"kind", a.kind}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels}, {"depth", a.depth},
+      {"norm", a.norm}, {"dropout", a.dropout}};
+  if (a.out_channels != 1) json["out_channels"] = a.out_channels;
+  return json;
 }
 
 Architecture architecture_from_json(const Value& json) {
-  Architecture architecture{json.at("in_channels"), json.at("base_channels"), json.at("depth"),
-                            json.at("norm"),        json.at("dropout"),       json.at("kind")};
+  Architecture architecture{json.at("in_channels"),
+                            json.at("base_channels"),
+                            json.at("depth"),
+                            json.at("norm"),
+                            json.at("dropout"),
+                            json.at("kind"),
+                            json.value("out_channels", int64_t{1})};
   require_known("network", architecture.kind, names_of(network_rules()));
   require_known("norm", architecture.norm, names_of(norm_rules()));
   return architecture;

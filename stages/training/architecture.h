@@ -17,6 +17,7 @@ struct Architecture {
   std::string norm = "batch";  // a name in norms.h
   double dropout = 0;
   std::string kind = "unet";  // a name in network_rules()
+  int64_t out_channels = 1;   // one a target
 
   bool operator==(const Architecture&) const = default;
 };

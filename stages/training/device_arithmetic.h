@@ -43,6 +43,42 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
   return at < size ? at : period - 1 - at;
 }
 
+// ---- targets ----
+
+// What an output channel of the network stands for (targets.h).
+enum class TargetKind : int32_t { mask, border };
+
+inline constexpr int most_targets = 4;
+
+struct TargetList {
+  int32_t count = 0;
+  TargetKind kinds[most_targets] = {};
+};
+
+// Whether two objects meet at pixel (y, x) of a piece: its 3 x 3 neighbourhood, as far as the piece reaches, holds two
+// different ones. `object_at(y, x)`: 0 of background.
+template <typename ObjectAt>
+PENSTOCK_BOTH inline bool objects_meet(int y, int x, int height, int width, const ObjectAt& object_at) {
+  uint16_t first = 0;
+  for (int i = y > 0 ? y - 1 : 0; i <= y + 1 && i < height; ++i) {
+    for (int j = x > 0 ? x - 1 : 0; j <= x + 1 && j < width; ++j) {
+      const uint16_t object = object_at(i, j);
+      if (object == 0 || object == first) continue;
+      if (first != 0) return true;
+      first = object;
+    }
+  }
+  return false;
+}
+
+// The value that a channel should have at that pixel.
+template <typename ObjectAt>
+PENSTOCK_BOTH inline float target_value(TargetKind kind, int y, int x, int height, int width,
+                                        const ObjectAt& object_at) {
+  if (kind == TargetKind::border) return objects_meet(y, x, height, width, object_at) ? 1.0f : 0.0f;
+  return object_at(y, x) != 0 ? 1.0f : 0.0f;
+}
+
 // Rounds to the nearest bfloat16, ties to even: its 16 bits.
 PENSTOCK_BOTH inline uint16_t bfloat16_of(float value) {
   uint32_t bits = 0;

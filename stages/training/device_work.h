@@ -50,8 +50,8 @@ PENSTOCK_BOTH inline int64_t source_pixel(int y, int x, int height, int width, c
 
 // Samples that lie on the device as bytes become a batch: cut, turned, normalised by a table, in the network's layout.
 struct GatherWork {
-  const uint8_t* images = nullptr;  // [pixels of all samples, C]
-  const uint8_t* masks = nullptr;   // [pixels of all samples]
+  const uint8_t* images = nullptr;    // [pixels of all samples, C]
+  const uint16_t* objects = nullptr;  // [pixels of all samples]; 0 is background
   const SamplePlace* places = nullptr;
   const float* tables =
       nullptr;  // value of byte b in channel c of sample s: [s * sample_stride + c * channel_stride + b]
@@ -59,20 +59,29 @@ struct GatherWork {
   const BatchRow* rows = nullptr;  // [count]
   int count = 0, height = 0, width = 0, channels = 0;
   void* batch_images = nullptr;  // [count,H,W,C], float32 or bfloat16
-  float* batch_masks = nullptr;  // [count,H,W], 0 or 1
+  TargetList targets;
+  float* batch_targets = nullptr;  // [count,targets,H,W]
   bool bfloat16 = false;
 };
 
-// Adds to counts[4] how many of the rows' pixels that count are tp, fp, fn, tn, when logits above 0 are foreground.
+// Adds to counts[4] how many of the rows' pixels that count are tp, fp, fn, tn, when logits above 0 are foreground. Of
+// the first channel, the mask.
 struct TallyWork {
-  const float* logits = nullptr;   // [count,height,width]
-  const float* masks = nullptr;    // the same
+  const float* logits = nullptr;   // [count,channels,height,width]
+  const float* targets = nullptr;  // the same
+  int channels = 1;
   const BatchRow* rows = nullptr;  // [count]
   int count = 0, height = 0, width = 0;
   uint32_t* counts = nullptr;
 };
 
-// Whether pixel `i` of such a batch, counted through, is one of those that count.
+// Where pixel `i` of the first channels of such a batch, counted through, lies among all values.
+PENSTOCK_BOTH inline int64_t first_channel(int64_t i, int height, int width, int channels) {
+  const int64_t pixels = static_cast<int64_t>(height) * width;
+  return i / pixels * channels * pixels + i % pixels;
+}
+
+// Whether that pixel is one of those that count.
 PENSTOCK_BOTH inline bool counts_in_figures(int64_t i, int height, int width, const BatchRow* rows) {
   const int64_t line = i / width;
   const BatchRow& row = rows[line / height];

@@ -8,6 +8,7 @@
 #include "stages/training/optimisers.h"
 #include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 
@@ -32,7 +33,9 @@ TrainParameters train_parameters_of(const pipeline::Values& values) {
 }
 
 Architecture architecture_of(const TrainParameters& parameters, int64_t channels) {
-  return {channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+  Architecture architecture{channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
+  architecture.out_channels = static_cast<int64_t>(parameters.targets.size());
+  return architecture;
 }
 
 void TrainParameters::resolve() {
@@ -47,6 +50,7 @@ std::string TrainParameters::given_for_crops() const {
 
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   describe_network(visit);
+  describe_targets(visit);
   describe_optimisation(visit);
   describe_rules(visit);
   describe_run(visit);
@@ -63,6 +67,14 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit(
       "normalise", normalise,
       {.help = "scale of pixel values: " + help_of(normalisation_rules()), .choices = names_of(normalisation_rules())});
+}
+
+void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
+  visit("targets", targets,
+        {.help = "what the network learns of each pixel, an output channel each, \"mask\" first: " +
+                 help_of(target_rules()) + "; the loss is summed over them",
+         .choices = names_of(target_rules()),
+         .as_before = pipeline::Value({"mask"})});
 }
 
 void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {

@@ -16,6 +16,7 @@ struct TrainParameters {
   std::string norm = "batch";
   double dropout = 0;
   std::string normalise = "unit";
+  std::vector<std::string> targets = {"mask"};
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
@@ -63,6 +64,7 @@ struct TrainParameters {
 
  private:
   void describe_network(pipeline::ParameterVisitor& visit);
+  void describe_targets(pipeline::ParameterVisitor& visit);
   void describe_optimisation(pipeline::ParameterVisitor& visit);
   void describe_rules(pipeline::ParameterVisitor& visit);
   void describe_run(pipeline::ParameterVisitor& visit);

@@ -64,7 +64,7 @@ std::vector<Layer> unet_layers(const Architecture& architecture, int64_t height,
     walk.concatenate(out);
     walk.block(fmt::format("joined{}", level), level, "decoder", out);
   }
-  walk.conv("output", "1x1 convolution, sigmoid", 0, "output", 1, 1, true, 1);
+  walk.conv("output", "1x1 convolution, sigmoid", 0, "output", architecture.out_channels, 1, true, 1);
   return std::move(walk.layers);
 }
 

@@ -20,7 +20,7 @@ std::string native_pipeline() {
   put("targets = [\"report\"]", "targets = [\"train\", \"inspect\"]");
   put("count = 96", "count = 24");
   put("width = 32\nheight = 32", "mode = \"native\"\nscale = 0.5");
-  put("epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3");
+  put("epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3\ntargets = [\"mask\", \"border\"]");
   text.erase(text.find("[stage.eval]"));
   return text;
 }
@@ -62,6 +62,40 @@ TEST(Native, AKilledTrainingEndsWithTheModelOfAnUnbrokenOne) {
   EXPECT_EQ(resumed.code, 0) << resumed.error;
   EXPECT_THAT(resumed.error, HasSubstr("resuming at"));
   EXPECT_EQ(broken.published(), unbroken.published());
+}
+
+// The archive that synthesize made.
+std::filesystem::path made_archive(const Workplace& place) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place.path() / ".penstock/objects")) {
+    if (entry.path().extension() == ".zip") return entry.path();
+  }
+  ADD_FAILURE() << "no archive";
+  return {};
+}
+
+// Two outputs, objects from seeds, rules that are chosen on validation, and tiles looked at in all ways.
+TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) {
+  std::string text = native_pipeline();
+  text.replace(text.find("[\"train\", \"inspect\"]"), 20, "[\"eval\"]");
+  text +=
+      "[stage.eval]\ninputs = { model = \"train.model\", shards = \"shard.shards\", split = \"split.index\" }\n"
+      "minimum_area = \"validation\"\nturns = \"all\"\n";
+  const Workplace place(text);
+  const Ran ran = place.penstock("run pipeline.toml --set train.epochs=6", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  const auto evaluated = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  EXPECT_EQ(evaluated.at("instances").at("decoder"), "watershed");
+  EXPECT_TRUE(evaluated.at("instances").contains("seed_threshold"));
+  const Ran again = place.penstock("predict runs/small '" + made_archive(place).string() + "' --output predicted", 3);
+  ASSERT_EQ(again.code, 0) << again.error;
+  const auto all = nlohmann::json::parse(text_of(place.path() / "predicted/metrics.json")).at("all").at("native");
+  for (const char* figure : {"objects_true", "objects_predicted", "missed", "extra"}) {
+    int64_t sum = 0;
+    for (const char* subset : {"train", "validation", "test"})
+      sum += evaluated.at(subset).at("native").at(figure).get<int64_t>();
+    EXPECT_EQ(all.at(figure), sum) << figure;
+  }
+  EXPECT_GT(all.at("objects_predicted").get<int64_t>(), 0);
 }
 
 // What is planned of the steps is what is trained.

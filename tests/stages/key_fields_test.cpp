@@ -101,6 +101,7 @@ std::vector<Value> others(const Specification& parameter) {
   if (is.is_string())
     all = {is.get<std::string>() + "x", "1/2", "{id}", 0.5, static_cast<int64_t>(parameter.about.minimum.value_or(1))};
   if (is.is_array()) all = {Value::array(), Value::array({"x"}), Value::array({1})};
+  if (is.is_array()) all.emplace_back(parameter.about.choices);
   for (const std::string& choice : parameter.about.choices) {
     all.emplace_back(choice);
     all.push_back(Value::array({choice}));

@@ -46,6 +46,22 @@ Places places_of(const Hdf5Reader& file, const ShardIndex& index) {
   return places;
 }
 
+// Of each pixel the value of the native pixel that its centre lies in.
+std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width, int native_height, int width,
+                              int height) {
+  if (native_width == width && native_height == height) return {native.begin(), native.end()};
+  const auto under = [](int place, int size, int native_size) {
+    return static_cast<size_t>((2 * int64_t{place} + 1) * native_size / (2 * int64_t{size}));
+  };
+  std::vector<uint16_t> values;
+  values.reserve(static_cast<size_t>(width) * static_cast<size_t>(height));
+  for (int y = 0; y < height; ++y) {
+    const size_t line = under(y, height, native_height) * static_cast<size_t>(native_width);
+    for (int x = 0; x < width; ++x) values.push_back(native[line + under(x, width, native_width)]);
+  }
+  return values;
+}
+
 }  // namespace
 
 ShardIndex read_shard_index(const std::filesystem::path& shards) {
@@ -61,7 +77,7 @@ ShardIndex read_shard_index(const std::filesystem::path& shards) {
 }
 
 std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
-                                     const std::vector<std::string>& ids, bool with_labels) {
+                                     const std::vector<std::string>& ids, Truth truth) {
   std::map<std::string, const Value*> by_id;
   for (const Value& sample : index.samples) by_id.emplace(sample.at("id"), &sample);
   std::map<std::string, std::vector<size_t>> by_file;
@@ -81,7 +97,7 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
     std::vector<int64_t> offset;
     std::vector<int32_t> height = values<int32_t>(file, "height", Element::i32),
                          width = values<int32_t>(file, "width", Element::i32);
-    if (with_labels) {
+    if (truth != Truth::masks) {
       labels = values<uint16_t>(file, "labels", Element::u16);
       offset = values<int64_t>(file, "offset", Element::i64);
     }
@@ -99,8 +115,13 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       sample.labels.width = width.at(row);
       if (!record.at("labelled").get<bool>()) continue;
       sample.mask = part(masks, begin, pixels);
-      if (with_labels)
-        sample.labels.labels.assign(labels.begin() + offset.at(row), labels.begin() + offset.at(row + 1));
+      if (truth == Truth::masks) continue;
+      const std::span<const uint16_t> native(&labels[static_cast<size_t>(offset.at(row))],
+                                             static_cast<size_t>(offset.at(row + 1) - offset.at(row)));
+      if (truth == Truth::native_labels)
+        sample.labels.labels.assign(native.begin(), native.end());
+      else
+        sample.objects = nearest(native, sample.labels.width, sample.labels.height, sample.width, sample.height);
     }
   }
   return samples;

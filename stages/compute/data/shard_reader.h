@@ -29,11 +29,20 @@ struct GridSample {
   std::vector<uint8_t> image;  // [height, width, channels]
   std::vector<uint8_t> mask;   // [height, width] of {0,1}; empty when not labelled
   LabelMap labels;             // native; without values when not labelled or not requested
+  // [height, width]: of each pixel the object whose native pixel is nearest to it, 0 background; empty when not
+  // labelled or not requested.
+  std::vector<uint16_t> objects;
+
+  // The object of a pixel; where objects were not requested, 1 for all of the mask.
+  uint16_t object_at(size_t pixel) const { return objects.empty() ? mask[pixel] : objects[pixel]; }
 };
 
-// In the order of `ids`; each file is read once. `with_labels`: native label maps too. Throws Error(data) for an id
-// that is not in the index or a file that cannot be read.
+// Which truth is read beside masks.
+enum class Truth { masks, native_labels, objects };
+
+// In the order of `ids`; each file is read once. Throws Error(data) for an id that is not in the index or a file that
+// cannot be read.
 std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
-                                     const std::vector<std::string>& ids, bool with_labels);
+                                     const std::vector<std::string>& ids, Truth truth);
 
 }  // namespace penstock::stages

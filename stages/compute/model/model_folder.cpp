@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "distributed/error.h"
@@ -10,7 +11,10 @@
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
 #include "stages/resize_modes.h"
+#include "stages/training/decoders.h"
 #include "stages/training/name_table.h"
+#include "stages/training/targets.h"
+#include "stages/training/turns.h"
 
 namespace penstock::stages {
 namespace {
@@ -24,6 +28,48 @@ std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
   return {reinterpret_cast<const uint8_t*>(values), static_cast<size_t>(count) * sizeof(float)};
 }
 
+Value outputs_of(const ModelDescription& model) {
+  Value outputs = Value::array();
+  for (const std::string& target : model.targets)
+    outputs.push_back({{"name", row_of(target_rules(), "target", target).output}, {"activation", "sigmoid"}});
+  return outputs;
+}
+
+Value instances_of(const ModelDescription& model) {
+  const InstanceRules& rules = model.instances;
+  Value json = {{"connectivity", rules.connectivity}, {"minimum_area", rules.minimum_area}};
+  if (rules.decoder != "components") json["decoder"] = rules.decoder;
+  if (decoder_rule(rules.decoder).has_seeds) json["seed_threshold"] = rules.seed_threshold;
+  return json;
+}
+
+// The targets whose outputs these are; a decoder must find what it needs among them.
+std::vector<std::string> targets_of(const Value& outputs) {
+  std::vector<std::string> targets, known;
+  for (const TargetRule& rule : target_rules()) known.push_back(rule.output);
+  for (const Value& output : outputs) {
+    require_known("output", output.at("name"), known);
+    for (const TargetRule& rule : target_rules()) {
+      if (rule.output == output.at("name").get<std::string>()) targets.push_back(rule.name);
+    }
+  }
+  if (const std::string fault = fault_of_targets(targets); !fault.empty())
+    throw Error(ExitCode::data, "the outputs are not of a network of ours: " + fault);
+  return targets;
+}
+
+InstanceRules instances_from(const Value& json, const std::vector<std::string>& targets) {
+  InstanceRules rules{json.at("connectivity"), json.at("minimum_area")};
+  rules.decoder = json.value("decoder", rules.decoder);
+  require_known("decoder", rules.decoder, names_of(decoder_rules()));
+  rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
+  const std::string& needed = decoder_rule(rules.decoder).target;
+  if (!needed.empty() && std::count(targets.begin(), targets.end(), needed) == 0)
+    throw Error(ExitCode::data, fmt::format("the decoder \"{}\" needs an output \"{}\", which this network lacks",
+                                            rules.decoder, needed));
+  return rules;
+}
+
 Value to_json(const ModelDescription& model, const std::string& digest) {
   Value preprocessing = {{"width", model.width},
                          {"height", model.height},
@@ -31,17 +77,17 @@ Value to_json(const ModelDescription& model, const std::string& digest) {
                          {"normalise", to_json(model.normaliser)}};
   if (resize_mode(model.mode).own_size)
     preprocessing.update({{"mode", model.mode}, {"scale", model.scale}, {"overlap", model.overlap}});
-  Value json = {
-      {"schema", 1},
-      {"architecture", to_json(model.architecture)},
-      {"outputs", {{{"name", "foreground"}, {"activation", "sigmoid"}}}},
-      {"classes", {"background", "nucleus"}},
-      {"preprocessing", preprocessing},
-      {"threshold", model.threshold},
-      {"threshold_rule", model.threshold_rule},
-      {"instances", {{"connectivity", model.instances.connectivity}, {"minimum_area", model.instances.minimum_area}}},
-      {"members", {weights_name}},
-      {"digests", {{weights_name, digest}}}};
+  Value json = {{"schema", 1},
+                {"architecture", to_json(model.architecture)},
+                {"outputs", outputs_of(model)},
+                {"classes", {"background", "nucleus"}},
+                {"preprocessing", preprocessing},
+                {"threshold", model.threshold},
+                {"threshold_rule", model.threshold_rule},
+                {"instances", instances_of(model)},
+                {"members", {weights_name}},
+                {"digests", {{weights_name, digest}}}};
+  if (model.turns != "none") json["turns"] = model.turns;
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
   return json;
 }
@@ -75,7 +121,12 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.normaliser = normaliser_from_json(grid.at("normalise"));
     model.threshold = json.at("threshold");
     model.threshold_rule = json.at("threshold_rule");
-    model.instances = {json.at("instances").at("connectivity"), json.at("instances").at("minimum_area")};
+    model.targets = targets_of(json.at("outputs"));
+    if (static_cast<int64_t>(model.targets.size()) != model.architecture.out_channels)
+      throw Error(ExitCode::data, "it lists another number of outputs than its architecture has");
+    model.instances = instances_from(json.at("instances"), model.targets);
+    model.turns = json.value("turns", model.turns);
+    require_known("turns", model.turns, names_of(turn_rules()));
     model.micro_batch = json.value("micro_batch", model.micro_batch);
     model.mode = grid.value("mode", model.mode);
     require_known("resize mode", model.mode, names_of(resize_modes()));

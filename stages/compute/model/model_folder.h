@@ -8,7 +8,7 @@
 
 #include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/normaliser.h"
-#include "stages/compute/scores/instances.h"
+#include "stages/compute/scores/decoders.h"
 
 namespace penstock::stages {
 
@@ -19,7 +19,9 @@ struct ModelDescription {
   double threshold = 0.5;
   std::string threshold_rule = "default";
   InstanceRules instances;
-  int64_t micro_batch = 0;  // that micro_batch = "auto" chose in training; 0: it was given
+  std::vector<std::string> targets = {"mask"};  // of the output channels (training/targets.h)
+  std::string turns = "none";                   // in which ways each tile is looked at (training/turns.h)
+  int64_t micro_batch = 0;                      // that micro_batch = "auto" chose in training; 0: it was given
   // How a picture becomes a sample, and a sample the network's input.
   std::string mode = "squash";  // a name in resize_modes.h
   double scale = 1;             // native mode: sample pixels per pixel of the picture

@@ -18,7 +18,8 @@ namespace penstock::stages {
 class Network : public torch::nn::Module {
  public:
   // x: [N, C, H, W], float32 or the type of the weights, of a size that the architecture can halve `depth` times.
-  // Returns logits [N, 1, H, W]. In training with dropout, draws come from `dropout`, which must then be given.
+  // Returns logits [N, out_channels, H, W]. In training with dropout, draws come from `dropout`, which must then be
+  // given.
   torch::Tensor operator()(torch::Tensor x, std::optional<at::Generator> dropout = std::nullopt) {
     return forward(std::move(x), std::move(dropout));
   }

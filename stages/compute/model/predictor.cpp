@@ -10,8 +10,41 @@
 #include "stages/compute/model/tiles.h"
 #include "stages/resize_modes.h"
 #include "stages/training/device_arithmetic.h"
+#include "stages/training/name_table.h"
+#include "stages/training/turns.h"
 
 namespace penstock::stages {
+namespace {
+
+// One way in which a tile is shown to the network: turned as a whole, and its answer turned back.
+struct Turn {
+  bool flip_x = false, flip_y = false, transpose = false;
+
+  torch::Tensor there(torch::Tensor x) const {
+    if (transpose) x = x.transpose(2, 3);
+    return flipped(x);
+  }
+  torch::Tensor back(torch::Tensor x) const {
+    x = flipped(x);
+    return transpose ? x.transpose(2, 3) : x;
+  }
+
+ private:
+  torch::Tensor flipped(torch::Tensor x) const {
+    if (flip_x) x = x.flip(3);
+    if (flip_y) x = x.flip(2);
+    return x.contiguous();
+  }
+};
+
+std::vector<Turn> turns_of(const std::string& name) {
+  const TurnRule& rule = row_of(turn_rules(), "turns", name);
+  std::vector<Turn> turns;
+  for (int i = 0; i < rule.count; ++i) turns.push_back({(i & 1) != 0, (i & 2) != 0, (i & 4) != 0});
+  return turns;
+}
+
+}  // namespace
 
 Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_description(model)) {
   network_ = make_network(model_.architecture);
@@ -36,10 +69,25 @@ class Predictor::Tile {
     for (int c = 0; c < channels_; ++c) tables_.push_back(normaliser.table(range, c));
   }
 
-  // Foreground probability of the tile whose upper left pixel is (left, top) of the sample, mirrored beyond its edges.
-  std::vector<float> probability(int left, int top) const {
-    const int64_t tile_height = predictor_.model_.height, tile_width = predictor_.model_.width;
+  // Probabilities of the tile whose upper left pixel is (left, top) of the sample, mirrored beyond its edges:
+  // [targets, tile_height, tile_width].
+  std::vector<float> probabilities(int left, int top) const {
     const torch::NoGradGuard no_gradients;
+    const auto input = piece(left, top);
+    const auto turns = turns_of(predictor_.model_.turns);
+    torch::Tensor sum;
+    for (const Turn& turn : turns) {
+      const auto said = turn.back(torch::sigmoid((*predictor_.network_)(turn.there(input))));
+      sum = sum.defined() ? sum + said : said;
+    }
+    const auto output = (turns.size() == 1 ? sum : sum / static_cast<double>(turns.size())).contiguous();
+    const float* values = output.data_ptr<float>();
+    return {values, values + output.numel()};
+  }
+
+ private:
+  torch::Tensor piece(int left, int top) const {
+    const int64_t tile_height = predictor_.model_.height, tile_width = predictor_.model_.width;
     const auto input = torch::empty({1, channels_, tile_height, tile_width});
     float* to = input.data_ptr<float>();
     for (int64_t y = 0; y < tile_height; ++y) {
@@ -49,12 +97,9 @@ class Predictor::Tile {
         for (int c = 0; c < channels_; ++c) to[(c * tile_height + y) * tile_width + x] = tables_[c][pixel[c]];
       }
     }
-    const auto output = torch::sigmoid((*predictor_.network_)(input)).contiguous();
-    const float* values = output.data_ptr<float>();
-    return {values, values + output.numel()};
+    return input;
   }
 
- private:
   const Predictor& predictor_;
   const std::span<const uint8_t> image_;
   const int width_, height_, channels_;
@@ -68,27 +113,40 @@ Image Predictor::sample_of(const Image& picture, const std::string& what) const 
   return to_grid(picture, width, height);
 }
 
-std::vector<float> Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {
+PixelMaps Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {
   PENSTOCK_CHECK(
       width > 0 && height > 0 &&
           image.size() == static_cast<size_t>(model_.architecture.in_channels) * static_cast<size_t>(width) * height,
       "a sample has a byte for each pixel and channel of the model");
   at::set_num_threads(1);  // of this thread: the last bits of a result depend on it
   const Tile tile(*this, image, width, height);
-  if (width == model_.width && height == model_.height) return tile.probability(0, 0);  // not blended with itself
-  std::vector<float> all;
-  all.reserve(static_cast<size_t>(width) * height);
+  PixelMaps maps{width, height, model_.targets, {}};
+  if (width == model_.width && height == model_.height) {
+    maps.values = tile.probabilities(0, 0);  // not blended with itself
+    return maps;
+  }
+  const auto planes = static_cast<int>(model_.targets.size());
+  maps.values.resize(static_cast<size_t>(planes) * maps.pixels());
   blend_tiles(
-      {width, height, model_.width, model_.height, model_.overlap},
-      [&](int left, int top) { return tile.probability(left, top); },
-      [&](int, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); });
-  return all;
+      {width, height, model_.width, model_.height, model_.overlap, planes},
+      [&](int left, int top) { return tile.probabilities(left, top); },
+      [&](int y, std::span<const float> row) {
+        for (int p = 0; p < planes; ++p)
+          std::copy_n(&row[static_cast<size_t>(p) * width], width,
+                      &maps.values[static_cast<size_t>(p) * maps.pixels() + static_cast<size_t>(y) * width]);
+      });
+  return maps;
 }
 
-std::vector<float> Predictor::at_size(const std::vector<float>& probability, int from_width, int from_height, int width,
-                                      int height) {
-  if (from_width == width && from_height == height) return probability;
-  return resize_probability(probability, from_width, from_height, width, height);
+PixelMaps Predictor::at_size(const PixelMaps& maps, int width, int height) {
+  if (maps.width == width && maps.height == height) return maps;
+  PixelMaps scaled{width, height, maps.targets, {}};
+  for (size_t p = 0; p < maps.targets.size(); ++p) {
+    const auto plane = maps.plane(p);
+    const auto values = resize_probability({plane.begin(), plane.end()}, maps.width, maps.height, width, height);
+    scaled.values.insert(scaled.values.end(), values.begin(), values.end());
+  }
+  return scaled;
 }
 
 }  // namespace penstock::stages

@@ -18,15 +18,16 @@ class Predictor {
   explicit Predictor(const std::filesystem::path& model);
 
   const ModelDescription& model() const { return model_; }
+  // Other `turns` than the model's own (training/turns.h), before the first prediction.
+  void set_turns(const std::string& turns) { model_.turns = turns; }
   // The sample that a picture (images/picture.h) is to this model: on its grid, or of its own size times the model's
   // scale. Throws Error(data) naming `what` where that would be too large.
   Image sample_of(const Image& picture, const std::string& what) const;
-  // A sample [height, width, channels] uint8 -> foreground probability [height, width]. One of another size than the
-  // network's input goes through it in tiles that overlap (tiles.h).
-  std::vector<float> on_sample(std::span<const uint8_t> image, int width, int height) const;
-  // The same at another size: the probability is scaled, never the mask.
-  static std::vector<float> at_size(const std::vector<float>& probability, int from_width, int from_height, int width,
-                                    int height);
+  // A sample [height, width, channels] uint8 -> probabilities at its size, a plane a target. One of another size than
+  // the network's input goes through it in tiles that overlap (tiles.h).
+  PixelMaps on_sample(std::span<const uint8_t> image, int width, int height) const;
+  // The same at another size: probabilities are scaled, never masks.
+  static PixelMaps at_size(const PixelMaps& maps, int width, int height);
 
  private:
   class Tile;

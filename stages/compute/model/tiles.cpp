@@ -39,7 +39,9 @@ void blend_tiles(const TiledPicture& picture, const std::function<std::vector<fl
                          rows = tile_origins(picture.height, tile_height, picture.overlap);
   const std::vector<float> across = tile_weights(tile_width), down = tile_weights(tile_height);
   std::vector<OpenRow> open(static_cast<size_t>(std::min(tile_height, picture.height)));
-  for (OpenRow& one : open) one = {std::vector<float>(width), std::vector<float>(width)};
+  const auto planes = static_cast<size_t>(picture.planes);
+  const size_t tile_pixels = static_cast<size_t>(tile_width) * static_cast<size_t>(tile_height);
+  for (OpenRow& one : open) one = {std::vector<float>(planes * width), std::vector<float>(width)};
   const auto open_row = [&](int y) -> OpenRow& { return open[static_cast<size_t>(y) % open.size()]; };
 
   for (size_t band = 0; band < rows.size(); ++band) {
@@ -47,14 +49,14 @@ void blend_tiles(const TiledPicture& picture, const std::function<std::vector<fl
     const int first = std::max(top, 0), last = std::min(top + tile_height, picture.height);
     for (const int left : columns) {
       const std::vector<float> values = evaluate(left, top);
-      PENSTOCK_CHECK(values.size() == static_cast<size_t>(tile_width) * tile_height, "a tile has a value a pixel");
+      PENSTOCK_CHECK(values.size() == planes * tile_pixels, "a tile has a value a pixel and plane");
       const int begin = std::max(left, 0), end = std::min(left + tile_width, width);
       for (int y = first; y < last; ++y) {
         const float* from = values.data() + static_cast<size_t>(y - top) * tile_width - left;
         OpenRow& to = open_row(y);
         for (int x = begin; x < end; ++x) {
           const float weight = down[y - top] * across[x - left];
-          to.values[x] += weight * from[x];
+          for (size_t p = 0; p < planes; ++p) to.values[p * width + x] += weight * from[p * tile_pixels + x];
           to.weights[x] += weight;
         }
       }
@@ -63,7 +65,7 @@ void blend_tiles(const TiledPicture& picture, const std::function<std::vector<fl
     const int complete = band + 1 < rows.size() ? rows[band + 1] : picture.height;
     for (int y = first; y < complete; ++y) {
       OpenRow& done = open_row(y);
-      for (int x = 0; x < width; ++x) done.values[x] /= done.weights[x];
+      for (size_t i = 0; i < done.values.size(); ++i) done.values[i] /= done.weights[i % static_cast<size_t>(width)];
       row(y, done.values);
       std::fill(done.values.begin(), done.values.end(), 0.0f);
       std::fill(done.weights.begin(), done.weights.end(), 0.0f);

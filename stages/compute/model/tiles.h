@@ -18,13 +18,14 @@ std::vector<int> tile_origins(int size, int tile, double overlap);
 std::vector<float> tile_weights(int tile);
 
 // Runs each tile, from left to right and top to bottom, and blends their values.
-//   evaluate(x, y)  the values of the tile whose upper left pixel is (x, y): tile_height x tile_width
-//   row(y, values)  is called once for each row of the picture, in order, with its `width` blended values
+//   evaluate(x, y)  the values of the tile whose upper left pixel is (x, y): [planes, tile_height, tile_width]
+//   row(y, values)  is called once for each row of the picture, in order, with its blended values: [planes, width]
 // Memory: one tile's height of rows, whatever the picture's height. The order of all sums is fixed.
 struct TiledPicture {
   int width = 0, height = 0;  // of the picture
   int tile_width = 0, tile_height = 0;
   double overlap = 0;
+  int planes = 1;  // values of each pixel
 };
 void blend_tiles(const TiledPicture& picture, const std::function<std::vector<float>(int x, int y)>& evaluate,
                  const std::function<void(int y, std::span<const float> values)>& row);

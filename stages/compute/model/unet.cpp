@@ -32,7 +32,7 @@ UNet::UNet(const Architecture& architecture) : architecture_(architecture) {
     joined_.push_back(make_block(fmt::format("joined{}", level), out, out / 2));
     out /= 2;
   }
-  output_ = register_module("output", nn::Conv2d(nn::Conv2dOptions(out, 1, 1)));
+  output_ = register_module("output", nn::Conv2d(nn::Conv2dOptions(out, architecture.out_channels, 1)));
 }
 
 UNet::Block UNet::make_block(const std::string& name, int64_t in, int64_t out) {

@@ -1,9 +1,7 @@
 #include "stages/compute/scores/instances.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
-#include <opencv2/imgproc.hpp>
 #include <unordered_map>
 
 #include "distributed/check.h"
@@ -19,30 +17,9 @@ std::vector<int64_t> areas(const LabelMap& map) {
 
 }  // namespace
 
-LabelMap components(std::span<const float> probability, int width, int height, double threshold,
-                    const InstanceRules& rules) {
-  PENSTOCK_CHECK(probability.size() == static_cast<size_t>(width) * height, "a probability map has a value a pixel");
-  PENSTOCK_CHECK(rules.connectivity == 4 || rules.connectivity == 8, "pixels are connected by 4 or 8 neighbours");
-  LabelMap map{height, width, std::vector<uint16_t>(probability.size())};
-  if (probability.empty()) return map;
-  const auto limit = static_cast<float>(threshold);
-  cv::Mat mask(height, width, CV_8UC1), component;
-  std::transform(probability.begin(), probability.end(), mask.ptr<uint8_t>(),
-                 [limit](float p) { return static_cast<uint8_t>(p > limit); });
-  const auto count = static_cast<size_t>(cv::connectedComponents(mask, component, rules.connectivity, CV_32S));
-  const std::span<const int32_t> found(component.ptr<int32_t>(), probability.size());  // 0: background
-  std::vector<int64_t> area(count);
-  for (const int32_t label : found) ++area[label];
-  // Renumbered: OpenCV promises no order.
-  std::vector<uint16_t> number(count);
-  uint16_t next = 0;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const int32_t label = found[i];
-    if (label == 0 || area[label] < rules.minimum_area) continue;
-    if (number[label] == 0 && next < std::numeric_limits<uint16_t>::max()) number[label] = ++next;
-    map.labels[i] = number[label];
-  }
-  return map;
+double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted) {
+  const int64_t either = objects_true + objects_predicted - matches;
+  return either == 0 ? 1 : static_cast<double>(matches) / static_cast<double>(either);
 }
 
 ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
@@ -71,8 +48,9 @@ ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
   std::sort(matched.begin(), matched.end());  // sums in one order, whatever the map's
   for (int step = 0; step < 10; ++step) {
     const double t = 0.5 + 0.05 * step;
-    const auto tp = static_cast<double>(matched.end() - std::upper_bound(matched.begin(), matched.end(), t));
-    const double ap = tp / (scores.objects_true + scores.objects_predicted - tp);
+    const auto tp = static_cast<int>(matched.end() - std::upper_bound(matched.begin(), matched.end(), t));
+    const double ap = average_precision(tp, scores.objects_true, scores.objects_predicted);
+    scores.matches[static_cast<size_t>(step)] = tp;
     if (step == 0) scores.ap50 = ap;
     scores.map += ap / 10;
   }

@@ -28,7 +28,7 @@ bool on_edge(const LabelMap& map, int x, int y) {
 }
 
 Image overlay_of(const NativePrediction& prediction, const Image* shown) {
-  Image overlay{prediction.width, prediction.height, 3, 8, {}};
+  Image overlay{prediction.maps.width, prediction.maps.height, 3, 8, {}};
   if (shown != nullptr)
     overlay.bytes = to_channels(to_shown(*shown), 3).bytes;
   else
@@ -61,7 +61,8 @@ Value to_json(const SampleScores& scores) {
                  {"objects_true", o.objects_true},
                  {"objects_predicted", o.objects_predicted},
                  {"missed", o.missed},
-                 {"extra", o.extra}});
+                 {"extra", o.extra},
+                 {"matches", o.matches}});
   return {{"grid", counts_json(scores.grid)}, {"native", std::move(native)}};
 }
 
@@ -69,24 +70,27 @@ SampleScores sample_scores_from_json(const Value& json) {
   const Value& n = json.at("native");
   return {counts_from(json.at("grid")),
           counts_from(n),
-          {n.at("objects_true"), n.at("objects_predicted"), n.at("map"), n.at("ap50"), n.at("f1_50"),
-           n.at("panoptic_quality"), n.at("missed"), n.at("extra")}};
+          {n.at("objects_true"), n.at("objects_predicted"), n.at("map"), n.at("ap50"),
+           n.at("matches").get<std::array<int, 10>>(), n.at("f1_50"), n.at("panoptic_quality"), n.at("missed"),
+           n.at("extra")}};
 }
 
 PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& truth, double threshold) {
   std::vector<uint8_t> mask(truth.labels.size());
   for (size_t i = 0; i < mask.size(); ++i) mask[i] = truth.labels[i] != 0;
-  return count_pixels(prediction.probability, mask, threshold);
+  return count_pixels(prediction.maps.foreground(), mask, threshold);
 }
 
 void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction,
                       const Image* shown) {
   const std::string name = id + ".png";
-  Image labels{prediction.width, prediction.height, 1, 16, std::vector<uint8_t>(prediction.objects.labels.size() * 2)};
+  const auto foreground = prediction.maps.foreground();
+  Image labels{prediction.maps.width, prediction.maps.height, 1, 16,
+               std::vector<uint8_t>(prediction.objects.labels.size() * 2)};
   std::memcpy(labels.bytes.data(), prediction.objects.labels.data(), labels.bytes.size());
-  Image probability{prediction.width, prediction.height, 1, 8, std::vector<uint8_t>(prediction.probability.size())};
+  Image probability{prediction.maps.width, prediction.maps.height, 1, 8, std::vector<uint8_t>(foreground.size())};
   for (size_t i = 0; i < probability.bytes.size(); ++i) {
-    probability.bytes[i] = static_cast<uint8_t>(std::lround(std::clamp(prediction.probability[i], 0.0f, 1.0f) * 255));
+    probability.bytes[i] = static_cast<uint8_t>(std::lround(std::clamp(foreground[i], 0.0f, 1.0f) * 255));
   }
   pipeline::write_file(folder / "labels" / name, encode_png(labels));
   pipeline::write_file(folder / "probability" / name, encode_png(probability));
@@ -98,15 +102,16 @@ Value object_rows(const NativePrediction& prediction) {
     int64_t area = 0, x = 0, y = 0;
     double probability = 0;
   };
+  const auto foreground = prediction.maps.foreground();
   std::vector<Sums> sums(static_cast<size_t>(prediction.objects.objects()));
-  for (int y = 0; y < prediction.height; ++y) {
-    for (int x = 0; x < prediction.width; ++x) {
-      const size_t i = static_cast<size_t>(y) * prediction.width + x;
+  for (int y = 0; y < prediction.maps.height; ++y) {
+    for (int x = 0; x < prediction.maps.width; ++x) {
+      const size_t i = static_cast<size_t>(y) * prediction.maps.width + x;
       if (prediction.objects.labels[i] == 0) continue;
       Sums& object = sums[prediction.objects.labels[i] - 1];
       ++object.area;
       object.x += x, object.y += y;
-      object.probability += prediction.probability[i];
+      object.probability += foreground[i];
     }
   }
   Value rows = Value::array();
@@ -147,6 +152,23 @@ std::vector<std::string> run_lengths(const LabelMap& objects) {
   return texts;
 }
 
+// At each IoU threshold, 0.50 to 0.95: the mean over images, and of the objects of all images together.
+Value precision_by_threshold(const std::vector<SampleScores>& rows) {
+  Value by_image = Value::array(), pooled = Value::array();
+  for (size_t step = 0; step < ObjectScores().matches.size(); ++step) {
+    double sum = 0;
+    int64_t matches = 0, truth = 0, predicted = 0;
+    for (const SampleScores& row : rows) {
+      const ObjectScores& o = row.objects;
+      sum += average_precision(o.matches[step], o.objects_true, o.objects_predicted);
+      matches += o.matches[step], truth += o.objects_true, predicted += o.objects_predicted;
+    }
+    by_image.push_back(rows.empty() ? 0 : sum / static_cast<double>(rows.size()));
+    pooled.push_back(average_precision(matches, truth, predicted));
+  }
+  return {{"by_image", std::move(by_image)}, {"pooled", std::move(pooled)}};
+}
+
 Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid) {
   PixelCounts grid, native;
   std::vector<PixelCounts> grids, natives;
@@ -163,6 +185,7 @@ Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid) {
                      {"macro", mean_figures(natives)},
                      {"map", mean(rows, [](const ObjectScores& o) { return o.map; })},
                      {"ap50", mean(rows, [](const ObjectScores& o) { return o.ap50; })},
+                     {"ap", precision_by_threshold(rows)},
                      {"f1_50", mean(rows, [](const ObjectScores& o) { return o.f1_50; })},
                      {"panoptic_quality", mean(rows, [](const ObjectScores& o) { return o.panoptic_quality; })},
                      {"objects_true", truth},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/value.h"
+#include "stages/compute/scores/decoders.h"
 #include "stages/compute/scores/instances.h"
 #include "stages/compute/scores/metrics.h"
 #include "stages/images/image.h"
@@ -15,8 +16,7 @@ namespace penstock::stages {
 
 // A prediction at native size.
 struct NativePrediction {
-  int width = 0, height = 0;
-  std::vector<float> probability;
+  PixelMaps maps;
   LabelMap objects;
 };
 

@@ -46,7 +46,7 @@ void check_batch(const Batch& batch, size_t rows, const InputShape& input) {
            values.size(2) == input.height && values.size(3) == input.width && values.is_contiguous() &&
            values.scalar_type() == torch::kFloat32 && values.is_cpu();
   };
-  PENSTOCK_CHECK(fits(batch.images, input.channels) && fits(batch.masks, 1),
+  PENSTOCK_CHECK(fits(batch.images, input.channels) && fits(batch.targets, batch.kinds.count),
                  "a batch is contiguous float32 on the CPU, of the input's size, with a row for each sample");
 }
 
@@ -55,17 +55,19 @@ void lines_of_window(std::vector<size_t>& lines, int begin, int size) {
   for (size_t i = 0; i < lines.size(); ++i) lines[i] = static_cast<size_t>(mirrored(begin + static_cast<int>(i), size));
 }
 
-// One row of a batch, whose planes begin at `images` and `mask`.
+// One row of a batch, whose planes begin at `images` and `targets`.
 class RowWriter {
  public:
-  RowWriter(const StepSamples& data)
+  RowWriter(const StepSamples& data, const TargetList& kinds)
       : data_(data),
         input_(data.input()),
+        kinds_(kinds),
         tables_(static_cast<size_t>(input_.channels)),
         lines_(static_cast<size_t>(input_.height)),
-        columns_(static_cast<size_t>(input_.width)) {}
+        columns_(static_cast<size_t>(input_.width)),
+        objects_(static_cast<size_t>(input_.height) * static_cast<size_t>(input_.width)) {}
 
-  void write(const BatchRow& row, float* images, float* mask) {
+  void write(const BatchRow& row, float* images, float* targets) {
     const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
     for (int c = 0; c < input_.channels; ++c)
       tables_[static_cast<size_t>(c)] = data_.normaliser().table(data_.range_of(row.sample), c);
@@ -81,37 +83,49 @@ class RowWriter {
             lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
         const uint8_t* pixel = &sample.image[from * tables_.size()];
         for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
-        mask[to] = sample.mask[from] != 0 ? 1.0f : 0.0f;
+        objects_[to] = sample.object_at(from);
       }
     }
+    for (int t = 0; t < kinds_.count; ++t) write_target(kinds_.kinds[t], targets + static_cast<size_t>(t) * pixels);
   }
 
  private:
+  void write_target(TargetKind kind, float* plane) const {
+    const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
+    for (int y = 0; y < input_.height; ++y) {
+      for (int x = 0; x < input_.width; ++x)
+        *plane++ = target_value(kind, y, x, input_.height, input_.width, object_at);
+    }
+  }
+
   const StepSamples& data_;
   const InputShape input_;
+  const TargetList kinds_;
   std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
   std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
+  std::vector<uint16_t> objects_;               // of each pixel of the piece
 };
 
 }  // namespace
 
-Batch make_batch(int64_t count, const InputShape& input) {
+Batch make_batch(int64_t count, const InputShape& input, const std::vector<std::string>& targets) {
+  const TargetList kinds = target_list(targets);
   return {torch::empty({count, input.channels, input.height, input.width}),
-          torch::empty({count, 1, input.height, input.width})};
+          torch::empty({count, kinds.count, input.height, input.width}), kinds};
 }
 
 void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows) {
   const InputShape& input = data.input();
   check_batch(batch, rows.size(), input);
   const size_t pixels = static_cast<size_t>(input.height) * static_cast<size_t>(input.width);
-  RowWriter writer(data);
+  RowWriter writer(data, batch.kinds);
   for (size_t n = 0; n < rows.size(); ++n) {
     PENSTOCK_CHECK((rows[n].orientation & transpose_bit) == 0 || input.height == input.width,
                    "only a square piece is turned by a quarter");
     PENSTOCK_CHECK(rows[n].sample >= 0 && static_cast<size_t>(rows[n].sample) < data.samples().size(),
                    "a row of a batch is of one of the samples");
     writer.write(rows[n], batch.images.data_ptr<float>() + n * pixels * static_cast<size_t>(input.channels),
-                 batch.masks.data_ptr<float>() + n * pixels);
+                 batch.targets.data_ptr<float>() + n * pixels * static_cast<size_t>(batch.kinds.count));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "stages/compute/step/step_samples.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 
@@ -21,11 +22,13 @@ std::vector<int> epoch_order(const std::vector<std::string>& ids, int64_t seed, 
 std::vector<int> micro_shard(const std::vector<int>& order, int64_t step, int64_t shard, int64_t global_batch,
                              int64_t micro_batch);
 
-// images [N,C,H,W] float32 and masks [N,1,H,W] float32 {0,1}, into storage that the caller keeps.
+// images [N,C,H,W] float32 and what the network should say of them, targets [N,K,H,W] float32 {0,1}, into storage that
+// the caller keeps.
 struct Batch {
-  torch::Tensor images, masks;
+  torch::Tensor images, targets;
+  TargetList kinds;  // of the K channels
 };
-Batch make_batch(int64_t count, const InputShape& input);
+Batch make_batch(int64_t count, const InputShape& input, const std::vector<std::string>& targets = {"mask"});
 // Row i of the batch becomes rows[i] of these samples. More rows than the batch holds fail a check.
 void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows);
 

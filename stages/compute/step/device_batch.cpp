@@ -8,8 +8,9 @@
 
 namespace penstock::stages {
 
-DeviceBatch::DeviceBatch(const InputShape& input, StepDevice& device, int64_t micro_batch, int64_t listed)
-    : input_(input), device_(device), micro_batch_(micro_batch), listed_(listed) {
+DeviceBatch::DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
+                         int64_t listed)
+    : input_(input), targets_(targets), device_(device), micro_batch_(micro_batch), listed_(listed) {
   PENSTOCK_CHECK(micro_batch > 0 && listed >= micro_batch && listed % micro_batch == 0,
                  "a step's orders list whole micro-shards");
 }
@@ -20,7 +21,7 @@ void DeviceBatch::make(bool bfloat16) {
   images_ = torch::zeros({micro_batch_, input_.height, input_.width, input_.channels},
                          real.dtype(bfloat16 ? torch::kBFloat16 : torch::kFloat32))
                 .permute({0, 3, 1, 2});
-  masks_ = torch::zeros({micro_batch_, 1, input_.height, input_.width}, real);
+  targets_of_batch_ = torch::zeros({micro_batch_, targets_.count, input_.height, input_.width}, real);
   const size_t bytes = sizeof(StepOrders) + static_cast<size_t>(listed_) * sizeof(BatchRow);
   orders_ = torch::zeros({static_cast<int64_t>(bytes)}, torch::dtype(torch::kUInt8).device(device_.place()));
   host_orders_ = static_cast<uint8_t*>(device_.exchange_memory(bytes));
@@ -48,7 +49,7 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   PENSTOCK_CHECK(first >= 0 && first + micro_batch_ <= listed_, "a batch is gathered from listed rows");
   GatherWork work;
   work.images = data.images.data_ptr<uint8_t>();
-  work.masks = data.masks.data_ptr<uint8_t>();
+  work.objects = reinterpret_cast<const uint16_t*>(data.objects.data_ptr<int16_t>());
   work.places = reinterpret_cast<const SamplePlace*>(data.places.data_ptr<uint8_t>());
   work.tables = data.tables.data_ptr<float>();
   work.sample_stride = data.sample_stride;
@@ -57,7 +58,8 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   work.count = static_cast<int>(micro_batch_);
   work.height = input_.height, work.width = input_.width, work.channels = input_.channels;
   work.batch_images = images_.data_ptr();
-  work.batch_masks = masks_.data_ptr<float>();
+  work.targets = targets_;
+  work.batch_targets = targets_of_batch_.data_ptr<float>();
   work.bfloat16 = bfloat16_;
   device_.gather(work);
 }

@@ -14,7 +14,8 @@ namespace penstock::stages {
 class DeviceBatch {
  public:
   // `listed`: rows that the orders of a step list, one micro-shard's at least.
-  DeviceBatch(const InputShape& input, StepDevice& device, int64_t micro_batch, int64_t listed);
+  DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
+              int64_t listed);
 
   // Within StepDevice::run: makes the buffers. `bfloat16`: of the images.
   void make(bool bfloat16);
@@ -29,19 +30,20 @@ class DeviceBatch {
   void copy_orders();                                       // enqueues: host to device
   void gather(const ResidentSamples& data, int64_t first);  // enqueues: the rows listed at [first, + micro_batch)
 
-  const StepOrders* orders() const;                        // the device's
-  const BatchRow* rows(int64_t first) const;               // likewise
-  const torch::Tensor& images() const { return images_; }  // [N,C,H,W], channels last in memory
-  const torch::Tensor& masks() const { return masks_; }    // [N,1,H,W]
+  const StepOrders* orders() const;                                   // the device's
+  const BatchRow* rows(int64_t first) const;                          // likewise
+  const torch::Tensor& images() const { return images_; }             // [N,C,H,W], channels last in memory
+  const torch::Tensor& targets() const { return targets_of_batch_; }  // [N,targets,H,W]
 
  private:
   const InputShape input_;
+  const TargetList targets_;
   StepDevice& device_;
   const int64_t micro_batch_, listed_;
   bool bfloat16_ = false;
   std::map<const void*, ResidentSamples> resident_;
   uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, rows
-  torch::Tensor orders_, images_, masks_;
+  torch::Tensor orders_, images_, targets_of_batch_;
 };
 
 }  // namespace penstock::stages

@@ -45,14 +45,15 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       ranks_(ranks),
       device_(std::move(device)),
       options_(options),
-      loss_(loss_function(parameters.loss)),
+      loss_(parameters.loss),
       network_(make_network(for_a_device(architecture))),
       layout_(layout_of(*network_)),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
              precision_rule(parameters.precision).bfloat16),
       known_(input, normaliser, parameters.foreground > 0),
-      batch_(input, *device_, parameters.micro_batch, std::max<int64_t>(shards(), 1) * parameters.micro_batch),
+      batch_(input, target_list(parameters.targets), *device_, parameters.micro_batch,
+             std::max<int64_t>(shards(), 1) * parameters.micro_batch),
       gradients_(layout_, state_.padded()) {
   if (options_.reproducible == Reproducible::world) {
     tree_ = std::make_unique<distributed::GradientReducer>(
@@ -107,7 +108,7 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
   batch_.gather(data, index * parameters_.micro_batch);
   state_.shard_statistics().zero_();
   const auto logits = (*network_)(batch_.images(), dropout_).to(torch::kFloat32).contiguous();
-  const auto loss = loss_(logits, batch_.masks()).sum() / static_cast<double>(parameters_.global_batch);
+  const auto loss = loss_(logits, batch_.targets()).sum() / static_cast<double>(parameters_.global_batch);
   // The tail is known before backward begins: it rides in the first bucket.
   auto tail = state_.tail();
   tail.narrow(0, 0, layout_.statistic_count)
@@ -123,8 +124,8 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
 
 // Of `count` rows from the batch's first on, which is listed at `first`.
 void DeviceStep::tally(const torch::Tensor& logits, int64_t first, int64_t count) {
-  device_->tally({logits.data_ptr<float>(), batch_.masks().data_ptr<float>(), batch_.rows(first),
-                  static_cast<int>(count), input_.height, input_.width,
+  device_->tally({logits.data_ptr<float>(), batch_.targets().data_ptr<float>(), static_cast<int>(logits.size(1)),
+                  batch_.rows(first), static_cast<int>(count), input_.height, input_.width,
                   reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
 }
 
@@ -266,7 +267,7 @@ Figures DeviceStep::validate_batch(const StepSamples& data, int64_t first, int64
   batch_.gather(batch_.resident(data), 0);
   counts_.zero_();
   const auto logits = (*network_)(batch_.images()).to(torch::kFloat32).contiguous();
-  const auto losses = loss_(logits, batch_.masks()).narrow(0, 0, real).to(torch::kFloat64).sum();
+  const auto losses = loss_(logits, batch_.targets()).narrow(0, 0, real).to(torch::kFloat64).sum();
   tally(logits, 0, real);
   Figures sums;
   sums.loss = losses.item<double>();  // waits

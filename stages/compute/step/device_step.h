@@ -72,7 +72,7 @@ class DeviceStep final : public TrainingStep {
   distributed::Communicator& ranks_;
   const std::unique_ptr<StepDevice> device_;
   const StepOptions options_;
-  const LossFunction loss_;
+  const Loss loss_;
   const std::shared_ptr<Network> network_;
   const FlatLayout layout_;
   const std::pair<int, int> mine_;  // micro-shards

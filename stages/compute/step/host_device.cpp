@@ -85,7 +85,15 @@ void host_gather(const GatherWork& work) {
         else
           static_cast<float*>(work.batch_images)[to * work.channels + c] = value;
       }
-      work.batch_masks[to] = work.masks[from] != 0 ? 1.0f : 0.0f;
+    }
+    const auto object_at = [&](int y, int x) {
+      return work.objects[source_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
+    };
+    for (int t = 0; t < work.targets.count; ++t) {
+      float* plane = work.batch_targets + (int64_t{n} * work.targets.count + t) * pixels;
+      for (int64_t pixel = 0; pixel < pixels; ++pixel)
+        plane[pixel] = target_value(work.targets.kinds[t], static_cast<int>(pixel / work.width),
+                                    static_cast<int>(pixel % work.width), work.height, work.width, object_at);
     }
   }
 }
@@ -94,7 +102,8 @@ void host_tally(const TallyWork& work) {
   const int64_t pixels = int64_t{work.count} * work.height * work.width;
   for (int64_t i = 0; i < pixels; ++i) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    ++work.counts[work.logits[i] > 0 ? (work.masks[i] > 0 ? 0 : 1) : (work.masks[i] > 0 ? 2 : 3)];
+    const int64_t at = first_channel(i, work.height, work.width, work.channels);
+    ++work.counts[work.logits[at] > 0 ? (work.targets[at] > 0 ? 0 : 1) : (work.targets[at] > 0 ? 2 : 3)];
   }
 }
 

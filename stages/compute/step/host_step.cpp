@@ -25,16 +25,17 @@ int64_t pixels_of(std::span<const BatchRow> rows) {
   return pixels;
 }
 
-// Of the rows' pixels that count, the shares that are tp, fp, fn, tn when logits above 0 are foreground.
-std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& masks,
+// Of the rows' pixels that count, the shares that are tp, fp, fn, tn when logits above 0 are foreground: of the first
+// channel, the mask.
+std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& targets,
                                std::span<const BatchRow> rows) {
   const int64_t height = logits.size(2), width = logits.size(3), pixels = pixels_of(rows);
   std::array<int64_t, 4> counts = {};
   for (size_t n = 0; n < rows.size(); ++n) {
     for (int32_t y = 0; y < rows[n].height; ++y) {
-      const int64_t begin = (static_cast<int64_t>(n) * height + y) * width;
+      const int64_t begin = (static_cast<int64_t>(n) * logits.size(1) * height + y) * width;
       const float* z = logits.data_ptr<float>() + begin;
-      const float* t = masks.data_ptr<float>() + begin;
+      const float* t = targets.data_ptr<float>() + begin;
       for (int32_t x = 0; x < rows[n].width; ++x) ++counts[z[x] > 0 ? (t[x] > 0 ? 0 : 1) : (t[x] > 0 ? 2 : 3)];
     }
   }
@@ -78,7 +79,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
       ranks_(ranks),
       known_(input, std::move(normaliser), parameters.foreground > 0),
       crop_rules_(crop_rules_of(parameters)),
-      loss_(loss_function(parameters.loss)),
+      loss_(parameters.loss),
       layout_(layout_of(*make_network(architecture))),
       whole_share_(norm_rule(architecture.norm).over_ranks),
       reproducible_(whole_share_ ? distributed::Reproducible::run : options.reproducible),
@@ -94,8 +95,12 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
   for (const auto& slot : layout_.parameters)
     ++slots_in_bucket_[distributed::bucket_of(reducer_->buckets(), static_cast<size_t>(slot.offset))];
   for (int worker = 0; worker < threads; ++worker) {
-    replicas_.push_back(std::make_unique<Replica>(Replica{
-        make_network(architecture), weights_.statistics, make_batch(parameters.micro_batch, input), {}, 0, {}}));
+    replicas_.push_back(std::make_unique<Replica>(Replica{make_network(architecture),
+                                                          weights_.statistics,
+                                                          make_batch(parameters.micro_batch, input, parameters.targets),
+                                                          {},
+                                                          0,
+                                                          {}}));
     hook_gradients(*replicas_.back());
   }
   if (whole_share_) join_norms(*replicas_.front());
@@ -104,7 +109,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
 // One network takes the rank's whole share, with all its threads, and meets the other ranks' in each norm.
 void HostStep::join_norms(Replica& replica) {
   const auto [first, last] = shards_of_item(ranks_.rank());
-  replica.share = make_batch((last - first) * parameters_.micro_batch, input_);
+  replica.share = make_batch((last - first) * parameters_.micro_batch, input_, parameters_.targets);
   norm_ranks_ = ranks_.duplicate("the norms' own ranks");
   replica.network->sum_over_ranks([this](double* values, size_t count) {
     norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums");
@@ -218,7 +223,7 @@ void HostStep::run_item(Replica& replica, const StepSamples& data, const Item& i
         at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item.index}).bits(0));
   }
   const auto logits = (*replica.network)(batch.images, dropout);
-  const auto loss = loss_(logits, batch.masks).sum() / static_cast<double>(parameters_.global_batch);
+  const auto loss = loss_(logits, batch.targets).sum() / static_cast<double>(parameters_.global_batch);
   write_tail(replica, logits.detach().contiguous(), batch, item, loss.item<float>(), interrupted);
   loss.backward();
   if (whole_share_) at::set_num_threads(1);
@@ -230,7 +235,7 @@ void HostStep::write_tail(const Replica& replica, const torch::Tensor& logits, c
   const auto items = static_cast<float>(items_);
   float* statistics = reducer_->input(replica.item) + layout_.parameter_count;
   for (size_t i = 0; i < replica.statistics.size(); ++i) statistics[i] = replica.statistics[i] / items;
-  const auto [tp, fp, fn, tn] = shares_of(logits, batch.masks, item.rows);
+  const auto [tp, fp, fn, tn] = shares_of(logits, batch.targets, item.rows);
   // Ranks' shares of a batch may differ by a micro-shard; micro-shards do not.
   const float weight =
       whole_share_ ? static_cast<float>(item.rows.size()) * items / static_cast<float>(parameters_.global_batch) : 1.0f;
@@ -258,10 +263,10 @@ Figures HostStep::validate_batch(Replica& replica, const StepSamples& data, int6
   replica.statistics = weights_.statistics;
   replica.network->eval();
   const auto logits = (*replica.network)(replica.batch.images).contiguous();
-  const auto losses = loss_(logits, replica.batch.masks);
+  const auto losses = loss_(logits, replica.batch.targets);
   Figures sums;
   for (int64_t i = 0; i < real; ++i) sums.loss += losses.data_ptr<float>()[i];
-  const auto shares = shares_of(logits, replica.batch.masks, rows);
+  const auto shares = shares_of(logits, replica.batch.targets, rows);
   const double count =
       static_cast<double>(pixels_of(rows)) / (static_cast<double>(input_.height) * static_cast<double>(input_.width));
   sums.tp = shares[0] * count, sums.fp = shares[1] * count, sums.fn = shares[2] * count, sums.tn = shares[3] * count;

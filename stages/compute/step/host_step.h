@@ -61,7 +61,7 @@ class HostStep final : public TrainingStep {
   distributed::Communicator& ranks_;
   KnownSamples known_;
   const CropRules crop_rules_;
-  const LossFunction loss_;
+  const Loss loss_;
   const FlatLayout layout_;
   const bool whole_share_;  // an item is all of a rank's micro-shards: the norm spans the ranks
   distributed::Reproducible reproducible_;

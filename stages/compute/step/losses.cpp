@@ -27,4 +27,14 @@ const std::vector<NamedLoss>& losses() {
 
 LossFunction loss_function(std::string_view name) { return row_of(losses(), "loss", name).function; }
 
+torch::Tensor Loss::operator()(const torch::Tensor& logits, const torch::Tensor& targets) const {
+  if (logits.size(1) == 1) return function_(logits, targets);
+  torch::Tensor sum;
+  for (int64_t channel = 0; channel < logits.size(1); ++channel) {
+    const auto loss = function_(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1));
+    sum = sum.defined() ? sum + loss : loss;
+  }
+  return sum;
+}
+
 }  // namespace penstock::stages

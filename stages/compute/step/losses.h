@@ -9,8 +9,8 @@
 
 namespace penstock::stages {
 
-// logits and masks: [N, 1, H, W] float32 -> [N]: means over samples, so that the mathematics is the same however
-// samples are grouped.
+// Of one output channel. logits and masks: [N, 1, H, W] float32 -> [N]: means over samples, so that the mathematics is
+// the same however samples are grouped.
 using LossFunction = torch::Tensor (*)(const torch::Tensor& logits, const torch::Tensor& masks);
 
 struct NamedLoss {
@@ -20,5 +20,15 @@ struct NamedLoss {
 const std::vector<NamedLoss>& losses();
 
 LossFunction loss_function(std::string_view name);  // fails a check where there is none of that name
+
+// The loss of a network with one channel a target: the sum over its channels. logits and targets: [N, K, H, W] -> [N].
+class Loss {
+ public:
+  explicit Loss(std::string_view name) : function_(loss_function(name)) {}
+  torch::Tensor operator()(const torch::Tensor& logits, const torch::Tensor& targets) const;
+
+ private:
+  LossFunction function_;
+};
 
 }  // namespace penstock::stages

@@ -28,12 +28,14 @@ ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
     pixels += int64_t{sample.height} * sample.width;
   }
   const int64_t tables = each ? count : by_channel ? channels : 1;
-  auto images = bytes_of(pixels * channels), masks = bytes_of(pixels),
+  auto images = bytes_of(pixels * channels), objects = torch::empty({pixels}, torch::kInt16),
        where = bytes_of(count * static_cast<int64_t>(sizeof(SamplePlace))), values = torch::empty({tables, 256});
   for (int64_t i = 0; i < count; ++i) {
     std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * channels, samples[i].image.data(),
                 samples[i].image.size());
-    std::memcpy(masks.data_ptr<uint8_t>() + places[i].begin, samples[i].mask.data(), samples[i].mask.size());
+    for (int64_t p = 0; p < int64_t{places[i].height} * places[i].width; ++p)
+      objects.data_ptr<int16_t>()[places[i].begin + p] =
+          static_cast<int16_t>(samples[i].object_at(static_cast<size_t>(p)));
   }
   if (count > 0) std::memcpy(where.data_ptr<uint8_t>(), places.data(), places.size() * sizeof(SamplePlace));
   for (int64_t i = 0; i < tables; ++i) {
@@ -43,7 +45,7 @@ ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
   }
   device.run([&] {
     resident.images = images.to(device.place());
-    resident.masks = masks.to(device.place());
+    resident.objects = objects.to(device.place());
     resident.places = where.to(device.place());
     resident.tables = values.to(device.place());
   });

@@ -6,11 +6,11 @@
 
 namespace penstock::stages {
 
-// The samples one after another, images [pixels,C] and masks [pixels] of uint8; where each lies (SamplePlace, as
-// bytes); tables as GatherWork reads them (device_work.h): one for all, one a channel (zscore) or one a sample
-// (percentile).
+// The samples one after another, images [pixels,C] of uint8 and objects [pixels] of 16 bits; where each lies
+// (SamplePlace, as bytes); tables as GatherWork reads them (device_work.h): one for all, one a channel (zscore) or one
+// a sample (percentile).
 struct ResidentSamples {
-  torch::Tensor images, masks, places, tables;
+  torch::Tensor images, objects, places, tables;
   int64_t sample_stride = 0, channel_stride = 0;
 };
 

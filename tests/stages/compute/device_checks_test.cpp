@@ -29,7 +29,7 @@ class Faulty final : public HostDeviceWith {
   Faulty(Communicator& ranks, std::string fault) : HostDeviceWith(ranks), fault_(std::move(fault)) {}
   void gather(const GatherWork& work) override {
     HostDeviceWith::gather(work);
-    if (fault_ == "gather") work.batch_masks[0] = 1 - work.batch_masks[0];
+    if (fault_ == "gather") work.batch_targets[0] = 1 - work.batch_targets[0];
   }
   void tally(const TallyWork& work) override {
     HostDeviceWith::tally(work);

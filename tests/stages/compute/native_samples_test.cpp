@@ -68,7 +68,7 @@ TEST_F(NativeSamples, ComeBackFromTheShardsPixelForPixel) {
   EXPECT_EQ(index.mode, "native");
   EXPECT_EQ(index.scale, 1);
   EXPECT_EQ(index.width, 0) << "there is no grid";
-  const auto samples = read_samples(shards, index, {"wide", "plain", "tall"}, true);
+  const auto samples = read_samples(shards, index, {"wide", "plain", "tall"}, Truth::native_labels);
   EXPECT_EQ(samples[0].image, picture(300, 120, 3).bytes);
   EXPECT_EQ(samples[0].width, 300);
   EXPECT_EQ(samples[0].height, 120);
@@ -97,7 +97,7 @@ TEST_F(NativeSamples, MayBeScaledByOneFactor) {
   const auto shards = shards_of({{"scale", 0.5}, {"channels", 1}, {"mask_coverage", 0.6}}).at("shards");
   const ShardIndex index = read_shard_index(shards);
   EXPECT_EQ(index.scale, 0.5);
-  const auto samples = read_samples(shards, index, {"tall"}, true);
+  const auto samples = read_samples(shards, index, {"tall"}, Truth::native_labels);
   EXPECT_EQ(samples[0].width, 20);
   EXPECT_EQ(samples[0].height, 45);
   EXPECT_EQ(samples[0].image, to_grid(to_channels(picture(40, 90, 3), 1), 20, 45).bytes);
@@ -109,7 +109,7 @@ TEST_F(NativeSamples, MayBeScaledToAWantedDiameterOfTheirObjects) {
   const auto shards = shards_of({{"object_diameter", 32.0}}).at("shards");
   AreaCounts counts;
   const ShardIndex index = read_shard_index(shards);
-  for (const GridSample& sample : read_samples(shards, index, {"wide", "tall"}, true))
+  for (const GridSample& sample : read_samples(shards, index, {"wide", "tall"}, Truth::native_labels))
     count_areas(sample.labels, counts);
   EXPECT_NEAR(index.scale, 2, 0.1) << "discs of about 16 pixels";
   EXPECT_EQ(index.scale, scale_for_diameter(32, counts));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "stages/compute/scores/components_of.h"
 #include "stages/compute/scores/instances.h"
 #include "stages/compute/scores/metrics.h"
 #include "stages/compute/scores/threshold_sweep.h"

@@ -87,13 +87,15 @@ TEST(DeviceArithmetic, RoundsToBfloat16AsLibTorchDoes) {
 TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   auto samples = some_samples(3);
   for (GridSample& sample : pictures(4, 50)) samples.push_back(std::move(sample));
+  give_objects(samples);
   std::vector<const std::vector<uint8_t>*> images;
   for (const GridSample& sample : samples) images.push_back(&sample.image);
   constexpr int count = 40;
   const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
     const StepSamples data(samples, grid, make_normaliser(kind, images, 3), true);
-    Batch expected = make_batch(count, grid);
+    const std::vector<std::string> targets = {"mask", "border"};
+    Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;
     for (int i = 0; i < count; ++i) {
       rows.push_back(data.drawn(i % static_cast<int>(data.crops().size()), {{true, true}, 7, 0.5}, i));
@@ -102,13 +104,14 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
     fill_batch(expected, data, rows);
     const auto device = host_device(*ranks[0], 1);
     const ResidentSamples resident = put_on_device(data, *device);
-    auto made = torch::empty({count, side, side, 3}), masks = torch::empty({count, 1, side, side});
-    host_gather({resident.images.data_ptr<uint8_t>(), resident.masks.data_ptr<uint8_t>(),
+    auto made = torch::empty({count, side, side, 3}), truth = torch::empty({count, 2, side, side});
+    host_gather({resident.images.data_ptr<uint8_t>(),
+                 reinterpret_cast<const uint16_t*>(resident.objects.data_ptr<int16_t>()),
                  reinterpret_cast<const SamplePlace*>(resident.places.data_ptr<uint8_t>()),
                  resident.tables.data_ptr<float>(), resident.sample_stride, resident.channel_stride, rows.data(), count,
-                 side, side, 3, made.data_ptr(), masks.data_ptr<float>(), false});
+                 side, side, 3, made.data_ptr(), target_list(targets), truth.data_ptr<float>(), false});
     EXPECT_TRUE(torch::equal(made.permute({0, 3, 1, 2}), expected.images)) << kind;
-    EXPECT_TRUE(torch::equal(masks, expected.masks)) << kind;
+    EXPECT_TRUE(torch::equal(truth, expected.targets)) << kind;
   }
 }
 

@@ -51,6 +51,17 @@ inline std::vector<GridSample> pictures(int count, int longest) {
   return samples;
 }
 
+// Splits each mask into objects: blocks of four pixels' side are different ones.
+inline void give_objects(std::vector<GridSample>& samples) {
+  for (GridSample& sample : samples) {
+    sample.objects.clear();
+    for (size_t p = 0; p < sample.mask.size(); ++p) {
+      const size_t y = p / static_cast<size_t>(sample.width), x = p % static_cast<size_t>(sample.width);
+      sample.objects.push_back(sample.mask[p] == 0 ? 0 : static_cast<uint16_t>(1 + y / 4 * 20 + x / 4));
+    }
+  }
+}
+
 inline TrainParameters tiny() {
   TrainParameters parameters;
   parameters.base_channels = 4;

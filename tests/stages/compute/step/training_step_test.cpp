@@ -26,14 +26,15 @@ using distributed::Reproducible;
 // Weights and running statistics after a few steps, which every rank must hold alike.
 std::vector<float> train(const TrainParameters& parameters, int ranks, int threads, Reproducible mode, int steps = 3,
                          bool overlap = false) {
-  const auto samples = some_samples(12);
+  auto samples = some_samples(12);
+  give_objects(samples);
   std::vector<std::string> ids;
   for (const GridSample& sample : samples) ids.push_back(sample.id);
   std::vector<float> weights;
   std::mutex mutex;
   distributed::run_local_ranks(ranks, [&](Communicator& communicator) {
-    HostStep state(parameters, {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout},
-                   grid, Normaliser{}, communicator, threads, {mode, overlap});
+    HostStep state(parameters, architecture_of(parameters, 3), grid, Normaliser{}, communicator, threads,
+                   {mode, overlap});
     for (int step = 0; step < steps; ++step)
       state.step(samples, epoch_order(ids, parameters.seed, 0), 0, step, 1e-2, false);
     const std::lock_guard lock(mutex);
@@ -46,9 +47,19 @@ std::vector<float> train(const TrainParameters& parameters, int ranks, int threa
   return weights;
 }
 
+TEST(TrainingStep, LearnsSeveralTargetsWithTheSameBitsOnAnyNumberOfRanks) {
+  TrainParameters parameters = tiny();
+  parameters.targets = {"mask", "border"};
+  parameters.loss = "bce_dice";
+  const auto alone = train(parameters, 1, 1, Reproducible::world);
+  for (const int ranks : {2, 3, 7}) EXPECT_EQ(train(parameters, ranks, 2, Reproducible::world), alone) << ranks;
+  EXPECT_EQ(alone.size(), train(tiny(), 1, 1, Reproducible::world).size() + 4 + 1) << "weights of one more output";
+}
+
 TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
   for (const char* norm : {"batch", "group", "none"}) {
-    const Architecture architecture{3, 8, 3, norm, 0};
+    Architecture architecture{3, 8, 3, norm, 0};
+    architecture.out_channels = 2;
     EXPECT_EQ(describe_layers(architecture, 64, 64).at("parameters"),
               layout_of(*make_network(architecture)).parameter_count)
         << norm;
@@ -56,8 +67,10 @@ TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
 }
 
 TEST(UNet, KeepsTheSizeOfItsInput) {
-  const auto network = make_network({1, 4, 2, "batch", 0});
-  EXPECT_EQ((*network)(torch::zeros({2, 1, 24, 40})).sizes(), (std::vector<int64_t>{2, 1, 24, 40}));
+  Architecture architecture{1, 4, 2, "batch", 0};
+  architecture.out_channels = 3;
+  const auto network = make_network(architecture);
+  EXPECT_EQ((*network)(torch::zeros({2, 1, 24, 40})).sizes(), (std::vector<int64_t>{2, 3, 24, 40}));
 }
 
 // Shapes whose order in memory is not one but several: a channel, a pixel.
@@ -248,8 +261,8 @@ TEST(Batches, ImageAndMaskTurnTogether) {
   for (int64_t epoch = 0; epoch < 60; ++epoch) {
     Batch batch = make_batch(1, grid);
     fill_batch(batch, data, std::vector{data.drawn(0, {{true, true}, 3, 0}, epoch)});
-    EXPECT_TRUE(torch::equal(batch.images[0][0], batch.masks[0][0]));
-    seen.emplace(reinterpret_cast<const char*>(batch.masks.data_ptr<float>()), side * side * sizeof(float));
+    EXPECT_TRUE(torch::equal(batch.images[0][0], batch.targets[0][0]));
+    seen.emplace(reinterpret_cast<const char*>(batch.targets.data_ptr<float>()), side * side * sizeof(float));
   }
   EXPECT_EQ(seen.size(), 8u) << "the square's eight symmetries";
 }
@@ -310,7 +323,10 @@ TEST(ModelFolder, GivesBackItsWeightsAndRefusesOthers) {
   const FlatLayout layout = layout_of(*make_network(architecture));
   Weights weights;
   initialise(layout, 9, weights.parameters, weights.statistics);
-  write_model(folder.path(), {architecture, side, side, Normaliser{}, 0.5, "default", {}}, layout, weights);
+  ModelDescription model;
+  model.architecture = architecture;
+  model.width = model.height = side;
+  write_model(folder.path(), model, layout, weights);
   EXPECT_EQ(read_weights(folder.path(), layout).parameters, weights.parameters);
   EXPECT_TRUE(read_model_description(folder.path()).architecture == architecture);
   std::string bytes = pipeline::read_file(folder.path() / "weights.safetensors");

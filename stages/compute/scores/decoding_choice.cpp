@@ -1,0 +1,131 @@
+#include "stages/compute/scores/decoding_choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "distributed/check.h"
+#include "distributed/error.h"
+#include "stages/compute/scores/instances.h"
+#include "stages/training/decoders.h"
+
+namespace penstock::stages {
+namespace {
+
+// How far from the middle.
+std::tuple<double, double, int64_t> distance_of(const Decoding& decoding) {
+  return {std::abs(decoding.threshold - 0.5), std::abs(decoding.rules.seed_threshold - 0.5),
+          decoding.rules.minimum_area};
+}
+
+}  // namespace
+
+pipeline::Value to_json(const Decoding& decoding) {
+  pipeline::Value json = {{"threshold", decoding.threshold},
+                          {"decoder", decoding.rules.decoder},
+                          {"minimum_area", decoding.rules.minimum_area}};
+  if (decoder_rule(decoding.rules.decoder).has_seeds) json["seed_threshold"] = decoding.rules.seed_threshold;
+  return json;
+}
+
+Decoding decoding_from(const pipeline::Value& json, InstanceRules rules) {
+  rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
+  rules.minimum_area = json.at("minimum_area");
+  return {json.at("threshold"), rules};
+}
+
+const DecodingCandidates& usual_candidates() {
+  static const DecodingCandidates usual = {
+      {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}, {0, 8, 16, 32, 64}};
+  return usual;
+}
+
+std::vector<Decoding> combinations(const DecodingCandidates& candidates, const InstanceRules& rules) {
+  std::vector<Decoding> all;
+  for (const double threshold : candidates.thresholds) {
+    for (const double seed_threshold : candidates.seed_thresholds) {
+      for (const int64_t minimum_area : candidates.minimum_areas) {
+        Decoding decoding{threshold, rules};
+        decoding.rules.seed_threshold = seed_threshold;
+        decoding.rules.minimum_area = minimum_area;
+        all.push_back(decoding);
+      }
+    }
+  }
+  return all;
+}
+
+DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<std::string>& targets,
+                           const InstanceRules& rules) {
+  DecodingPlan plan{{0.5, rules}, {}, {}};
+  plan.given.rules.decoder = parameters.decoder == "auto" ? usual_decoder(targets) : parameters.decoder;
+  const DecoderRule& decoder = decoder_rule(plan.given.rules.decoder);
+  if (!decoder.target.empty() && std::count(targets.begin(), targets.end(), decoder.target) == 0) {
+    throw Error(ExitCode::config, fmt::format("eval.decoder = \"{}\" needs a network that has learned the target "
+                                              "\"{}\" (train.targets); this one has not",
+                                              decoder.name, decoder.target));
+  }
+  const DecodingCandidates& usual = usual_candidates();
+  DecodingCandidates& candidates = plan.candidates;
+  if (const auto* area = std::get_if<int64_t>(&parameters.minimum_area))
+    candidates.minimum_areas = {*area};
+  else
+    candidates.minimum_areas = usual.minimum_areas;
+  const auto* seed = std::get_if<double>(&parameters.seed_threshold);
+  if (seed != nullptr && !decoder.has_seeds) {
+    throw Error(ExitCode::config,
+                fmt::format("eval.seed_threshold has no effect: the decoder \"{}\" has no seeds", decoder.name));
+  }
+  if (seed != nullptr || !decoder.has_seeds)
+    candidates.seed_thresholds = {seed != nullptr ? *seed : rules.seed_threshold};
+  else
+    candidates.seed_thresholds = usual.seed_thresholds;
+  // An area is chosen by objects, and so is then what they are cut from.
+  const bool by_objects = decoder.has_seeds || candidates.minimum_areas.size() > 1 ||
+                          parameters.threshold == pipeline::NumberOrWord("objects");
+  if (const auto* threshold = std::get_if<double>(&parameters.threshold))
+    candidates.thresholds = {*threshold};
+  else if (by_objects)
+    candidates.thresholds = usual.thresholds;
+  plan.given.rules.minimum_area = candidates.minimum_areas.size() > 1 ? 0 : candidates.minimum_areas.front();
+  if (candidates.seed_thresholds.size() == 1) plan.given.rules.seed_threshold = candidates.seed_thresholds.front();
+  plan.combinations = combinations(candidates, plan.given.rules);
+  return plan;
+}
+
+std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth, std::span<const Decoding> decodings) {
+  std::vector<double> scores;
+  LabelMap whole;  // of the last combination but for its area
+  const Decoding* decoded = nullptr;
+  for (const Decoding& decoding : decodings) {
+    Decoding without_area = decoding;
+    without_area.rules.minimum_area = 0;
+    if (decoded == nullptr || decoded->threshold != decoding.threshold ||
+        decoded->rules.seed_threshold != decoding.rules.seed_threshold) {
+      whole = objects_of(native, decoding.threshold, without_area.rules);
+      decoded = &decoding;
+    }
+    if (decoding.rules.minimum_area == 0) {
+      scores.push_back(score_objects(truth, whole).map);
+      continue;
+    }
+    const std::vector<int32_t> objects(whole.labels.begin(), whole.labels.end());
+    scores.push_back(
+        score_objects(truth, numbered(objects, whole.width, whole.height, decoding.rules.minimum_area)).map);
+  }
+  return scores;
+}
+
+const Decoding& best_decoding(std::span<const Decoding> decodings, std::span<const double> sums) {
+  PENSTOCK_CHECK(!decodings.empty() && sums.size() == decodings.size(), "each combination has a sum of scores");
+  size_t best = 0;
+  for (size_t i = 1; i < decodings.size(); ++i) {
+    if (sums[i] > sums[best] || (sums[i] == sums[best] && distance_of(decodings[i]) < distance_of(decodings[best])))
+      best = i;
+  }
+  return decodings[best];
+}
+
+}  // namespace penstock::stages

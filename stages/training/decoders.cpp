@@ -1,0 +1,31 @@
+#include "stages/training/decoders.h"
+
+#include <algorithm>
+
+#include "stages/training/name_table.h"
+
+namespace penstock::stages {
+
+const std::vector<DecoderRule>& decoder_rules() {
+  static const std::vector<DecoderRule> rules = {
+      {.name = "components", .help = "connected foreground is one object"},
+      {.name = "distance",
+       .help = "foreground is cut between its innermost places, so that round objects which touch are told apart"},
+      {.name = "watershed",
+       .help = "objects grow over the foreground from where foreground exceeds border by the seed threshold",
+       .target = "border",
+       .has_seeds = true},
+  };
+  return rules;
+}
+
+const DecoderRule& decoder_rule(std::string_view name) { return row_of(decoder_rules(), "decoder", name); }
+
+std::string usual_decoder(const std::vector<std::string>& targets) {
+  for (const DecoderRule& rule : decoder_rules()) {
+    if (!rule.target.empty() && std::count(targets.begin(), targets.end(), rule.target) > 0) return rule.name;
+  }
+  return decoder_rules().front().name;
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,42 @@
+#include "stages/training/targets.h"
+
+#include <algorithm>
+
+#include "distributed/check.h"
+#include "stages/training/name_table.h"
+
+namespace penstock::stages {
+
+const std::vector<TargetRule>& target_rules() {
+  static const std::vector<TargetRule> rules = {
+      {"mask", "whether a pixel is of any object", TargetKind::mask, "foreground"},
+      {"border", "whether two objects meet within one pixel of it, so that eval can tell touching ones apart",
+       TargetKind::border, "border"},
+  };
+  return rules;
+}
+
+TargetList target_list(const std::vector<std::string>& names) {
+  PENSTOCK_CHECK(fault_of_targets(names).empty(), "a network's targets are the mask and others, each once");
+  TargetList list;
+  for (const std::string& name : names) list.kinds[list.count++] = row_of(target_rules(), "target", name).kind;
+  return list;
+}
+
+std::string fault_of_targets(const std::vector<std::string>& names) {
+  if (names.empty() || names.front() != "mask")
+    return "the first target is \"mask\", from which figures are taken; others may follow";
+  for (const std::string& name : names) {
+    if (std::count(names.begin(), names.end(), name) > 1) return "\"" + name + "\" stands there twice";
+  }
+  return "";
+}
+
+int channel_of(const std::vector<std::string>& names, TargetKind kind) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (row_of(target_rules(), "target", names[i]).kind == kind) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace penstock::stages

@@ -1,0 +1,29 @@
+// The choices of train.targets: what a network learns of each pixel, one output channel each. Pure. The value that a
+// pixel should have is target_value() in device_arithmetic.h; a new target is a row here and a case there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "stages/training/device_arithmetic.h"
+
+namespace penstock::stages {
+
+struct TargetRule {
+  std::string name, help;
+  TargetKind kind = TargetKind::mask;
+  std::string output;  // what the channel is called in model.json
+};
+
+const std::vector<TargetRule>& target_rules();
+
+// The kinds of these targets, in their order; an unknown name fails a check.
+TargetList target_list(const std::vector<std::string>& names);
+
+// What is wrong with a list of known targets, in words; empty: nothing. The mask comes first, and each once.
+std::string fault_of_targets(const std::vector<std::string>& names);
+
+// The channel of this target among `names`; -1 where it is not one of them.
+int channel_of(const std::vector<std::string>& names, TargetKind kind);
+
+}  // namespace penstock::stages

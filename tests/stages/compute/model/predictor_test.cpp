@@ -1,0 +1,128 @@
+// Models with several outputs, and the ways in which a model looks at a picture.
+#include "stages/compute/model/predictor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "distributed/error.h"
+#include "pipeline/files.h"
+#include "stages/draws.h"
+#include "stages/images/json_file.h"
+#include "temporary_folder.h"
+
+namespace penstock::stages {
+namespace {
+
+using pipeline::Value;
+
+constexpr int side = 16;
+
+ModelDescription two_outputs() {
+  ModelDescription model;
+  model.architecture = {1, 4, 2, "batch", 0};
+  model.architecture.out_channels = 2;
+  model.width = model.height = side;
+  model.targets = {"mask", "border"};
+  model.instances = {4, 3, "watershed", 0.6};
+  model.mode = "native";
+  return model;
+}
+
+void write(const std::filesystem::path& folder, const ModelDescription& model) {
+  const FlatLayout layout = layout_of(*make_network(model.architecture));
+  Weights weights;
+  initialise(layout, 9, weights.parameters, weights.statistics);
+  write_model(folder, model, layout, weights);
+}
+
+std::vector<uint8_t> drawn_picture(int width, int height) {
+  const Draws draws(4, "predictor test");
+  std::vector<uint8_t> bytes;
+  for (int i = 0; i < width * height; ++i)
+    bytes.push_back(static_cast<uint8_t>(draws.below(static_cast<uint64_t>(i), 256)));
+  return bytes;
+}
+
+std::vector<uint8_t> mirrored_rows(std::vector<uint8_t> picture, int width) {
+  for (auto row = picture.begin(); row != picture.end(); row += width) std::reverse(row, row + width);
+  return picture;
+}
+
+TEST(ModelFolder, KeepsOutputsDecoderAndTurns) {
+  const TemporaryFolder folder;
+  ModelDescription model = two_outputs();
+  model.turns = "flips";
+  write(folder.path(), model);
+  const ModelDescription read = read_model_description(folder.path());
+  EXPECT_EQ(read.targets, model.targets);
+  EXPECT_EQ(read.instances, model.instances);
+  EXPECT_EQ(read.turns, "flips");
+  EXPECT_EQ(read.architecture.out_channels, 2);
+}
+
+TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
+  const auto expect_refused = [](const char* what, const auto& change) {
+    const TemporaryFolder folder;
+    write(folder.path(), two_outputs());
+    Value json = read_json(folder.path() / "model.json");
+    change(json);
+    write_json(folder.path() / "model.json", json);
+    try {
+      read_model_description(folder.path());
+      ADD_FAILURE() << what << " is taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::data) << what;
+      EXPECT_NE(std::string(error.what()).find("model.json"), std::string::npos) << error.what();
+    }
+  };
+  expect_refused("an unknown output", [](Value& json) { json["outputs"][1]["name"] = "flows"; });
+  expect_refused("a missing output", [](Value& json) { json["outputs"].erase(1); });
+  expect_refused("an unknown decoder", [](Value& json) { json["instances"]["decoder"] = "magic"; });
+  expect_refused("a decoder without its output", [](Value& json) {
+    json["outputs"].erase(1);
+    json["architecture"].erase("out_channels");
+  });
+}
+
+TEST(Predictor, GivesAPlaneATargetForAPictureOfAnySize) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  const Predictor predictor(folder.path());
+  for (const auto& [width, height] : {std::pair(16, 16), std::pair(50, 23), std::pair(5, 40)}) {
+    const PixelMaps maps = predictor.on_sample(drawn_picture(width, height), width, height);
+    EXPECT_EQ(maps.targets.size(), 2u);
+    ASSERT_EQ(maps.values.size(), 2u * static_cast<size_t>(width * height));
+    EXPECT_NE(std::vector<float>(maps.plane(0).begin(), maps.plane(0).end()),
+              std::vector<float>(maps.plane(1).begin(), maps.plane(1).end()));
+    const PixelMaps scaled = Predictor::at_size(maps, 2 * width, 2 * height);
+    EXPECT_EQ(scaled.values.size(), 4 * maps.values.size());
+    EXPECT_NEAR(scaled.plane(1)[0], maps.plane(1)[0], 1e-6);
+  }
+}
+
+// What is averaged over all mirrored views does not depend on which of them is the picture.
+TEST(Predictor, WithFlipsAMirroredPictureIsPredictedMirrored) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  Predictor predictor(folder.path());
+  const auto picture = drawn_picture(side, side), mirror = mirrored_rows(picture, side);
+  const auto distance = [&] {
+    const PixelMaps one = predictor.on_sample(picture, side, side), other = predictor.on_sample(mirror, side, side);
+    float largest = 0;
+    for (int y = 0; y < 2 * side; ++y) {
+      for (int x = 0; x < side; ++x)
+        largest = std::max(largest, std::abs(one.values[static_cast<size_t>(y * side + x)] -
+                                             other.values[static_cast<size_t>(y * side + side - 1 - x)]));
+    }
+    return largest;
+  };
+  EXPECT_GT(distance(), 1e-3);
+  predictor.set_turns("flips");
+  EXPECT_LT(distance(), 1e-5);
+  predictor.set_turns("all");
+  EXPECT_LT(distance(), 1e-5);
+}
+
+}  // namespace
+}  // namespace penstock::stages

@@ -1,0 +1,167 @@
+// Objects from maps. Connected components are compared with a flood fill in the order of the pixels.
+#include <gtest/gtest.h>
+
+#include "distributed/error.h"
+#include "stages/compute/scores/components_of.h"
+#include "stages/compute/scores/decoding_choice.h"
+#include "stages/compute/scores/instances.h"
+#include "stages/draws.h"
+#include "stages/training/decoders.h"
+#include "stages/training/name_table.h"
+#include "stages/training/targets.h"
+
+namespace penstock::stages {
+namespace {
+
+constexpr int width = 61, height = 47;
+
+std::vector<float> drawn(int64_t seed, double share) {
+  const Draws draws(seed, "component test");
+  std::vector<float> probability(width * height);
+  for (size_t i = 0; i < probability.size(); ++i) probability[i] = draws.uniform(i) < share ? 0.9f : 0.1f;
+  return probability;
+}
+
+void fill(const std::vector<float>& probability, int connectivity, int x, int y, uint16_t number, LabelMap& map) {
+  if (x < 0 || y < 0 || x >= width || y >= height) return;
+  const size_t i = static_cast<size_t>(y) * width + x;
+  if (!(probability[i] > 0.5f) || map.labels[i] != 0) return;
+  map.labels[i] = number;
+  for (int dy = -1; dy <= 1; ++dy) {
+    for (int dx = -1; dx <= 1; ++dx) {
+      if (dx == 0 || dy == 0 || connectivity == 8) fill(probability, connectivity, x + dx, y + dy, number, map);
+    }
+  }
+}
+
+TEST(Components, AreNumberedInTheOrderOfTheirFirstPixels) {
+  for (const int connectivity : {4, 8}) {
+    for (const double share : {0.05, 0.3, 0.45, 0.6, 0.95}) {
+      const auto probability = drawn(static_cast<int64_t>(share * 100), share);
+      LabelMap expected{height, width, std::vector<uint16_t>(probability.size())};
+      uint16_t number = 0;
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          const size_t i = static_cast<size_t>(y) * width + x;
+          if (probability[i] > 0.5f && expected.labels[i] == 0)
+            fill(probability, connectivity, x, y, ++number, expected);
+        }
+      }
+      EXPECT_EQ(components(probability, width, height, 0.5, {connectivity, 0}).labels, expected.labels)
+          << connectivity << " neighbours, " << share;
+    }
+  }
+}
+
+TEST(Components, SmallOnesLeaveNoGapInTheNumbers) {
+  std::vector<float> probability(9, 0.0f);  // 3 x 3: one pixel, then two
+  probability[0] = probability[5] = probability[8] = 1;
+  EXPECT_EQ(components(probability, 3, 3, 0.5, {4, 2}).labels, (std::vector<uint16_t>{0, 0, 0, 0, 0, 1, 0, 0, 1}));
+}
+
+TEST(Components, OfAnotherSizeFailACheck) {
+  EXPECT_THROW(components(std::vector<float>(8), 3, 3, 0.5, {}), Error);
+  EXPECT_THROW(components(std::vector<float>(9), 3, 3, 0.5, {6, 0}), Error);
+}
+
+TEST(Decoders, AreThoseOfTheTable) { EXPECT_EQ(names_of(decoders()), names_of(decoder_rules())); }
+
+// True discs of random sizes and places, which may touch and do not overlap.
+LabelMap random_objects(int64_t seed, int count) {
+  const Draws draws(seed, "decoder test");
+  LabelMap map{height, width, std::vector<uint16_t>(width * height)};
+  for (int i = 0; i < count; ++i) {
+    const auto at = [&](int what, int end) {
+      return static_cast<int>(draws.below(static_cast<uint64_t>(i * 3 + what), static_cast<uint64_t>(end)));
+    };
+    const int x0 = at(0, width), y0 = at(1, height), radius = 3 + at(2, 5);
+    std::vector<size_t> disc;
+    bool free = true;
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        if ((x - x0) * (x - x0) + (y - y0) * (y - y0) > radius * radius) continue;
+        disc.push_back(static_cast<size_t>(y * width + x));
+        free &= map.labels[disc.back()] == 0;
+      }
+    }
+    for (const size_t pixel : disc) map.labels[pixel] = free ? static_cast<uint16_t>(i + 1) : map.labels[pixel];
+  }
+  return map;
+}
+
+// What a network that makes no mistake would say.
+PixelMaps perfect_maps(const LabelMap& truth) {
+  PixelMaps maps{truth.width, truth.height, {"mask", "border"}, {}};
+  const auto object_at = [&](int y, int x) { return truth.labels[static_cast<size_t>(y * truth.width + x)]; };
+  for (const TargetKind kind : {TargetKind::mask, TargetKind::border}) {
+    for (int y = 0; y < truth.height; ++y)
+      for (int x = 0; x < truth.width; ++x)
+        maps.values.push_back(target_value(kind, y, x, truth.height, truth.width, object_at));
+  }
+  return maps;
+}
+
+TEST(Decoders, TheWatershedTellsTouchingObjectsApart) {
+  double merged = 0, apart = 0;
+  constexpr int images = 50;
+  for (int i = 0; i < images; ++i) {
+    const LabelMap truth = random_objects(i, 60);
+    const PixelMaps maps = perfect_maps(truth);
+    merged += score_objects(truth, objects_of(maps, 0.5, {4, 0})).map / images;
+    apart += score_objects(truth, objects_of(maps, 0.5, {4, 0, "watershed", 0.5})).map / images;
+  }
+  EXPECT_LT(merged, 0.75);
+  EXPECT_GT(apart, 0.95);
+}
+
+TEST(Decoders, EveryPixelOfTheForegroundIsOfAnObjectAndNoOtherIs) {
+  for (int i = 0; i < 20; ++i) {
+    const PixelMaps maps = perfect_maps(random_objects(i, 12));
+    for (const DecoderRule& rule : decoder_rules()) {
+      const LabelMap objects = objects_of(maps, 0.5, {4, 0, rule.name, 0.5});
+      for (size_t p = 0; p < maps.pixels(); ++p)
+        ASSERT_EQ(objects.labels[p] != 0, maps.foreground()[p] > 0.5f) << rule.name << ", pixel " << p;
+    }
+  }
+}
+
+TEST(Decoders, TheDistanceCutsADumbbellAtItsNeck) {
+  std::vector<float> foreground(width * height);
+  const auto in_disc = [](int x, int y, int centre) { return (x - centre) * (x - centre) + (y - 20) * (y - 20) <= 81; };
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x)
+      foreground[static_cast<size_t>(y * width + x)] = in_disc(x, y, 15) || in_disc(x, y, 31);
+  }
+  const LabelMap objects = components(foreground, width, height, 0.5, {4, 0, "distance"});
+  EXPECT_EQ(components(foreground, width, height, 0.5, {4, 0}).objects(), 1);
+  ASSERT_EQ(objects.objects(), 2);
+  const auto at = [&](int x) { return objects.labels[static_cast<size_t>(20 * width + x)]; };
+  EXPECT_EQ(at(10), at(21));
+  EXPECT_NE(at(10), at(25));
+  EXPECT_EQ(at(25), at(36));
+}
+
+TEST(Decoders, WhatNoSeedReachesIsAnObjectOfItsOwn) {
+  const PixelMaps maps{5, 1, {"mask", "border"}, {0.9f, 0.9f, 0.1f, 0.6f, 0.6f, 0, 0, 0, 0, 0}};
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "watershed", 0.8}).labels, (std::vector<uint16_t>{1, 1, 0, 2, 2}));
+}
+
+TEST(Decoders, WithoutTheTargetThatTheyNeedFailACheck) {
+  EXPECT_THROW(objects_of({2, 1, {"mask"}, {1, 1}}, 0.5, {4, 0, "watershed"}), Error);
+}
+
+TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
+  const LabelMap truth = random_objects(3, 60);
+  const auto all = combinations(usual_candidates(), {4, 0, "watershed", 0.5});
+  ASSERT_EQ(all.size(), 5u * 7u * 5u);
+  const auto scores = object_scores(perfect_maps(truth), truth, all);
+  for (size_t i = 0; i < all.size(); i += 17)
+    EXPECT_EQ(scores[i], score_objects(truth, objects_of(perfect_maps(truth), all[i].threshold, all[i].rules)).map)
+        << i;
+  const Decoding& best = best_decoding(all, scores);
+  EXPECT_EQ(best.threshold, 0.5) << "nearest to the middle among equals";
+  EXPECT_EQ(best.rules.minimum_area, 0);
+}
+
+}  // namespace
+}  // namespace penstock::stages

@@ -1,0 +1,44 @@
+// What a pixel's outputs should be.
+#include "stages/training/targets.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace penstock::stages {
+namespace {
+
+// A map of digits, 0 being background.
+std::string borders_of(const std::vector<std::string>& map) {
+  const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
+  const auto object_at = [&](int y, int x) {
+    return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
+  };
+  std::string text;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x)
+      text += target_value(TargetKind::border, y, x, height, width, object_at) > 0 ? '#' : '.';
+    text += y + 1 < height ? "\n" : "";
+  }
+  return text;
+}
+
+TEST(Targets, ABorderIsWhereTwoObjectsMeetWithinOnePixel) {
+  EXPECT_EQ(borders_of({"1122", "1122", "1122"}), ".##.\n.##.\n.##.");
+  EXPECT_EQ(borders_of({"11022"}), "..#..") << "one pixel between them is of neither";
+  EXPECT_EQ(borders_of({"110022"}), "......");
+  EXPECT_EQ(borders_of({"11000", "11000", "00220"}), ".....\n.##..\n.##..") << "corners meet too";
+  EXPECT_EQ(borders_of({"111", "111"}), "...\n...") << "the piece's edge is no border";
+}
+
+TEST(Targets, BeginWithTheMaskAndStandOnce) {
+  EXPECT_EQ(fault_of_targets({"mask", "border"}), "");
+  EXPECT_NE(fault_of_targets({"border"}), "");
+  EXPECT_NE(fault_of_targets({"mask", "mask"}), "");
+  EXPECT_NE(fault_of_targets({}), "");
+  EXPECT_EQ(channel_of({"mask", "border"}, TargetKind::border), 1);
+  EXPECT_EQ(channel_of({"mask"}, TargetKind::border), -1);
+}
+
+}  // namespace
+}  // namespace penstock::stages
