@@ -10,6 +10,7 @@
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/audit/audit.h"
+#include "stages/audit/rules.h"
 #include "stages/draws.h"
 #include "stages/images/appearance.h"
 #include "stages/images/data_summary.h"

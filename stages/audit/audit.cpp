@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "pipeline/counted.h"
+#include "stages/audit/rules.h"
 #include "stages/images/csv.h"
 
 namespace penstock::stages {

@@ -37,7 +37,6 @@ struct AuditRule {
   double limit = 0;  // of the number, as `help` says
   std::function<std::vector<AuditFinding>(const AuditedSet& set, double limit)> find;
 };
-const std::vector<AuditRule>& audit_rules();
 
 // findings.json: {"schema", "rules": [{"rule", "severity", "help", "limit", "findings": count}], "findings": [{"rule",
 // "severity", "number", "text", "samples": [id..], "files": [entry..]}]}, severe ones first, then by rule in the

@@ -1,3 +1,5 @@
+#include "stages/audit/finders.h"
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -7,7 +9,6 @@
 #include <set>
 
 #include "pipeline/counted.h"
-#include "stages/audit/rules.h"
 
 namespace penstock::stages::audit_finders {
 namespace {

@@ -1,5 +1,7 @@
 #include "stages/audit/rules.h"
 
+#include "stages/audit/finders.h"
+
 namespace penstock::stages {
 
 const std::vector<AuditRule>& audit_rules() {

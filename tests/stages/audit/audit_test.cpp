@@ -8,6 +8,7 @@
 #include <set>
 
 #include "injected_faults.h"
+#include "stages/audit/rules.h"
 
 namespace penstock::stages {
 
