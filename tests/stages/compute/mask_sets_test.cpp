@@ -46,7 +46,8 @@ class Set {
     return *this;
   }
   Set& pair(const std::string& stem, const std::string& bytes) {
-    return with("images/" + stem + ".png", encode_png(picture(1, 8, {90, 90, 90})))
+    const uint32_t value = 90 + static_cast<uint8_t>(stem.front());  // no two pictures alike
+    return with("images/" + stem + ".png", encode_png(picture(1, 8, {value, value, value})))
         .with("masks/" + stem + ".png", bytes);
   }
   // samples.json
