@@ -1,13 +1,16 @@
 // inspect: what is in the data. Counts, sizes, looks, histograms, one row of metadata per image, a gallery, and the
-// check that every sample fits its grid and every mask its image: a problem in verdict.json stops the stages that need
-// inspect.
+// check that every sample fits its grid and every mask its image, and the audit that names files with faults: a problem
+// in verdict.json stops the stages that need inspect.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "stages/audit/audit.h"
+#include "stages/audit/rules.h"
 #include "stages/draws.h"
 #include "stages/images/appearance.h"
 #include "stages/images/data_summary.h"
@@ -25,18 +28,44 @@ namespace {
 
 using pipeline::Value;
 
+std::vector<std::string> severe_rules() {
+  std::vector<std::string> names;
+  for (const AuditRule& rule : audit_rules()) {
+    if (rule.severity == Severity::severe) names.push_back(rule.name);
+  }
+  return names;
+}
+
+std::string severe_rules_in_words() {
+  std::string text;
+  for (const AuditRule& rule : audit_rules()) {
+    if (rule.severity == Severity::severe)
+      text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", rule.name, rule.help);
+  }
+  return text;
+}
+
 struct InspectParameters {
   int64_t gallery = 12;
   int64_t seed = 0;
+  std::vector<std::string> allow;
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("gallery", gallery, {.help = "image and mask pairs shown in the report", .minimum = 0, .maximum = 200});
     visit("seed", seed, {.help = "seed of the draw of the gallery", .minimum = 0});
+    visit(
+        "allow", allow,
+        {.help = "rules of the audit whose severe findings do not stop what needs inspect: " + severe_rules_in_words(),
+         .choices = severe_rules(),
+         .as_before = pipeline::Value::array()});
   }
 };
 
 constexpr const char* chunk_file = "rows.json";
-constexpr int gallery_side = 512;  // pixels
+constexpr int gallery_side = 512;       // pixels
+constexpr int thumbnail_pixels = 96;    // of a finding's pictures, a side
+constexpr int pictured_findings = 10;   // of each rule
+constexpr size_t pictured_samples = 4;  // of each finding
 
 std::vector<int64_t> areas_of(const LabelMap& map) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()));
@@ -82,8 +111,16 @@ class InspectWork final : public pipeline::SharedWork {
       for (const Value& row : read_json(chunk.folder / chunk_file)) rows.push_back(image_row_from(row));
     }
     std::sort(rows.begin(), rows.end(), [](const ImageRow& a, const ImageRow& b) { return a.id() < b.id(); });
+    const AuditedSet set = audit_of(rows);
+    Value findings = findings_json(set);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].metadata["group"] = set.rows[set.group[i]].id;
+    Value verdict = verdict_on(rows);
+    judge(verdict, findings, parameters_.allow);
     write_json(summary_ / "summary.json", summary_of(rows, samples_.index()));
-    write_json(summary_ / "verdict.json", verdict_on(rows));
+    write_json(summary_ / "verdict.json", verdict);
+    add_thumbnails(findings);
+    write_json(summary_ / "findings.json", findings);
+    pipeline::write_file(summary_ / "findings.csv", findings_csv(findings));
     pipeline::write_file(summary_ / "structure.txt", structure());
     write_json(metadata_ / "metadata.json", metadata_json(rows));
     pipeline::write_file(metadata_ / "metadata.csv", metadata_csv(rows));
@@ -92,6 +129,12 @@ class InspectWork final : public pipeline::SharedWork {
   }
 
  private:
+  static AuditedSet audit_of(const std::vector<ImageRow>& rows) {
+    std::vector<Measurements> measurements;
+    for (const ImageRow& row : rows) measurements.push_back(measurements_from(row.measurements));
+    return audited(std::move(measurements));
+  }
+
   ImageRow look_at(const std::string& id) const {
     const Value& record = samples_.record(id);
     const Value& source = images_.record(id);
@@ -120,7 +163,9 @@ class InspectWork final : public pipeline::SharedWork {
                       {"mean_intensity", brightness.mean},
                       {"look", look_of(rgb, brightness, labelled ? &map : nullptr)},
                       {"area_median", labelled ? Value(median_of(areas)) : Value(nullptr)}};
-    return {std::move(metadata), brightness.histogram, areas, problems_of(id, record, rgb), warnings_of(record)};
+    const Value measurements = to_json(measured(picture, labelled ? &map : nullptr, metadata, record));
+    return {std::move(metadata),          brightness.histogram, areas,
+            problems_of(id, record, rgb), warnings_of(record),  measurements};
   }
 
   std::vector<std::string> problems_of(const std::string& id, const Value& record, const Image& rgb) const {
@@ -156,14 +201,8 @@ class InspectWork final : public pipeline::SharedWork {
     if (record.contains("notes"))
       for (const Value& note : record.at("notes")) warnings.push_back("read with a remark: " + note.get<std::string>());
     if (!record.at("labelled").get<bool>()) return warnings;
-    if (record.at("objects").get<int>() == 0)
-      warnings.push_back("labelled, but without any object");
-    else if (const int empty = record.at("empty_masks"); empty > 0)
-      warnings.push_back(pipeline::counted(empty, "empty mask"));
     if (const int covered = record.value("covered_masks", 0); covered > 0)
       warnings.push_back(pipeline::counted(covered, "mask") + " covered by others, and no object");
-    if (const int64_t twice = record.at("overlaps"); twice > 0)
-      warnings.push_back(pipeline::counted(twice, "pixel") + " claimed by two masks or more");
     const double foreground = record.at("foreground");
     if (foreground > 0 && foreground < 0.001)
       warnings.push_back(fmt::format("only {:.4f} of its pixels are labelled", foreground));
@@ -200,6 +239,41 @@ class InspectWork final : public pipeline::SharedWork {
   // Samples of one grid as they are; those of their own size no larger than a page has room for.
   Image shown(const Image& picture) const {
     return resize_mode(samples_.index().value("mode", "squash")).own_size ? reduced(picture, gallery_side) : picture;
+  }
+
+  // The first findings of each rule get small pictures of their first samples, mask outlined.
+  void add_thumbnails(Value& findings) const {
+    std::map<std::string, int> shown;
+    int number = 0;
+    for (Value& finding : findings["findings"]) {
+      if (shown[finding.at("rule")]++ >= pictured_findings) continue;
+      Value names = Value::array();
+      for (const Value& id : finding.at("samples")) {
+        if (names.size() == pictured_samples) break;
+        names.push_back(fmt::format("thumbnails/{:04}.png", ++number));
+        pipeline::write_file(summary_ / names.back().get<std::string>(), encode_png(thumbnail_of(id)));
+      }
+      finding["thumbnails"] = names;
+    }
+  }
+
+  Image thumbnail_of(const std::string& id) const {
+    const Pack& pack = samples_.pack_of(id);
+    const PackedArray image = pack.array(pack_entry::image(id));
+    const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
+    Image shown =
+        to_channels(to_shown(sample_picture(width, height, static_cast<int>(image.shape.at(2)), copy_of(image))), 3);
+    if (pack.has(pack_entry::mask(id))) {
+      const PackedArray mask = pack.array(pack_entry::mask(id));
+      for (size_t i = 0; i < mask.bytes.size(); ++i) {
+        const bool edge = mask.bytes[i] != 0 &&
+                          (i % width == 0 || mask.bytes[i - 1] == 0 || (i + 1) % width == 0 || mask.bytes[i + 1] == 0 ||
+                           i < static_cast<size_t>(width) || mask.bytes[i - width] == 0 ||
+                           i + width >= mask.bytes.size() || mask.bytes[i + width] == 0);
+        if (edge) shown.bytes[i * 3] = 255, shown.bytes[i * 3 + 1] = 110, shown.bytes[i * 3 + 2] = 0;
+      }
+    }
+    return reduced(shown, thumbnail_pixels);
   }
 
   void write_gallery(const std::vector<ImageRow>& rows) const {
@@ -240,14 +314,15 @@ class InspectBody final : public pipeline::StageBody {
 pipeline::StageKind inspect_kind() {
   pipeline::StageKind kind;
   kind.name = "inspect";
-  kind.version = 2;  // looks at pictures as resize reads them, and at masks that cannot be meant
+  kind.version = 3;  // audits: findings.json, and a group for each sample
   kind.summary = "describes the data and refuses samples that do not fit";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true},
                  {.name = "samples", .help = "resize.samples", .by_sample = true}};
-  kind.outputs = {{.name = "summary", .help = "summary.json, verdict.json, structure.txt"},
-                  {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
-                  {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};
+  kind.outputs = {
+      {.name = "summary", .help = "summary.json, verdict.json, findings.json, findings.csv, thumbnails, structure.txt"},
+      {.name = "metadata", .help = "one row per image: metadata.json, metadata.csv"},
+      {.name = "gallery", .help = "image and mask pairs as PNG, gallery.json"}};
   kind.parameters = pipeline::specifications_of<InspectParameters>();
   kind.body = [] { return std::make_unique<InspectBody>(); };
   return kind;

@@ -2,6 +2,7 @@
 // id.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -29,6 +30,7 @@ struct DrawRule {
   std::string name, help;
   bool by_look = false;    // each visual type is divided on its own
   bool by_folder = false;  // the data's own folders decide
+  bool by_group = false;   // what inspect says belongs together stays together
 };
 const std::vector<DrawRule>& rules() {
   static const std::vector<DrawRule> all = {
@@ -37,6 +39,11 @@ const std::vector<DrawRule>& rules() {
       {.name = "folders",
        .help = "as the data's own folders say (train, validation, test); what they leave open is drawn from train",
        .by_folder = true},
+      {.name = "group",
+       .help =
+           "groups of inspect (tiles of one picture, copies) are taken whole, each by the draw of its smallest id, so "
+           "that shares are as near as whole groups allow",
+       .by_group = true},
   };
   return all;
 }
@@ -194,6 +201,123 @@ std::vector<std::vector<std::string>> strata_of(const std::vector<std::string>& 
   return all;
 }
 
+// ---- groups ----
+
+using Groups = std::map<std::string, std::string>;  // of each sample that inspect describes, its group
+
+Groups groups_of(const pipeline::StageContext& context) {
+  Groups groups;
+  const Value metadata = read_json(context.input("metadata") / "metadata.json");
+  for (const Value& image : metadata.at("images")) {
+    if (image.contains("group")) groups[image.at("id")] = image.at("group");
+  }
+  return groups;
+}
+
+// Groups that are still to be given to a subset, in the order of their u.
+using OpenGroups = std::vector<std::vector<std::string>>;
+
+// Takes whole groups, in order, as long as each brings the count of samples nearer to `wanted`: at least one, the first
+// that holds at most twice as many or is one of the smallest; and leaves `rest` groups.
+std::vector<std::string> take_groups(OpenGroups& open, size_t wanted, size_t rest) {
+  std::vector<std::string> taken;
+  if (wanted == 0 || open.size() <= rest) return taken;
+  const auto smallest = std::min_element(open.begin(), open.end(), [](const auto& a, const auto& b) {
+                          return a.size() < b.size();
+                        })->size();
+  OpenGroups left;
+  bool closed = false;
+  for (size_t i = 0; i < open.size(); ++i) {
+    const size_t size = open[i].size(), lacking = wanted - std::min(wanted, taken.size());
+    const bool nearer = taken.empty() ? size <= std::max(2 * wanted, smallest) : size < 2 * lacking;
+    closed |= !taken.empty() && !nearer;
+    if (!closed && nearer && open.size() - i + left.size() > rest)
+      taken.insert(taken.end(), open[i].begin(), open[i].end());
+    else
+      left.push_back(open[i]);
+  }
+  open = std::move(left);
+  return taken;
+}
+
+// The parts of a k-fold: each group goes to the part that has fewest samples so far.
+void take_fold(OpenGroups& open, const Fold& fold, Subsets& subsets) {
+  std::vector<size_t> sizes(static_cast<size_t>(fold.of));
+  for (const auto& group : open) {
+    const auto part = std::min_element(sizes.begin(), sizes.end()) - sizes.begin();
+    sizes[part] += group.size();
+    auto& subset = subsets[part == fold.number - 1 ? "validation" : "train"];
+    subset.insert(subset.end(), group.begin(), group.end());
+  }
+  open.clear();
+}
+
+Subsets group_subsets(const std::vector<std::string>& ids, const Groups& groups, const SplitParameters& parameters) {
+  std::map<std::string, std::vector<std::string>> members;
+  for (const std::string& id : ids) {
+    const auto group = groups.find(id);
+    if (group == groups.end())
+      throw Error(ExitCode::data, "split.by = \"group\": inspect's metadata say no group of the sample '" + id + "'");
+    members[group->second].push_back(id);
+  }
+  const auto fold = fold_of(parameters.fold);
+  const size_t parts = fold ? static_cast<size_t>(fold->of) : 1 + (parameters.validation > 0);
+  if (members.size() < parts + (parameters.test > 0)) {
+    throw Error(ExitCode::data,
+                fmt::format("split.by = \"group\": {} labelled samples form only {} groups, which cannot fill "
+                            "{} {}; give more pictures, or by = \"random\"",
+                            ids.size(), members.size(), parts + (parameters.test > 0),
+                            fold ? "folds and a test subset" : "subsets"));
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, of] : members) names.push_back(name);
+  OpenGroups open;
+  for (const std::string& name : ranked(names, parameters.seed)) open.push_back(members.at(name));
+  Subsets subsets;
+  subsets["test"] = take_groups(open, counted_share(parameters.test, ids.size()), parts);
+  if (fold)
+    take_fold(open, *fold, subsets);
+  else
+    subsets["validation"] = take_groups(open, counted_share(parameters.validation, ids.size()), 1);
+  for (const auto& group : open) subsets["train"].insert(subsets["train"].end(), group.begin(), group.end());
+  spdlog::info("split: {} samples in {} groups, taken whole: {} train, {} validate, {} test", ids.size(),
+               members.size(), subsets["train"].size(), subsets["validation"].size(), subsets["test"].size());
+  return subsets;
+}
+
+// What belongs together and stands in several subsets: {"held_out": samples that validate or test, "related": those of
+// which a relative stands in another subset, "groups": [{"group", "<subset>": [id..]..}]}.
+Value leakage_of(const Subsets& subsets, const Groups& groups) {
+  std::map<std::string, Subsets> by_group;
+  size_t held_out = 0, related = 0;
+  for (const auto& [subset, ids] : subsets) {
+    held_out += subset == "train" ? 0 : ids.size();
+    for (const std::string& id : ids) {
+      const auto group = groups.find(id);
+      if (group != groups.end()) by_group[group->second][subset].push_back(id);
+    }
+  }
+  Value leaking = Value::array();
+  for (const auto& [group, of] : by_group) {
+    if (of.size() < 2) continue;
+    Value row = {{"group", group}};
+    for (const auto& [subset, ids] : of) {
+      row[subset] = ids;
+      related += subset == "train" ? 0 : ids.size();
+    }
+    leaking.push_back(std::move(row));
+  }
+  return {{"held_out", held_out}, {"related", related}, {"groups", leaking}};
+}
+
+void say_leakage(const Value& leakage) {
+  if (leakage.at("groups").empty()) return;
+  spdlog::warn(
+      "split: {} of the {} samples that validate or test have a tile or copy of the same picture in another subset "
+      "(\"leakage\" in split.json): their scores say too much; by = \"group\" keeps them together",
+      leakage.at("related").get<int64_t>(), leakage.at("held_out").get<int64_t>());
+}
+
 // The user's own list: rows "id,subset". An id with commas may stand without quotes: the last field is the subset.
 Subsets read_list(const std::filesystem::path& file, const std::vector<std::string>& ids) {
   const std::set<std::string> known(ids.begin(), ids.end());
@@ -236,6 +360,15 @@ Subsets read_list(const std::filesystem::path& file, const std::vector<std::stri
   return subsets;
 }
 
+Subsets drawn_by(const SplitParameters& parameters, const std::vector<std::string>& labelled, const Value& index,
+                 const pipeline::StageContext& context) {
+  if (context.has("list")) return read_list(context.input("list"), labelled);
+  const DrawRule& rule = row_of(rules(), "split", parameters.by);
+  if (rule.by_folder) return folder_subsets(labelled, index, parameters);
+  if (rule.by_group) return group_subsets(labelled, groups_of(context), parameters);
+  return draw_subsets(strata_of(labelled, context, parameters), parameters);
+}
+
 void split(pipeline::StageContext& context) {
   const auto parameters = pipeline::read_parameters<SplitParameters>(context.values);
   std::vector<std::string> labelled;
@@ -258,10 +391,7 @@ void split(pipeline::StageContext& context) {
                                             labelled.size(), wanted, fold ? "folds and a test subset" : "subsets",
                                             fold ? "fewer folds" : "set validation or test to 0"));
   }
-  Subsets drawn = context.has("list") ? read_list(context.input("list"), labelled)
-                  : row_of(rules(), "split", parameters.by).by_folder
-                      ? folder_subsets(labelled, index, parameters)
-                      : draw_subsets(strata_of(labelled, context, parameters), parameters);
+  Subsets drawn = drawn_by(parameters, labelled, index, context);
   for (auto& [subset, ids] : drawn) {
     std::sort(ids.begin(), ids.end());
     subsets[subset] = ids;
@@ -269,6 +399,10 @@ void split(pipeline::StageContext& context) {
   const std::string by = context.has("list") ? "list" : parameters.by;
   Value split = {{"schema", 1}, {"seed", parameters.seed}, {"by", by}, {"subsets", subsets}};
   if (fold) split["fold"] = parameters.fold;
+  if (context.has("metadata")) {
+    split["leakage"] = leakage_of(drawn, groups_of(context));
+    say_leakage(split["leakage"]);
+  }
   write_json(context.output("index") / "split.json", split);
 }
 
@@ -277,7 +411,7 @@ void split(pipeline::StageContext& context) {
 pipeline::StageKind split_kind() {
   pipeline::StageKind kind;
   kind.name = "split";
-  kind.version = 2;  // shares are exact
+  kind.version = 3;  // says what belongs together and stands in several subsets
   kind.summary = "divides the samples into train, validation and test, each by its own id";
   kind.inputs = {
       {.name = "shards", .help = "shard.shards"},
@@ -294,9 +428,11 @@ pipeline::StageKind split_kind() {
     const auto has = [&](const char* input) {
       return std::find(view.inputs.begin(), view.inputs.end(), input) != view.inputs.end();
     };
-    if (row_of(rules(), "split", parameters.by).by_look && !has("metadata") && !has("list"))
+    const DrawRule& rule = row_of(rules(), "split", parameters.by);
+    if ((rule.by_look || rule.by_group) && !has("metadata") && !has("list"))
       problems.push_back(
-          {"by", "by = \"stratified\" needs the visual types: inputs = { metadata = \"inspect.metadata\" }"});
+          {"by", fmt::format("by = \"{}\" needs {}: inputs = {{ metadata = \"inspect.metadata\" }}", rule.name,
+                             rule.by_look ? "the visual types" : "the groups that inspect finds")});
     if (!parameters.fold.empty() && !fold_of(parameters.fold))
       problems.push_back(
           {"fold", fmt::format("fold is the number of a part and how many there are, as \"2/5\", at least "

@@ -215,7 +215,7 @@ constexpr const char* end = R"(
 inputs = { model = "train.model", shards = "shard.shards", split = "split.index", metadata = "inspect.metadata" }
 
 [stage.report]
-inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery" }
+inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery", split = "split.index" }
 )";
 
 }  // namespace

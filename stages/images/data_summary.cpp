@@ -16,8 +16,9 @@ namespace {
 
 using pipeline::Value;
 
-constexpr const char* columns[] = {"id",       "entry",   "width",      "height",         "channels", "bits",
-                                   "labelled", "objects", "foreground", "mean_intensity", "look",     "area_median"};
+constexpr const char* columns[] = {"id",   "entry",       "width",   "height",     "channels",
+                                   "bits", "labelled",    "objects", "foreground", "mean_intensity",
+                                   "look", "area_median", "group"};
 
 // Beside the columns, a row's JSON holds under this key what is not a column.
 constexpr const char* rest_key = "_";
@@ -106,14 +107,18 @@ std::string cell_of(const Value& value) {
 
 Value to_json(const ImageRow& row) {
   Value json = row.metadata;
-  json[rest_key] = {
-      {"histogram", row.histogram}, {"areas", row.areas}, {"problems", row.problems}, {"warnings", row.warnings}};
+  json[rest_key] = {{"histogram", row.histogram},
+                    {"areas", row.areas},
+                    {"problems", row.problems},
+                    {"warnings", row.warnings},
+                    {"measurements", row.measurements}};
   return json;
 }
 
 ImageRow image_row_from(const Value& json) {
   const Value& rest = json.at(rest_key);
-  ImageRow row = {json, rest.at("histogram"), rest.at("areas"), rest.at("problems"), rest.at("warnings")};
+  ImageRow row = {
+      json, rest.at("histogram"), rest.at("areas"), rest.at("problems"), rest.at("warnings"), rest.at("measurements")};
   row.metadata.erase(rest_key);
   for (const auto& counts : row.histogram) {
     PENSTOCK_CHECK(counts.size() == static_cast<size_t>(intensity_bins),

@@ -18,6 +18,7 @@ struct ImageRow {
   std::vector<int64_t> areas;                     // of its objects, native pixels
   std::vector<std::string> problems;              // each refuses the data
   std::vector<std::string> warnings;
+  pipeline::Value measurements;  // of the audit, as audit/ writes and reads them; may be null
 
   std::string id() const { return metadata.at("id"); }
 };

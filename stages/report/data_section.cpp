@@ -106,6 +106,61 @@ std::string warnings_in(const Value& verdict) {
                      verdict.at("warnings").size(), list);
 }
 
+constexpr size_t shown_findings = 10;  // of each rule
+
+// The small pictures of what a finding names; nothing for those that have none.
+std::string thumbnails_of(const ReportSources& sources, const Value& finding) {
+  std::string pictures;
+  for (const Value& name : finding.value("thumbnails", Value::array()))
+    pictures += picture_of_png(pipeline::read_file(*sources.folder("data") / name.get<std::string>()), text_of(name));
+  return pictures;
+}
+
+std::string rule_in(const ReportSources& sources, const Value& rule, const Value& findings) {
+  std::string list;
+  size_t shown = 0;
+  for (const Value& finding : findings) {
+    if (finding.at("rule") != rule.at("rule") || shown == shown_findings) continue;
+    ++shown;
+    std::string files;
+    for (const Value& file : finding.at("files"))
+      files +=
+          (files.empty() ? "<code style=\"overflow-wrap:anywhere\">" : ", <code style=\"overflow-wrap:anywhere\">") +
+          escaped(text_of(file)) + "</code>";
+    list += fmt::format("<li>{} {}<br>{}</li>", thumbnails_of(sources, finding), escaped(text_of(finding.at("text"))),
+                        files);
+  }
+  const auto all = rule.at("findings").get<size_t>();
+  if (all > shown) list += fmt::format("<li>the other {} are in findings.csv</li>", all - shown);
+  return fmt::format("<details><summary>{}: {} {} ({})</summary><ul class=\"findings\">{}</ul></details>",
+                     escaped(text_of(rule.at("severity"))), all, escaped(text_of(rule.at("rule"))),
+                     escaped(text_of(rule.at("help"))), list);
+}
+
+std::string findings_in(const ReportSources& sources) {
+  const Value findings = sources.json("data", "findings.json");
+  if (findings.is_null()) return {};
+  std::string rules;
+  for (const Value& rule : findings.at("rules")) {
+    if (rule.at("findings").get<int64_t>() > 0) rules += rule_in(sources, rule, findings.at("findings"));
+  }
+  if (rules.empty()) rules = "<p>No rule of the audit found anything.</p>";
+  return "<h3>Audit: findings by rule</h3>" + rules;
+}
+
+std::string leakage_in(const Value& split) {
+  if (split.is_null() || !split.contains("leakage")) return {};
+  const Value& leakage = split.at("leakage");
+  const auto related = leakage.at("related").get<int64_t>(), held_out = leakage.at("held_out").get<int64_t>();
+  if (leakage.at("groups").empty())
+    return "<p>Leakage: no tile or copy of one picture stands in several subsets, as far as the audit sees.</p>";
+  return fmt::format(
+      "<p><b>Leakage:</b> {} of the {} samples that validate or test have a tile or copy of the same picture in "
+      "another subset; "
+      "their scores say too much. <code>split.by = \"group\"</code> keeps them together.</p>",
+      related, held_out);
+}
+
 std::string gallery_of(const ReportSources& sources) {
   const Value gallery = sources.json("gallery", "gallery.json");
   if (gallery.is_null()) return {};
@@ -129,7 +184,8 @@ std::string data_section(const ReportSources& sources, const Value&) {
   const Value summary = sources.json("data", "summary.json");
   if (summary.is_null()) return {};
   return tiles_of(summary) + tables_of(summary) + sentence_of(summary) + charts_of(summary.at("histograms")) +
-         warnings_in(sources.json("data", "verdict.json")) + gallery_of(sources);
+         warnings_in(sources.json("data", "verdict.json")) + findings_in(sources) +
+         leakage_in(sources.json("split", "split.json")) + gallery_of(sources);
 }
 
 }  // namespace penstock::stages

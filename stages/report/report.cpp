@@ -60,7 +60,7 @@ std::string render_report(const ReportSources& sources, const std::string& linea
 pipeline::StageKind report_kind() {
   pipeline::StageKind kind;
   kind.name = "report";
-  kind.version = 2;
+  kind.version = 3;  // shows the audit's findings and what leaks
   kind.summary = "writes one self-contained HTML file about the run";
   kind.inputs = {{.name = "curves", .help = "train.curves", .optional = true},
                  {.name = "telemetry", .help = "train.telemetry", .optional = true},
@@ -69,6 +69,7 @@ pipeline::StageKind report_kind() {
                  {.name = "predictions", .help = "eval.predictions", .optional = true},
                  {.name = "data", .help = "inspect.summary", .optional = true},
                  {.name = "gallery", .help = "inspect.gallery", .optional = true},
+                 {.name = "split", .help = "split.index: what leaks between subsets", .optional = true},
                  {.name = "runs", .help = "eval.metrics[*]: one row per run", .optional = true, .many = true}};
   kind.outputs = {{.name = "html", .help = "report.html", .is_volatile = true}};
   kind.reads_lineage = true;

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -110,6 +111,83 @@ TEST(Split, StratifiedGivesEachVisualTypeItsShare) {
   EXPECT_EQ(of_type("test", 0, 60), 6);
   EXPECT_EQ(of_type("test", 60, 90), 3);
   EXPECT_EQ(of_type("test", 90, 100), 1);
+}
+
+// Samples s0, s1, ... in groups of `size`; as inspect describes them.
+std::filesystem::path groups_of(Bench& bench, int labelled, int size) {
+  Value images = Value::array();
+  for (int i = 0; i < labelled; ++i)
+    images.push_back(
+        {{"id", "s" + std::to_string(i)}, {"look", "a"}, {"group", "s" + std::to_string(i / size * size)}});
+  const auto folder = bench.path() / fmt::format("metadata{}-{}", labelled, size);
+  pipeline::write_file(folder / "metadata.json", Value{{"images", images}}.dump());
+  return folder;
+}
+
+TEST(Split, GroupsAreTakenWholeInSharesAsNearAsTheyAllow) {
+  Bench bench;
+  for (int64_t seed = 0; seed < 20; ++seed) {
+    const auto subsets = split(bench, 200, 0, {{"by", "group"}, {"seed", seed}, {"validation", 0.2}, {"test", 0.1}}, "",
+                               groups_of(bench, 200, 4));
+    std::map<int, std::set<std::string>> of_group;
+    for (const auto& [subset, ids] : subsets) {
+      for (const std::string& id : ids) of_group[std::stoi(id.substr(1)) / 4].insert(subset);
+    }
+    for (const auto& [group, in] : of_group) EXPECT_EQ(in.size(), 1u) << group;
+    EXPECT_EQ(subsets.at("validation").size(), 40u);
+    EXPECT_EQ(subsets.at("test").size(), 20u);
+  }
+}
+
+TEST(Split, OfGroupsLargerThanAShareOneIsTakenAndTooFewAreRefused) {
+  Bench bench;
+  const auto subsets = split(bench, 30, 0, {{"by", "group"}}, "", groups_of(bench, 30, 10));
+  EXPECT_EQ(subsets.at("validation").size(), 10u);
+  EXPECT_EQ(subsets.at("test").size(), 10u);
+  EXPECT_THROW(split(bench, 30, 0, {{"by", "group"}}, "", groups_of(bench, 30, 15)), Error);
+}
+
+TEST(Split, AGroupThatIsAddedMovesAtMostTheGroupsAtTheBorders) {
+  Bench bench;
+  for (int count = 40; count < 80; count += 4) {
+    const auto before = split(bench, count, 0, {{"by", "group"}}, "", groups_of(bench, count, 4));
+    const auto after = split(bench, count + 4, 0, {{"by", "group"}}, "", groups_of(bench, count + 4, 4));
+    int moved = 0;
+    for (const auto& [subset, ids] : before) {
+      const std::set<std::string> now(after.at(subset).begin(), after.at(subset).end());
+      for (const std::string& id : ids) moved += !now.count(id);
+    }
+    EXPECT_LE(moved, 3 * 4) << "of " << count;
+  }
+}
+
+TEST(Split, FoldsOfGroupsValidateEachSampleOnce) {
+  Bench bench;
+  std::multiset<std::string> validated;
+  for (int64_t fold = 1; fold <= 5; ++fold) {
+    const auto subsets = split(bench, 60, 0, {{"by", "group"}, {"fold", std::to_string(fold) + "/5"}, {"test", 0.0}},
+                               "", groups_of(bench, 60, 4));
+    EXPECT_EQ(subsets.at("validation").size(), 12u);
+    validated.insert(subsets.at("validation").begin(), subsets.at("validation").end());
+  }
+  EXPECT_EQ(validated.size(), 60u);
+  EXPECT_EQ(std::set<std::string>(validated.begin(), validated.end()).size(), 60u);
+}
+
+TEST(Split, SaysWhichGroupsStandInSeveralSubsetsWhateverDrewThem) {
+  Bench bench;
+  Value samples = Value::array();
+  for (int i = 0; i < 4; ++i) samples.push_back({{"id", "s" + std::to_string(i)}, {"labelled", true}});
+  pipeline::write_file(bench.path() / "shards/index.json", Value{{"samples", samples}}.dump());
+  pipeline::write_file(bench.path() / "list.csv", "s0,train\ns1,test\ns2,train\ns3,validation\n");
+  const auto outputs = bench.run("split", {{"shards", {bench.path() / "shards"}},
+                                           {"metadata", {groups_of(bench, 4, 2)}},
+                                           {"list", {bench.path() / "list.csv"}}});
+  const Value leakage = Value::parse(pipeline::read_file(outputs.at("index") / "split.json")).at("leakage");
+  EXPECT_EQ(leakage.at("held_out"), 2);
+  EXPECT_EQ(leakage.at("related"), 2);
+  EXPECT_EQ(leakage.at("groups"), (Value::array({{{"group", "s0"}, {"train", {"s0"}}, {"test", {"s1"}}},
+                                                 {{"group", "s2"}, {"train", {"s2"}}, {"validation", {"s3"}}}})));
 }
 
 TEST(Split, FoldersOfTheDataDecideAndWhatTheyLeaveOpenIsDrawnFromTrain) {

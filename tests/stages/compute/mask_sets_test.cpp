@@ -46,7 +46,8 @@ class Set {
     return *this;
   }
   Set& pair(const std::string& stem, const std::string& bytes) {
-    return with("images/" + stem + ".png", encode_png(picture(1, 8, {90, 90, 90})))
+    const uint32_t value = 90 + static_cast<uint8_t>(stem.front());  // no two pictures alike
+    return with("images/" + stem + ".png", encode_png(picture(1, 8, {value, value, value})))
         .with("masks/" + stem + ".png", bytes);
   }
   // samples.json
@@ -161,7 +162,8 @@ TEST(MaskSets, ThatClaimEveryPixelTwiceAreAProblem) {
   EXPECT_FALSE(verdict.at("passed"));
   EXPECT_THAT(verdict.at("problems")[0].at("problem").get<std::string>(), HasSubstr("every labelled pixel is claimed"));
   EXPECT_EQ(verdict.at("warnings")[0].at("warning"), "2 masks covered by others, and no object");
-  EXPECT_EQ(verdict.at("warnings")[1].at("warning"), "36 pixels claimed by two masks or more");
+  EXPECT_EQ(verdict.at("warnings")[1].at("warning"),
+            "36 pixels claimed by two masks or more (100 % of the labelled ones): the first mask keeps them");
 }
 
 }  // namespace

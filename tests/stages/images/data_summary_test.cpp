@@ -13,7 +13,7 @@ ImageRow row(const std::string& id, int64_t objects) {
   row.metadata = {
       {"id", id},          {"entry", id + ", 1.png"}, {"width", 4},         {"height", 2},     {"channels", 1},
       {"bits", 8},         {"labelled", true},        {"objects", objects}, {"foreground", 0}, {"mean_intensity", 1.5},
-      {"look", "stained"}, {"area_median", nullptr}};
+      {"look", "stained"}, {"area_median", nullptr},  {"group", id}};
   for (auto& counts : row.histogram) counts.assign(intensity_bins, 1);
   row.areas.assign(static_cast<size_t>(objects), 7);
   return row;
@@ -56,7 +56,7 @@ TEST(DataSummary, MasksThatCoverMostImagesRefuseAndAFewWarn) {
 }
 
 TEST(DataSummary, CellsWithCommasAreQuotedAndNullIsEmpty) {
-  EXPECT_THAT(metadata_csv({row("a", 1)}), testing::EndsWith("\na,\"a, 1.png\",4,2,1,8,true,1,0,1.5,stained,\n"));
+  EXPECT_THAT(metadata_csv({row("a", 1)}), testing::EndsWith("\na,\"a, 1.png\",4,2,1,8,true,1,0,1.5,stained,,a\n"));
 }
 
 TEST(DataSummary, TheMedianOfAnEvenCountIsTheLargerOfTheMiddle) {

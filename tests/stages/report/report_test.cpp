@@ -114,6 +114,57 @@ TEST(Report, SaysThatWithoutValidationNoEpochWasTheBest) {
                      HasSubstr("Early stopping was off: val_loss needs a validation subset.")));
 }
 
+// A set's summary as inspect writes it, of two images.
+void write_summary(const std::filesystem::path& folder) {
+  const pipeline::Value none = {{"edges", {0, 1}}, {"counts", {2}}};
+  const pipeline::Value summary = {{"samples", 2},
+                                   {"labelled", 2},
+                                   {"foreground", {{"mean", 0.1}}},
+                                   {"objects", {{"total", 4}, {"minimum", 2}, {"maximum", 2}, {"median", 2}}},
+                                   {"grid", {{"width", 8}, {"height", 8}, {"channels", 1}}},
+                                   {"histograms",
+                                    {{"intensity", {{"bins", 1}, {"counts", {{2}}}}},
+                                     {"foreground", none},
+                                     {"objects", none},
+                                     {"object_area", none}}}};
+  pipeline::write_file(folder / "summary.json", summary.dump());
+}
+
+TEST(Report, ShowsTenFindingsOfARuleWithTheirFilesAndSaysWhereTheRestIs) {
+  const TemporaryFolder folder;
+  write_summary(folder.path());
+  pipeline::Value findings = pipeline::Value::array();
+  for (int i = 0; i < 12; ++i) {
+    findings.push_back({{"rule", "tiny"},
+                        {"text", "a crumb"},
+                        {"samples", {"s"}},
+                        {"files", {"raw/<" + std::to_string(i) + ">.png"}}});
+  }
+  findings[0]["thumbnails"] = {"one.png"};
+  const pipeline::Value rule = {{"rule", "tiny"}, {"severity", "warning"}, {"help", "small"}, {"findings", 12}};
+  pipeline::write_file(folder.path() / "one.png", "bytes");
+  pipeline::write_file(folder.path() / "findings.json",
+                       pipeline::Value{{"rules", {rule}}, {"findings", findings}}.dump());
+  ReportSources sources;
+  sources.add("data", {folder.path(), ""});
+  const std::string html = render_report(sources, no_stages().dump());
+  EXPECT_THAT(html, testing::AllOf(HasSubstr("warning: 12 tiny"), HasSubstr("raw/&lt;9&gt;.png"),
+                                   HasSubstr("the other 2 are in findings.csv"), HasSubstr("data:image/png")));
+  EXPECT_THAT(html, testing::Not(HasSubstr("raw/&lt;10&gt;.png")));
+}
+
+TEST(Report, SaysHowManySamplesHaveRelativesInAnotherSubset) {
+  const TemporaryFolder folder;
+  write_summary(folder.path());
+  pipeline::write_file(
+      folder.path() / "split.json",
+      pipeline::Value{{"leakage", {{"held_out", 119}, {"related", 95}, {"groups", {{{"group", "a"}}}}}}}.dump());
+  ReportSources sources;
+  sources.add("data", {folder.path(), ""});
+  sources.add("split", {folder.path(), ""});
+  EXPECT_THAT(render_report(sources, no_stages().dump()), HasSubstr("95 of the 119 samples that validate or test"));
+}
+
 TEST(Report, LinksToTheSectionsThatHaveContentAndToNoOthers) {
   const std::string html = render_report({}, no_stages().dump());
   EXPECT_THAT(html, testing::AllOf(HasSubstr("<a href=\"#pipeline\">"), HasSubstr("<section id=\"pipeline\">")));
