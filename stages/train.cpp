@@ -1,12 +1,15 @@
 // train: a U-Net by data-parallel gradient descent on all ranks. The body is in compute/train_body.cpp.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "distributed/reducer/gradient_reducer.h"
 #include "pipeline/counted.h"
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 #include "stages/resize_modes.h"
+#include "stages/training/balances.h"
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/norms.h"
 #include "stages/training/schedules.h"
@@ -79,6 +82,14 @@ void check_input(const pipeline::CheckView& view, const TrainParameters& paramet
   }
 }
 
+void check_balance(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  const bool has_looks = std::find(view.inputs.begin(), view.inputs.end(), "metadata") != view.inputs.end();
+  if (!balance_rule(parameters.balance).by_look || has_looks) return;
+  problems.push_back({"balance", fmt::format("balance = \"{}\" needs the visual types: add metadata = "
+                                             "\"inspect.metadata\" to train's inputs",
+                                             parameters.balance)});
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -89,7 +100,8 @@ pipeline::StageKind train_kind() {
   kind.scope = pipeline::Scope::all_ranks;
   kind.inputs = {{.name = "shards", .help = "shard.shards"},
                  {.name = "split", .help = "split.index"},
-                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true}};
+                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true},
+                 {.name = "metadata", .help = "inspect.metadata, for balance = \"look\"", .optional = true}};
   kind.outputs = {{.name = "model", .help = "weights.safetensors, model.json, architecture.json"},
                   {.name = "curves", .help = "curves.json: figures of each epoch"},
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
@@ -97,6 +109,7 @@ pipeline::StageKind train_kind() {
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
     const auto parameters = train_parameters_of(view.values);
     check_input(view, parameters, problems);
+    check_balance(view, parameters, problems);
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
