@@ -9,6 +9,7 @@
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
 #include "stages/resize_modes.h"
+#include "stages/training/balances.h"
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/norms.h"
 #include "stages/training/schedules.h"
@@ -103,6 +104,14 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
   }
 }
 
+void check_balance(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  const bool has_looks = std::find(view.inputs.begin(), view.inputs.end(), "metadata") != view.inputs.end();
+  if (!balance_rule(parameters.balance).by_look || has_looks) return;
+  problems.push_back({"balance", fmt::format("balance = \"{}\" needs the visual types: add metadata = "
+                                             "\"inspect.metadata\" to train's inputs",
+                                             parameters.balance)});
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -113,7 +122,8 @@ pipeline::StageKind train_kind() {
   kind.scope = pipeline::Scope::all_ranks;
   kind.inputs = {{.name = "shards", .help = "shard.shards"},
                  {.name = "split", .help = "split.index"},
-                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true}};
+                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true},
+                 {.name = "metadata", .help = "inspect.metadata, for balance = \"look\"", .optional = true}};
   kind.outputs = {{.name = "model", .help = "weights.safetensors, model.json, architecture.json"},
                   {.name = "curves", .help = "curves.json: figures of each epoch"},
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
@@ -122,6 +132,7 @@ pipeline::StageKind train_kind() {
     const auto parameters = train_parameters_of(view.values);
     check_input(view, parameters, problems);
     check_effects(view, parameters, problems);
+    check_balance(view, parameters, problems);
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {

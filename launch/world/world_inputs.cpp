@@ -10,6 +10,7 @@
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/resize_modes.h"
+#include "stages/training/balances.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::launch {
@@ -168,6 +169,8 @@ void TrainingInputs::find_samples(const Node& train, KnownTraining& known) {
     workload.samples = std::max<int64_t>(1, std::llround(labelled * (1 - test - validation)));
     workload.held = std::max<int64_t>(1, std::llround(labelled * (1 - test)));
     known.samples_from = fmt::format("about, of {} images; exact when the split has run", *known.images);
+    if (stages::balance_rule(workload.parameters.balance).by_look)
+      known.samples_from += ", without what balance = \"look\" adds";
   } else {
     known.samples_from = "not known before the split has run; --samples N gives a number";
   }
@@ -181,24 +184,47 @@ void TrainingInputs::count_split(const Node& train, const Value& subsets, KnownT
     workload.samples = static_cast<int64_t>(subsets.at("train").size());
     workload.held = *workload.samples + static_cast<int64_t>(subsets.at("validation").size());
     known.samples_from = "in the split";
+    balance(train, subsets.at("train"), std::vector<double>(subsets.at("train").size(), 1.0), known);
     return;
   }
   std::map<std::string, std::pair<int64_t, int64_t>> sizes;
   for (const Value& sample : shards.at("samples"))
     sizes[sample.at("id")] = {sample.at("grid_height"), sample.at("grid_width")};
   int64_t crops = 0, pixels = 0;
+  std::vector<double> areas;
   for (const char* subset : {"train", "validation"}) {
     for (const Value& id : subsets.at(subset)) {
       const auto& [height, width] = sizes.at(id.get<std::string>());
       pixels += height * width;
-      if (subset == std::string("train"))
-        crops += stages::crops_of_sample(height, width, workload.height, workload.width);
+      if (subset != std::string("train")) continue;
+      crops += stages::crops_of_sample(height, width, workload.height, workload.width);
+      areas.push_back(stages::area_in_crops(height, width, workload.height, workload.width));
     }
   }
   const int64_t piece = workload.height * workload.width;
   workload.samples = crops;
   workload.held = (pixels + piece - 1) / piece;
   known.samples_from = fmt::format("crops of the {} in the split", subsets.at("train").size());
+  balance(train, subsets.at("train"), areas, known);
+}
+
+// The crops of an epoch in which rare visual types are seen more often. `areas`: of the samples, in crops.
+void TrainingInputs::balance(const Node& train, const Value& ids, const std::vector<double>& areas,
+                             KnownTraining& known) {
+  if (!stages::balance_rule(known.workload.parameters.balance).by_look) return;
+  const Value& metadata = json(nearest_upstream(planned_.graph, train, "inspect"), "metadata", "metadata.json");
+  if (metadata.is_null()) {
+    known.samples_from += "; about, without what balance = \"look\" adds: inspect has not run";
+    return;
+  }
+  std::map<std::string, std::string> look_of;
+  for (const Value& image : metadata.at("images")) look_of[image.at("id")] = image.at("look");
+  std::vector<std::string> looks;
+  for (const Value& id : ids) looks.push_back(look_of[id.get<std::string>()]);
+  int64_t crops = 0;
+  for (const int64_t count : stages::balanced_crops(areas, looks)) crops += count;
+  known.workload.samples = crops;
+  known.samples_from += ", balanced by visual type";
 }
 
 // The measurement of `penstock bench train` for this network on this machine.

@@ -62,6 +62,8 @@ class TrainingInputs {
   void find_grid(const pipeline::Node& train, stages::Workload& workload);
   void find_samples(const pipeline::Node& train, KnownTraining& known);
   void count_split(const pipeline::Node& train, const pipeline::Value& subsets, KnownTraining& known);
+  void balance(const pipeline::Node& train, const pipeline::Value& ids, const std::vector<double>& areas,
+               KnownTraining& known);
   bool own_sizes(const pipeline::Node& train);
   void find_pace(KnownTraining& known);
   bool take_measured(KnownTraining& known);

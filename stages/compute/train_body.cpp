@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
+
 #include "distributed/collectives.h"
 #include "distributed/world.h"
 #include "stages/compute/bodies.h"
@@ -13,8 +15,10 @@
 #include "stages/cuda_library.h"
 #include "stages/images/json_file.h"
 #include "stages/resize_modes.h"
+#include "stages/training/balances.h"
 #include "stages/training/norms.h"
 #include "stages/training/precisions.h"
+#include "stages/training/training_layout.h"
 
 namespace penstock::stages {
 namespace {
@@ -37,6 +41,37 @@ InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& i
   return {index.width, index.height, index.channels};
 }
 
+// Says of each training sample how often an epoch takes it, so that rare visual types are seen more often.
+void balance_looks(const pipeline::StageContext& context, TrainData& data) {
+  std::map<std::string, std::string> look_of;
+  const std::filesystem::path file = context.input("metadata") / "metadata.json";
+  const Value metadata = read_json(file);
+  for (const Value& image : metadata.at("images")) look_of[image.at("id")] = image.at("look");
+  std::vector<double> areas;
+  std::vector<std::string> looks;
+  for (const GridSample& sample : data.train) {
+    const auto found = look_of.find(sample.id);
+    if (found == look_of.end()) {
+      throw Error(ExitCode::data,
+                  fmt::format("{}: has no image '{}', which the split trains on; train.balance needs the metadata of "
+                              "the same images (inspect.metadata)",
+                              file.string(), sample.id));
+    }
+    areas.push_back(area_in_crops(sample.height, sample.width, data.input.height, data.input.width));
+    looks.push_back(found->second);
+  }
+  const std::vector<int64_t> counts = balanced_crops(areas, looks);
+  std::map<std::string, std::pair<int64_t, int64_t>> totals;  // of each type: samples, crops
+  for (size_t i = 0; i < counts.size(); ++i) {
+    data.train[i].crops = counts[i];
+    ++totals[looks[i]].first, totals[looks[i]].second += counts[i];
+  }
+  std::string text;
+  for (const auto& [look, total] : totals)
+    text += fmt::format("{}{} {} samples {} times", text.empty() ? "" : ", ", total.first, look, total.second);
+  if (context.ranks.rank() == 0) spdlog::info("{}: an epoch takes {}", context.stage, text);
+}
+
 TrainData read_data(const pipeline::StageContext& context, const TrainParameters& parameters) {
   const auto& shards = context.input("shards");
   const auto doing = context.watch.reading(shards.string());
@@ -48,6 +83,7 @@ TrainData read_data(const pipeline::StageContext& context, const TrainParameters
   data.train = read_samples(shards, data.index, subsets.at("train"), truth);
   data.validation = read_samples(shards, data.index, subsets.at("validation"), truth);
   if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
+  if (balance_rule(parameters.balance).by_look) balance_looks(context, data);
   return data;
 }
 

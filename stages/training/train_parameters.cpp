@@ -1,5 +1,7 @@
 #include "stages/training/train_parameters.h"
 
+#include "stages/training/augmentations.h"
+#include "stages/training/balances.h"
 #include "stages/training/losses.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
@@ -151,6 +153,10 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
          .minimum = 0,
          .maximum = 1,
          .as_before = 0.0});
+  visit("balance", balance,
+        {.help = "how often an epoch takes each sample: " + help_of(balance_rules()),
+         .choices = names_of(balance_rules()),
+         .as_before = "none"});
 }
 
 void TrainParameters::describe_augmentation(pipeline::ParameterVisitor& visit) {

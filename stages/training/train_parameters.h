@@ -42,6 +42,7 @@ struct TrainParameters {
   pipeline::IntegerOrWord given_crop = "auto";  // as it stands in the configuration
   int64_t crop = 256;                           // the value in use: resolve()
   double foreground = 0;
+  std::string balance = "none";
   // What is kept.
   std::string monitor = "val_loss";
   std::string mode = "auto";

@@ -1,5 +1,8 @@
 #include "stages/training/training_layout.h"
 
+#include <map>
+
+#include "distributed/check.h"
 #include "stages/training/figures.h"
 #include "stages/training/norms.h"
 
@@ -16,6 +19,35 @@ Reproducible reproducible_of(const TrainParameters& parameters) {
 
 int items_of(const TrainParameters& parameters, int ranks) {
   return norm_rule(parameters.norm).over_ranks ? ranks : static_cast<int>(parameters.micro_shards());
+}
+
+std::vector<int64_t> balanced_crops(const std::vector<double>& areas, const std::vector<std::string>& looks) {
+  PENSTOCK_CHECK(areas.size() == looks.size(), "each sample has an area and a visual type");
+  struct Type {
+    int64_t samples = 0;
+    double area = 0;
+  };
+  std::map<std::string, Type> types;
+  for (size_t i = 0; i < areas.size(); ++i) ++types[looks[i]].samples, types[looks[i]].area += areas[i];
+  double crops = 0, weights = 0;
+  const auto weight = [&](size_t i) {
+    const Type& type = types.at(looks[i]);
+    return areas[i] / type.area * std::sqrt(static_cast<double>(type.samples));
+  };
+  for (size_t i = 0; i < areas.size(); ++i) {
+    crops += std::max(1.0, std::round(areas[i]));
+    weights += weight(i);
+  }
+  std::vector<int64_t> counts;
+  double wanted = 0;
+  int64_t given = 0;  // without those that only the least brings
+  for (size_t i = 0; i < areas.size(); ++i) {
+    wanted += crops * weight(i) / weights;
+    const int64_t count = std::llround(wanted) - given;
+    given += count;
+    counts.push_back(std::max<int64_t>(1, count));
+  }
+  return counts;
 }
 
 std::vector<distributed::Bucket> gradient_buckets(const std::vector<size_t>& slots, int64_t statistics) {

@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -133,7 +134,10 @@ Hdf5Writer::Hdf5Writer() : state_(std::make_unique<State>()) {
   H5Pset_file_image_callbacks(access, &callbacks);
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation, false);
-  state_->file = H5Fcreate("in memory", H5F_ACC_TRUNC, creation, access);
+  // HDF5 takes two files of one name for one file, also in memory; the name does not stand in the file.
+  static std::atomic<uint64_t> made{0};
+  const std::string name = "in memory " + std::to_string(made++);
+  state_->file = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, creation, access);
   must(state_->file >= 0, "make a file in memory");
 }
 

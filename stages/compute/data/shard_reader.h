@@ -29,6 +29,7 @@ struct GridSample {
   std::vector<uint8_t> image;  // [height, width, channels]
   std::vector<uint8_t> mask;   // [height, width] of {0,1}; empty when not labelled
   LabelMap labels;             // native; without values when not labelled or not requested
+  int64_t crops = 0;           // of an epoch, where the training balances its samples; 0: as its area has it
   // [height, width]: of each pixel the object whose native pixel is nearest to it, 0 background; empty when not
   // labelled or not requested.
   std::vector<uint16_t> objects;

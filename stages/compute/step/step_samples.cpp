@@ -48,7 +48,9 @@ constexpr uint64_t vertical = 0, horizontal = 1, around_object = 2, which_pixel 
 std::vector<Crop> crops_of(const std::vector<GridSample>& samples, const InputShape& input) {
   std::vector<Crop> crops;
   for (size_t i = 0; i < samples.size(); ++i) {
-    const int64_t count = crops_of_sample(samples[i].height, samples[i].width, input.height, input.width);
+    const GridSample& sample = samples[i];
+    const int64_t count =
+        sample.crops > 0 ? sample.crops : crops_of_sample(sample.height, sample.width, input.height, input.width);
     for (int64_t number = 0; number < count; ++number) crops.push_back({static_cast<int>(i), static_cast<int>(number)});
   }
   return crops;

@@ -22,7 +22,7 @@ struct Crop {
   int sample = 0;
   int number = 0;
 };
-// All crops of an epoch, by sample and number.
+// All crops of an epoch, by sample and number: as many as the sample says (GridSample::crops), or as its area has.
 std::vector<Crop> crops_of(const std::vector<GridSample>& samples, const InputShape& input);
 
 // Every pixel of every sample in just one tile; what a tile shows beyond its sample does not count in figures.

@@ -9,6 +9,7 @@
 #include "expect_check.h"
 #include "stages/kinds.h"
 #include "stages/training/augmentations.h"
+#include "stages/training/balances.h"
 #include "stages/training/losses.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
@@ -34,6 +35,9 @@ TEST(NameTables, AnUnknownScheduleFailsACheck) {
 }
 TEST(NameTables, AnUnknownAugmentationFailsACheck) {
   expect_check([] { augmentation_of({"flip", "rot45"}); }, "there is no augmentation 'rot45'; known are flip, rot90");
+}
+TEST(NameTables, AnUnknownBalanceFailsACheck) {
+  expect_check([] { balance_rule("size"); }, "there is no balance 'size'; known are none, look");
 }
 TEST(NameTables, AnUnknownPrecisionFailsACheck) {
   expect_check([] { precision_rule("fp16"); }, "there is no precision 'fp16'; known are fp32, bf16");
@@ -65,6 +69,7 @@ TEST(NameTables, ChoicesOfParametersAreTheRowsOfTheirTables) {
                                                                   {"schedule", names_of(schedule_rules())},
                                                                   {"loss", names_of(loss_rules())},
                                                                   {"precision", names_of(precision_rules())},
+                                                                  {"balance", names_of(balance_rules())},
                                                                   {"augment", names_of(augmentation_rules())},
                                                                   {"normalise", names_of(normalisation_rules())}};
   size_t seen = 0;
@@ -81,6 +86,7 @@ TEST(NameTables, TheDefaultsOfTrainAreRows) {
   const TrainParameters parameters;
   norm_rule(parameters.norm), optimiser_rule(parameters.optimizer), schedule_rule(parameters.schedule);
   precision_rule(parameters.precision), normalisation_rule(parameters.normalise), augmentation_of(parameters.augment);
+  balance_rule(parameters.balance);
 }
 
 TEST(Schedules, CosineFallsFromTheLearningRateToNothing) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include <array>
 #include <mutex>
 
@@ -234,6 +236,46 @@ TEST(Links, AWrongNameIsAnsweredWithTheNearest) {
   EXPECT_THAT(refusal("infiniband-hrd"), HasSubstr("did you mean 'infiniband-hdr'?"));
   EXPECT_THAT(refusal("5us"), HasSubstr("5us,12GB/s"));
   EXPECT_THAT(refusal("5us,0GB/s"), HasSubstr("there is no link"));
+}
+
+// 1/sqrt(16) of each of 16 samples makes 4, 1/sqrt(4) of each of 4 makes 2: 20 crops fall 2 : 1.
+TEST(BalancedCrops, AreInProportionToTheRootOfATypesNumberAndToTheArea) {
+  std::vector<double> areas(20, 10.0);
+  std::vector<std::string> looks(20, "fluorescence");
+  for (const int rare : {3, 8, 9, 19}) looks[rare] = "stained";
+  const auto total = [&](const std::vector<int64_t>& counts, const std::string& look) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < counts.size(); ++i) sum += looks[i] == look ? counts[i] : 0;
+    return sum;
+  };
+  const auto counts = balanced_crops(areas, looks);
+  EXPECT_NEAR(static_cast<double>(total(counts, "fluorescence")), 200.0 * 2 / 3, 3);
+  EXPECT_NEAR(static_cast<double>(total(counts, "stained")), 200.0 / 3, 3);
+  EXPECT_EQ(total(counts, "fluorescence") + total(counts, "stained"), 200) << "as many as without";
+  areas[3] = 30;
+  EXPECT_NEAR(
+      static_cast<double>(balanced_crops(areas, looks)[3]) / static_cast<double>(balanced_crops(areas, looks)[8]), 3,
+      0.2);
+}
+
+TEST(BalancedCrops, OfATypeWithLargePicturesAreNoMoreForThat) {
+  std::vector<double> areas(16, 5.0);
+  std::vector<std::string> looks(16, "fluorescence");
+  for (int i = 0; i < 4; ++i) areas.push_back(100), looks.push_back("brightfield");
+  const auto counts = balanced_crops(areas, looks);
+  EXPECT_EQ(std::accumulate(counts.begin(), counts.begin() + 16, int64_t{0}), 320) << "480 by 4 : 2";
+  EXPECT_EQ(std::accumulate(counts.begin() + 16, counts.end(), int64_t{0}), 160);
+}
+
+TEST(BalancedCrops, TakeEachSampleAtLeastOnceAndOneTypeAsWithout) {
+  const std::vector<double> ones(100, 1.0);
+  std::vector<std::string> looks(100, "fluorescence");
+  EXPECT_EQ(balanced_crops(ones, looks), std::vector<int64_t>(100, 1));
+  looks[0] = "stained";
+  const auto counts = balanced_crops(ones, looks);
+  EXPECT_EQ(counts[0], 9) << "100 / (sqrt(99) + 1)";
+  EXPECT_EQ(std::vector<int64_t>(counts.begin() + 1, counts.end()), std::vector<int64_t>(99, 1));
+  EXPECT_EQ(balanced_crops({}, {}), std::vector<int64_t>());
 }
 
 }  // namespace

@@ -34,6 +34,13 @@ TEST(Hdf5, GivesBackWhatItWasGiven) {
 
 TEST(Hdf5, TheSameContentIsTheSameBytes) { EXPECT_EQ(some_file(), some_file()); }
 
+// As threads do that make the shards of several buckets.
+TEST(Hdf5, SeveralFilesMayBeMadeAtOnce) {
+  const std::string expected = some_file();
+  Hdf5Writer unfinished;
+  EXPECT_EQ(some_file(), expected);
+}
+
 TEST(Hdf5, AFlippedByteOfDataIsNoticed) {
   TemporaryFolder folder;
   const std::string good = some_file();

@@ -95,6 +95,20 @@ TEST(Crops, AnEpochHoldsAsManyAsFitIntoThePictureAndOneAtLeast) {
   EXPECT_EQ(crops[6].number, 4);
 }
 
+TEST(Crops, AreAsManyAsABalancedSampleSaysEachWithItsOwnDraws) {
+  auto samples = some_samples(3);
+  samples[1].crops = 3;
+  const StepSamples data(samples, grid, Normaliser{});
+  ASSERT_EQ(data.crops().size(), 5u);
+  EXPECT_EQ(data.crops()[3].sample, 1);
+  EXPECT_EQ(data.crops()[3].number, 2);
+  std::set<int> turns;
+  for (int epoch = 0; epoch < 8; ++epoch) {
+    for (int crop = 1; crop <= 3; ++crop) turns.insert(data.drawn(crop, {{true, true}, 7, 0}, epoch).orientation);
+  }
+  EXPECT_GT(turns.size(), 4u);
+}
+
 TEST(Crops, OfAPictureDifferInAnEpochAndBetweenEpochs) {
   const auto samples = one_picture(100, 100);
   const StepSamples data(samples, grid, Normaliser{});
