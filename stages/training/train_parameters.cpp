@@ -50,10 +50,36 @@ std::string TrainParameters::given_for_crops() const {
   return std::holds_alternative<int64_t>(given_crop) ? "crop" : foreground > 0 ? "foreground" : "";
 }
 
+namespace {
+
+// What an epoch takes of each sample.
+void describe_crops(TrainParameters& train, pipeline::ParameterVisitor& visit) {
+  visit("crop", train.given_crop,
+        {.help = "side of the square crops that samples of their own size (resize.mode = \"native\") are trained on, "
+                 "pixels; a multiple of 2^depth; auto: 256",
+         .minimum = 16,
+         .maximum = 4096,
+         .choices = {"auto"},
+         .as_before = "auto"});
+  visit("foreground", train.foreground,
+        {.help = "share of the crops that are centred on a labelled pixel, each as likely; the others lie anywhere, so "
+                 "that each pixel is as likely to be seen",
+         .minimum = 0,
+         .maximum = 1,
+         .as_before = 0.0});
+  visit("balance", train.balance,
+        {.help = "how often an epoch takes each sample: " + help_of(balance_rules()),
+         .choices = names_of(balance_rules()),
+         .as_before = "none"});
+}
+
+}  // namespace
+
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   describe_network(visit);
   describe_targets(visit);
   describe_optimisation(visit);
+  describe_crops(*this, visit);
   describe_augmentation(visit);
   describe_rules(visit);
   describe_run(visit);
@@ -140,23 +166,6 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
          .choices = names_of(precision_rules()),
          .as_before = "fp32"});
   visit("seed", seed, {.help = "of weights, order and augmentation", .minimum = 0});
-  visit("crop", given_crop,
-        {.help = "side of the square crops that samples of their own size (resize.mode = \"native\") are trained on, "
-                 "pixels; a multiple of 2^depth; auto: 256",
-         .minimum = 16,
-         .maximum = 4096,
-         .choices = {"auto"},
-         .as_before = "auto"});
-  visit("foreground", foreground,
-        {.help = "share of the crops that are centred on a labelled pixel, each as likely; the others lie anywhere, so "
-                 "that each pixel is as likely to be seen",
-         .minimum = 0,
-         .maximum = 1,
-         .as_before = 0.0});
-  visit("balance", balance,
-        {.help = "how often an epoch takes each sample: " + help_of(balance_rules()),
-         .choices = names_of(balance_rules()),
-         .as_before = "none"});
 }
 
 void TrainParameters::describe_augmentation(pipeline::ParameterVisitor& visit) {

@@ -66,7 +66,7 @@ TEST(Doctor, AskedForGpusWithoutAnySaysWhatWasNotRunAndEndsWith69) {
   EXPECT_EQ(ran.code, 69) << ran.error;
   EXPECT_THAT(ran.out, testing::ContainsRegex("FAILED +GPU"));
   EXPECT_THAT(ran.out, testing::ContainsRegex("not run +training, recorded graph +needs a GPU"));
-  EXPECT_THAT(ran.out, HasSubstr("1 FAILED, 15 not run"));
+  EXPECT_THAT(ran.out, HasSubstr("1 FAILED, 16 not run"));
 }
 
 }  // namespace

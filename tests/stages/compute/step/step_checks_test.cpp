@@ -23,7 +23,7 @@ TEST(ComputeTables, HoldWhatParametersName) {
 }
 
 TEST(ComputeTables, AnUnknownLossFailsACheck) {
-  expect_check([] { loss_function("focal"); }, "there is no loss 'focal'; known are bce, bce_dice");
+  expect_check([] { loss_function("jaccard"); }, "there is no loss 'jaccard'; known are bce, bce_dice");
 }
 
 TEST(FlatLayout, StatesWhatItsModulesAre) {
