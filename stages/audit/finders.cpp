@@ -42,8 +42,7 @@ std::string percent(double share) { return fmt::format("{:.{}f} %", 100 * share,
 
 // What of the pictures differs from what more than `limit` of them have; nothing where there is no such majority.
 template <typename Kind>
-Found odd(const AuditedSet& set, double limit, const Kind& kind_of,
-          const std::function<std::string(const std::string&, const std::string&)>& text) {
+Found odd(const AuditedSet& set, double limit, const Kind& kind_of) {
   std::map<std::string, size_t> counts;
   for (const Measurements& row : set.rows) ++counts[kind_of(row)];
   for (const auto& [usual, count] : counts) {
@@ -51,7 +50,8 @@ Found odd(const AuditedSet& set, double limit, const Kind& kind_of,
     if (share <= limit) continue;
     return each(set, [&, usual = usual](const Measurements& row) -> std::optional<One> {
       if (kind_of(row) == usual) return std::nullopt;
-      return One{share, text(kind_of(row), fmt::format("{} of the pictures are {}", percent(share), usual))};
+      return One{share, fmt::format("its picture is {}, where {} of the pictures are {}", kind_of(row), percent(share),
+                                    usual)};
     });
   }
   return {};
@@ -266,29 +266,18 @@ Found tiles(const AuditedSet& set, double limit) {
 // ---- a picture and the rest ----
 
 Found odd_depth(const AuditedSet& set, double limit) {
-  return odd(
-      set, limit,
-      [](const Measurements& row) { return fmt::format("of {} channels of {} bits", row.channels, row.bits); },
-      [](const std::string& is, const std::string& most) {
-        return fmt::format("its picture is {}, where {}", is, most);
-      });
+  return odd(set, limit,
+             [](const Measurements& row) { return fmt::format("of {} channels of {} bits", row.channels, row.bits); });
 }
 
 Found odd_size(const AuditedSet& set, double limit) {
-  return odd(
-      set, limit,
-      [](const Measurements& row) { return fmt::format("of {} x {} pixels", row.print.width, row.print.height); },
-      [](const std::string& is, const std::string& most) {
-        return fmt::format("its picture is {}, where {}", is, most);
-      });
+  return odd(set, limit, [](const Measurements& row) {
+    return fmt::format("of {} x {} pixels", row.print.width, row.print.height);
+  });
 }
 
 Found odd_look(const AuditedSet& set, double limit) {
-  return odd(
-      set, limit, [](const Measurements& row) { return "of the look " + row.look; },
-      [](const std::string& is, const std::string& most) {
-        return fmt::format("its picture is {}, where {}", is, most);
-      });
+  return odd(set, limit, [](const Measurements& row) { return "of the look " + row.look; });
 }
 
 }  // namespace penstock::stages::audit_finders

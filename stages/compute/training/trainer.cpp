@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "distributed/check.h"
 #include "distributed/collectives.h"
 #include "pipeline/events.h"
 #include "stages/compute/step/batches.h"
 #include "stages/compute/step/make_step.h"
+#include "stages/compute/training/outcome.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -21,9 +21,6 @@ using pipeline::Value;
 
 constexpr int64_t steps_between_checks = 100;  // of the ranks' weights against each other
 constexpr int most_faults = 10;                // steps in a row that are NaN or infinite
-
-// No sum of products of pixels and weights of this size is a segmentation: the training has diverged.
-constexpr float absurd_weight = 1e6f;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -59,11 +56,7 @@ bool Trainer::train() {
                  found->folder == context_.progress ? "resuming at" : "continuing from a shorter run at", epoch_ + 1,
                  position());
   }
-  if (ranks_.rank() == 0 && data_.validation.empty()) say_what_is_not_validated();
-  if (ranks_.rank() == 0 && parameters_.warm_up > static_cast<double>(parameters_.epochs)) {
-    spdlog::warn("{}: warm_up = {} is longer than the training's {} epochs: the learning rate never gets to lr = {}",
-                 context_.stage, parameters_.warm_up, parameters_.epochs, parameters_.lr);
-  }
+  if (ranks_.rank() == 0) say_what_has_no_effect(parameters_, context_.stage, !data_.validation.empty());
   if (context_.watch.has_end()) saver_.require_time([this] { save(); });
   while (!is_over()) {
     epoch_start_ = Clock::now();
@@ -72,7 +65,7 @@ bool Trainer::train() {
   save();
   saver_.finish();
   check_agreement();
-  if (!given_up_) require_usable();
+  if (!given_up_) require_usable(epochs_, final_weights(), parameters_);
   return !given_up_;
 }
 
@@ -328,36 +321,6 @@ void Trainer::replay_decisions() {
 void Trainer::start_from(const Weights& weights) { step_->load_weights(weights); }
 
 // ---- results ----
-
-void Trainer::say_what_is_not_validated() const {
-  const bool best = parameters_.final_weights == "best" && is_of_validation(parameters_.monitor);
-  const bool stopping = parameters_.stop_patience > 0 && is_of_validation(parameters_.stop_monitor);
-  spdlog::warn("{}: there is no validation subset: nothing is measured on it{}{}; a split.validation above 0 makes one",
-               context_.stage, best ? ", no epoch is the best, the last one's weights are published" : "",
-               stopping ? ", early stopping is off" : "");
-}
-
-// What is published must be the result of a training. The same on every rank.
-void Trainer::require_usable() const {
-  const auto nothing = [](const Value& row) { return row.at("train").at("loss").is_null(); };
-  if (std::all_of(epochs_.begin(), epochs_.end(), nothing)) {
-    throw Error(ExitCode::data, fmt::format("every step of all {} epochs was left out (on_nan = \"{}\"): nothing was "
-                                            "trained; a smaller lr than {} or clip_norm may help",
-                                            epochs_.size(), parameters_.on_nan, parameters_.lr));
-  }
-  const Weights weights = final_weights();
-  const auto require = [&](const std::vector<float>& values, float most, const char* what) {
-    for (const float value : values) {
-      if (std::abs(value) <= most) continue;  // false for a NaN
-      throw Error(ExitCode::data,
-                  fmt::format("the training has diverged: {} of its final weights is {:.3g}; a smaller lr than {}, "
-                              "clip_norm or another norm may help; nothing is published",
-                              what, value, parameters_.lr));
-    }
-  };
-  require(weights.parameters, absurd_weight, "a parameter");
-  require(weights.statistics, std::numeric_limits<float>::max(), "a running statistic");
-}
 
 bool Trainer::publishes_best() const {
   return parameters_.final_weights == "best" && !best_weights_.parameters.empty();

@@ -69,8 +69,6 @@ class Trainer {
   bool survive(const std::string& fault);
   pipeline::Digest digest_of_state() const;
   void check_agreement() const;
-  void say_what_is_not_validated() const;
-  void require_usable() const;
   bool publishes_best() const;
   [[noreturn]] void stop_interrupted();
   void end_epoch();
