@@ -10,8 +10,8 @@ namespace penstock::stages {
 
 struct DecoderRule {
   std::string name, help;
-  std::string target;      // that a network must have learned beside the mask; empty: none
-  bool has_seeds = false;  // objects grow from seeds, which `seed_threshold` decides
+  std::string target = {};  // that a network must have learned beside the mask; empty: none
+  bool has_seeds = false;   // objects grow from seeds, which `seed_threshold` decides
 };
 
 const std::vector<DecoderRule>& decoder_rules();
