@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <opencv2/imgproc.hpp>
 
 #include "distributed/check.h"
@@ -89,10 +88,16 @@ std::vector<int32_t> components(const PixelMaps& maps, double threshold, const I
   return connected(above(maps.foreground(), threshold), maps.width, maps.height, rules.connectivity);
 }
 
+constexpr double smoothing = 1.5;  // of the distance, pixels
+constexpr int apart = 4;           // seeds, pixels
+// Whether a pixel is a seed depends on the smoothed distance `apart` around it, that on the distance 6 further around
+// (a kernel of 13 pixels). There the distance of other foreground is less than 15, for background lies between: it
+// depends on what is within 15 pixels more.
+constexpr int reach_of_distance = 32;
+static_assert(reach_of_distance > apart + 6 + 15);
+
 // Seeds: the highest places of the smoothed distance to the background, at least `apart` pixels from a higher one.
 std::vector<int32_t> by_distance(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  constexpr double smoothing = 1.5;  // pixels
-  constexpr int apart = 4;
   const auto region = above(maps.foreground(), threshold);
   // The picture's edge is no background: an object that it cuts is not thinner there.
   cv::Mat mask(maps.height, maps.width, CV_8UC1, const_cast<uint8_t*>(region.data())), distance, highest;
@@ -129,36 +134,15 @@ std::vector<int32_t> seeded_watershed(const PixelMaps& maps, double threshold, c
 
 const std::vector<NamedDecoder>& decoders() {
   static const std::vector<NamedDecoder> all = {
-      {"components", components}, {"distance", by_distance}, {"watershed", seeded_watershed}};
+      {"components", components}, {"distance", by_distance, reach_of_distance}, {"watershed", seeded_watershed}};
   return all;
 }
 
-LabelMap numbered(std::span<const int32_t> objects, int width, int height, int64_t minimum_area) {
-  LabelMap map{height, width, std::vector<uint16_t>(objects.size())};
-  if (objects.empty()) return map;
-  const auto count = static_cast<size_t>(*std::max_element(objects.begin(), objects.end())) + 1;
-  std::vector<int64_t> area(count);
-  for (const int32_t object : objects) ++area[static_cast<size_t>(object)];
-  std::vector<uint16_t> number(count);
-  uint16_t next = 0;
-  for (size_t i = 0; i < objects.size(); ++i) {
-    const auto object = static_cast<size_t>(objects[i]);
-    if (object == 0 || area[object] < minimum_area) continue;
-    if (number[object] == 0 && next < std::numeric_limits<uint16_t>::max()) number[object] = ++next;
-    map.labels[i] = number[object];
-  }
-  return map;
-}
-
-LabelMap objects_of(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  PENSTOCK_CHECK(maps.values.size() == maps.pixels() * maps.targets.size(), "a map has a value a pixel and target");
+void require_decodable(const std::vector<std::string>& targets, const InstanceRules& rules) {
   PENSTOCK_CHECK(rules.connectivity == 4 || rules.connectivity == 8, "pixels are connected by 4 or 8 neighbours");
   const std::string& needed = decoder_rule(rules.decoder).target;
-  PENSTOCK_CHECK(needed.empty() || std::count(maps.targets.begin(), maps.targets.end(), needed) > 0,
+  PENSTOCK_CHECK(needed.empty() || std::count(targets.begin(), targets.end(), needed) > 0,
                  "a decoder gets the targets that it needs");
-  if (maps.pixels() == 0) return {maps.height, maps.width, {}};
-  const auto objects = row_of(decoders(), "decoder", rules.decoder).function(maps, threshold, rules);
-  return numbered(objects, maps.width, maps.height, rules.minimum_area);
 }
 
 }  // namespace penstock::stages

@@ -9,6 +9,7 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "stages/compute/scores/instances.h"
+#include "stages/compute/scores/object_finder.h"
 #include "stages/training/decoders.h"
 
 namespace penstock::stages {
@@ -97,23 +98,19 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
 
 std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth, std::span<const Decoding> decodings) {
   std::vector<double> scores;
-  LabelMap whole;  // of the last combination but for its area
+  FoundObjects whole;  // of the last combination but for its area
   const Decoding* decoded = nullptr;
   for (const Decoding& decoding : decodings) {
     Decoding without_area = decoding;
     without_area.rules.minimum_area = 0;
     if (decoded == nullptr || decoded->threshold != decoding.threshold ||
         decoded->rules.seed_threshold != decoding.rules.seed_threshold) {
-      whole = objects_of(native, decoding.threshold, without_area.rules);
+      whole = find_objects(native, decoding.threshold, without_area.rules);
       decoded = &decoding;
     }
-    if (decoding.rules.minimum_area == 0) {
-      scores.push_back(score_objects(truth, whole).map);
-      continue;
-    }
-    const std::vector<int32_t> objects(whole.labels.begin(), whole.labels.end());
-    scores.push_back(
-        score_objects(truth, numbered(objects, whole.width, whole.height, decoding.rules.minimum_area)).map);
+    FoundObjects large = whole;
+    std::erase_if(large.objects, [&](const FoundObject& object) { return object.area < decoding.rules.minimum_area; });
+    scores.push_back(score_objects(truth, large).map);
   }
   return scores;
 }
