@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -16,30 +15,34 @@
 namespace penstock::stages {
 
 // Numbers them 1..n in the order of their first pixels, without those of fewer pixels than `minimum_area`.
-inline LabelMap numbered(std::span<const int32_t> objects, int width, int height, int64_t minimum_area) {
-  LabelMap map{height, width, std::vector<uint16_t>(objects.size())};
-  if (objects.empty()) return map;
+inline std::vector<uint32_t> numbered(std::span<const int32_t> objects, int64_t minimum_area) {
+  std::vector<uint32_t> labels(objects.size());
   const auto count = static_cast<size_t>(*std::max_element(objects.begin(), objects.end())) + 1;
   std::vector<int64_t> area(count);
   for (const int32_t object : objects) ++area[static_cast<size_t>(object)];
-  std::vector<uint16_t> number(count);
-  uint16_t next = 0;
+  std::vector<uint32_t> number(count);
+  uint32_t next = 0;
   for (size_t i = 0; i < objects.size(); ++i) {
     const auto object = static_cast<size_t>(objects[i]);
     if (object == 0 || area[object] < minimum_area) continue;
-    if (number[object] == 0 && next < std::numeric_limits<uint16_t>::max()) number[object] = ++next;
-    map.labels[i] = number[object];
+    if (number[object] == 0) number[object] = ++next;
+    labels[i] = number[object];
   }
-  return map;
+  return labels;
 }
 
 // Objects where the foreground's probability exceeds `threshold`.
-inline LabelMap objects_of(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+inline std::vector<uint32_t> numbers_of(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
   PENSTOCK_CHECK(maps.values.size() == maps.pixels() * maps.targets.size(), "a map has a value a pixel and target");
   require_decodable(maps.targets, rules);
-  if (maps.pixels() == 0) return {maps.height, maps.width, {}};
-  const auto objects = row_of(decoders(), "decoder", rules.decoder).function(maps, threshold, rules);
-  return numbered(objects, maps.width, maps.height, rules.minimum_area);
+  return numbered(row_of(decoders(), "decoder", rules.decoder).function(maps, threshold, rules), rules.minimum_area);
+}
+
+inline LabelMap objects_of(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+  const auto numbers = numbers_of(maps, threshold, rules);
+  PENSTOCK_CHECK(std::all_of(numbers.begin(), numbers.end(), [](uint32_t number) { return number <= 65535; }),
+                 "a label map has numbers of 16 bits");
+  return {maps.height, maps.width, {numbers.begin(), numbers.end()}};
 }
 
 inline LabelMap components(const std::vector<float>& foreground, int width, int height, double threshold,

@@ -47,10 +47,17 @@ PixelMaps drawn_maps(const Drawn& drawn, int64_t seed) {
 }
 
 const std::vector<Drawn>& drawn_sizes() {
-  static const std::vector<Drawn> all = {{61, 47, 12, 9},      {700, 1100, 900, 18}, {1500, 90, 150, 30},
-                                         {90, 1500, 150, 30},  {1, 700, 40, 5},      {650, 1, 40, 5},
-                                         {900, 1300, 60, 140}, {513, 512, 300, 25}};
+  static const std::vector<Drawn> all = {{61, 47, 12, 9},     {700, 1100, 900, 18}, {1500, 90, 150, 30},
+                                         {90, 1500, 150, 30}, {1, 700, 40, 5},      {650, 1, 40, 5},
+                                         {700, 900, 40, 140}, {513, 512, 300, 25}};
   return all;
+}
+
+std::vector<uint32_t> numbers_in(const FoundObjects& found) {
+  std::vector<uint32_t> numbers;
+  each_label_row(found,
+                 [&](int, std::span<const uint32_t> row) { numbers.insert(numbers.end(), row.begin(), row.end()); });
+  return numbers;
 }
 
 TEST(ObjectFinder, FindsTheObjectsOfTheWholePictureWithEachDecoder) {
@@ -62,9 +69,7 @@ TEST(ObjectFinder, FindsTheObjectsOfTheWholePictureWithEachDecoder) {
         for (const double threshold : {0.35, 0.5, 0.7}) {
           const InstanceRules rules{connectivity, threshold == 0.5 ? 5 : 0, rule.name, 0.6};
           const FoundObjects found = find_objects(maps, threshold, rules);
-          const LabelMap whole = objects_of(maps, threshold, rules);
-          ASSERT_EQ(found.objects.size(), static_cast<size_t>(whole.objects()));
-          ASSERT_TRUE(label_map_of(found).labels == whole.labels)
+          ASSERT_TRUE(numbers_in(found) == numbers_of(maps, threshold, rules))
               << rule.name << ", " << connectivity << " neighbours, " << threshold << ", " << drawn.width << " x "
               << drawn.height;
           objects += found.objects.size();
