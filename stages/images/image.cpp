@@ -91,7 +91,7 @@ Image sample_picture(int width, int height, int channels, std::vector<uint8_t> b
 
 void check_size(int64_t width, int64_t height, int channels, std::string_view what) {
   if (width < 1 || height < 1 || width > max_side || height > max_side ||
-      static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * static_cast<uint64_t>(channels) > max_values * 8) {
+      static_cast<uint64_t>(width) * static_cast<uint64_t>(height) * static_cast<uint64_t>(channels) > max_values) {
     throw Error(ExitCode::data,
                 fmt::format("{}: an image of {} x {} pixels with {} channels is refused (1 to {} a side, {} values)",
                             what, width, height, channels, max_side, max_values));
