@@ -10,6 +10,7 @@
 
 #include "pipeline/value.h"
 #include "stages/compute/scores/decoders.h"
+#include "stages/images/label_codec.h"
 
 namespace penstock::stages {
 
