@@ -6,6 +6,7 @@
 
 #include "distributed/check.h"
 #include "stages/compute/scores/score_sample.h"
+#include "stages/compute/scores/summaries.h"
 
 namespace penstock::stages {
 namespace {

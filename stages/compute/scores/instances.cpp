@@ -15,6 +15,11 @@ std::vector<int64_t> areas(const LabelMap& map) {
   return counts;
 }
 
+SizeCounts& class_of(int64_t area, SizeClasses& classes) {
+  const auto limit = std::upper_bound(size_limits.begin(), size_limits.end(), area);
+  return classes[static_cast<size_t>(limit - size_limits.begin())];
+}
+
 }  // namespace
 
 double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted) {
@@ -30,6 +35,9 @@ ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
       static_cast<int>(std::count_if(true_areas.begin() + 1, true_areas.end(), [](int64_t a) { return a > 0; }));
   scores.objects_predicted = static_cast<int>(
       std::count_if(predicted_areas.begin() + 1, predicted_areas.end(), [](int64_t a) { return a > 0; }));
+  for (auto area = true_areas.begin() + 1; area != true_areas.end(); ++area) {
+    if (*area > 0) ++class_of(*area, scores.by_size).objects;
+  }
   if (scores.objects_true == 0 && scores.objects_predicted == 0) {
     scores.map = scores.ap50 = scores.f1_50 = scores.panoptic_quality = 1;
     return scores;
@@ -43,7 +51,9 @@ ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
   std::vector<double> matched;
   for (const auto& [pair, both] : overlaps) {
     const int64_t either = true_areas[pair >> 16] + predicted_areas[pair & 0xffff] - both;
-    if (2 * both > either) matched.push_back(static_cast<double>(both) / static_cast<double>(either));
+    if (2 * both <= either) continue;
+    matched.push_back(static_cast<double>(both) / static_cast<double>(either));
+    ++class_of(true_areas[pair >> 16], scores.by_size).found;
   }
   std::sort(matched.begin(), matched.end());  // sums in one order, whatever the map's
   for (int step = 0; step < 10; ++step) {

@@ -23,10 +23,12 @@ struct NativePrediction {
 struct SampleScores {
   PixelCounts grid, native;
   ObjectScores objects;
+  Calibration calibration = {};  // native; of no pixels where it was not taken
 };
 pipeline::Value to_json(const SampleScores& scores);
 SampleScores sample_scores_from_json(const pipeline::Value& json);
 
+std::vector<uint8_t> foreground_of(const LabelMap& truth);  // 1 where there is an object
 PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& truth, double threshold);
 
 // labels/<id>.png (16-bit), probability/<id>.png (8-bit), overlays/<id>.png below `folder`. `shown` is the image at the
@@ -38,9 +40,5 @@ void write_prediction(const std::filesystem::path& folder, const std::string& id
 pipeline::Value object_rows(const NativePrediction& prediction);
 // Kaggle's run lengths of each object: "start length start length ...", column by column from 1.
 std::vector<std::string> run_lengths(const LabelMap& objects);
-
-// {"images", "grid": {"micro", "macro"}, "native": {..., "map", "ap50", ...}} of one subset, rows in a fixed order.
-// Without `with_grid` only "images" and "native".
-pipeline::Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid);
 
 }  // namespace penstock::stages
