@@ -79,13 +79,13 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind eval_kind() {
   pipeline::StageKind kind;
   kind.name = "eval";
-  kind.version = 4;  // metrics.json has Otsu's threshold beside the model
+  kind.version = 5;  // metrics.json has visual types, sizes, calibration and intervals; more seed thresholds are tried
   kind.summary = "chooses the threshold and scores the model on train, validation and test";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "model", .help = "train.model"},
                  {.name = "shards", .help = "shard.shards", .by_sample = true},
                  {.name = "split", .help = "split.index"},
-                 {.name = "metadata", .help = "inspect.metadata", .optional = true}};
+                 {.name = "metadata", .help = "inspect.metadata, for scores by visual type", .optional = true}};
   kind.outputs = {
       {.name = "model", .help = "the same weights, with threshold and instance rules"},
       {.name = "metrics", .help = "metrics.json, metrics.csv, thresholds.json, samples.json"},

@@ -13,6 +13,7 @@
 #include "distributed/check.h"
 #include "pipeline/files.h"
 #include "stages/images/csv.h"
+#include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
 #include "stages/kinds.h"
 #include "stages/subset_draws.h"
@@ -104,8 +105,7 @@ using Strata = std::vector<std::vector<std::string>>;
 
 // The ids by visual type.
 Strata strata_of(const std::vector<std::string>& ids, const Value& metadata) {
-  std::map<std::string, std::string> looks;
-  for (const Value& image : metadata.at("images")) looks[image.at("id")] = image.at("look");
+  const auto looks = looks_of(metadata);
   std::map<std::string, std::vector<std::string>> strata;
   for (const std::string& id : ids) {
     const auto look = looks.find(id);

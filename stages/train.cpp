@@ -96,6 +96,33 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
                      "take this out",
                      name)});
   }
+  const bool has_init = std::find(view.inputs.begin(), view.inputs.end(), "init") != view.inputs.end();
+  if (given("init_layers") && !has_init)
+    problems.push_back(
+        {"init_layers", "init_layers has no effect without the input init: add it to inputs, or take this out"});
+  if (parameters.freeze != "none" && !has_init) {
+    problems.push_back({"freeze",
+                        "freeze would keep random weights, as there is no input init: add it to inputs, or take "
+                        "this out"});
+  }
+  if (given("freeze_epochs") && parameters.freeze == "none")
+    problems.push_back(
+        {"freeze_epochs", "freeze_epochs has no effect with freeze = \"none\": take it out, or set freeze"});
+  const auto learns = [&](const std::string& target) {
+    const auto& targets = parameters.targets;
+    return std::find(targets.begin(), targets.end(), target) != targets.end();
+  };
+  const auto needs_target = [&](const std::string& name, const std::string& target) {
+    if (!given(name) || learns(target)) return;
+    problems.push_back({name, fmt::format("{} has no effect, as targets does not name \"{}\": add it there, or take "
+                                          "this out",
+                                          name, target)});
+  };
+  needs_target("border_radius", "border");
+  for (const TargetRule& rule : target_rules()) {
+    needs_target("losses." + rule.name, rule.name);
+    needs_target("loss_weights." + rule.name, rule.name);
+  }
   for (const char* limit : {"percentiles.low", "percentiles.high"}) {
     if (parameters.normalise == "percentile" || !given(limit)) continue;
     problems.push_back(
@@ -122,7 +149,9 @@ pipeline::StageKind train_kind() {
   kind.scope = pipeline::Scope::all_ranks;
   kind.inputs = {{.name = "shards", .help = "shard.shards"},
                  {.name = "split", .help = "split.index"},
-                 {.name = "init", .help = "a model of the same architecture to start from", .optional = true},
+                 {.name = "init",
+                  .help = "a model to start from: a model folder, or a safetensors file with these names of tensors",
+                  .optional = true},
                  {.name = "metadata", .help = "inspect.metadata, for balance = \"look\"", .optional = true}};
   kind.outputs = {{.name = "model", .help = "weights.safetensors, model.json, architecture.json"},
                   {.name = "curves", .help = "curves.json: figures of each epoch"},

@@ -9,6 +9,7 @@
 #include "launch/world/measurements.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "stages/images/data_summary.h"
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
 #include "stages/training/training_layout.h"
@@ -217,8 +218,7 @@ void TrainingInputs::balance(const Node& train, const Value& ids, const std::vec
     known.samples_from += "; about, without what balance = \"look\" adds: inspect has not run";
     return;
   }
-  std::map<std::string, std::string> look_of;
-  for (const Value& image : metadata.at("images")) look_of[image.at("id")] = image.at("look");
+  auto look_of = stages::looks_of(metadata);
   std::vector<std::string> looks;
   for (const Value& id : ids) looks.push_back(look_of[id.get<std::string>()]);
   int64_t crops = 0;

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
-#include <span>
+#include <optional>
 
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
@@ -16,13 +15,14 @@
 #include "stages/compute/scores/prediction_files.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
+#include "stages/compute/scores/summaries.h"
 #include "stages/compute/scores/threshold_sweep.h"
-#include "stages/draws.h"
+#include "stages/compute/shown_samples.h"
 #include "stages/eval.h"
 #include "stages/images/csv.h"
+#include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
-#include "stages/images/sample_pack.h"
 #include "stages/resize_modes.h"
 
 namespace penstock::stages {
@@ -31,9 +31,8 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-constexpr int choice_pass = 0;      // validation: which threshold, and what makes objects
-constexpr int score_pass = 1;       // every sample: predictions and counts
-constexpr int longest_shown = 512;  // side of a picture in the report, pixels
+constexpr int choice_pass = 0;  // validation: which threshold, and what makes objects
+constexpr int score_pass = 1;   // every sample: predictions and counts
 const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
 
 class EvalWork final : public pipeline::SharedWork {
@@ -50,6 +49,7 @@ class EvalWork final : public pipeline::SharedWork {
     for (const auto& [subset, ids] : subsets.items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
     }
+    if (context.has("metadata")) looks_ = looks_of(read_json(context.input("metadata") / "metadata.json"));
     require_samples_of_the_model();
     const ModelDescription& model = predictor_.model();
     plan_ = plan_decoding(parameters_, model.targets, model.instances);
@@ -178,12 +178,13 @@ class EvalWork final : public pipeline::SharedWork {
       Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(found)}};
       if (!sample.mask.empty()) {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
-                                             native_counts(found, sample.labels), score_objects(sample.labels, found)});
+                                             native_counts(found, sample.labels), score_objects(sample.labels, found),
+                                             calibration_of(native.foreground(), foreground_of(sample.labels))});
         row["otsu"] =
             otsu_scores({sample.image, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
       }
       rows.push_back(std::move(row));
-      add_shown(pack, sample, maps.foreground());
+      add_shown(pack, {sample, index_.channels, maps.foreground(), own_size_});
     }
     pack.write(folder / "report.safetensors");
     pipeline::write_file(folder / "rows.json", rows.dump());
@@ -213,27 +214,6 @@ class EvalWork final : public pipeline::SharedWork {
     return native;
   }
 
-  // What the report may show of a sample; large ones reduced, for the report is one file that people mail.
-  void add_shown(PackWriter& pack, const GridSample& sample, std::span<const float> probability) const {
-    const auto shown = [&](const std::vector<uint8_t>& bytes, int channels) {
-      const Image whole{sample.width, sample.height, channels, 8, bytes};
-      return own_size_ ? reduced(whole, longest_shown) : whole;
-    };
-    const Image image = shown(sample.image, index_.channels);
-    pack.add(pack_entry::image(sample.id), Element::u8, {image.height, image.width, image.channels}, image.bytes);
-    if (!sample.mask.empty()) {
-      std::vector<uint8_t> covered(sample.mask.size());
-      for (size_t i = 0; i < covered.size(); ++i) covered[i] = sample.mask[i] != 0 ? 255 : 0;
-      Image truth = shown(covered, 1);
-      for (uint8_t& value : truth.bytes) value = value >= 128;
-      pack.add(pack_entry::truth(sample.id), Element::u8, {truth.height, truth.width}, truth.bytes);
-    }
-    std::vector<uint8_t> bytes(probability.size());
-    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(std::lround(probability[i] * 255));
-    const Image predicted = shown(bytes, 1);
-    pack.add(pack_entry::probability(sample.id), Element::u8, {predicted.height, predicted.width}, predicted.bytes);
-  }
-
   std::string publish(const std::vector<Chunk>& chunks) {
     const fs::path predictions = outputs_.at("predictions");
     std::map<std::string, Value> rows;
@@ -255,7 +235,7 @@ class EvalWork final : public pipeline::SharedWork {
     for (const auto& [id, row] : rows) tables.add(id, row.at("tables"));
     tables.write(predictions);
     publish_metrics(rows);
-    publish_shown(rows, packs);
+    publish_shown(shown_choice(rows), packs, predictions);
     ModelDescription model = predictor_.model();
     model.threshold = decoding_.threshold;
     model.threshold_rule = rule_;
@@ -266,13 +246,18 @@ class EvalWork final : public pipeline::SharedWork {
 
   void publish_metrics(const std::map<std::string, Value>& rows) const {
     const fs::path folder = outputs_.at("metrics");
-    std::map<std::string, std::vector<SampleScores>> subsets;
+    using Rows = std::vector<SampleScores>;
+    std::map<std::string, Rows> subsets;
+    std::map<std::string, std::map<std::string, Rows>> looks;  // of each subset
     Value samples = Value::array();
     for (const auto& [id, row] : rows) {
       if (!row.contains("scores")) continue;
       const std::string& subset = subset_of_.at(id);
       subsets[subset].push_back(sample_scores_from_json(row.at("scores")));
+      if (const auto look = looks_.find(id); look != looks_.end())
+        looks[subset][look->second].push_back(subsets[subset].back());
       Value listed = row.at("scores");
+      listed.at("native").erase("calibration");
       if (own_size_) listed.erase("grid");  // they are of no common grid
       listed["id"] = id;
       listed["subset"] = subset;
@@ -284,6 +269,8 @@ class EvalWork final : public pipeline::SharedWork {
     for (const std::string& subset : scored_subsets) {
       if (!subsets.count(subset)) continue;
       metrics[subset] = summarise_scores(subsets.at(subset), !own_size_);
+      for (const auto& [look, of_look] : looks[subset])
+        metrics[subset]["looks"][look] = summarise_scores(of_look, false);
       add_rows(subset, metrics.at(subset), csv);
     }
     add_otsu(metrics, rows, subset_of_);
@@ -301,6 +288,17 @@ class EvalWork final : public pipeline::SharedWork {
       thresholds["objects"].push_back(std::move(tried));
     }
     write_json(folder / "thresholds.json", thresholds);
+  }
+
+  // Which samples the report shows.
+  ShownChoice shown_choice(const std::map<std::string, Value>& rows) const {
+    ShownChoice choice{static_cast<size_t>(parameters_.shown), parameters_.seed, {}};
+    for (const auto& [id, row] : rows) {
+      std::optional<double> dice;
+      if (row.contains("scores")) dice = row.at("scores").at("native").at("dice");
+      choice.samples[id] = {subset_of_.at(id), dice};
+    }
+    return choice;
   }
 
   static void add_precisions(const std::string& subset, const Value& ap, CsvTable& csv) {
@@ -326,54 +324,6 @@ class EvalWork final : public pipeline::SharedWork {
       }
     }
   }
-
-  // Seeded draws of each subset, and the best and worst by native Dice over validation and test.
-  void publish_shown(const std::map<std::string, Value>& rows, const std::map<std::string, fs::path>& packs) const {
-    std::map<std::string, std::vector<std::pair<uint64_t, std::string>>> drawn;
-    std::vector<std::pair<double, std::string>> ranked;
-    for (const auto& [id, row] : rows) {
-      const std::string& subset = subset_of_.at(id);
-      drawn[subset].emplace_back(Draws(parameters_.seed, "shown", {}, id).bits(0), id);
-      if (row.contains("scores") && subset != "train")
-        ranked.emplace_back(row.at("scores").at("native").at("dice"), id);
-    }
-    const auto count = static_cast<size_t>(parameters_.shown);
-    Value selection = {{"schema", 1}};
-    std::set<std::string> chosen;
-    const auto take = [&](const std::string& name, const std::vector<std::string>& ids) {
-      selection[name] = ids;
-      chosen.insert(ids.begin(), ids.end());
-    };
-    for (const char* subset : {"train", "validation", "test", "unlabelled"}) {
-      auto& all = drawn[subset];
-      std::sort(all.begin(), all.end());
-      std::vector<std::string> ids;
-      for (size_t i = 0; i < std::min(count, all.size()); ++i) ids.push_back(all[i].second);
-      take(subset, ids);
-    }
-    std::sort(ranked.begin(), ranked.end());
-    std::vector<std::string> worst, best;
-    for (size_t i = 0; i < std::min(count, ranked.size()); ++i) {
-      worst.push_back(ranked[i].second);
-      best.push_back(ranked[ranked.size() - 1 - i].second);
-    }
-    take("worst", worst);
-    take("best", best);
-    write_json(outputs_.at("predictions") / "selection.json", selection);
-
-    PackWriter pack("report");
-    for (const std::string& id : chosen) {
-      const Pack source(packs.at(id));
-      for (const char* what : {"image", "truth", "probability"}) {
-        const std::string name = id + "/" + what;
-        if (!source.has(name)) continue;
-        const PackedArray array = source.array(name);
-        pack.add(name, array.element, array.shape, array.bytes);
-      }
-    }
-    pack.write(outputs_.at("predictions") / "report.safetensors");
-  }
-
   EvalParameters parameters_;
   fs::path shards_;
   ShardIndex index_;
@@ -382,6 +332,7 @@ class EvalWork final : public pipeline::SharedWork {
   Predictor predictor_;
   std::map<std::string, fs::path> outputs_;
   std::map<std::string, std::string> subset_of_;
+  std::map<std::string, std::string> looks_;  // the visual type of each image, where metadata is an input
   DecodingPlan plan_;
   Decoding decoding_;
   std::vector<double> object_sums_;  // rank 0: of each combination, where several were tried, its mean AP

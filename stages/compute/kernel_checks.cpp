@@ -120,10 +120,10 @@ std::string check_changed_rows(StepDevice& device) {
   }
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
   const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
-  const std::vector<std::string> targets = {"mask", "border"};
+  const TargetList targets = target_list({"mask", "border"}, 2);
   Batch expected = make_batch(count, data.input(), targets);
   for (const bool low : {false, true}) {
-    DeviceBatch batch(data.input(), target_list(targets), device, count, count, rules.augmentation);
+    DeviceBatch batch(data.input(), targets, device, count, count, rules.augmentation);
     device.run([&] { batch.make(low); });
     const ResidentSamples& resident = batch.resident(data);
     std::vector<BatchRow> rows;
@@ -185,6 +185,7 @@ void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, 
   StepOrders given;
   given.factors = factors_of(rule.kind, 1e-2, 0.01, 0.9, 7);
   given.average_share = average_share(0.999, 7);
+  given.frozen = count / 3;
   const auto orders_bytes = torch::from_blob(&given, {static_cast<int64_t>(sizeof given)}, torch::kUInt8).clone();
   const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place),
       second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);

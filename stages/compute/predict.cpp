@@ -27,6 +27,7 @@
 #include "stages/compute/scores/prediction_files.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
+#include "stages/compute/scores/summaries.h"
 #include "stages/images/catalogue.h"
 #include "stages/images/csv.h"
 #include "stages/images/json_file.h"

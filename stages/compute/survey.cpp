@@ -130,7 +130,7 @@ class Survey {
     std::set<uint16_t> touching;
     for (int y = 0; y < map.height; ++y) {
       for (int x = 0; x < map.width; ++x) {
-        if (object_at(y, x) != 0 && objects_meet(y, x, map.height, map.width, object_at))
+        if (object_at(y, x) != 0 && objects_meet(1, y, x, map.height, map.width, object_at))
           touching.insert(object_at(y, x));
       }
     }

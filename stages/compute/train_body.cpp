@@ -10,9 +10,11 @@
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/make_step.h"
 #include "stages/compute/training/device_memory.h"
+#include "stages/compute/training/initial_weights.h"
 #include "stages/compute/training/micro_batch.h"
 #include "stages/compute/training/trainer.h"
 #include "stages/cuda_library.h"
+#include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
@@ -43,10 +45,8 @@ InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& i
 
 // Says of each training sample how often an epoch takes it, so that rare visual types are seen more often.
 void balance_looks(const pipeline::StageContext& context, TrainData& data) {
-  std::map<std::string, std::string> look_of;
   const std::filesystem::path file = context.input("metadata") / "metadata.json";
-  const Value metadata = read_json(file);
-  for (const Value& image : metadata.at("images")) look_of[image.at("id")] = image.at("look");
+  const auto look_of = looks_of(read_json(file));
   std::vector<double> areas;
   std::vector<std::string> looks;
   for (const GridSample& sample : data.train) {
@@ -206,10 +206,11 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
-    const ModelDescription init = read_model_description(context.input("init"));
-    if (!(init.architecture == prepared->trainer->architecture()))
-      throw Error(ExitCode::config, "the model given as `init` has another architecture than this stage's parameters");
-    prepared->trainer->start_from(read_weights(context.input("init"), prepared->trainer->layout()));
+    const auto initial = initial_weights(context.input("init"), prepared->trainer->layout(),
+                                         prepared->trainer->current_weights(), parameters.init_layers);
+    if (context.ranks.rank() == 0)
+      spdlog::info("{}: starts from {}", context.stage, described(initial, context.input("init")));
+    prepared->trainer->start_from(initial.weights);
   }
   return prepared;
 }

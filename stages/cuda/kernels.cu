@@ -38,7 +38,7 @@ __global__ void gather(const GatherWork work) {
     gather_pixel(work, n, pixel);
     for (int t = 0; t < work.targets.count; ++t) {
       work.batch_targets[(static_cast<int64_t>(n) * work.targets.count + t) * pixels + pixel] =
-          target_of_pixel(work, n, pixel, work.targets.kinds[t]);
+          target_of_pixel(work, n, pixel, work.targets.targets[t]);
     }
   }
 }
@@ -122,7 +122,10 @@ __global__ void update(const UpdateWork work) {
       adam_element(factors, work.gradient[i] * scale, w, m, v);
       work.second[i] = v;
     }
-    work.weights[i] = w;
+    if (i < work.orders->frozen)
+      w = work.weights[i];
+    else
+      work.weights[i] = w;
     work.first[i] = m;
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(w);
     if (work.average != nullptr) average_element(work.orders->average_share, w, work.average[i]);

@@ -189,6 +189,12 @@ Value verdict_on(const std::vector<ImageRow>& rows) {
   return {{"passed", problems.empty()}, {"problems", problems}, {"warnings", warnings}};
 }
 
+std::map<std::string, std::string> looks_of(const Value& metadata) {
+  std::map<std::string, std::string> looks;
+  for (const Value& image : metadata.at("images")) looks[image.at("id")] = image.at("look");
+  return looks;
+}
+
 Value metadata_json(const std::vector<ImageRow>& rows) {
   Value images = Value::array();
   for (const ImageRow& row : rows) images.push_back(row.metadata);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ pipeline::Value summary_of(const std::vector<ImageRow>& rows, const pipeline::Va
 
 // verdict.json: passed when no row has a problem, and masks do not cover over 90 % of most labelled images.
 pipeline::Value verdict_on(const std::vector<ImageRow>& rows);
+
+// The visual type of each image of a metadata.json, by id.
+std::map<std::string, std::string> looks_of(const pipeline::Value& metadata);
 
 // metadata.json and metadata.csv: one row of each image.
 pipeline::Value metadata_json(const std::vector<ImageRow>& rows);

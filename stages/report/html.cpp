@@ -70,6 +70,13 @@ std::string figure(const pipeline::Value& number) {
   return number.is_number() ? fmt::format("{:.4f}", number.get<double>()) : "–";
 }
 
+std::string figure_with_interval(const pipeline::Value& scores, const std::string& name) {
+  if (!scores.contains("intervals")) return figure(scores.at(name));
+  const pipeline::Value& interval = scores.at("intervals").at(name);
+  return fmt::format("{} ({:.2f} to {:.2f})", figure(scores.at(name)), interval[0].get<double>(),
+                     interval[1].get<double>());
+}
+
 std::string tile(const std::string& value, std::string_view name) {
   return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", value, escaped(name));
 }

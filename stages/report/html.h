@@ -24,6 +24,8 @@ std::string duration(double seconds);
 
 // 0.98765 -> "0.9877"; null -> "–".
 std::string figure(const pipeline::Value& number);
+// "0.4298 (0.38 to 0.48)": figure `name` of a subset's scores, with its interval where they have one.
+std::string figure_with_interval(const pipeline::Value& scores, const std::string& name);
 
 // A number with its name below. `value` is HTML already.
 std::string tile(const std::string& value, std::string_view name);

@@ -9,6 +9,7 @@
 #include "stages/images/json_file.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
+#include "stages/report/score_breakdowns.h"
 #include "stages/training/decoders.h"
 
 namespace penstock::stages {
@@ -63,7 +64,7 @@ std::string object_scores(const Value& metrics) {
     by_threshold.push_back({subset + std::string(", all objects together")});
     for (const Value& ap : n.at("ap").at("by_image")) by_threshold[by_threshold.size() - 2].push_back(figure(ap));
     for (const Value& ap : n.at("ap").at("pooled")) by_threshold.back().push_back(figure(ap));
-    rows.push_back({subset, figure(n.at("map")), figure(n.at("ap50")), figure(n.at("f1_50")),
+    rows.push_back({subset, figure_with_interval(n, "map"), figure_with_interval(n, "ap50"), figure(n.at("f1_50")),
                     figure(n.at("panoptic_quality")), pipeline::with_commas(n.at("objects_true").get<int64_t>()),
                     pipeline::with_commas(n.at("objects_predicted").get<int64_t>()),
                     pipeline::with_commas(n.at("missed").get<int64_t>()),
@@ -74,7 +75,8 @@ std::string object_scores(const Value& metrics) {
                rows) +
          fmt::format(
              "<p>mAP: mean over images and IoU thresholds 0.50 to 0.95 of TP / (TP + FP + FN), matched when IoU "
-             "exceeds the threshold; objects are {}.</p>",
+             "exceeds the threshold; objects are {}. In brackets: 95 % of 1,000 draws of as many images with "
+             "replacement (bootstrap).</p>",
              object_rule(metrics)) +
          table({"AP at IoU", "0.50", "0.55", "0.60", "0.65", "0.70", "0.75", "0.80", "0.85", "0.90", "0.95"},
                by_threshold);
@@ -145,7 +147,7 @@ std::string threshold_section(const ReportSources& sources, const Value&) {
 std::string scores_section(const ReportSources& sources, const Value&) {
   const Value metrics = sources.json("metrics", "metrics.json");
   if (metrics.is_null()) return {};
-  return baseline_scores(metrics) + pixel_scores(metrics) + object_scores(metrics);
+  return baseline_scores(metrics) + pixel_scores(metrics) + object_scores(metrics) + score_breakdowns(metrics);
 }
 
 std::string runs_section(const ReportSources& sources, const Value&) {

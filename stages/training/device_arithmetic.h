@@ -52,18 +52,23 @@ enum class TargetKind : int32_t { mask, border };
 
 inline constexpr int most_targets = 4;
 
-struct TargetList {
-  int32_t count = 0;
-  TargetKind kinds[most_targets] = {};
+struct Target {
+  TargetKind kind = TargetKind::mask;
+  int32_t radius = 1;  // of a border, pixels
 };
 
-// Whether two objects meet at pixel (y, x) of a piece: its 3 x 3 neighbourhood, as far as the piece reaches, holds two
-// different ones. `object_at(y, x)`: 0 of background.
+struct TargetList {
+  int32_t count = 0;
+  Target targets[most_targets] = {};
+};
+
+// Whether two objects meet within `radius` pixels of pixel (y, x) of a piece: the square around it, as far as the piece
+// reaches, holds two different ones. `object_at(y, x)`: 0 of background.
 template <typename ObjectAt>
-PENSTOCK_BOTH inline bool objects_meet(int y, int x, int height, int width, const ObjectAt& object_at) {
+PENSTOCK_BOTH inline bool objects_meet(int radius, int y, int x, int height, int width, const ObjectAt& object_at) {
   uint16_t first = 0;
-  for (int i = y > 0 ? y - 1 : 0; i <= y + 1 && i < height; ++i) {
-    for (int j = x > 0 ? x - 1 : 0; j <= x + 1 && j < width; ++j) {
+  for (int i = y > radius ? y - radius : 0; i <= y + radius && i < height; ++i) {
+    for (int j = x > radius ? x - radius : 0; j <= x + radius && j < width; ++j) {
       const uint16_t object = object_at(i, j);
       if (object == 0 || object == first) continue;
       if (first != 0) return true;
@@ -75,9 +80,10 @@ PENSTOCK_BOTH inline bool objects_meet(int y, int x, int height, int width, cons
 
 // The value that a channel should have at that pixel.
 template <typename ObjectAt>
-PENSTOCK_BOTH inline float target_value(TargetKind kind, int y, int x, int height, int width,
+PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
                                         const ObjectAt& object_at) {
-  if (kind == TargetKind::border) return objects_meet(y, x, height, width, object_at) ? 1.0f : 0.0f;
+  if (target.kind == TargetKind::border)
+    return objects_meet(target.radius, y, x, height, width, object_at) ? 1.0f : 0.0f;
   return object_at(y, x) != 0 ? 1.0f : 0.0f;
 }
 

@@ -138,12 +138,12 @@ PENSTOCK_BOTH inline int64_t labelled_pixel(int y, int x, int height, int width,
 }
 
 // What pixel `pixel` of row n should be.
-PENSTOCK_BOTH inline float target_of_pixel(const GatherWork& work, int n, int pixel, TargetKind kind) {
+PENSTOCK_BOTH inline float target_of_pixel(const GatherWork& work, int n, int pixel, const Target& target) {
   const auto object_at = [&](int y, int x) {
     const BatchRow& row = work.rows[n];
     return work.objects[labelled_pixel(y, x, work.height, work.width, row, work.places[row.sample])];
   };
-  return target_value(kind, pixel / work.width, pixel % work.width, work.height, work.width, object_at);
+  return target_value(target, pixel / work.width, pixel % work.width, work.height, work.width, object_at);
 }
 
 // Pixel `pixel` of row n: its values go to the batch; those of a row that is blurred to the first half of the scratch

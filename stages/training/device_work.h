@@ -16,6 +16,7 @@ struct StepOrders {
   UpdateFactors factors;
   float interrupted = 0;    // 1: this rank was asked to stop
   float average_share = 0;  // of the updated weights in their average, where one is kept
+  int64_t frozen = 0;       // so many elements from the first keep their weights; their moments follow
 };
 
 // Read by the host after each step.

@@ -10,16 +10,18 @@ namespace penstock::stages {
 const std::vector<TargetRule>& target_rules() {
   static const std::vector<TargetRule> rules = {
       {"mask", "whether a pixel is of any object", TargetKind::mask, "foreground"},
-      {"border", "whether two objects meet within one pixel of it, so that eval can tell touching ones apart",
+      {"border",
+       "whether two objects meet within border_radius pixels of it, so that eval can tell touching ones apart",
        TargetKind::border, "border"},
   };
   return rules;
 }
 
-TargetList target_list(const std::vector<std::string>& names) {
+TargetList target_list(const std::vector<std::string>& names, int64_t border_radius) {
   PENSTOCK_CHECK(fault_of_targets(names).empty(), "a network's targets are the mask and others, each once");
   TargetList list;
-  for (const std::string& name : names) list.kinds[list.count++] = row_of(target_rules(), "target", name).kind;
+  for (const std::string& name : names)
+    list.targets[list.count++] = {row_of(target_rules(), "target", name).kind, static_cast<int32_t>(border_radius)};
   return list;
 }
 

@@ -2,6 +2,7 @@
 // pixel should have is target_value() in device_arithmetic.h; a new target is a row here and a case there.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,16 @@ struct TargetRule {
 
 const std::vector<TargetRule>& target_rules();
 
-// The kinds of these targets, in their order; an unknown name fails a check.
-TargetList target_list(const std::vector<std::string>& names);
+// The same value for each target, by name.
+template <typename T>
+std::map<std::string, T> for_each_target(const T& value) {
+  std::map<std::string, T> all;
+  for (const TargetRule& rule : target_rules()) all[rule.name] = value;
+  return all;
+}
+
+// These targets, in their order; `border_radius`: of a border, pixels. An unknown name fails a check.
+TargetList target_list(const std::vector<std::string>& names, int64_t border_radius = 1);
 
 // What is wrong with a list of known targets, in words; empty: nothing. The mask comes first, and each once.
 std::string fault_of_targets(const std::vector<std::string>& names);

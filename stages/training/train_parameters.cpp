@@ -77,6 +77,7 @@ void describe_crops(TrainParameters& train, pipeline::ParameterVisitor& visit) {
 
 void TrainParameters::describe(pipeline::ParameterVisitor& visit) {
   describe_network(visit);
+  describe_start(visit);
   describe_targets(visit);
   describe_optimisation(visit);
   describe_crops(*this, visit);
@@ -112,12 +113,46 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
          .as_before = 99.0});
 }
 
+void TrainParameters::describe_start(pipeline::ParameterVisitor& visit) {
+  visit(
+      "init_layers", init_layers,
+      {.help = "which weights the input init gives: all (it must have every tensor of this network, in its shape), "
+               "matching (those of the same name and shape), encoder (likewise, but only the way down and the bottom); "
+               "the others start from the seed",
+       .choices = {"all", "matching", "encoder"},
+       .as_before = "all"});
+  visit("freeze", freeze,
+        {.help = "weights that training leaves as they are: none, or those of the encoder (of a norm its weights too, "
+                 "but not its running statistics); steps take as long",
+         .choices = {"none", "encoder"},
+         .as_before = "none"});
+  visit("freeze_epochs", freeze_epochs,
+        {.help = "epochs for which freeze holds, from the first; 0: all", .minimum = 0, .as_before = 0});
+}
+
 void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
   visit("targets", targets,
         {.help = "what the network learns of each pixel, an output channel each, \"mask\" first: " +
                  help_of(target_rules()) + "; the loss is summed over them",
          .choices = names_of(target_rules()),
          .as_before = pipeline::Value({"mask"})});
+  visit("border_radius", border_radius,
+        {.help = "of the target \"border\", pixels: a larger one is a wider border, which is easier to learn and holds "
+                 "more of small objects",
+         .minimum = 1,
+         .maximum = 16,
+         .as_before = 1});
+  std::vector<std::string> losses = {"auto"};
+  for (const std::string& name : names_of(loss_rules())) losses.push_back(name);
+  for (const TargetRule& rule : target_rules()) {
+    visit("losses." + rule.name, target_losses[rule.name],
+          {.help = "loss of the target " + rule.name + "; auto: as loss says", .choices = losses, .as_before = "auto"});
+    visit("loss_weights." + rule.name, loss_weights[rule.name],
+          {.help = "what the loss of the target " + rule.name + " is multiplied with in the sum over targets",
+           .minimum = 0,
+           .maximum = 1000,
+           .as_before = 1.0});
+  }
 }
 
 void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {

@@ -1,12 +1,14 @@
 // The parameters of train: declared here once, for the stage's declaration, its body, `plan --world` and the benchmark.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "pipeline/parameters.h"
 #include "stages/training/architecture.h"
 #include "stages/training/augmentations.h"
+#include "stages/training/targets.h"
 
 namespace penstock::stages {
 
@@ -20,6 +22,11 @@ struct TrainParameters {
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;
   std::vector<std::string> targets = {"mask"};
+  int64_t border_radius = 1;  // pixels
+  // What it starts from, and what of it stays.
+  std::string init_layers = "all";
+  std::string freeze = "none";
+  int64_t freeze_epochs = 0;  // 0: all
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
@@ -31,6 +38,8 @@ struct TrainParameters {
   double ema = 0;  // decay of the averaged weights; 0: none are kept
   std::string on_nan = "stop";
   std::string loss = "bce";
+  std::map<std::string, std::string> target_losses = for_each_target<std::string>("auto");  // train.losses.TARGET
+  std::map<std::string, double> loss_weights = for_each_target(1.0);                        // train.loss_weights.TARGET
   int64_t epochs = 30;
   int64_t global_batch = 16;
   pipeline::IntegerOrWord given_micro_batch = int64_t{4};  // the parameter as it stands in the configuration
@@ -71,6 +80,7 @@ struct TrainParameters {
 
  private:
   void describe_network(pipeline::ParameterVisitor& visit);
+  void describe_start(pipeline::ParameterVisitor& visit);
   void describe_targets(pipeline::ParameterVisitor& visit);
   void describe_optimisation(pipeline::ParameterVisitor& visit);
   void describe_augmentation(pipeline::ParameterVisitor& visit);

@@ -114,6 +114,8 @@ std::vector<Value> others(const Specification& parameter) {
 std::string needed_by(const std::string& kind, const std::string& parameter) {
   const bool own_size = kind == "resize" && (parameter == "scale" || parameter == "object_diameter");
   if (parameter.starts_with("augmentation.")) return "augment = [\"" + parameter.substr(13) + "\"]\n";
+  if (parameter == "freeze_epochs") return "freeze = \"encoder\"\n";
+  if (parameter == "border_radius" || parameter.ends_with(".border")) return "targets = [\"mask\", \"border\"]\n";
   if (parameter.starts_with("percentiles.")) return "normalise = \"percentile\"\n";
   return own_size ? "mode = \"native\"\n" : "";
 }

@@ -57,6 +57,17 @@ FlatLayout layout_of(const Network& network) {
   return layout;
 }
 
+bool is_of_encoder(const FlatLayout::Slot& slot) {
+  return slot.name.starts_with("down") || slot.name.starts_with("bottom");
+}
+
+size_t encoder_parameters(const FlatLayout& layout) {
+  const auto is_not = [](const FlatLayout::Slot& slot) { return !is_of_encoder(slot); };
+  const auto end = std::find_if(layout.parameters.begin(), layout.parameters.end(), is_not);
+  PENSTOCK_CHECK(std::all_of(end, layout.parameters.end(), is_not), "a network's encoder comes first");
+  return static_cast<size_t>(end - layout.parameters.begin());
+}
+
 void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics) {
   const auto place = [](torch::Tensor& own, const FlatLayout::Slot& slot, float* values) {
     PENSTOCK_CHECK(own.sizes().vec() == slot.shape, "'" + slot.name + "' has the shape that the layout states");

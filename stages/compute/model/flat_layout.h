@@ -29,6 +29,11 @@ struct FlatLayout {
 };
 FlatLayout layout_of(const Network& network);
 
+// Whether a tensor is of the encoder: the blocks of the way down, and the one at the bottom.
+bool is_of_encoder(const FlatLayout::Slot& slot);
+// How many parameters are of the encoder. They are the first ones.
+size_t encoder_parameters(const FlatLayout& layout);
+
 // Makes the network's parameters and running statistics views of flat buffers, which must outlive it. The layout must
 // be of a network of the same architecture; another fails a check.
 void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics);

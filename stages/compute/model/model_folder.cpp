@@ -143,7 +143,7 @@ ModelDescription read_model_description(const fs::path& folder) {
   }
 }
 
-Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
+fs::path weights_file_of(const fs::path& folder) {
   const fs::path file = folder / weights_name;
   const Value json = Value::parse(pipeline::read_file(folder / "model.json"));
   if (pipeline::digest_of_file(file).hex() != json.at("digests").at(weights_name).get<std::string>()) {
@@ -151,6 +151,11 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
     throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs" +
                                     (kind.remedy.empty() ? "" : "; it is " + kind.what + ": " + kind.remedy));
   }
+  return file;
+}
+
+Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
+  const fs::path file = weights_file_of(folder);
   const Pack pack(file);
   Weights weights{std::vector<float>(layout.parameter_count), std::vector<float>(layout.statistic_count)};
   const auto read = [&](const FlatLayout::Slot& slot, std::vector<float>& to) {

@@ -41,6 +41,7 @@ std::string write_model(const std::filesystem::path& folder, const ModelDescript
 // Throws Error(data) naming what is missing or damaged: a file, a digest, a tensor's shape.
 ModelDescription read_model_description(const std::filesystem::path& folder);
 Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout);
+std::filesystem::path weights_file_of(const std::filesystem::path& folder);  // whose digest model.json confirms
 
 // The same weights under another threshold and other rules.
 void rewrite_model(const std::filesystem::path& from, const std::filesystem::path& to, const ModelDescription& model);

@@ -7,6 +7,7 @@
 #include "distributed/check.h"
 #include "stages/compute/scores/object_finder.h"
 #include "stages/compute/scores/score_sample.h"
+#include "stages/compute/scores/summaries.h"
 
 namespace penstock::stages {
 namespace {

@@ -39,7 +39,7 @@ Decoding decoding_from(const pipeline::Value& json, InstanceRules rules) {
 
 const DecodingCandidates& usual_candidates() {
   static const DecodingCandidates usual = {
-      {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}, {0, 8, 16, 32, 64}};
+      {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}, {0, 8, 16, 32, 64}};
   return usual;
 }
 

@@ -19,6 +19,11 @@ std::vector<int64_t> areas(const LabelMap& map) {
 using Overlaps = std::unordered_map<uint64_t, int64_t>;
 uint64_t pair_of(uint32_t truth, uint32_t predicted) { return uint64_t{truth} << 32 | predicted; }
 
+SizeCounts& class_of(int64_t area, SizeClasses& classes) {
+  const auto limit = std::upper_bound(size_limits.begin(), size_limits.end(), area);
+  return classes[static_cast<size_t>(limit - size_limits.begin())];
+}
+
 int present(const std::vector<int64_t>& areas) {
   return static_cast<int>(std::count_if(areas.begin() + 1, areas.end(), [](int64_t area) { return area > 0; }));
 }
@@ -28,6 +33,9 @@ ObjectScores scores_of(const std::vector<int64_t>& true_areas, const std::vector
   ObjectScores scores;
   scores.objects_true = present(true_areas);
   scores.objects_predicted = present(predicted_areas);
+  for (auto area = true_areas.begin() + 1; area != true_areas.end(); ++area) {
+    if (*area > 0) ++class_of(*area, scores.by_size).objects;
+  }
   if (scores.objects_true == 0 && scores.objects_predicted == 0) {
     scores.map = scores.ap50 = scores.f1_50 = scores.panoptic_quality = 1;
     return scores;
@@ -36,7 +44,9 @@ ObjectScores scores_of(const std::vector<int64_t>& true_areas, const std::vector
   std::vector<double> matched;
   for (const auto& [pair, both] : overlaps) {
     const int64_t either = true_areas[pair >> 32] + predicted_areas[pair & 0xffffffff] - both;
-    if (2 * both > either) matched.push_back(static_cast<double>(both) / static_cast<double>(either));
+    if (2 * both <= either) continue;
+    matched.push_back(static_cast<double>(both) / static_cast<double>(either));
+    ++class_of(true_areas[pair >> 32], scores.by_size).found;
   }
   std::sort(matched.begin(), matched.end());  // sums in one order, whatever the map's
   for (int step = 0; step < 10; ++step) {

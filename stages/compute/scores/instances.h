@@ -9,6 +9,13 @@
 
 namespace penstock::stages {
 
+// True objects are also counted by their size: the upper limits of the classes, pixels of area; the last has none.
+inline constexpr std::array<int64_t, 3> size_limits = {64, 256, 1024};
+struct SizeCounts {
+  int64_t objects = 0, found = 0;  // found: matched at IoU 0.5
+};
+using SizeClasses = std::array<SizeCounts, size_limits.size() + 1>;
+
 // Of one image.
 struct ObjectScores {
   int objects_true = 0, objects_predicted = 0;
@@ -19,6 +26,7 @@ struct ObjectScores {
   double f1_50 = 0;
   double panoptic_quality = 0;  // sum of IoU over matches at 0.5, over TP + (FP + FN) / 2 (Kirillov et al. 2019)
   int missed = 0, extra = 0;    // true objects without a match at 0.5; predicted ones without
+  SizeClasses by_size = {};
 };
 // TP / (TP + FP + FN); 1 of no objects at all.
 double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted);

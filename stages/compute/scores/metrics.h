@@ -1,6 +1,7 @@
 // Pixel metrics: integer counts, and what follows from them. Pure; any thread may call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,6 +22,24 @@ struct PixelCounts {
   double iou() const;
   double specificity() const;
 };
+
+// How often what was given some probability is there: pixels by probability, in bins of equal width. Integers, so that
+// any order of summing gives the same.
+struct Calibration {
+  struct Bin {
+    int64_t pixels = 0;
+    int64_t there = 0;          // of them, foreground in truth
+    int64_t probabilities = 0;  // their sum, each rounded to 1/65535
+  };
+  std::array<Bin, 10> bins = {};
+
+  Calibration& operator+=(const Calibration& other);
+  int64_t pixels() const;
+  // Expected calibration error (Naeini et al. 2015): the mean over pixels of how far a bin's mean probability is from
+  // the share of its pixels that are foreground. 0 of none.
+  double error() const;
+};
+Calibration calibration_of(std::span<const float> probability, std::span<const uint8_t> truth);
 
 PixelCounts count_pixels(std::span<const float> probability, std::span<const uint8_t> truth, double threshold);
 

@@ -1,6 +1,7 @@
-// The figures of one predicted image, and of all. Pure; any thread may call.
+// The figures of one predicted image. Pure; any thread may call.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "pipeline/value.h"
@@ -13,15 +14,13 @@ namespace penstock::stages {
 struct SampleScores {
   PixelCounts grid, native;
   ObjectScores objects;
+  Calibration calibration = {};  // native; of no pixels where it was not taken
 };
 pipeline::Value to_json(const SampleScores& scores);
 SampleScores sample_scores_from_json(const pipeline::Value& json);
 
+std::vector<uint8_t> foreground_of(const LabelMap& truth);  // 1 where there is an object
 // Of the foreground in which these objects were found, at native size.
 PixelCounts native_counts(const FoundObjects& found, const LabelMap& truth);
-
-// {"images", "grid": {"micro", "macro"}, "native": {..., "map", "ap50", ...}} of one subset, rows in a fixed order.
-// Without `with_grid` only "images" and "native".
-pipeline::Value summarise_scores(const std::vector<SampleScores>& rows, bool with_grid);
 
 }  // namespace penstock::stages

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <opencv2/imgproc.hpp>
 
 #include "distributed/check.h"
 #include "stages/compute/step/changed_rows.h"
@@ -81,7 +83,7 @@ class RowWriter {
     }
     if (changes) changed_.finish(images);
     for (int t = 0; t < kinds_.count; ++t)
-      write_target(kinds_.kinds[t], targets + static_cast<size_t>(t) * objects_.size());
+      write_target(kinds_.targets[t], targets + static_cast<size_t>(t) * objects_.size());
   }
 
  private:
@@ -107,11 +109,29 @@ class RowWriter {
     }
   }
 
-  void write_target(TargetKind kind, float* plane) const {
+  void write_target(const Target& target, float* plane) const {
+    if (target.kind == TargetKind::border) return write_border(target.radius, plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
       for (int x = 0; x < input_.width; ++x)
-        *plane++ = target_value(kind, y, x, input_.height, input_.width, object_at);
+        *plane++ = target_value(target, y, x, input_.height, input_.width, object_at);
+    }
+  }
+
+  // What target_value() says of each pixel, at a cost that does not grow with the radius: a window holds two objects
+  // where the smallest and the largest in it differ. Both filters leave out what lies beyond the piece.
+  void write_border(int radius, float* plane) const {
+    const cv::Mat objects(input_.height, input_.width, CV_16UC1, const_cast<uint16_t*>(objects_.data()));
+    const cv::Mat window = cv::Mat::ones(2 * radius + 1, 2 * radius + 1, CV_8UC1);
+    cv::Mat smallest, largest;
+    cv::dilate(objects, largest, window);
+    objects.copyTo(smallest);
+    smallest.setTo(std::numeric_limits<uint16_t>::max(), objects == 0);
+    cv::erode(smallest, smallest, window);
+    const size_t pixels = objects_.size();
+    for (size_t i = 0; i < pixels; ++i) {
+      const uint16_t high = largest.ptr<uint16_t>()[i];
+      plane[i] = high != 0 && smallest.ptr<uint16_t>()[i] != high ? 1.0f : 0.0f;
     }
   }
 
@@ -127,8 +147,7 @@ class RowWriter {
 
 }  // namespace
 
-Batch make_batch(int64_t count, const InputShape& input, const std::vector<std::string>& targets) {
-  const TargetList kinds = target_list(targets);
+Batch make_batch(int64_t count, const InputShape& input, const TargetList& kinds) {
   return {torch::empty({count, input.channels, input.height, input.width}),
           torch::empty({count, kinds.count, input.height, input.width}), kinds};
 }

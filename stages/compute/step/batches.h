@@ -28,7 +28,7 @@ struct Batch {
   torch::Tensor images, targets;
   TargetList kinds;  // of the K channels
 };
-Batch make_batch(int64_t count, const InputShape& input, const std::vector<std::string>& targets = {"mask"});
+Batch make_batch(int64_t count, const InputShape& input, const TargetList& kinds = target_list({"mask"}));
 // Row i of the batch becomes rows[i] of these samples. More rows than the batch holds fail a check.
 void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows);
 

@@ -45,14 +45,14 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       ranks_(ranks),
       device_(std::move(device)),
       options_(options),
-      loss_(parameters.loss),
+      loss_(loss_of(parameters)),
       network_(make_network(for_a_device(architecture))),
       layout_(layout_of(*network_)),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
              precision_rule(parameters.precision).bfloat16, parameters.ema > 0),
       known_(input, normaliser, parameters.foreground > 0),
-      batch_(input, target_list(parameters.targets), *device_, parameters.micro_batch,
+      batch_(input, targets_of(parameters), *device_, parameters.micro_batch,
              std::max<int64_t>(shards(), 1) * parameters.micro_batch, crop_rules_of(parameters).augmentation),
       gradients_(layout_, state_.padded()) {
   if (options_.reproducible == Reproducible::world) {
@@ -92,6 +92,8 @@ void DeviceStep::write_orders(const StepSamples& data, const std::vector<int>& o
                               parameters_.momentum, updates_ + 1);
   orders.interrupted = interrupted ? 1.0f : 0.0f;
   orders.average_share = average_share(parameters_.ema, updates_ + 1);
+  const size_t frozen = frozen_parameters(parameters_, layout_, epoch);
+  orders.frozen = frozen == 0 ? 0 : state_.padded().parameters[frozen].offset;
   batch_.set_orders(orders);
   const CropRules rules = crop_rules_of(parameters_);
   int64_t place = 0;

@@ -78,7 +78,7 @@ void host_gather(const GatherWork& work) {
       gather_pixel(work, n, static_cast<int>(pixel));
       for (int t = 0; t < work.targets.count; ++t)
         work.batch_targets[(int64_t{n} * work.targets.count + t) * pixels + pixel] =
-            target_of_pixel(work, n, static_cast<int>(pixel), work.targets.kinds[t]);
+            target_of_pixel(work, n, static_cast<int>(pixel), work.targets.targets[t]);
     }
   }
   if (work.scratch == nullptr) return;
@@ -122,10 +122,12 @@ void host_update(const UpdateWork& work) {
   const UpdateFactors factors = work.orders->factors;
   const float scale = work.verdict->scale;
   for (size_t i = 0; i < work.count; ++i) {
+    const float before = work.weights[i];
     if (factors.kind == OptimiserKind::sgd)
       sgd_element(factors, work.gradient[i] * scale, work.weights[i], work.first[i]);
     else
       adam_element(factors, work.gradient[i] * scale, work.weights[i], work.first[i], work.second[i]);
+    if (static_cast<int64_t>(i) < work.orders->frozen) work.weights[i] = before;
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(work.weights[i]);
     if (work.average != nullptr) average_element(work.orders->average_share, work.weights[i], work.average[i]);
   }

@@ -79,7 +79,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
       ranks_(ranks),
       known_(input, std::move(normaliser), parameters.foreground > 0),
       crop_rules_(crop_rules_of(parameters)),
-      loss_(parameters.loss),
+      loss_(loss_of(parameters)),
       layout_(layout_of(*make_network(architecture))),
       whole_share_(norm_rule(architecture.norm).over_ranks),
       reproducible_(whole_share_ ? distributed::Reproducible::run : options.reproducible),
@@ -96,12 +96,13 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
   for (const auto& slot : layout_.parameters)
     ++slots_in_bucket_[distributed::bucket_of(reducer_->buckets(), static_cast<size_t>(slot.offset))];
   for (int worker = 0; worker < threads; ++worker) {
-    replicas_.push_back(std::make_unique<Replica>(Replica{make_network(architecture),
-                                                          weights_.statistics,
-                                                          make_batch(parameters.micro_batch, input, parameters.targets),
-                                                          {},
-                                                          0,
-                                                          {}}));
+    replicas_.push_back(
+        std::make_unique<Replica>(Replica{make_network(architecture),
+                                          weights_.statistics,
+                                          make_batch(parameters.micro_batch, input, targets_of(parameters)),
+                                          {},
+                                          0,
+                                          {}}));
     hook_gradients(*replicas_.back());
   }
   if (whole_share_) join_norms(*replicas_.front());
@@ -110,7 +111,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
 // One network takes the rank's whole share, with all its threads, and meets the other ranks' in each norm.
 void HostStep::join_norms(Replica& replica) {
   const auto [first, last] = shards_of_item(ranks_.rank());
-  replica.share = make_batch((last - first) * parameters_.micro_batch, input_, parameters_.targets);
+  replica.share = make_batch((last - first) * parameters_.micro_batch, input_, targets_of(parameters_));
   norm_ranks_ = ranks_.duplicate("the norms' own ranks");
   replica.network->sum_over_ranks([this](double* values, size_t count) {
     norm_ranks_->all_reduce(distributed::buffer_of(values, count), "a norm's sums");
@@ -193,8 +194,10 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
     result.fault = fault_of(layout_, [&](size_t i) { return sum + layout_.parameters[i].offset; });
     return result;
   }
+  const size_t frozen = frozen_parameters(parameters_, layout_, epoch);
   optimiser_.update(weights_.parameters, sum, result.gradient_norm, lr, ++updates_, pool_,
-                    averages() ? &averaged_.parameters : nullptr);
+                    averages() ? &averaged_.parameters : nullptr,
+                    frozen == 0 ? 0 : static_cast<size_t>(layout_.parameters[frozen].offset));
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights_.statistics[i] += statistics_momentum * (statistics[i] - weights_.statistics[i]);
     if (averages())

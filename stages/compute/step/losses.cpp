@@ -1,5 +1,6 @@
 #include "stages/compute/step/losses.h"
 
+#include "distributed/check.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {
@@ -58,10 +59,12 @@ const std::vector<NamedLoss>& losses() {
 LossFunction loss_function(std::string_view name) { return row_of(losses(), "loss", name).function; }
 
 torch::Tensor Loss::operator()(const torch::Tensor& logits, const torch::Tensor& targets) const {
-  if (logits.size(1) == 1) return function_(logits, targets);
+  PENSTOCK_CHECK(logits.size(1) == static_cast<int64_t>(channels_.size()), "each channel has its loss");
   torch::Tensor sum;
   for (int64_t channel = 0; channel < logits.size(1); ++channel) {
-    const auto loss = function_(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1));
+    const OfChannel& of = channels_[static_cast<size_t>(channel)];
+    auto loss = of.function(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1));
+    if (of.weight != 1) loss = loss * of.weight;
     sum = sum.defined() ? sum + loss : loss;
   }
   return sum;

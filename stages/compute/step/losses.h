@@ -17,6 +17,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace penstock::stages {
@@ -33,14 +34,19 @@ const std::vector<NamedLoss>& losses();
 
 LossFunction loss_function(std::string_view name);  // fails a check where there is none of that name
 
-// The loss of a network with one channel a target: the sum over its channels. logits and targets: [N, K, H, W] -> [N].
+// The loss of a network with one channel a target: the sum over its channels, each with its own loss and weight.
+// logits and targets: [N, K, H, W] -> [N].
 class Loss {
  public:
-  explicit Loss(std::string_view name) : function_(loss_function(name)) {}
+  struct OfChannel {
+    LossFunction function = nullptr;
+    double weight = 1;
+  };
+  explicit Loss(std::vector<OfChannel> channels) : channels_(std::move(channels)) {}
   torch::Tensor operator()(const torch::Tensor& logits, const torch::Tensor& targets) const;
 
  private:
-  LossFunction function_;
+  std::vector<OfChannel> channels_;
 };
 
 }  // namespace penstock::stages

@@ -22,15 +22,19 @@ class Optimiser {
   // The Euclidean norm of a gradient; not finite when one of its elements is not.
   double norm_of(const float* gradient, WorkerPool& pool);
   // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the
-  // first update. `averaged`, where given, follows the updated weights (train.ema).
+  // first update. `averaged`, where given, follows the updated weights (train.ema). So many `frozen` elements from the
+  // first keep their weights; their moments follow.
   void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
-              WorkerPool& pool, std::vector<float>* averaged = nullptr);
+              WorkerPool& pool, std::vector<float>* averaged = nullptr, size_t frozen = 0);
 
   std::vector<float> first, second;  // moments; SGD keeps its velocity in `first`, and `second` is empty
 
  private:
-  void update_block(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step,
-                    float scale);
+  struct Block {
+    size_t begin = 0, end = 0;
+    size_t frozen = 0;  // of all elements
+  };
+  void update_block(float* weights, const float* gradient, const Block& elements, double lr, int64_t step, float scale);
 
   OptimiserKind kind_;
   double weight_decay_, momentum_, clip_norm_, ema_;

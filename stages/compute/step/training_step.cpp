@@ -65,6 +65,25 @@ CropRules crop_rules_of(const TrainParameters& parameters) {
   return {augmentation_of(parameters.augment, parameters.strengths), parameters.seed, parameters.foreground};
 }
 
+size_t frozen_parameters(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch) {
+  const bool frozen =
+      parameters.freeze == "encoder" && (parameters.freeze_epochs == 0 || epoch < parameters.freeze_epochs);
+  return frozen ? encoder_parameters(layout) : 0;
+}
+
+TargetList targets_of(const TrainParameters& parameters) {
+  return target_list(parameters.targets, parameters.border_radius);
+}
+
+Loss loss_of(const TrainParameters& parameters) {
+  std::vector<Loss::OfChannel> channels;
+  for (const std::string& target : parameters.targets) {
+    const std::string& own = parameters.target_losses.at(target);
+    channels.push_back({loss_function(own == "auto" ? parameters.loss : own), parameters.loss_weights.at(target)});
+  }
+  return Loss(std::move(channels));
+}
+
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {
   for (size_t i = 0; i < layout.parameters.size(); ++i) {
     const float* values = gradient_of(i);

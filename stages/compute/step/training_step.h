@@ -15,8 +15,10 @@
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/model_folder.h"
+#include "stages/compute/step/losses.h"
 #include "stages/compute/step/step_samples.h"
 #include "stages/training/figures.h"
+#include "stages/training/targets.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {
@@ -95,6 +97,14 @@ void check_step(const StepSamples& data, const std::vector<int>& order, int64_t 
 
 // How a training with these parameters draws its crops.
 CropRules crop_rules_of(const TrainParameters& parameters);
+
+// What its network learns of each pixel, and by which losses.
+TargetList targets_of(const TrainParameters& parameters);
+Loss loss_of(const TrainParameters& parameters);
+
+// How many of the network's parameters, from the first, keep their weights in this epoch (train.freeze), counted from
+// 0.
+size_t frozen_parameters(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch);
 
 // What is NaN or infinite in a step whose loss or gradient norm is: the first parameter whose gradient is, else the
 // loss. `gradient_of` returns where the summed gradient of parameter i of the layout begins.

@@ -35,6 +35,7 @@ class Trainer {
 
   // Collective. Starts from these weights instead of random ones, unless a checkpoint is there.
   void start_from(const Weights& weights);
+  Weights current_weights() const { return step_->current_weights(); }
   // Collective. Trains to the end, from the newest checkpoint when there is one, else from what a shorter run of the
   // family kept. False on every rank: given up by the sweep, with its state saved. Throws Error(interrupted) on every
   // rank after saving, when any rank was asked to stop; Error(data) when the loss is NaN or infinite.

@@ -227,6 +227,32 @@ TEST(Report, IsGreenOnlyAboveWhatAThresholdWithoutTrainingScores) {
   EXPECT_THAT(older, testing::AllOf(HasSubstr("verdict good"), testing::Not(HasSubstr("Otsu"))));
 }
 
+TEST(Report, ShowsScoresByVisualTypeAndSizeWithIntervalsAndCalibration) {
+  pipeline::Value native = {{"map", 0.5},        {"ap50", 0.7},
+                            {"f1_50", 0.8},      {"panoptic_quality", 0.6},
+                            {"objects_true", 9}, {"objects_predicted", 9},
+                            {"missed", 0},       {"extra", 0}};
+  const std::vector<double> precisions(10, 0.5);
+  native["ap"] = {{"by_image", precisions}, {"pooled", precisions}};
+  for (const char* average : {"micro", "macro"}) {
+    for (const char* name : {"accuracy", "precision", "recall", "dice", "iou", "specificity"})
+      native[average][name] = 0.9;
+  }
+  native["intervals"] = {{"dice", {0.85, 0.95}}, {"map", {0.41, 0.59}}, {"ap50", {0.6, 0.8}}};
+  native["by_size"] = {{{"from", 0}, {"below", 64}, {"objects", 4}, {"found", 1}},
+                       {{"from", 64}, {"objects", 0}, {"found", 0}}};
+  native["calibration"] = {{"error", 0.0123}, {"bins", {{{"pixels", 5}, {"probability", 0.1}, {"foreground", 0.2}}}}};
+  pipeline::Value test = {{"images", 3}, {"native", native}};
+  test["looks"] = {{"<stained>", {{"images", 2}, {"native", native}}}};
+  const TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "metrics.json", pipeline::Value{{"threshold", 0.5}, {"test", test}}.dump());
+  ReportSources sources;
+  sources.add("metrics", {folder.path(), ""});
+  EXPECT_THAT(render_report(sources, no_stages().dump()),
+              testing::AllOf(HasSubstr("0.5000 (0.41 to 0.59)"), HasSubstr("&lt;stained&gt;"), HasSubstr("0 to 63"),
+                             HasSubstr("64 or more"), HasSubstr("0.2500"), HasSubstr("test 0.0123")));
+}
+
 TEST(Report, SaysWhenAModelPredictsNothing) {
   EXPECT_THAT(verdict_for(0, 0, 0.0),
               testing::AllOf(HasSubstr("verdict open"), HasSubstr("The model predicts no object in any test image")));

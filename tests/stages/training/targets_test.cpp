@@ -9,7 +9,7 @@ namespace penstock::stages {
 namespace {
 
 // A map of digits, 0 being background.
-std::string borders_of(const std::vector<std::string>& map) {
+std::string borders_of(const std::vector<std::string>& map, int radius = 1) {
   const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
   const auto object_at = [&](int y, int x) {
     return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
@@ -17,7 +17,7 @@ std::string borders_of(const std::vector<std::string>& map) {
   std::string text;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x)
-      text += target_value(TargetKind::border, y, x, height, width, object_at) > 0 ? '#' : '.';
+      text += target_value({TargetKind::border, radius}, y, x, height, width, object_at) > 0 ? '#' : '.';
     text += y + 1 < height ? "\n" : "";
   }
   return text;
@@ -29,6 +29,12 @@ TEST(Targets, ABorderIsWhereTwoObjectsMeetWithinOnePixel) {
   EXPECT_EQ(borders_of({"110022"}), "......");
   EXPECT_EQ(borders_of({"11000", "11000", "00220"}), ".....\n.##..\n.##..") << "corners meet too";
   EXPECT_EQ(borders_of({"111", "111"}), "...\n...") << "the piece's edge is no border";
+}
+
+TEST(Targets, AWiderBorderReachesFurther) {
+  EXPECT_EQ(borders_of({"11112222"}, 2), "..####..");
+  EXPECT_EQ(borders_of({"11100222"}, 2), "...##...") << "of a gap of two pixels, both";
+  EXPECT_EQ(borders_of({"11000022"}, 2), "........") << "a gap of four pixels has no middle within two of each";
 }
 
 TEST(Targets, BeginWithTheMaskAndStandOnce) {

@@ -96,7 +96,7 @@ PixelMaps perfect_maps(const LabelMap& truth) {
   for (const TargetKind kind : {TargetKind::mask, TargetKind::border}) {
     for (int y = 0; y < truth.height; ++y)
       for (int x = 0; x < truth.width; ++x)
-        maps.values.push_back(target_value(kind, y, x, truth.height, truth.width, object_at));
+        maps.values.push_back(target_value({kind, 1}, y, x, truth.height, truth.width, object_at));
   }
   return maps;
 }

@@ -94,7 +94,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
     const StepSamples data(samples, grid, make_normaliser(kind, images, 3), true);
-    const std::vector<std::string> targets = {"mask", "border"};
+    const TargetList targets = target_list({"mask", "border"}, 3);
     Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;
     for (int i = 0; i < count; ++i) {
@@ -109,7 +109,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
                  reinterpret_cast<const uint16_t*>(resident.objects.data_ptr<int16_t>()),
                  reinterpret_cast<const SamplePlace*>(resident.places.data_ptr<uint8_t>()),
                  resident.tables.data_ptr<float>(), resident.sample_stride, resident.channel_stride, rows.data(), count,
-                 side, side, 3, made.data_ptr(), target_list(targets), truth.data_ptr<float>(), false});
+                 side, side, 3, made.data_ptr(), targets, truth.data_ptr<float>(), false});
     EXPECT_TRUE(torch::equal(made.permute({0, 3, 1, 2}), expected.images)) << kind;
     EXPECT_TRUE(torch::equal(truth, expected.targets)) << kind;
   }
@@ -133,8 +133,9 @@ TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
     const StepFigures figures;
     std::vector<double> partials(norm_width);
     for (int64_t step = 1; step <= 3; ++step) {
+      orders.frozen = step == 1 ? 100'000 : 0;
       optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool,
-                       &expected_average);
+                       &expected_average, static_cast<size_t>(orders.frozen));
       host_judge({gradient.data(), count, &figures, parameters.clip_norm, partials.data(), &verdict});
       orders.factors = factors_of(optimiser_rule(name).kind, 1e-3, parameters.weight_decay, parameters.momentum, step);
       orders.average_share = average_share(parameters.ema, step);
@@ -157,6 +158,56 @@ TEST(DeviceLayout, GivesBackWhatItTook) {
   for (size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<float>(i + 1);
   EXPECT_EQ(device.to_host(layout, device.to_device(layout, flat)), flat);
   for (const auto& slot : device.parameters) EXPECT_EQ(slot.offset % 64, 0);
+}
+
+// The elements of the encoder and of the rest that differ from the start, after steps of the first epoch.
+std::pair<size_t, size_t> moved(const TrainParameters& parameters, bool on_device) {
+  const FlatLayout layout = layout_of(*make_network(network(parameters)));
+  Weights start;
+  initialise(layout, parameters.seed, start.parameters, start.statistics);
+  const auto reached = train(parameters, on_device);
+  const auto encoder = static_cast<size_t>(layout.parameters[encoder_parameters(layout)].offset);
+  std::pair<size_t, size_t> counts{0, 0};
+  for (size_t i = 0; i < start.parameters.size(); ++i)
+    (i < encoder ? counts.first : counts.second) += reached[i] != start.parameters[i];
+  return counts;
+}
+
+TEST(Freeze, KeepsTheWeightsOfTheEncoderOnEveryDevice) {
+  for (const char* optimizer : {"sgd", "adamw"}) {
+    TrainParameters parameters = tiny();
+    parameters.optimizer = optimizer, parameters.weight_decay = 0.1, parameters.ema = 0.5;
+    for (const bool on_device : {false, true}) {
+      parameters.freeze = "encoder";
+      const auto [encoder, rest] = moved(parameters, on_device);
+      EXPECT_EQ(encoder, 0u) << optimizer << on_device;
+      EXPECT_GT(rest, 0u) << optimizer << on_device;
+      parameters.freeze = "none";
+      EXPECT_GT(moved(parameters, on_device).first, 0u) << optimizer << on_device;
+    }
+  }
+}
+
+TEST(Freeze, HoldsForItsEpochsOnly) {
+  const FlatLayout layout = layout_of(*make_network({3, 4, 2, "batch", 0}));
+  TrainParameters parameters;
+  EXPECT_EQ(frozen_parameters(parameters, layout, 0), 0u);
+  parameters.freeze = "encoder";
+  EXPECT_EQ(frozen_parameters(parameters, layout, 1000), encoder_parameters(layout)) << "0 epochs: all of them";
+  parameters.freeze_epochs = 2;
+  EXPECT_EQ(frozen_parameters(parameters, layout, 1), encoder_parameters(layout));
+  EXPECT_EQ(frozen_parameters(parameters, layout, 2), 0u);
+}
+
+TEST(Freeze, TheEncoderOfEveryNetworkComesFirst) {
+  for (const NetworkRule& rule : network_rules()) {
+    Architecture architecture{3, 4, 2, "batch", 0};
+    architecture.kind = rule.name;
+    const FlatLayout layout = layout_of(*make_network(architecture));
+    const size_t count = encoder_parameters(layout);
+    EXPECT_GT(count, 0u) << rule.name;
+    EXPECT_TRUE(layout.parameters[count].name.starts_with("up")) << rule.name << ": " << layout.parameters[count].name;
+  }
 }
 
 TEST(DeviceStep, IsTheHostsStepToRounding) {

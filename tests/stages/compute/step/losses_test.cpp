@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "stages/compute/step/losses.h"
+#include "stages/compute/step/training_step.h"
 #include "stages/draws.h"
 
 namespace penstock::stages {
@@ -150,6 +151,19 @@ TEST(Losses, AreSmallWherePredictionsAreRightAndLargerWhereTheyAreWrong) {
     EXPECT_LT(loss.function(right, masks).max().item<float>(), 1e-4) << loss.name;
     EXPECT_GT(loss.function(-right, masks).min().item<float>(), 0.4) << loss.name;
   }
+}
+
+TEST(Losses, OfANetworkAreSummedOverItsTargetsEachByItsOwnLossAndWeight) {
+  TrainParameters parameters;
+  parameters.targets = {"mask", "border"};
+  parameters.loss = "bce_dice";
+  parameters.target_losses["border"] = "focal";
+  parameters.loss_weights["border"] = 2.5;
+  const auto all = cases();
+  const auto logits = batch_of(all, &Case::z, torch::kFloat32), masks = batch_of(all, &Case::t, torch::kFloat32);
+  const auto both = loss_of(parameters)(torch::cat({logits, -logits}, 1), torch::cat({masks, masks}, 1));
+  const auto expected = loss_function("bce_dice")(logits, masks) + 2.5 * loss_function("focal")(-logits, masks);
+  EXPECT_TRUE(torch::allclose(both, expected));
 }
 
 }  // namespace

@@ -117,7 +117,7 @@ TEST(ChangeDraws, OneDoesNotDependOnWhichOthersAreChosen) {
 // ---- what a batch shows ----
 
 Batch shown(const StepSamples& data, const std::vector<BatchRow>& rows,
-            const std::vector<std::string>& targets = {"mask"}) {
+            const TargetList& targets = target_list({"mask"})) {
   Batch batch = make_batch(static_cast<int64_t>(rows.size()), data.input(), targets);
   fill_batch(batch, data, rows);
   return batch;
@@ -262,7 +262,7 @@ TEST(ChangedRows, BlurKeepsTheMeanAndNoiseHasItsDeviation) {
 }
 
 TEST(ChangedRows, ADeviceGathersThemToTheBit) {
-  const std::vector<std::string> targets = {"mask", "border"};
+  const TargetList targets = target_list({"mask", "border"}, 2);
   for (const int channels : {1, 3, 4}) {
     auto samples = pictures(5, 90);
     give_objects(samples);
@@ -282,7 +282,7 @@ TEST(ChangedRows, ADeviceGathersThemToTheBit) {
       const auto ranks = distributed::local_world(1);
       const auto device = host_device(*ranks[0], 1);
       constexpr int count = 60;
-      DeviceBatch batch(data.input(), target_list(targets), *device, count, count, rules.augmentation);
+      DeviceBatch batch(data.input(), targets, *device, count, count, rules.augmentation);
       batch.make(false);
       std::vector<BatchRow> rows;
       for (int i = 0; i < count; ++i) {
