@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
+#include "pipeline/large_files.h"
 #include "pipeline/process_mark.h"
 #include "pipeline/tree_walk.h"
 
@@ -49,9 +51,9 @@ void sync_path(const fs::path& path, int flags) {
   if (fsync(opened.number()) != 0) fail(path, "sync", errno);
 }
 
-void write_all(const Descriptor& file, const fs::path& path, std::string_view bytes) {
+void write_all(int file, const fs::path& path, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t put = ::write(file.number(), bytes.data(), bytes.size());
+    const ssize_t put = ::write(file, bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail(path, "write", errno);
     bytes.remove_prefix(static_cast<size_t>(put));
@@ -68,7 +70,7 @@ void copy_bytes(const fs::path& from, const fs::path& to) {
   std::string part(size_t{1} << 18, '\0');
   ssize_t got;
   while ((got = ::read(source.number(), part.data(), part.size())) > 0) {
-    write_all(target, to, std::string_view(part).substr(0, static_cast<size_t>(got)));
+    write_all(target.number(), to, std::string_view(part).substr(0, static_cast<size_t>(got)));
   }
   if (got < 0) throw Error(ExitCode::io, from.string() + ": read error: " + std::strerror(errno));
 }
@@ -88,6 +90,26 @@ std::vector<TreeFile> files_in(const fs::path& folder, TreeKind kind) {
   return files;
 }
 
+template <typename Bytes>
+Bytes content_of(const fs::path& path) {
+  require_regular_file(path);
+  const Descriptor file(path, O_RDONLY);
+  if (!file.valid()) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));
+  struct stat about = {};
+  fstat(file.number(), &about);
+  Bytes bytes(static_cast<size_t>(about.st_size), 0);
+  size_t done = 0;
+  for (;;) {
+    if (done == bytes.size()) bytes.resize(bytes.size() + 4096);
+    const ssize_t got = ::read(file.number(), bytes.data() + done, bytes.size() - done);
+    if (got < 0) throw Error(ExitCode::io, path.string() + ": read error: " + std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
 }  // namespace
 
 void write_file(const fs::path& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }
@@ -98,13 +120,53 @@ void write_file(const fs::path& path, std::span<const std::string_view> pieces) 
   try {
     const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.valid()) fail(fresh, "create", errno);
-    for (const std::string_view bytes : pieces) write_all(file, path, bytes);
+    for (const std::string_view bytes : pieces) write_all(file.number(), path, bytes);
     if (fsync(file.number()) != 0) fail(path, "sync", errno);
     if (rename(fresh.c_str(), path.c_str()) != 0) fail(path, "rename into place", errno);
   } catch (...) {
     unlink(fresh.c_str());
     throw;
   }
+}
+
+FileWriter::FileWriter(fs::path path) : path_(std::move(path)), fresh_(path_.string() + ".tmp." + unique_suffix()) {
+  if (path_.has_parent_path()) make_folder(path_.parent_path());
+  file_ = open(fresh_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file_ < 0) fail(fresh_, "create", errno);
+}
+
+FileWriter::~FileWriter() {
+  if (file_ < 0) return;
+  ::close(file_);
+  unlink(fresh_.c_str());
+}
+
+void FileWriter::write(std::string_view bytes) {
+  constexpr size_t together = size_t{1} << 18;
+  if (waiting_.size() + bytes.size() > together) flush();
+  if (bytes.size() > together)
+    write_all(file_, path_, bytes);
+  else
+    waiting_ += bytes;
+}
+
+void FileWriter::flush() {
+  write_all(file_, path_, waiting_);
+  waiting_.clear();
+}
+
+void FileWriter::commit() {
+  PENSTOCK_CHECK(file_ >= 0, "a file is committed once");
+  flush();
+  if (fsync(file_) != 0) fail(path_, "sync", errno);
+  if (rename(fresh_.c_str(), path_.c_str()) != 0) fail(path_, "rename into place", errno);
+  ::close(file_);
+  file_ = -1;
+}
+
+void move_into_place(const fs::path& fresh, const fs::path& path) {
+  sync_path(fresh, O_RDONLY);
+  if (rename(fresh.c_str(), path.c_str()) != 0) fail(path, "rename into place", errno);
 }
 
 bool publish_file(const fs::path& path, std::string_view bytes) {
@@ -122,24 +184,8 @@ bool publish_file(const fs::path& path, std::string_view bytes) {
   return won;
 }
 
-std::string read_file(const fs::path& path) {
-  require_regular_file(path);
-  const Descriptor file(path, O_RDONLY);
-  if (!file.valid()) throw Error(ExitCode::data, path.string() + ": cannot be read: " + std::strerror(errno));
-  struct stat about = {};
-  fstat(file.number(), &about);
-  std::string bytes(static_cast<size_t>(about.st_size), '\0');
-  size_t done = 0;
-  for (;;) {
-    if (done == bytes.size()) bytes.resize(bytes.size() + 4096);
-    const ssize_t got = ::read(file.number(), bytes.data() + done, bytes.size() - done);
-    if (got < 0) throw Error(ExitCode::io, path.string() + ": read error: " + std::strerror(errno));
-    if (got == 0) break;
-    done += static_cast<size_t>(got);
-  }
-  bytes.resize(done);
-  return bytes;
-}
+std::string read_file(const fs::path& path) { return content_of<std::string>(path); }
+std::vector<uint8_t> read_bytes(const fs::path& path) { return content_of<std::vector<uint8_t>>(path); }
 
 void make_folder(const fs::path& path) {
   std::error_code problem;

@@ -11,6 +11,8 @@
 #include "stages/compute/model/predictor.h"
 #include "stages/compute/scores/baseline.h"
 #include "stages/compute/scores/decoding_choice.h"
+#include "stages/compute/scores/object_finder.h"
+#include "stages/compute/scores/prediction_files.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/summaries.h"
@@ -71,6 +73,7 @@ class EvalWork final : public pipeline::SharedWork {
   std::optional<pipeline::Values> parameters_of(int pass) const override {
     pipeline::Values used = {{"decoder", parameters_.decoder}, {"turns", parameters_.turns}};
     if (pass == choice_pass && plan_.by_objects()) {
+      used["decoders"] = plan_.candidates.decoders;
       used["thresholds"] = plan_.candidates.thresholds;
       used["seed_thresholds"] = plan_.candidates.seed_thresholds;
       used["minimum_areas"] = plan_.candidates.minimum_areas;
@@ -168,17 +171,16 @@ class EvalWork final : public pipeline::SharedWork {
     for (const GridSample& sample : samples) {
       const PixelMaps maps = predictor_.on_sample(sample.image, sample.width, sample.height);
       const int width = sample.labels.width, height = sample.labels.height;
-      NativePrediction native{Predictor::at_size(maps, width, height), {}};
-      native.objects = objects_of(native.maps, decoding_.threshold, decoding_.rules);
+      const PixelMaps native = Predictor::at_size(maps, width, height);
+      const FoundObjects found = find_objects(native, decoding_.threshold, decoding_.rules);
       // The shards keep the sample: the overlay is that, brought to native size.
       const Image shown = enlarged(sample, width, height);
-      write_prediction(folder, sample.id, native, &shown);
-      Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
+      write_files(folder, sample.id, native, found, shown);
+      Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(found)}};
       if (!sample.mask.empty()) {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
-                                             native_counts(native, sample.labels, decoding_.threshold),
-                                             score_objects(sample.labels, native.objects),
-                                             calibration_of(native.maps.foreground(), foreground_of(sample.labels))});
+                                             native_counts(found, sample.labels), score_objects(sample.labels, found),
+                                             calibration_of(native.foreground(), foreground_of(sample.labels))});
         row["otsu"] =
             otsu_scores({sample.image, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
       }
@@ -187,6 +189,15 @@ class EvalWork final : public pipeline::SharedWork {
     }
     pack.write(folder / "report.safetensors");
     pipeline::write_file(folder / "rows.json", rows.dump());
+  }
+
+  static void write_files(const fs::path& folder, const std::string& id, const PixelMaps& native,
+                          const FoundObjects& found, const Image& shown) {
+    PredictionFiles files(folder, id, native.width, native.height);
+    const auto width = static_cast<size_t>(native.width);
+    for (size_t y = 0; y < static_cast<size_t>(native.height); ++y)
+      files.add_probability(native.foreground().subspan(y * width, width));
+    files.finish(found, &shown);
   }
 
   Image enlarged(const GridSample& sample, int width, int height) const {
@@ -214,8 +225,10 @@ class EvalWork final : public pipeline::SharedWork {
         packs.emplace(id, chunk.folder / "report.safetensors");
         rows.emplace(id, std::move(row));
       }
-      for (const char* part : {"labels", "probability", "overlays"}) {
-        for (const std::string& id : chunk.members)
+      for (const std::string& id : chunk.members) {
+        const fs::path labels = labels_file(chunk.folder, id);
+        pipeline::link_or_copy(labels, predictions / labels.lexically_relative(chunk.folder));
+        for (const char* part : {"probability", "overlays"})
           pipeline::link_or_copy(chunk.folder / part / (id + ".png"), predictions / part / (id + ".png"));
       }
     }

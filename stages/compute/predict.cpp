@@ -9,18 +9,22 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 
 #include "distributed/collectives.h"
 #include "distributed/printable.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "pipeline/large_files.h"
 #include "pipeline/tree_walk.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/compute/model/model_input.h"
 #include "stages/compute/model/predictor.h"
 #include "stages/compute/prediction_folder.h"
+#include "stages/compute/scores/object_finder.h"
+#include "stages/compute/scores/prediction_files.h"
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/summaries.h"
@@ -34,6 +38,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using pipeline::Value;
+
+// Pictures of so many bytes in their file, or values in memory, are predicted one at a time.
+constexpr uint64_t large_file = uint64_t{16} << 20;
+constexpr size_t large_picture = size_t{1} << 26;
 
 // A model folder, or a run's folder with one inside.
 fs::path model_folder(const fs::path& given) {
@@ -50,10 +58,7 @@ class SingleFile final : public Archive {
     entries_.push_back({file_.filename().string(), distributed::printable_name(file_.string()), fs::file_size(file_)});
   }
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
-  std::vector<uint8_t> read(size_t) const override {
-    const std::string bytes = pipeline::read_file(file_);
-    return {bytes.begin(), bytes.end()};
-  }
+  std::vector<uint8_t> read(size_t) const override { return pipeline::read_bytes(file_); }
   pipeline::Digest digest(size_t) const override { return pipeline::digest_of_file(file_); }
 
  private:
@@ -87,6 +92,7 @@ class Prediction {
 
   const Catalogue& catalogue() const { return catalogue_; }
   const ModelDescription& model() const { return predictor_.model(); }
+  const PredictionFolder& folder() const { return folder_; }
 
   // Of this rank's share of samples with one mask file, what their masks show; as JSON.
   std::string survey_share(int rank, int ranks) const {
@@ -123,8 +129,8 @@ class Prediction {
     }
   }
 
-  // The table rows and scores of one sample, whose pictures are written unless they are there already. `"done"`: they
-  // were. `"failed"` instead of rows: why it could not be read, where predict goes on with the others.
+  // The scores of one sample, whose pictures and tables are written unless they are there already. `"done"`: they were.
+  // `"failed"` instead: why it could not be read, where predict goes on with the others.
   Value predict(const CataloguedSample& sample) const {
     try {
       const pipeline::Digest digest = digest_of(sample);
@@ -155,19 +161,48 @@ class Prediction {
     return hasher.finish();
   }
 
+  Image read(const CataloguedSample& sample) const {
+    const auto channels = static_cast<int>(model().architecture.in_channels);
+    return read_picture(bytes(sample.image), entry(sample.image).shown, input_, channels, Grey::stays).image;
+  }
+
+  // One large picture at a time, so that what it takes is not multiplied by the threads.
   Value predict_anew(const CataloguedSample& sample) const {
-    const std::string shown = entry(sample.image).shown;
-    const ModelDescription& model = predictor_.model();
-    const Image image =
-        read_picture(bytes(sample.image), shown, input_, static_cast<int>(model.architecture.in_channels)).image;
-    const Image own = predictor_.sample_of(image, shown);
-    const PixelMaps maps = predictor_.on_sample(own.bytes, own.width, own.height);
-    NativePrediction native{Predictor::at_size(maps, image.width, image.height), {}};
-    native.objects = objects_of(native.maps, model.threshold, model.instances);
-    write_prediction(folder_.path(), sample.id, native, &image);
-    Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(native)}};
-    if (!sample.masks.empty() && rule_) row["scores"] = to_json(score(sample, image, native));
+    std::unique_lock alone(large_, std::defer_lock);
+    if (entry(sample.image).bytes >= large_file) alone.lock();
+    std::optional<Image> image = read(sample);
+    if (image->values() >= large_picture && !alone.owns_lock() && !alone.try_lock()) {
+      image.reset();  // not held while another one is predicted
+      alone.lock();
+      image = read(sample);
+    }
+    return predict_picture(sample, *image);
+  }
+
+  Value predict_picture(const CataloguedSample& sample, const Image& image) const {
+    const std::string& shown = entry(sample.image).shown;
+    const SampleSize size{image.width, image.height}, own = predictor_.sample_size_of(image, shown);
+    const bool scaled = own.width != size.width || own.height != size.height;
+    const Image other = scaled ? sample_of(image, shown) : Image{};
+    PredictionFiles files(folder_.path(), sample.id, size.width, size.height);
+    ObjectFinder finder(size.width, size.height, model().targets, model().threshold, model().instances);
+    predictor_.on_rows(scaled ? other.bytes : image.bytes, own, size, [&](int, std::span<const float> values) {
+      files.add_probability(values.first(static_cast<size_t>(size.width)));
+      finder.add_row(values);
+    });
+    const FoundObjects found = finder.finish();
+    files.finish(found, &image);
+    write_table_parts(folder_.tables_of(sample.id), sample.id, found);
+    Value row = {{"id", sample.id}};
+    if (!sample.masks.empty() && rule_) row["scores"] = to_json(score(sample, found));
     return row;
+  }
+
+  // In all channels of the model: resizing does not promise the same bytes for one channel and for three.
+  Image sample_of(const Image& image, const std::string& shown) const {
+    const auto channels = static_cast<int>(model().architecture.in_channels);
+    if (image.channels == channels) return predictor_.sample_of(image, shown);
+    return predictor_.sample_of(to_channels(image, channels), shown);
   }
 
   bool has_several() const {
@@ -178,16 +213,13 @@ class Prediction {
   const ArchiveEntry& entry(const FileReference& file) const { return archives_[file.archive]->entries()[file.entry]; }
   std::vector<uint8_t> bytes(const FileReference& file) const { return archives_[file.archive]->read(file.entry); }
 
-  SampleScores score(const CataloguedSample& sample, const Image& image, const NativePrediction& native) const {
+  SampleScores score(const CataloguedSample& sample, const FoundObjects& found) const {
     std::vector<std::vector<uint8_t>> contents;
     std::vector<MaskFile> files;
     for (const FileReference& mask : sample.masks) contents.push_back(bytes(mask));
     for (size_t i = 0; i < contents.size(); ++i) files.push_back({entry(sample.masks[i]).shown, contents[i]});
-    const LabelMap truth = read_masks(files, image.width, image.height, *rule_, input_.page).map;
-    SampleScores scores;
-    scores.native = native_counts(native, truth, predictor_.model().threshold);
-    scores.objects = score_objects(truth, native.objects);
-    return scores;
+    const LabelMap truth = read_masks(files, found.width, found.height, *rule_, input_.page).map;
+    return {{}, native_counts(found, truth), score_objects(truth, found)};
   }
 
   std::vector<std::unique_ptr<Archive>> archives_;
@@ -197,6 +229,7 @@ class Prediction {
   PredictionFolder folder_;
   bool keep_going_;
   std::optional<MaskRule> rule_;  // of masks, where they can be scored
+  mutable std::mutex large_;      // whose holder predicts a large picture
 };
 
 // This rank's share: every size-th sample, on its threads. Rows as one JSON text.
@@ -227,7 +260,7 @@ std::string predict_share(const Prediction& prediction, int rank, int ranks, int
   return rows.dump();
 }
 
-void write_summary(const PredictRequest& request, const ModelDescription& model,
+void write_summary(const PredictRequest& request, const Prediction& prediction,
                    const std::vector<std::string>& shares) {
   std::map<std::string, Value> rows;
   for (const std::string& share : shares) {
@@ -236,7 +269,7 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
       rows.emplace(id, std::move(row));
     }
   }
-  PredictionTables tables;
+  std::vector<TableParts> tables;
   CsvTable failures({"id", "entry", "reason"});
   std::vector<SampleScores> scores;
   size_t done = 0, failed = 0;
@@ -248,12 +281,13 @@ void write_summary(const PredictRequest& request, const ModelDescription& model,
       continue;
     }
     done += row.value("done", false);
-    tables.add(id, row.at("tables"));
+    tables.push_back(prediction.folder().tables_of(id));
     if (row.contains("scores")) scores.push_back(sample_scores_from_json(row.at("scores")));
   }
-  tables.write(request.output);
+  join_tables(request.output, tables);
   if (!scores.empty()) {
-    const Value metrics = {{"schema", 1}, {"threshold", model.threshold}, {"all", summarise_scores(scores, false)}};
+    const Value metrics = {
+        {"schema", 1}, {"threshold", prediction.model().threshold}, {"all", summarise_scores(scores, false)}};
     write_json(request.output / "metrics.json", metrics);
     spdlog::info("predict: {} of {} images have masks: native Dice {:.4f}, mAP {:.4f}", scores.size(), rows.size(),
                  metrics.at("all").at("native").at("micro").at("dice").get<double>(),
@@ -308,7 +342,7 @@ void predict(const PredictRequest& request, distributed::Communicator& ranks, in
   agreed(ranks, "predicting", [&] { share = predict_share(*prediction, ranks.rank(), ranks.size(), threads); });
   const auto shares = distributed::gather_texts(ranks, share, "predictions");
   agreed(ranks, "writing tables", [&] {
-    if (ranks.rank() == 0) write_summary(request, prediction->model(), shares);
+    if (ranks.rank() == 0) write_summary(request, *prediction, shares);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/compute/scores/prediction_files.h"
 #include "stages/images/json_file.h"
 
 namespace penstock::stages {
@@ -11,7 +12,7 @@ namespace fs = std::filesystem;
 using pipeline::Value;
 
 constexpr const char* description = "predict.json";
-constexpr const char* done = ".done";  // a file for each image: its rows in the tables
+constexpr const char* done = ".done";  // three files for each image: its scores, and its rows in the two tables
 
 }  // namespace
 
@@ -37,10 +38,17 @@ std::optional<Value> PredictionFolder::find(const std::string& id, const pipelin
   if (!fs::exists(file)) return std::nullopt;
   const Value record = Value::parse(pipeline::read_file(file), nullptr, false);
   if (!record.is_object() || record.value("bytes", "") != bytes.hex()) return std::nullopt;
-  for (const char* part : {"labels", "probability", "overlays"}) {
+  for (const char* part : {"probability", "overlays"}) {
     if (!fs::exists(folder_ / part / (id + ".png"))) return std::nullopt;
   }
+  const TableParts tables = tables_of(id);
+  if (labels_file(folder_, id).empty() || !fs::exists(tables.objects) || !fs::exists(tables.submission))
+    return std::nullopt;
   return record.at("row");
+}
+
+TableParts PredictionFolder::tables_of(const std::string& id) const {
+  return {folder_ / done / (id + ".objects.csv"), folder_ / done / (id + ".submission.csv")};
 }
 
 void PredictionFolder::add(const std::string& id, const pipeline::Digest& bytes, const Value& row) const {

@@ -8,6 +8,7 @@
 
 #include "pipeline/digest.h"
 #include "pipeline/value.h"
+#include "stages/compute/scores/prediction_tables.h"
 
 namespace penstock::stages {
 
@@ -21,9 +22,11 @@ class PredictionFolder {
   // anything else.
   void open() const;
 
-  // The table rows of an image whose bytes are these and whose pictures are there; else nothing.
+  // What was added of an image whose bytes are these and whose pictures and tables are there; else nothing.
   std::optional<pipeline::Value> find(const std::string& id, const pipeline::Digest& bytes) const;
-  // After its pictures were written.
+  // Where its rows of the tables are.
+  TableParts tables_of(const std::string& id) const;
+  // After its pictures and tables were written.
   void add(const std::string& id, const pipeline::Digest& bytes, const pipeline::Value& row) const;
 
   const std::filesystem::path& path() const { return folder_; }

@@ -12,6 +12,7 @@
 #include "distributed/error.h"
 #include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/large_files.h"
 #include "pipeline/tree_walk.h"
 #include "stages/images/file_kind.h"
 #include "stages/images/image_codec.h"
@@ -254,8 +255,7 @@ class FolderArchive final : public Archive {
   const std::vector<ArchiveEntry>& entries() const override { return entries_; }
   std::vector<uint8_t> read(size_t entry) const override {
     check_entry(entry, entries_.size());
-    const std::string content = pipeline::read_file(folder_ / entries_[entry].name);
-    return {content.begin(), content.end()};
+    return pipeline::read_bytes(folder_ / entries_[entry].name);
   }
   std::vector<uint8_t> begin(size_t entry) const override {
     check_entry(entry, entries_.size());

@@ -35,20 +35,21 @@ std::string take_quoted(std::string_view& rest) {
 
 }  // namespace
 
+std::string csv_line(const std::vector<std::string>& fields) {
+  std::string line;
+  for (size_t i = 0; i < fields.size(); ++i) line += (i == 0 ? "" : ",") + quoted(fields[i]);
+  return line + "\n";
+}
+
 CsvTable::CsvTable(const std::vector<std::string>& columns) : columns_(columns.size()) {
   PENSTOCK_CHECK(!columns.empty(), "a table has a column");
-  append(columns);
+  text_ += csv_line(columns);
 }
 
 void CsvTable::add(const std::vector<std::string>& fields) {
   PENSTOCK_CHECK(fields.size() == columns_,
                  fmt::format("a row has a field for each of {} columns; it has {}", columns_, fields.size()));
-  append(fields);
-}
-
-void CsvTable::append(const std::vector<std::string>& fields) {
-  for (size_t i = 0; i < fields.size(); ++i) text_ += (i == 0 ? "" : ",") + quoted(fields[i]);
-  text_ += "\n";
+  text_ += csv_line(fields);
 }
 
 std::optional<std::vector<std::string>> next_csv_row(std::string_view& rest) {

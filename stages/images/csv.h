@@ -11,6 +11,9 @@
 
 namespace penstock::stages {
 
+// One row, with the line break that ends it.
+std::string csv_line(const std::vector<std::string>& fields);
+
 // Rows are added from one thread.
 class CsvTable {
  public:
@@ -19,8 +22,6 @@ class CsvTable {
   const std::string& text() const { return text_; }  // the header and all rows added so far
 
  private:
-  void append(const std::vector<std::string>& fields);
-
   size_t columns_;
   std::string text_;
 };

@@ -53,7 +53,7 @@ Image reduced(const Image& image, int longest);
 
 // How large an image may be before it is refused as damaged or hostile.
 inline constexpr uint32_t max_side = 65535;
-inline constexpr uint64_t max_values = uint64_t{1} << 28;
+inline constexpr uint64_t max_values = uint64_t{1} << 31;
 inline constexpr int max_channels = 64;
 
 // Throws Error(data) with `what` and the size when a side is 0 or over max_side, or the image has over max_values

@@ -112,7 +112,8 @@ PageChoice page_choice_from(const Value& value) {
               fmt::format("{} is no choice of a page (a number, \"only\", \"max\", \"mean\")", value.dump()));
 }
 
-Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels) {
+Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels,
+                     Grey grey) {
   PENSTOCK_CHECK(rule.channels_from.empty() || rule.channels_from.size() == static_cast<size_t>(channels) ||
                      (rule.channels_from.size() == 1 && channels == 3),
                  fmt::format("channels_from fits the {} channels of a sample", channels));
@@ -128,7 +129,8 @@ Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, cons
   picture.image = with_contrast(std::move(wanted), contrast_rule(rule.contrast), taken);
   const Value limits = limits_in_file(taken, file);
   if (!limits.empty()) picture.record["limits"] = limits;
-  if (picture.image.channels != channels) picture.image = to_channels(picture.image, channels);
+  const bool stays = grey == Grey::stays && picture.image.channels == 1;
+  if (picture.image.channels != channels && !stays) picture.image = to_channels(picture.image, channels);
   return picture;
 }
 

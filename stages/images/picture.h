@@ -43,6 +43,10 @@ struct Picture {
 // Throws Error(data) naming `what` as decode_image does, and where the file has not the channels that are asked for:
 // - without channels_from: as many as `channels` (alpha apart), or grey for 3 (repeated), or colours for 1 (luma);
 // - with it: each number must be there, and there are as many as `channels`, or one, which is repeated.
-Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels);
+// `grey`: whether a grey picture that is wanted in 3 channels is returned in three that are equal, or stays in one, a
+// third of the memory.
+enum class Grey { repeated, stays };
+Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels,
+                     Grey grey = Grey::repeated);
 
 }  // namespace penstock::stages

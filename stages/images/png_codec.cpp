@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
-#include "distributed/check.h"
 #include "distributed/error.h"
 #include "distributed/printable.h"
 #include "stages/images/orientation.h"
+#include "stages/images/png_writer.h"
 
 namespace penstock::stages {
 namespace {
@@ -75,6 +74,22 @@ Chunks walk(std::span<const uint8_t> bytes, std::string_view what) {
     }
     at += size_t{length} + 12;
   }
+}
+
+// Deflate unpacks to at most 1032 times the size: what a header asks for beyond that is no reason to take memory.
+void check_data(const Chunks& chunks, std::string_view what) {
+  constexpr uint64_t most_times = 1032, small = uint64_t{64} << 20;
+  const Header& header = chunks.header;
+  uint64_t packed = 0;
+  for (const auto& part : chunks.data) packed += part.size();
+  const uint64_t bits =
+      static_cast<uint64_t>(header.bits) * static_cast<uint64_t>(std::max(channels_of(header.color), 1));
+  if (uint64_t{header.width} * header.height <= small ||
+      uint64_t{header.width} * bits / 8 * header.height <= packed * most_times)
+    return;
+  if (header.width > max_side || header.height > max_side) return;  // refused as too large
+  refuse(what,
+         fmt::format("damaged PNG: {} bytes of data cannot hold {} x {} pixels", packed, header.width, header.height));
 }
 
 uint8_t paeth(int a, int b, int c) {
@@ -224,6 +239,7 @@ bool is_png(std::span<const uint8_t> bytes) {
 Image decode_png(std::span<const uint8_t> bytes, std::string_view what, const PageChoice& page) {
   if (page.how == PageChoice::How::one) check_page(page.number, 1, what);
   const Chunks chunks = walk(bytes, what);
+  check_data(chunks, what);
   auto simple = read_simple(chunks, what);
   Image image = simple ? std::move(*simple) : decode_any_png(bytes, what);
   finish(image, chunks);
@@ -232,6 +248,7 @@ Image decode_png(std::span<const uint8_t> bytes, std::string_view what, const Pa
 
 LabelsImage decode_png_labels(std::span<const uint8_t> bytes, std::string_view what, const PageChoice&) {
   const Chunks chunks = walk(bytes, what);
+  check_data(chunks, what);
   const bool palette = chunks.header.color == PNG_COLOR_TYPE_PALETTE;
   auto simple = palette ? std::nullopt : read_simple(chunks, what);
   Image image = simple ? std::move(*simple) : PngReader(bytes, what).decode(true);
@@ -257,30 +274,11 @@ const ImageFormat png_format = {"PNG", {".png"}, is_png, decode_png, decode_png_
 std::string encode_png(const Image& image) {
   check_whole(image);
   std::string file;
-  png_structp png = png_create_write_struct(
-      PNG_LIBPNG_VER_STRING, nullptr,
-      [](png_structp, png_const_charp message) { throw Error(ExitCode::internal, std::string("PNG: ") + message); },
-      [](png_structp, png_const_charp) {});
-  png_infop info = png_create_info_struct(png);
-  const auto release = [&info](png_structp state) { png_destroy_write_struct(&state, &info); };
-  const std::unique_ptr<png_struct, decltype(release)> guard(png, release);
-  png_set_write_fn(
-      png, &file,
-      [](png_structp state, png_bytep bytes, size_t size) {
-        static_cast<std::string*>(png_get_io_ptr(state))->append(reinterpret_cast<const char*>(bytes), size);
-      },
-      [](png_structp) {});
-  PENSTOCK_CHECK(image.channels <= 4, "a PNG has at most four channels");
-  constexpr int colors[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
-  png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), image.bits,
-               colors[image.channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_set_compression_level(png, 6);
-  if (image.channels == 1) png_set_filter(png, 0, PNG_FILTER_NONE);  // masks and labels: runs of equal bytes
-  png_write_info(png, info);
-  if (image.bits == 16) png_set_swap(png);
+  PngWriter png({image.width, image.height, image.channels, image.bits},
+                [&file](std::string_view bytes) { file.append(bytes); });
   const size_t row = image.values() / image.height * (image.bits / 8);
-  for (int y = 0; y < image.height; ++y) png_write_row(png, image.bytes.data() + y * row);
-  png_write_end(png, nullptr);
+  for (int y = 0; y < image.height; ++y) png.add_row(std::span(image.bytes).subspan(y * row, row));
+  png.finish();
   return file;
 }
 

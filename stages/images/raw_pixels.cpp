@@ -95,6 +95,13 @@ Image empty_like(RawPixels& raw, int bits) {
 // Values minus `base` as T, none lost.
 template <typename T, typename From>
 Image moved(RawPixels& raw, std::span<const From> values, int64_t base) {
+  if constexpr (std::is_same_v<T, From>) {
+    if (base == 0) {  // the bytes themselves, which may be many
+      Image same{raw.width, raw.height, raw.channels, sizeof(T) * 8, {}, raw.measured, {}, std::move(raw.notes)};
+      same.bytes = std::move(raw.bytes);
+      return same;
+    }
+  }
   Image image = empty_like(raw, sizeof(T) * 8);
   auto* out = reinterpret_cast<T*>(image.bytes.data());
   for (size_t i = 0; i < values.size(); ++i)

@@ -64,7 +64,7 @@ TiffFile::TiffFile(std::span<const uint8_t> bytes, std::string_view what)
     : bytes_(bytes), what_(what), tiff_(nullptr, TIFFClose) {
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(TIFFOpenOptionsAlloc(),
                                                                                  TIFFOpenOptionsFree);
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(max_values * 8));
+  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(max_values));
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), on_error, this);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), on_warning, this);
   tiff_.reset(TIFFClientOpenExt("memory", "rm", this, Cursor::read, Cursor::write, Cursor::seek, Cursor::close,

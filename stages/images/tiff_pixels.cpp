@@ -100,6 +100,16 @@ void describe_values(const Layout& layout, RawPixels& raw, const TiffFile& file)
                   layout.bits, layout.format));
 }
 
+// What a small file claims to hold is no reason to take much memory.
+void check_memory(const RawPixels& raw, const TiffFile& file) {
+  constexpr uint64_t little = uint64_t{1} << 31, most_times = 2000;
+  const uint64_t bytes = uint64_t{raw.values()} * static_cast<uint64_t>(raw.bits / 8);
+  if (bytes > little && bytes / most_times > file.bytes().size()) {
+    file.refuse(fmt::format("a file of {} bytes cannot hold {} x {} pixels of {} bits", file.bytes().size(), raw.width,
+                            raw.height, raw.bits * raw.channels));
+  }
+}
+
 float from_half(uint16_t half) {
   const int exponent = half >> 10 & 31, fraction = half & 1023;
   const float sign = half & 0x8000 ? -1.0f : 1.0f;
@@ -331,6 +341,7 @@ RawPixels read_tiff_pixels(TiffFile& file, bool as_labels) {
     read_converted(file, layout, raw);
   } else {
     describe_values(layout, raw, file);
+    check_memory(raw, file);
     if (layout.photometric == PHOTOMETRIC_YCBCR) TIFFSetField(file.handle(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     TIFFIsTiled(file.handle()) != 0 ? read_tiles(file, layout, raw) : read_strips(file, layout, raw);
     to_meaning(file, layout, raw, as_labels);

@@ -8,6 +8,7 @@
 #include "stages/compute/scores/decoders.h"
 #include "stages/compute/scores/instances.h"
 #include "stages/compute/scores/metrics.h"
+#include "stages/compute/scores/object_finder.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/draws.h"
 
@@ -88,7 +89,7 @@ Value one_case(int64_t number, Files& files) {
   files.append("foreground.f32", foreground), files.append("border.f32", border);
   for (const char* decoder : {"components", "watershed"}) {
     rules.decoder = decoder;
-    files.append(decoder + std::string(".u16"), objects_of(maps, threshold, rules).labels);
+    files.append(decoder + std::string(".u16"), label_map_of(find_objects(maps, threshold, rules)).labels);
   }
   const auto mask = foreground_of(truth);
   const SampleScores scores{

@@ -4,6 +4,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/large_files.h"
 #include "pipeline/store/stat_cache.h"
 #include "temporary_folder.h"
 
@@ -31,6 +32,21 @@ TEST(Files, AFullDiskIsAnIoErrorAndKeepsTheOldFile) {
         }
       },
       Error);
+}
+
+TEST(Files, PiecesOfAWriterAreSeenWhenItCommits) {
+  const TemporaryFolder folder;
+  const std::string large(size_t{1} << 20, 'x');
+  {
+    FileWriter writer(folder.path() / "a/b.txt");
+    for (const std::string& piece : {std::string("small"), large, std::string("end")}) writer.write(piece);
+    EXPECT_FALSE(fs::exists(folder.path() / "a/b.txt"));
+    writer.commit();
+    EXPECT_EQ(read_file(folder.path() / "a/b.txt"), "small" + large + "end");
+    FileWriter(folder.path() / "a/b.txt").write("never committed");
+  }
+  EXPECT_EQ(read_file(folder.path() / "a/b.txt"), "small" + large + "end");
+  EXPECT_EQ(tree_of(folder.path()).size(), 1u);
 }
 
 TEST(Files, ATreesDigestSeesNamesAndContentsButNotTimes) {

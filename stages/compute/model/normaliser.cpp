@@ -15,12 +15,12 @@ namespace penstock::stages {
 namespace {
 
 // The values below which these shares of an image's values lie, %.
-std::pair<double, double> percentiles(std::span<const uint8_t> image, double low, double high) {
+std::pair<double, double> percentiles(std::span<const uint8_t> image, size_t times, double low, double high) {
   std::array<size_t, 256> counts = {};
-  for (const uint8_t value : image) ++counts[value];
+  for (const uint8_t value : image) counts[value] += times;
+  const size_t all = image.size() * times;
   const auto at = [&](double share) {
-    const auto wanted =
-        std::min(static_cast<size_t>(share / 100 * static_cast<double>(image.size())), image.size() - 1);
+    const auto wanted = std::min(static_cast<size_t>(share / 100 * static_cast<double>(all)), all - 1);
     size_t seen = 0;
     for (int value = 0; value < 256; ++value) {
       seen += counts[value];
@@ -33,9 +33,9 @@ std::pair<double, double> percentiles(std::span<const uint8_t> image, double low
 
 }  // namespace
 
-std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image) const {
+std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image, size_t times) const {
   if (!normalisation_rule(kind).by_image) return {0, 255};
-  const auto [darkest, brightest] = percentiles(image, low, high);
+  const auto [darkest, brightest] = percentiles(image, times, low, high);
   return {darkest, brightest <= darkest ? darkest + 1 : brightest};
 }
 

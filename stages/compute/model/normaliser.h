@@ -21,8 +21,9 @@ struct Normaliser {
   // image [H,W,C] uint8 -> out [C,H,W] float32. percentile: the image's percentiles `low` and `high` over all
   // channels become 0 and 1, values beyond are cut.
   void apply(std::span<const uint8_t> image, int channels, float* out) const;
-  // The bytes that become 0 and 1 in `image`; the same for all images but with percentile.
-  std::pair<double, double> range_of(std::span<const uint8_t> image) const;
+  // The bytes that become 0 and 1 in `image`; the same for all images but with percentile. `times`: how many equal
+  // channels each byte stands for.
+  std::pair<double, double> range_of(std::span<const uint8_t> image, size_t times = 1) const;
   // What each byte of channel `c` becomes in an image of this range.
   std::array<float, 256> table(const std::pair<double, double>& range, int c) const;
 };

@@ -44,6 +44,17 @@ std::vector<Turn> turns_of(const std::string& name) {
   return turns;
 }
 
+// Of planes [planes, height, width].
+void each_row(std::span<const float> planes, int width, int height, const Predictor::RowSink& row) {
+  const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height), count = planes.size() / pixels;
+  std::vector<float> values(count * static_cast<size_t>(width));
+  for (int y = 0; y < height; ++y) {
+    for (size_t p = 0; p < count; ++p)
+      std::copy_n(&planes[p * pixels + static_cast<size_t>(y) * width], width, &values[p * width]);
+    row(y, values);
+  }
+}
+
 }  // namespace
 
 Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_description(model)) {
@@ -63,9 +74,13 @@ class Predictor::Tile {
         image_(image),
         width_(width),
         height_(height),
-        channels_(static_cast<int>(predictor.model_.architecture.in_channels)) {
+        channels_(static_cast<int>(predictor.model_.architecture.in_channels)),
+        stored_(static_cast<int>(image.size() / (static_cast<size_t>(width) * static_cast<size_t>(height)))) {
+    PENSTOCK_CHECK(image.size() == static_cast<size_t>(stored_) * static_cast<size_t>(width) * height &&
+                       (stored_ == channels_ || stored_ == 1),
+                   "a sample has a byte for each pixel and channel of the model, or for each pixel");
     const Normaliser& normaliser = predictor.model_.normaliser;
-    const auto range = normaliser.range_of(image);
+    const auto range = normaliser.range_of(image, static_cast<size_t>(channels_ / stored_));
     for (int c = 0; c < channels_; ++c) tables_.push_back(normaliser.table(range, c));
   }
 
@@ -93,8 +108,9 @@ class Predictor::Tile {
     for (int64_t y = 0; y < tile_height; ++y) {
       const size_t row = static_cast<size_t>(mirrored(top + static_cast<int>(y), height_)) * width_;
       for (int64_t x = 0; x < tile_width; ++x) {
-        const uint8_t* pixel = &image_[(row + mirrored(left + static_cast<int>(x), width_)) * channels_];
-        for (int c = 0; c < channels_; ++c) to[(c * tile_height + y) * tile_width + x] = tables_[c][pixel[c]];
+        const uint8_t* pixel = &image_[(row + mirrored(left + static_cast<int>(x), width_)) * stored_];
+        for (int c = 0; c < channels_; ++c)
+          to[(c * tile_height + y) * tile_width + x] = tables_[c][pixel[stored_ == 1 ? 0 : c]];
       }
     }
     return input;
@@ -102,40 +118,50 @@ class Predictor::Tile {
 
   const Predictor& predictor_;
   const std::span<const uint8_t> image_;
-  const int width_, height_, channels_;
+  const int width_, height_, channels_, stored_;
   std::vector<std::array<float, 256>> tables_;
 };
 
+SampleSize Predictor::sample_size_of(const Image& picture, const std::string& what) const {
+  PENSTOCK_CHECK(picture.channels == model_.architecture.in_channels || picture.channels == 1,
+                 "a picture has the channels of the model, or one");
+  if (!resize_mode(model_.mode).own_size) return {model_.width, model_.height};
+  return scaled_size(picture.width, picture.height, model_.scale, picture.channels, what);
+}
+
 Image Predictor::sample_of(const Image& picture, const std::string& what) const {
-  PENSTOCK_CHECK(picture.channels == model_.architecture.in_channels, "a picture has the channels of the model");
-  if (!resize_mode(model_.mode).own_size) return to_grid(picture, model_.width, model_.height);
-  const auto [width, height] = scaled_size(picture.width, picture.height, model_.scale, picture.channels, what);
+  const auto [width, height] = sample_size_of(picture, what);
   return to_grid(picture, width, height);
 }
 
-PixelMaps Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {
-  PENSTOCK_CHECK(
-      width > 0 && height > 0 &&
-          image.size() == static_cast<size_t>(model_.architecture.in_channels) * static_cast<size_t>(width) * height,
-      "a sample has a byte for each pixel and channel of the model");
+void Predictor::blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const {
+  PENSTOCK_CHECK(width > 0 && height > 0, "a sample has a size");
   at::set_num_threads(1);  // of this thread: the last bits of a result depend on it
   const Tile tile(*this, image, width, height);
-  PixelMaps maps{width, height, model_.targets, {}};
-  if (width == model_.width && height == model_.height) {
-    maps.values = tile.probabilities(0, 0);  // not blended with itself
-    return maps;
+  if (width == model_.width && height == model_.height) {  // not blended with itself
+    each_row(tile.probabilities(0, 0), width, height, row);
+    return;
   }
-  const auto planes = static_cast<int>(model_.targets.size());
-  maps.values.resize(static_cast<size_t>(planes) * maps.pixels());
   blend_tiles(
-      {width, height, model_.width, model_.height, model_.overlap, planes},
-      [&](int left, int top) { return tile.probabilities(left, top); },
-      [&](int y, std::span<const float> row) {
-        for (int p = 0; p < planes; ++p)
-          std::copy_n(&row[static_cast<size_t>(p) * width], width,
-                      &maps.values[static_cast<size_t>(p) * maps.pixels() + static_cast<size_t>(y) * width]);
-      });
+      {width, height, model_.width, model_.height, model_.overlap, static_cast<int>(model_.targets.size())},
+      [&](int left, int top) { return tile.probabilities(left, top); }, row);
+}
+
+PixelMaps Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {
+  PixelMaps maps{width, height, model_.targets, {}};
+  maps.values.resize(maps.targets.size() * maps.pixels());
+  on_rows(image, {width, height}, {width, height}, [&](int y, std::span<const float> row) {
+    for (size_t p = 0; p < maps.targets.size(); ++p)
+      std::copy_n(&row[p * width], width, &maps.values[p * maps.pixels() + static_cast<size_t>(y) * width]);
+  });
   return maps;
+}
+
+void Predictor::on_rows(std::span<const uint8_t> image, const SampleSize& size, const SampleSize& to,
+                        const RowSink& row) const {
+  if (size.width == to.width && size.height == to.height) return blended(image, size.width, size.height, row);
+  const PixelMaps maps = at_size(on_sample(image, size.width, size.height), to.width, to.height);
+  each_row(maps.values, to.width, to.height, row);
 }
 
 PixelMaps Predictor::at_size(const PixelMaps& maps, int width, int height) {

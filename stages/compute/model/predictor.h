@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "stages/compute/data/sample_size.h"
 #include "stages/compute/model/model_folder.h"
 #include "stages/images/image_codec.h"
 
@@ -23,14 +25,23 @@ class Predictor {
   // The sample that a picture (images/picture.h) is to this model: on its grid, or of its own size times the model's
   // scale. Throws Error(data) naming `what` where that would be too large.
   Image sample_of(const Image& picture, const std::string& what) const;
+  // The size of that sample. Throws as sample_of does.
+  SampleSize sample_size_of(const Image& picture, const std::string& what) const;
   // A sample [height, width, channels] uint8 -> probabilities at its size, a plane a target. One of another size than
-  // the network's input goes through it in tiles that overlap (tiles.h).
+  // the network's input goes through it in tiles that overlap (tiles.h). Of one channel where the model has three: each
+  // byte stands for three equal ones.
   PixelMaps on_sample(std::span<const uint8_t> image, int width, int height) const;
+  // The same row by row, from the top, at the size `to`: row(y, values [targets, to.width]). Memory: where `to` is the
+  // sample's own size, that of a band of tiles; else that of on_sample and at_size.
+  using RowSink = std::function<void(int y, std::span<const float> values)>;
+  void on_rows(std::span<const uint8_t> image, const SampleSize& size, const SampleSize& to, const RowSink& row) const;
   // The same at another size: probabilities are scaled, never masks.
   static PixelMaps at_size(const PixelMaps& maps, int width, int height);
 
  private:
   class Tile;
+
+  void blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const;
 
   ModelDescription model_;
   Weights weights_;

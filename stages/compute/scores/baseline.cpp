@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "distributed/check.h"
+#include "stages/compute/scores/object_finder.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/summaries.h"
 
@@ -47,10 +48,9 @@ Value otsu_scores(const SamplePicture& picture, const LabelMap& truth, const Ins
   InstanceRules connected;
   connected.connectivity = rules.connectivity, connected.minimum_area = rules.minimum_area;
   constexpr double between = 0.5;  // of 0 and 1
-  NativePrediction native{{truth.width, truth.height, {"mask"}, otsu_foreground(picture, truth.width, truth.height)},
-                          {}};
-  native.objects = objects_of(native.maps, between, connected);
-  return to_json(SampleScores{{}, native_counts(native, truth, between), score_objects(truth, native.objects)});
+  const PixelMaps foreground{truth.width, truth.height, {"mask"}, otsu_foreground(picture, truth.width, truth.height)};
+  const FoundObjects found = find_objects(foreground, between, connected);
+  return to_json(SampleScores{{}, native_counts(found, truth), score_objects(truth, found)});
 }
 
 void add_otsu(Value& metrics, const std::map<std::string, Value>& rows,

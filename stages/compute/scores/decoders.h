@@ -1,4 +1,5 @@
-// Objects from what a network says of each pixel. Pure; any thread may call.
+// How the pixels that a network calls foreground become objects; object_finder.h does it for pictures of any size.
+// Pure; any thread may call.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +7,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "stages/images/label_codec.h"
 
 namespace penstock::stages {
 
@@ -31,19 +30,18 @@ struct InstanceRules {
   bool operator==(const InstanceRules&) const = default;
 };
 
-// Objects where the foreground's probability exceeds `threshold`, numbered 1..n in the order of their first pixels.
-// More than 65,535: the smallest numbers are kept. A decoder that needs a target which `maps` lacks fails a check.
-LabelMap objects_of(const PixelMaps& maps, double threshold, const InstanceRules& rules);
+// A check: 4 or 8 neighbours, and the targets that the decoder needs.
+void require_decodable(const std::vector<std::string>& targets, const InstanceRules& rules);
 
 // The decoders by name. [height, width]: any number above 0 for each object, 0 where there is none.
 using Decoder = std::vector<int32_t> (*)(const PixelMaps& maps, double threshold, const InstanceRules& rules);
 struct NamedDecoder {
   std::string name;
   Decoder function = nullptr;
+  // How many pixels around an object's connected piece of foreground decide how that is cut; other foreground counts
+  // within them alone. What lies further away never does: object_finder.h decodes pieces by themselves.
+  int reach = 0;
 };
 const std::vector<NamedDecoder>& decoders();
-
-// Numbers them 1..n in the order of their first pixels, without those of fewer pixels than `minimum_area`.
-LabelMap numbered(std::span<const int32_t> objects, int width, int height, int64_t minimum_area);
 
 }  // namespace penstock::stages

@@ -20,21 +20,19 @@ SizeCounts& class_of(int64_t area, SizeClasses& classes) {
   return classes[static_cast<size_t>(limit - size_limits.begin())];
 }
 
-}  // namespace
+// Of how many pixels each pair of a true and a predicted object shares: (true << 32 | predicted) -> pixels.
+using Overlaps = std::unordered_map<uint64_t, int64_t>;
+uint64_t pair_of(uint32_t truth, uint32_t predicted) { return uint64_t{truth} << 32 | predicted; }
 
-double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted) {
-  const int64_t either = objects_true + objects_predicted - matches;
-  return either == 0 ? 1 : static_cast<double>(matches) / static_cast<double>(either);
+int present(const std::vector<int64_t>& areas) {
+  return static_cast<int>(std::count_if(areas.begin() + 1, areas.end(), [](int64_t area) { return area > 0; }));
 }
 
-ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
-  PENSTOCK_CHECK(truth.labels.size() == predicted.labels.size(), "objects are compared on one grid");
-  const auto true_areas = areas(truth), predicted_areas = areas(predicted);
+ObjectScores scores_of(const std::vector<int64_t>& true_areas, const std::vector<int64_t>& predicted_areas,
+                       const Overlaps& overlaps) {
   ObjectScores scores;
-  scores.objects_true =
-      static_cast<int>(std::count_if(true_areas.begin() + 1, true_areas.end(), [](int64_t a) { return a > 0; }));
-  scores.objects_predicted = static_cast<int>(
-      std::count_if(predicted_areas.begin() + 1, predicted_areas.end(), [](int64_t a) { return a > 0; }));
+  scores.objects_true = present(true_areas);
+  scores.objects_predicted = present(predicted_areas);
   for (auto area = true_areas.begin() + 1; area != true_areas.end(); ++area) {
     if (*area > 0) ++class_of(*area, scores.by_size).objects;
   }
@@ -42,18 +40,13 @@ ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
     scores.map = scores.ap50 = scores.f1_50 = scores.panoptic_quality = 1;
     return scores;
   }
-  std::unordered_map<uint32_t, int64_t> overlaps;
-  for (size_t i = 0; i < truth.labels.size(); ++i) {
-    if (truth.labels[i] != 0 && predicted.labels[i] != 0)
-      ++overlaps[uint32_t{truth.labels[i]} << 16 | predicted.labels[i]];
-  }
   // Above 0.5 a pair's IoU is the only one of either: no assignment problem is left.
   std::vector<double> matched;
   for (const auto& [pair, both] : overlaps) {
-    const int64_t either = true_areas[pair >> 16] + predicted_areas[pair & 0xffff] - both;
+    const int64_t either = true_areas[pair >> 32] + predicted_areas[pair & 0xffffffff] - both;
     if (2 * both <= either) continue;
     matched.push_back(static_cast<double>(both) / static_cast<double>(either));
-    ++class_of(true_areas[pair >> 16], scores.by_size).found;
+    ++class_of(true_areas[pair >> 32], scores.by_size).found;
   }
   std::sort(matched.begin(), matched.end());  // sums in one order, whatever the map's
   for (int step = 0; step < 10; ++step) {
@@ -71,6 +64,40 @@ ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
   scores.missed = scores.objects_true - static_cast<int>(matched.size());
   scores.extra = scores.objects_predicted - static_cast<int>(matched.size());
   return scores;
+}
+
+}  // namespace
+
+double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted) {
+  const int64_t either = objects_true + objects_predicted - matches;
+  return either == 0 ? 1 : static_cast<double>(matches) / static_cast<double>(either);
+}
+
+ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted) {
+  PENSTOCK_CHECK(truth.labels.size() == predicted.labels.size(), "objects are compared on one grid");
+  Overlaps overlaps;
+  for (size_t i = 0; i < truth.labels.size(); ++i) {
+    if (truth.labels[i] != 0 && predicted.labels[i] != 0) ++overlaps[pair_of(truth.labels[i], predicted.labels[i])];
+  }
+  return scores_of(areas(truth), areas(predicted), overlaps);
+}
+
+ObjectScores score_objects(const LabelMap& truth, const FoundObjects& predicted) {
+  PENSTOCK_CHECK(truth.width == predicted.width && truth.height == predicted.height,
+                 "objects are compared on one grid");
+  Overlaps overlaps;
+  std::vector<int64_t> predicted_areas(1);
+  for (const FoundObject& object : predicted.objects) {
+    predicted_areas.push_back(object.area);
+    const auto number = static_cast<uint32_t>(predicted_areas.size() - 1);
+    for (const ObjectRun& run : predicted.runs_of(object)) {
+      const uint16_t* label = &truth.labels[size_t{run.y} * truth.width + run.begin];
+      for (int i = 0; i < run.length; ++i) {
+        if (label[i] != 0) ++overlaps[pair_of(label[i], number)];
+      }
+    }
+  }
+  return scores_of(areas(truth), predicted_areas, overlaps);
 }
 
 }  // namespace penstock::stages

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "stages/compute/scores/found_objects.h"
 #include "stages/images/label_codec.h"
 
 namespace penstock::stages {
@@ -31,5 +32,6 @@ struct ObjectScores {
 double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted);
 // Both empty: every score is 1.
 ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted);
+ObjectScores score_objects(const LabelMap& truth, const FoundObjects& predicted);
 
 }  // namespace penstock::stages

@@ -1,13 +1,8 @@
 #include "stages/compute/scores/score_sample.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
-#include "pipeline/files.h"
-#include "stages/images/png_codec.h"
+#include "distributed/check.h"
 
 namespace penstock::stages {
 namespace {
@@ -18,30 +13,6 @@ Value counts_json(const PixelCounts& c) {
   return {{"tp", c.tp}, {"fp", c.fp}, {"fn", c.fn}, {"tn", c.tn}, {"dice", c.dice()}, {"iou", c.iou()}};
 }
 PixelCounts counts_from(const Value& json) { return {json.at("tp"), json.at("fp"), json.at("fn"), json.at("tn")}; }
-
-// A pixel of an object whose right or lower neighbour, or left or upper, belongs to something else.
-bool on_edge(const LabelMap& map, int x, int y) {
-  const auto at = [&](int u, int v) { return map.labels[static_cast<size_t>(v) * map.width + u]; };
-  const uint16_t own = at(x, y);
-  return own != 0 && (x == 0 || y == 0 || x + 1 == map.width || y + 1 == map.height || at(x - 1, y) != own ||
-                      at(x + 1, y) != own || at(x, y - 1) != own || at(x, y + 1) != own);
-}
-
-Image overlay_of(const NativePrediction& prediction, const Image* shown) {
-  Image overlay{prediction.maps.width, prediction.maps.height, 3, 8, {}};
-  if (shown != nullptr)
-    overlay.bytes = to_channels(to_shown(*shown), 3).bytes;
-  else
-    overlay.bytes.resize(overlay.values());
-  for (int y = 0; y < overlay.height; ++y) {
-    for (int x = 0; x < overlay.width; ++x) {
-      if (!on_edge(prediction.objects, x, y)) continue;
-      uint8_t* pixel = &overlay.bytes[(static_cast<size_t>(y) * overlay.width + x) * 3];
-      pixel[0] = 255, pixel[1] = 60, pixel[2] = 200;
-    }
-  }
-  return overlay;
-}
 
 }  // namespace
 
@@ -95,79 +66,19 @@ std::vector<uint8_t> foreground_of(const LabelMap& truth) {
   return mask;
 }
 
-PixelCounts native_counts(const NativePrediction& prediction, const LabelMap& truth, double threshold) {
-  return count_pixels(prediction.maps.foreground(), foreground_of(truth), threshold);
-}
-
-void write_prediction(const std::filesystem::path& folder, const std::string& id, const NativePrediction& prediction,
-                      const Image* shown) {
-  const std::string name = id + ".png";
-  const auto foreground = prediction.maps.foreground();
-  Image labels{prediction.maps.width, prediction.maps.height, 1, 16,
-               std::vector<uint8_t>(prediction.objects.labels.size() * 2)};
-  std::memcpy(labels.bytes.data(), prediction.objects.labels.data(), labels.bytes.size());
-  Image probability{prediction.maps.width, prediction.maps.height, 1, 8, std::vector<uint8_t>(foreground.size())};
-  for (size_t i = 0; i < probability.bytes.size(); ++i) {
-    probability.bytes[i] = static_cast<uint8_t>(std::lround(std::clamp(foreground[i], 0.0f, 1.0f) * 255));
-  }
-  pipeline::write_file(folder / "labels" / name, encode_png(labels));
-  pipeline::write_file(folder / "probability" / name, encode_png(probability));
-  pipeline::write_file(folder / "overlays" / name, encode_png(overlay_of(prediction, shown)));
-}
-
-Value object_rows(const NativePrediction& prediction) {
-  struct Sums {
-    int64_t area = 0, x = 0, y = 0;
-    double probability = 0;
-  };
-  const auto foreground = prediction.maps.foreground();
-  std::vector<Sums> sums(static_cast<size_t>(prediction.objects.objects()));
-  for (int y = 0; y < prediction.maps.height; ++y) {
-    for (int x = 0; x < prediction.maps.width; ++x) {
-      const size_t i = static_cast<size_t>(y) * prediction.maps.width + x;
-      if (prediction.objects.labels[i] == 0) continue;
-      Sums& object = sums[prediction.objects.labels[i] - 1];
-      ++object.area;
-      object.x += x, object.y += y;
-      object.probability += foreground[i];
+PixelCounts native_counts(const FoundObjects& found, const LabelMap& truth) {
+  PENSTOCK_CHECK(truth.width == found.width && truth.height == found.height, "foreground is compared on one grid");
+  PixelCounts counts;
+  for (const auto* runs : {&found.runs, &found.left_out}) {
+    for (const ObjectRun& run : *runs) {
+      const auto label = truth.labels.begin() + static_cast<ptrdiff_t>(size_t{run.y} * truth.width + run.begin);
+      const int64_t outside = std::count(label, label + run.length, uint16_t{0});
+      counts.tp += run.length - outside, counts.fp += outside;
     }
   }
-  Value rows = Value::array();
-  for (size_t i = 0; i < sums.size(); ++i) {
-    const auto area = static_cast<double>(sums[i].area);
-    rows.push_back({{"object", i + 1},
-                    {"area", sums[i].area},
-                    {"x", static_cast<double>(sums[i].x) / area},
-                    {"y", static_cast<double>(sums[i].y) / area},
-                    {"probability", sums[i].probability / area}});
-  }
-  return rows;
-}
-
-std::vector<std::string> run_lengths(const LabelMap& objects) {
-  struct Run {
-    int64_t start, length;
-  };
-  std::vector<std::vector<Run>> runs(static_cast<size_t>(objects.objects()));
-  for (int x = 0; x < objects.width; ++x) {
-    for (int y = 0; y < objects.height; ++y) {
-      const uint16_t label = objects.labels[static_cast<size_t>(y) * objects.width + x];
-      if (label == 0) continue;
-      const int64_t place = int64_t{x} * objects.height + y + 1;
-      auto& own = runs[label - 1];
-      if (!own.empty() && own.back().start + own.back().length == place)
-        ++own.back().length;
-      else
-        own.push_back({place, 1});
-    }
-  }
-  std::vector<std::string> texts;
-  for (const auto& own : runs) {
-    std::string text;
-    for (const Run& run : own) text += fmt::format("{}{} {}", text.empty() ? "" : " ", run.start, run.length);
-    texts.push_back(std::move(text));
-  }
-  return texts;
+  counts.tn = std::count(truth.labels.begin(), truth.labels.end(), uint16_t{0}) - counts.fp;
+  counts.fn = static_cast<int64_t>(truth.labels.size()) - counts.tp - counts.fp - counts.tn;
+  return counts;
 }
 
 }  // namespace penstock::stages

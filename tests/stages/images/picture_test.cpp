@@ -31,6 +31,13 @@ std::string refusal(const std::string& file, int channels, const PictureRule& ru
   return "was read";
 }
 
+TEST(Picture, OfGreyThatStaysHasOneChannelAndColoursKeepTheirs) {
+  const std::string grey = encode_png({2, 1, 1, 8, {7, 9}}), colours = encode_png({1, 1, 3, 8, {1, 2, 3}});
+  EXPECT_THAT(read(grey).image.bytes, ElementsAre(7, 7, 7, 9, 9, 9));
+  EXPECT_THAT(read_picture(span_of(grey), "a.png", {}, 3, Grey::stays).image.bytes, ElementsAre(7, 9));
+  EXPECT_THAT(read_picture(span_of(colours), "a.png", {}, 3, Grey::stays).image.bytes, ElementsAre(1, 2, 3));
+}
+
 // One pixel of `samples` signals 10, 20, 30 ...
 std::string signals(int samples) {
   TiffPage page{1, 1, {}};

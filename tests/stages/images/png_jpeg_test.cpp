@@ -52,6 +52,16 @@ std::string odd_png(const std::string& before, const std::string& data, const st
 }
 const std::string rows("\0\x01\x02\x03\0\x04\x05\x06", 8);
 
+TEST(Png, WhoseDataCannotHoldItsPixelsTakesNoMemory) {
+  const auto claimed = [](uint32_t side) {
+    return std::string("\x89PNG\r\n\x1a\n", 8) +
+           chunk("IHDR", big_endian(side) + big_endian(side) + std::string("\x08\0\0\0\0", 5)) +
+           chunk("IDAT", deflated(rows)) + chunk("IEND", "");
+  };
+  EXPECT_THAT(refusal(claimed(20000)), AllOf(HasSubstr("a.x"), HasSubstr("cannot hold 20000 x 20000 pixels")));
+  EXPECT_THAT(refusal(claimed(60000)), HasSubstr("60000 x 60000"));
+}
+
 TEST(Png, WhatEveryViewerShowsIsReadAndWhereItBendsTheRulesThatIsSaid) {
   const std::string idat = chunk("IDAT", deflated(rows));
   const struct {

@@ -60,6 +60,21 @@ std::vector<T> values(const Image& image) {
   return all;
 }
 
+TEST(Tiff, ThatClaimsMoreThanItsBytesCanHoldTakesNoMemory) {
+  const auto number = [](uint32_t value, int bytes) {
+    std::string text;
+    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i);
+    return text;
+  };
+  const uint32_t tags[][2] = {{256, 40000}, {257, 40000}, {258, 64},    {259, 8}, {262, 1},
+                              {273, 8},     {277, 1},     {278, 40000}, {279, 4}};
+  std::string file = "II*" + std::string(1, '\0') + number(8, 4) + number(std::size(tags), 2);
+  for (const auto& [tag, value] : tags) file += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4);
+  file += number(0, 4);
+  EXPECT_THAT(refusal([&] { decode_image(span_of(file), "a.tif"); }),
+              HasSubstr("cannot hold 40000 x 40000 pixels of 64 bits"));
+}
+
 TEST(Tiff, StripsTilesByteOrdersAndCompressionsGiveTheSamePixels) {
   const int compressions[] = {COMPRESSION_NONE,     COMPRESSION_LZW,  COMPRESSION_ADOBE_DEFLATE,
                               COMPRESSION_PACKBITS, COMPRESSION_ZSTD, COMPRESSION_LZMA};

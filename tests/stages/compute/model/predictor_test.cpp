@@ -101,6 +101,50 @@ TEST(Predictor, GivesAPlaneATargetForAPictureOfAnySize) {
   }
 }
 
+TEST(Predictor, GivesRowByRowWhatItGivesAsAWhole) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  Predictor predictor(folder.path());
+  predictor.set_turns("all");
+  for (const auto& [width, height] : {std::pair(16, 16), std::pair(50, 23), std::pair(5, 40)}) {
+    const auto picture = drawn_picture(width, height);
+    for (const int factor : {1, 2}) {
+      const PixelMaps whole =
+          Predictor::at_size(predictor.on_sample(picture, width, height), factor * width, factor * height);
+      int rows = 0;
+      predictor.on_rows(picture, {width, height}, {whole.width, whole.height}, [&](int y, std::span<const float> row) {
+        ASSERT_EQ(y, rows++);
+        for (size_t p = 0; p < 2; ++p) {
+          const auto expected = whole.plane(p).subspan(static_cast<size_t>(y * whole.width), whole.width);
+          EXPECT_TRUE(std::equal(expected.begin(), expected.end(), row.begin() + p * whole.width));
+        }
+      });
+      EXPECT_EQ(rows, whole.height);
+    }
+  }
+}
+
+// A grey picture of a model for colours need not lie in memory three times.
+TEST(Predictor, OneChannelOfAModelOfThreeStandsForThreeEqualOnes) {
+  constexpr int width = 37, height = 25;
+  const auto grey = drawn_picture(width, height);
+  std::vector<uint8_t> repeated;
+  for (const uint8_t value : grey) repeated.insert(repeated.end(), 3, value);
+  for (const Normaliser& normaliser :
+       {Normaliser{}, Normaliser{"zscore", {0.1, 0.4, 0.7}, {0.2, 0.3, 0.4}}, Normaliser{"percentile", {}, {}, 1, 99},
+        Normaliser{"percentile", {}, {}, 3, 61}}) {
+    const TemporaryFolder folder;
+    ModelDescription model = two_outputs();
+    model.architecture.in_channels = 3;
+    model.normaliser = normaliser;
+    write(folder.path(), model);
+    const Predictor predictor(folder.path());
+    EXPECT_EQ(predictor.on_sample(grey, width, height).values, predictor.on_sample(repeated, width, height).values)
+        << normaliser.kind;
+    EXPECT_THROW(predictor.on_sample(std::vector<uint8_t>(2 * grey.size()), width, height), Error);
+  }
+}
+
 // What is averaged over all mirrored views does not depend on which of them is the picture.
 TEST(Predictor, WithFlipsAMirroredPictureIsPredictedMirrored) {
   const TemporaryFolder folder;

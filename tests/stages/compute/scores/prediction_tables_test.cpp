@@ -36,5 +36,24 @@ TEST(PredictionTables, AnIdWithCommasQuotesOrLineBreaksStaysOneField) {
   EXPECT_EQ(submission[4], (std::vector<std::string>{"none, here", ""}));
 }
 
+TEST(PredictionTables, JoinedFromPartsAreThoseOfTheRowsInMemory) {
+  FoundObjects found{5, 2, {}, {{0, 0, 2}, {0, 4, 1}, {1, 0, 1}, {0, 2, 1}, {1, 2, 2}}, {}};
+  found.objects = {{0, 3, 4, 5, 1, 2.5}, {3, 2, 3, 7, 2, 1.25}};
+  const TemporaryFolder folder;
+  PredictionTables tables;
+  std::vector<TableParts> parts;
+  for (const std::string id : {"a", "b, c", "none"}) {
+    const FoundObjects own = id == "none" ? FoundObjects{5, 2, {}, {}, {}} : found;
+    tables.add(id, Value::parse(PredictionTables::rows_of(own).dump()));
+    parts.push_back({folder.path() / (id + ".objects"), folder.path() / (id + ".submission")});
+    write_table_parts(parts.back(), id, own);
+  }
+  tables.write(folder.path() / "whole");
+  join_tables(folder.path() / "joined", parts);
+  for (const char* name : {"objects.csv", "submission.csv"})
+    EXPECT_EQ(pipeline::read_file(folder.path() / "joined" / name),
+              pipeline::read_file(folder.path() / "whole" / name));
+}
+
 }  // namespace
 }  // namespace penstock::stages
