@@ -17,13 +17,14 @@ namespace {
 
 std::vector<std::string> decoder_names() {
   std::vector<std::string> names = names_of(decoder_rules());
-  names.insert(names.begin(), "auto");
+  names.insert(names.begin(), {"auto", "validation"});
   return names;
 }
 
 // A decoder finds what it needs among what the network learns, and a threshold of seeds a decoder that has some.
 void check_decoder(const pipeline::CheckView& view, pipeline::Problems& problems) {
   std::string decoder = view.values.at("decoder");
+  if (decoder == "validation") return;  // whatever there is to choose from
   const auto targets = view.upstream("train", "targets");
   if (decoder == "auto" && !targets) return;
   if (decoder == "auto") decoder = usual_decoder(*targets);
@@ -51,7 +52,9 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
        .choices = {"validation", "objects"}});
   visit("decoder", decoder,
         {.help = "how objects are made of probabilities: " + help_of(decoder_rules()) +
-                 ", auto (watershed where train.targets has \"border\", else components)",
+                 ", auto (watershed where train.targets has \"border\", else components), validation (the one with the "
+                 "best mAP "
+                 "there, of all that the targets allow)",
          .choices = decoder_names(),
          .as_before = "auto"});
   visit("seed_threshold", seed_threshold,

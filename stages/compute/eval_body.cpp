@@ -73,6 +73,7 @@ class EvalWork final : public pipeline::SharedWork {
   std::optional<pipeline::Values> parameters_of(int pass) const override {
     pipeline::Values used = {{"decoder", parameters_.decoder}, {"turns", parameters_.turns}};
     if (pass == choice_pass && plan_.by_objects()) {
+      used["decoders"] = plan_.candidates.decoders;
       used["thresholds"] = plan_.candidates.thresholds;
       used["seed_thresholds"] = plan_.candidates.seed_thresholds;
       used["minimum_areas"] = plan_.candidates.minimum_areas;

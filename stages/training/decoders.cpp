@@ -10,9 +10,15 @@ const std::vector<DecoderRule>& decoder_rules() {
   static const std::vector<DecoderRule> rules = {
       {.name = "components", .help = "connected foreground is one object"},
       {.name = "distance",
-       .help = "foreground is cut between its innermost places, so that round objects which touch are told apart"},
+       .help =
+           "foreground is cut where it is narrow between its innermost places, so that round objects which touch are "
+           "told apart"},
       {.name = "watershed",
        .help = "objects grow over the foreground from where foreground exceeds border by the seed threshold",
+       .target = "border",
+       .has_seeds = true},
+      {.name = "border_distance",
+       .help = "as watershed, but what exceeds border is also cut where it is narrow",
        .target = "border",
        .has_seeds = true},
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <opencv2/imgproc.hpp>
+#include <utility>
 
 #include "distributed/check.h"
 #include "stages/training/decoders.h"
@@ -84,57 +85,143 @@ std::vector<int32_t> grown(std::vector<int32_t> seeds, const std::vector<uint8_t
   return seeds;
 }
 
+// A region divided among the summits of a landscape: each pixel belongs to the one that its steepest neighbour does. A
+// summit that rises by less than three quarters of a pixel, or a tenth of its height, above the pass to a higher one
+// belongs to that: edges are rough. (Watershed with merging by persistence: Edelsbrunner, Letscher and Zomorodian
+// 2002.)
+class Basins {
+ public:
+  Basins(const std::vector<float>& height, int width, int connectivity)
+      : height_(height), width_(width), connectivity_(connectivity), towards_(height.size(), none) {}
+
+  std::vector<int32_t> of(const std::vector<uint8_t>& region) {
+    std::vector<int32_t> places;
+    for (size_t i = 0; i < region.size(); ++i) {
+      if (region[i] != 0) places.push_back(static_cast<int32_t>(i));
+    }
+    std::sort(places.begin(), places.end(), [&](int32_t a, int32_t b) { return is_higher(a, b); });
+    for (const int32_t place : places) flood(place);
+    std::vector<int32_t> numbers(region.size()), number_of(region.size());
+    int32_t most = 0;
+    for (size_t i = 0; i < region.size(); ++i) {
+      if (region[i] == 0) continue;
+      int32_t& number = number_of[static_cast<size_t>(summit(static_cast<int32_t>(i)))];
+      if (number == 0) number = ++most;
+      numbers[i] = number;
+    }
+    return numbers;
+  }
+
+ private:
+  static constexpr int32_t none = -1;
+
+  float height(int32_t place) const { return height_[static_cast<size_t>(place)]; }
+  int32_t& towards(int32_t place) { return towards_[static_cast<size_t>(place)]; }
+  // Of two equal ones, the first in the picture.
+  bool is_higher(int32_t a, int32_t b) const { return std::pair(-height(a), a) < std::pair(-height(b), b); }
+
+  int32_t summit(int32_t place) {
+    while (towards(place) != place) place = towards(place) = towards(towards(place));
+    return place;
+  }
+
+  // Neighbours that have been flooded, which are higher.
+  template <typename Visit>
+  void each_neighbour(int32_t place, const Visit& visit) {
+    const int x = place % width_, y = place / width_, rows = static_cast<int>(height_.size()) / width_;
+    for (int dy = -1; dy <= 1; ++dy) {
+      for (int dx = -1; dx <= 1; ++dx) {
+        if ((dx == 0 && dy == 0) || (connectivity_ == 4 && dx != 0 && dy != 0)) continue;
+        if (x + dx < 0 || x + dx >= width_ || y + dy < 0 || y + dy >= rows) continue;
+        if (const int32_t at = place + dy * width_ + dx; towards(at) != none) visit(at);
+      }
+    }
+  }
+
+  void flood(int32_t place) {
+    int32_t steepest = none;
+    each_neighbour(place, [&](int32_t at) {
+      if (steepest == none || is_higher(at, steepest)) steepest = at;
+    });
+    towards(place) = steepest == none ? place : summit(steepest);
+    each_neighbour(place, [&](int32_t at) {
+      int32_t low = summit(place), high = summit(at);
+      if (low == high) return;
+      if (is_higher(low, high)) std::swap(low, high);
+      if (height(low) - height(place) < std::max(0.75f, 0.1f * height(low))) towards(low) = high;
+    });
+  }
+
+  const std::vector<float>& height_;
+  const int width_, connectivity_;
+  std::vector<int32_t> towards_;  // of each flooded pixel one of its basin that is nearer to the summit, or itself
+};
+
+std::vector<int32_t> basins(const std::vector<float>& height, const std::vector<uint8_t>& region, int width,
+                            int connectivity) {
+  return Basins(height, width, connectivity).of(region);
+}
+
 std::vector<int32_t> components(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
   return connected(above(maps.foreground(), threshold), maps.width, maps.height, rules.connectivity);
 }
 
-constexpr double smoothing = 1.5;  // of the distance, pixels
-constexpr int apart = 4;           // seeds, pixels
-// Whether a pixel is a seed depends on the smoothed distance `apart` around it, that on the distance 6 further around
-// (a kernel of 13 pixels). There the distance of other foreground is less than 15, for background lies between: it
-// depends on what is within 15 pixels more.
+// The distance of a pixel depends on the nearest background, which lies between pieces of foreground, also where those
+// touch by a corner: on no other piece, and on nothing that is further away than its own piece is thick.
 constexpr int reach_of_distance = 32;
-static_assert(reach_of_distance > apart + 6 + 15);
 
-// Seeds: the highest places of the smoothed distance to the background, at least `apart` pixels from a higher one.
+// How far each pixel of a region is from the nearest outside, pixels. The picture's edge is not outside: an object that
+// it cuts is not thinner there.
+std::vector<float> distances(const std::vector<uint8_t>& region, int width, int height) {
+  std::vector<float> values(region.size());
+  const cv::Mat mask(height, width, CV_8UC1, const_cast<uint8_t*>(region.data()));
+  cv::Mat distance(height, width, CV_32F, values.data());
+  cv::distanceTransform(mask, distance, cv::DIST_L2, cv::DIST_MASK_5);
+  return values;
+}
+
 std::vector<int32_t> by_distance(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
   const auto region = above(maps.foreground(), threshold);
-  // The picture's edge is no background: an object that it cuts is not thinner there.
-  cv::Mat mask(maps.height, maps.width, CV_8UC1, const_cast<uint8_t*>(region.data())), distance, highest;
-  cv::distanceTransform(mask, distance, cv::DIST_L2, cv::DIST_MASK_5);
-  cv::GaussianBlur(distance, distance, cv::Size(0, 0), smoothing);
-  cv::dilate(distance, highest, cv::getStructuringElement(cv::MORPH_ELLIPSE, cv::Size(2 * apart + 1, 2 * apart + 1)));
-  std::vector<uint8_t> peaks(region.size()), levels(region.size());
-  const auto* d = distance.ptr<float>();
-  const auto* h = highest.ptr<float>();
-  for (size_t i = 0; i < region.size(); ++i) {
-    peaks[i] = region[i] != 0 && d[i] >= h[i];
-    levels[i] = static_cast<uint8_t>(std::min(255.0f, 4 * d[i]));
+  return basins(distances(region, maps.width, maps.height), region, maps.width, rules.connectivity);
+}
+
+// What exceeds the border by the seed threshold, and how far it does: [0, 1].
+struct Inside {
+  std::vector<uint8_t> region, seeds, levels;
+};
+Inside inside_of(const PixelMaps& maps, double threshold, double seed_threshold) {
+  const int border = channel_of(maps.targets, TargetKind::border);
+  const auto foreground = maps.foreground(), edge = maps.plane(static_cast<size_t>(border));
+  Inside inside{above(foreground, threshold), std::vector<uint8_t>(foreground.size()),
+                std::vector<uint8_t>(foreground.size())};
+  for (size_t i = 0; i < foreground.size(); ++i) {
+    const float value = std::clamp(foreground[i] - edge[i], 0.0f, 1.0f);
+    inside.seeds[i] = inside.region[i] != 0 && value > static_cast<float>(seed_threshold);
+    inside.levels[i] = static_cast<uint8_t>(value * 255);
   }
-  return grown(connected(peaks, maps.width, maps.height, 8), levels, region, maps.width, maps.height,
-               rules.connectivity);
+  return inside;
 }
 
 std::vector<int32_t> seeded_watershed(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  const int border = channel_of(maps.targets, TargetKind::border);
-  const auto foreground = maps.foreground(), edge = maps.plane(static_cast<size_t>(border));
-  const auto region = above(foreground, threshold);
-  std::vector<float> inside(region.size());
-  std::vector<uint8_t> seeds(region.size()), levels(region.size());
-  for (size_t i = 0; i < region.size(); ++i) {
-    inside[i] = std::clamp(foreground[i] - edge[i], 0.0f, 1.0f);
-    seeds[i] = region[i] != 0 && inside[i] > static_cast<float>(rules.seed_threshold);
-    levels[i] = static_cast<uint8_t>(inside[i] * 255);
-  }
-  return grown(connected(seeds, maps.width, maps.height, rules.connectivity), levels, region, maps.width, maps.height,
-               rules.connectivity);
+  const Inside inside = inside_of(maps, threshold, rules.seed_threshold);
+  return grown(connected(inside.seeds, maps.width, maps.height, rules.connectivity), inside.levels, inside.region,
+               maps.width, maps.height, rules.connectivity);
+}
+
+std::vector<int32_t> by_border_and_distance(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+  const Inside inside = inside_of(maps, threshold, rules.seed_threshold);
+  const auto seeds =
+      basins(distances(inside.seeds, maps.width, maps.height), inside.seeds, maps.width, rules.connectivity);
+  return grown(seeds, inside.levels, inside.region, maps.width, maps.height, rules.connectivity);
 }
 
 }  // namespace
 
 const std::vector<NamedDecoder>& decoders() {
-  static const std::vector<NamedDecoder> all = {
-      {"components", components}, {"distance", by_distance, reach_of_distance}, {"watershed", seeded_watershed}};
+  static const std::vector<NamedDecoder> all = {{"components", components},
+                                                {"distance", by_distance, reach_of_distance},
+                                                {"watershed", seeded_watershed},
+                                                {"border_distance", by_border_and_distance, reach_of_distance}};
   return all;
 }
 

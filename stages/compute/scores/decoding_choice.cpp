@@ -32,6 +32,7 @@ pipeline::Value to_json(const Decoding& decoding) {
 }
 
 Decoding decoding_from(const pipeline::Value& json, InstanceRules rules) {
+  rules.decoder = json.at("decoder");
   rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
   rules.minimum_area = json.at("minimum_area");
   return {json.at("threshold"), rules};
@@ -39,52 +40,78 @@ Decoding decoding_from(const pipeline::Value& json, InstanceRules rules) {
 
 const DecodingCandidates& usual_candidates() {
   static const DecodingCandidates usual = {
-      {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}, {0, 8, 16, 32, 64}};
+      {}, {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}, {0, 8, 16, 32, 64}};
   return usual;
 }
 
 std::vector<Decoding> combinations(const DecodingCandidates& candidates, const InstanceRules& rules) {
   std::vector<Decoding> all;
-  for (const double threshold : candidates.thresholds) {
-    for (const double seed_threshold : candidates.seed_thresholds) {
-      for (const int64_t minimum_area : candidates.minimum_areas) {
-        Decoding decoding{threshold, rules};
-        decoding.rules.seed_threshold = seed_threshold;
-        decoding.rules.minimum_area = minimum_area;
-        all.push_back(decoding);
+  const std::vector<double> no_seeds = {rules.seed_threshold};
+  for (const std::string& decoder : candidates.decoders) {
+    for (const double threshold : candidates.thresholds) {
+      for (const double seed_threshold : decoder_rule(decoder).has_seeds ? candidates.seed_thresholds : no_seeds) {
+        for (const int64_t minimum_area : candidates.minimum_areas) {
+          Decoding decoding{threshold, rules};
+          decoding.rules.decoder = decoder;
+          decoding.rules.seed_threshold = seed_threshold;
+          decoding.rules.minimum_area = minimum_area;
+          all.push_back(decoding);
+        }
       }
     }
   }
   return all;
 }
 
+namespace {
+
+// What may make objects of these targets: the decoder that is named, or with "validation" each that can.
+std::vector<std::string> decoders_for(const std::string& chosen, const std::vector<std::string>& targets) {
+  const auto can = [&](const DecoderRule& rule) {
+    return rule.target.empty() || std::count(targets.begin(), targets.end(), rule.target) > 0;
+  };
+  std::vector<std::string> able;
+  if (chosen == "validation") {
+    for (const DecoderRule& rule : decoder_rules()) {
+      if (can(rule)) able.push_back(rule.name);
+    }
+    return able;
+  }
+  const DecoderRule& rule = decoder_rule(chosen == "auto" ? usual_decoder(targets) : chosen);
+  if (can(rule)) return {rule.name};
+  throw Error(ExitCode::config, fmt::format("eval.decoder = \"{}\" needs a network that has learned the target \"{}\" "
+                                            "(train.targets); this one has not",
+                                            rule.name, rule.target));
+}
+
+}  // namespace
+
 DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<std::string>& targets,
                            const InstanceRules& rules) {
   DecodingPlan plan{{0.5, rules}, {}, {}};
-  plan.given.rules.decoder = parameters.decoder == "auto" ? usual_decoder(targets) : parameters.decoder;
-  const DecoderRule& decoder = decoder_rule(plan.given.rules.decoder);
-  if (!decoder.target.empty() && std::count(targets.begin(), targets.end(), decoder.target) == 0) {
-    throw Error(ExitCode::config, fmt::format("eval.decoder = \"{}\" needs a network that has learned the target "
-                                              "\"{}\" (train.targets); this one has not",
-                                              decoder.name, decoder.target));
-  }
   const DecodingCandidates& usual = usual_candidates();
   DecodingCandidates& candidates = plan.candidates;
+  candidates.decoders = decoders_for(parameters.decoder, targets);
+  const auto seeded = std::find_if(candidates.decoders.begin(), candidates.decoders.end(),
+                                   [](const std::string& name) { return decoder_rule(name).has_seeds; });
+  const bool has_seeds = seeded != candidates.decoders.end();
+  // Without a validation subset nothing is chosen, and "validation" is what "auto" is.
+  plan.given.rules.decoder = candidates.decoders.size() == 1 ? candidates.decoders.front() : usual_decoder(targets);
   if (const auto* area = std::get_if<int64_t>(&parameters.minimum_area))
     candidates.minimum_areas = {*area};
   else
     candidates.minimum_areas = usual.minimum_areas;
   const auto* seed = std::get_if<double>(&parameters.seed_threshold);
-  if (seed != nullptr && !decoder.has_seeds) {
-    throw Error(ExitCode::config,
-                fmt::format("eval.seed_threshold has no effect: the decoder \"{}\" has no seeds", decoder.name));
+  if (seed != nullptr && !has_seeds) {
+    throw Error(ExitCode::config, fmt::format("eval.seed_threshold has no effect: the decoder \"{}\" has no seeds",
+                                              fmt::join(candidates.decoders, "\", \"")));
   }
-  if (seed != nullptr || !decoder.has_seeds)
+  if (seed != nullptr || !has_seeds)
     candidates.seed_thresholds = {seed != nullptr ? *seed : rules.seed_threshold};
   else
     candidates.seed_thresholds = usual.seed_thresholds;
   // An area is chosen by objects, and so is then what they are cut from.
-  const bool by_objects = decoder.has_seeds || candidates.minimum_areas.size() > 1 ||
+  const bool by_objects = has_seeds || candidates.decoders.size() > 1 || candidates.minimum_areas.size() > 1 ||
                           parameters.threshold == pipeline::NumberOrWord("objects");
   if (const auto* threshold = std::get_if<double>(&parameters.threshold))
     candidates.thresholds = {*threshold};
@@ -104,7 +131,8 @@ std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth
     Decoding without_area = decoding;
     without_area.rules.minimum_area = 0;
     if (decoded == nullptr || decoded->threshold != decoding.threshold ||
-        decoded->rules.seed_threshold != decoding.rules.seed_threshold) {
+        decoded->rules.seed_threshold != decoding.rules.seed_threshold ||
+        decoded->rules.decoder != decoding.rules.decoder) {
       whole = find_objects(native, decoding.threshold, without_area.rules);
       decoded = &decoding;
     }

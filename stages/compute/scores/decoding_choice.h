@@ -24,13 +24,14 @@ Decoding decoding_from(const pipeline::Value& json, InstanceRules rules);
 
 // What may be chosen; a single candidate is given. No threshold: it is chosen by Dice (threshold_sweep.h).
 struct DecodingCandidates {
+  std::vector<std::string> decoders;
   std::vector<double> thresholds, seed_thresholds;
   std::vector<int64_t> minimum_areas;
 };
-// 0.3, 0.4 .. 0.7; 0.2, 0.3 .. 0.8; 0, 8, 16, 32, 64 native pixels.
+// 0.3, 0.4 .. 0.7; 0.2, 0.3 .. 0.9, 0.95; 0, 8, 16, 32, 64 native pixels.
 const DecodingCandidates& usual_candidates();
 
-// All combinations, by threshold, seed threshold and area.
+// All combinations, by decoder, threshold, seed threshold (of those with seeds) and area.
 std::vector<Decoding> combinations(const DecodingCandidates& candidates, const InstanceRules& rules);
 
 // How a model with these targets is evaluated: what is given, and what is chosen on validation.

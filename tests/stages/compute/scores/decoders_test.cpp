@@ -141,6 +141,47 @@ TEST(Decoders, TheDistanceCutsADumbbellAtItsNeck) {
   EXPECT_EQ(at(25), at(36));
 }
 
+// What by_distance makes of ellipses of these half axes, whose edges go in and out by up to a pixel.
+int pieces_of_an_ellipse(double a, double b, int64_t seed) {
+  constexpr int side = 120;
+  std::vector<float> foreground(side * side);
+  const Draws draws(seed, "rough");
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      const double u = (x - 60) / a, v = (y - 60) / b;
+      const double rough = draws.between(static_cast<uint64_t>(y * side + x), -1, 1) / std::max(a, b);
+      foreground[static_cast<size_t>(y * side + x)] = std::sqrt(u * u + v * v) + rough < 1;
+    }
+  }
+  return components(foreground, side, side, 0.5, {4, 20, "distance"}).objects();
+}
+
+TEST(Decoders, TheDistanceLeavesRoughEllipsesOfAnySizeWhole) {
+  for (const auto& [a, b] : {std::pair(5.0, 4.0), std::pair(12.0, 8.0), std::pair(30.0, 15.0), std::pair(50.0, 40.0)}) {
+    for (int64_t seed = 0; seed < 10; ++seed) EXPECT_EQ(pieces_of_an_ellipse(a, b, seed), 1) << a << " x " << b;
+  }
+}
+
+// Two touching discs, of which the border is known, and a dumbbell, of which it is not.
+TEST(Decoders, BorderAndDistanceTogetherCutWhatEitherCuts) {
+  PixelMaps maps{60, 40, {"mask", "border"}, std::vector<float>(2 * 60 * 40)};
+  const auto disc = [&](int centre_x, int centre_y) {
+    for (int y = 0; y < 40; ++y) {
+      for (int x = 0; x < 60; ++x) {
+        if ((x - centre_x) * (x - centre_x) + (y - centre_y) * (y - centre_y) <= 64)
+          maps.values[static_cast<size_t>(y * 60 + x)] = 1;
+      }
+    }
+  };
+  disc(10, 10), disc(25, 10);  // as a dumbbell
+  disc(12, 30), disc(18, 30);  // which distance alone takes for one
+  for (int y = 20; y < 40; ++y) maps.values[static_cast<size_t>(60 * 40 + y * 60 + 15)] = 1;
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "components"}).objects(), 2);
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "distance"}).objects(), 3);
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "watershed", 0.5}).objects(), 3);
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "border_distance", 0.5}).objects(), 4);
+}
+
 TEST(Decoders, WhatNoSeedReachesIsAnObjectOfItsOwn) {
   const PixelMaps maps{5, 1, {"mask", "border"}, {0.9f, 0.9f, 0.1f, 0.6f, 0.6f, 0, 0, 0, 0, 0}};
   EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "watershed", 0.8}).labels, (std::vector<uint16_t>{1, 1, 0, 2, 2}));
@@ -150,15 +191,29 @@ TEST(Decoders, WithoutTheTargetThatTheyNeedFailACheck) {
   EXPECT_THROW(objects_of({2, 1, {"mask"}, {1, 1}}, 0.5, {4, 0, "watershed"}), Error);
 }
 
+TEST(DecodingChoice, OfTheDecoderTriesThoseThatTheTargetsAllow) {
+  EvalParameters parameters;
+  parameters.decoder = "validation";
+  EXPECT_EQ(plan_decoding(parameters, {"mask"}, {}).candidates.decoders,
+            (std::vector<std::string>{"components", "distance"}));
+  const DecodingPlan plan = plan_decoding(parameters, {"mask", "border"}, {});
+  EXPECT_EQ(plan.candidates.decoders, names_of(decoder_rules()));
+  EXPECT_EQ(plan.given.rules.decoder, "watershed") << "without a validation subset";
+  EXPECT_EQ(plan.combinations.size(), 5u + 5u + 5u * 9u + 5u * 9u);
+}
+
 TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
   const LabelMap truth = random_objects(3, 60);
-  const auto all = combinations(usual_candidates(), {4, 0, "watershed", 0.5});
-  ASSERT_EQ(all.size(), 5u * 7u * 5u);
+  DecodingCandidates candidates = usual_candidates();
+  candidates.decoders = {"watershed", "components"};
+  const auto all = combinations(candidates, {4, 0, "watershed", 0.5});
+  ASSERT_EQ(all.size(), 5u * 9u * 5u + 5u * 5u) << "components have no seeds";
   const auto scores = object_scores(perfect_maps(truth), truth, all);
   for (size_t i = 0; i < all.size(); i += 17)
     EXPECT_EQ(scores[i], score_objects(truth, objects_of(perfect_maps(truth), all[i].threshold, all[i].rules)).map)
         << i;
   const Decoding& best = best_decoding(all, scores);
+  EXPECT_EQ(best.rules.decoder, "watershed");
   EXPECT_EQ(best.threshold, 0.5) << "nearest to the middle among equals";
   EXPECT_EQ(best.rules.minimum_area, 0);
 }
