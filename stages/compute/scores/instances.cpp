@@ -15,14 +15,14 @@ std::vector<int64_t> areas(const LabelMap& map) {
   return counts;
 }
 
+// Of how many pixels each pair of a true and a predicted object shares: (true << 32 | predicted) -> pixels.
+using Overlaps = std::unordered_map<uint64_t, int64_t>;
+uint64_t pair_of(uint32_t truth, uint32_t predicted) { return uint64_t{truth} << 32 | predicted; }
+
 SizeCounts& class_of(int64_t area, SizeClasses& classes) {
   const auto limit = std::upper_bound(size_limits.begin(), size_limits.end(), area);
   return classes[static_cast<size_t>(limit - size_limits.begin())];
 }
-
-// Of how many pixels each pair of a true and a predicted object shares: (true << 32 | predicted) -> pixels.
-using Overlaps = std::unordered_map<uint64_t, int64_t>;
-uint64_t pair_of(uint32_t truth, uint32_t predicted) { return uint64_t{truth} << 32 | predicted; }
 
 int present(const std::vector<int64_t>& areas) {
   return static_cast<int>(std::count_if(areas.begin() + 1, areas.end(), [](int64_t area) { return area > 0; }));
