@@ -12,6 +12,7 @@
 #include "stages/training/balances.h"
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/norms.h"
+#include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
 #include "stages/training/targets.h"
 #include "stages/training/train_parameters.h"
@@ -139,6 +140,15 @@ void check_balance(const pipeline::CheckView& view, const TrainParameters& param
                                              parameters.balance)});
 }
 
+void check_cache(const TrainParameters& parameters, pipeline::Problems& problems) {
+  const bool resident = parameters.device == "cuda" || precision_rule(parameters.precision).bfloat16;
+  if (!parameters.cache_limit() || !resident) return;
+  problems.push_back(
+      {"cache_bytes", fmt::format("cache_bytes has no effect with {}, which keeps all samples in the device's memory: "
+                                  "take it out, or train on the CPU in fp32",
+                                  parameters.device == "cuda" ? "device = \"cuda\"" : "precision = \"bf16\"")});
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -162,6 +172,7 @@ pipeline::StageKind train_kind() {
     check_input(view, parameters, problems);
     check_effects(view, parameters, problems);
     check_balance(view, parameters, problems);
+    check_cache(parameters, problems);
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {

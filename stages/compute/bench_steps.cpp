@@ -101,10 +101,10 @@ void PlainSteps::operator()() {
   for (auto& worker : workers_) worker->network->zero_grad();
   pool_.run(static_cast<int>(parameters_.micro_shards()), [&](int index, int shard) {
     Worker& worker = *workers_[index];
-    const std::span<const BatchRow> whole = data_.tiles();  // one of each sample
-    fill_batch(worker.batch, data_,
-               whole.subspan(static_cast<size_t>(shard * parameters_.micro_batch),
-                             static_cast<size_t>(parameters_.micro_batch)));
+    std::vector<BatchRow> rows;
+    for (int64_t i = 0; i < parameters_.micro_batch; ++i)  // a tile is a whole sample
+      rows.push_back(data_.tile(static_cast<size_t>(shard * parameters_.micro_batch + i)));
+    fill_batch(worker.batch, data_, rows);
     worker.network->train();
     const auto logits = (*worker.network)(worker.batch.images);
     (torch::binary_cross_entropy_with_logits(logits, worker.batch.targets) *

@@ -61,11 +61,10 @@ class EvalWork final : public pipeline::SharedWork {
 
   std::vector<pipeline::Sample> samples(int pass) override {
     std::vector<pipeline::Sample> all;
-    for (const Value& record : index_.samples) {
-      const auto subset = subset_of_.find(record.at("id"));
+    for (const ShardRecord& record : index_.samples) {
+      const auto subset = subset_of_.find(record.id);
       if (subset == subset_of_.end() || (pass == choice_pass && subset->second != "validation")) continue;
-      all.push_back(
-          {record.at("id"), {{"shards", pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
+      all.push_back({record.id, {{"shards", record.digest}}});
     }
     return all;
   }

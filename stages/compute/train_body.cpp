@@ -6,6 +6,7 @@
 #include "distributed/collectives.h"
 #include "distributed/world.h"
 #include "stages/compute/bodies.h"
+#include "stages/compute/data/shard_samples.h"
 #include "stages/compute/model/model_input.h"
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/make_step.h"
@@ -72,17 +73,62 @@ void balance_looks(const pipeline::StageContext& context, TrainData& data) {
   if (context.ranks.rank() == 0) spdlog::info("{}: an epoch takes {}", context.stage, text);
 }
 
+struct Subsets {
+  std::vector<std::string> train, validation;  // ids
+};
+
+Subsets subsets_of(const pipeline::StageContext& context) {
+  const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
+  return {subsets.at("train"), subsets.at("validation")};
+}
+
+// A device keeps what it trains on; only the host's step reads samples one at a time.
+std::optional<int64_t> cache_limit_of(const pipeline::StageContext& context, const TrainParameters& parameters) {
+  const auto limit = parameters.cache_limit();
+  if (!limit || !trains_on_gpus(parameters, context.ranks)) return limit;
+  if (context.ranks.rank() == 0) {
+    spdlog::warn(
+        "{}: cache_bytes has no effect on a GPU, which keeps all samples: every rank reads them all into memory; "
+        "device = \"cpu\" keeps to {} bytes",
+        context.stage, *limit);
+  }
+  return std::nullopt;
+}
+
+// Of the samples with these ids only where they lie is kept, and the pixels of `limit` bytes of them.
+void read_as_needed(const std::filesystem::path& shards, const Subsets& subsets, Truth truth, int64_t limit,
+                    TrainData& data) {
+  std::vector<std::string> ids = subsets.train;
+  ids.insert(ids.end(), subsets.validation.begin(), subsets.validation.end());
+  const auto stored = std::make_shared<ShardSamples>(shards, data.index, ids, truth);
+  data.cache =
+      std::make_shared<SampleCache>(SampleCache::Store{[stored](int number) { return stored->read(number); },
+                                                       [stored](int number) { return stored->bytes_of(number); }},
+                                    stored->size(), limit);
+  for (int number = 0; number < stored->size(); ++number) {
+    GridSample sample = stored->header(number);
+    sample.source = data.cache;
+    const bool trains = static_cast<size_t>(number) < subsets.train.size();
+    (trains ? data.train : data.validation).push_back(std::move(sample));
+  }
+}
+
 TrainData read_data(const pipeline::StageContext& context, const TrainParameters& parameters) {
   const auto& shards = context.input("shards");
+  const auto limit = cache_limit_of(context, parameters);
   const auto doing = context.watch.reading(shards.string());
   TrainData data;
   data.index = read_shard_index(shards);
   data.input = input_shape_of(parameters, data.index);
-  const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
+  const Subsets subsets = subsets_of(context);
   const Truth truth = parameters.targets.size() > 1 ? Truth::objects : Truth::masks;
-  data.train = read_samples(shards, data.index, subsets.at("train"), truth);
-  data.validation = read_samples(shards, data.index, subsets.at("validation"), truth);
-  if (data.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
+  if (subsets.train.empty()) throw Error(ExitCode::data, "the split gives no sample to train on");
+  if (limit) {
+    read_as_needed(shards, subsets, truth, *limit, data);
+  } else {
+    data.train = read_samples(shards, data.index, subsets.train, truth);
+    data.validation = read_samples(shards, data.index, subsets.validation, truth);
+  }
   if (balance_rule(parameters.balance).by_look) balance_looks(context, data);
   return data;
 }
@@ -112,10 +158,20 @@ void check_input(const TrainParameters& parameters, const InputShape& input) {
   }
 }
 
-Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data) {
-  std::vector<const std::vector<uint8_t>*> images;
-  for (const GridSample& sample : data.train) images.push_back(&sample.image);
-  Normaliser normaliser = make_normaliser(parameters.normalise, images, data.input.channels);
+Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data,
+                          const std::filesystem::path& shards) {
+  const auto each = [&](const SeeImage& see) {
+    if (data.cache == nullptr) {
+      for (const GridSample& sample : data.train) see(sample.image);
+      return;
+    }
+    std::map<uint32_t, std::vector<std::string>> by_file;
+    for (const GridSample& sample : data.train) by_file[data.index.record(sample.id).file].push_back(sample.id);
+    for (const auto& [file, ids] : by_file) {
+      for (const GridSample& sample : read_samples(shards, data.index, ids, Truth::masks)) see(sample.image);
+    }
+  };
+  Normaliser normaliser = measured_normaliser(parameters.normalise, each, data.input.channels);
   normaliser.low = parameters.percentile_low, normaliser.high = parameters.percentile_high;
   return normaliser;
 }
@@ -202,7 +258,8 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   const TrainParameters& parameters = prepared->parameters;
   const TrainData& data = prepared->data;
   check_input(parameters, data.input);
-  prepared->normaliser = normaliser_for(parameters, data);
+  prepared->normaliser = normaliser_for(parameters, data, context.input("shards"));
+  prepared->data.index.samples = {};  // large data sets have long lists
   if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
@@ -247,7 +304,7 @@ void train(pipeline::StageContext& context) {
   spdlog::info("{}: final weights {}", context.stage,
                digest_of_weights(trainer.final_weights().parameters, trainer.final_weights().statistics).hex());
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
-  write_model_input(context.output("model"), input_of(read_json(context.input("shards") / "index.json")));
+  write_model_input(context.output("model"), input_of(data.index.others));
   Value curves = trainer.curves();
   curves["weights_digest"] = digest;
   write_json(context.output("curves") / "curves.json", curves);

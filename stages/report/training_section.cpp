@@ -100,6 +100,19 @@ std::string validation_item(const Value& curves) {
       shown(gap(last_row)), gap(last_row) > 2 * std::abs(gap(best_row)) + 0.02 ? ": it had begun to overfit" : "");
 }
 
+// Where samples were read while the network trained.
+std::string cache_item(const Value& telemetry) {
+  if (telemetry.is_null() || !telemetry.contains("cache")) return {};
+  const Value& cache = telemetry.at("cache");
+  const double asked = cache.at("found").get<double>() + cache.at("waited").get<double>();
+  return fmt::format(
+      "<li>Samples were read from the shards while the network trained, and at most {:.1f} MB of them kept: a step "
+      "waited "
+      "{:.2f} ms for them; {:.1f} % were there when they were needed.</li>",
+      cache.at("most_bytes").get<double>() / 1e6, 1e3 * telemetry.at("data_wait_seconds").get<double>(),
+      asked > 0 ? 100 * cache.at("found").get<double>() / asked : 100.0);
+}
+
 std::string rate_item(const Value& telemetry) {
   if (telemetry.is_null()) return {};
   const Value& checkpoints = telemetry.at("checkpoints");
@@ -116,8 +129,9 @@ std::string rate_item(const Value& telemetry) {
 std::string training_section(const ReportSources& sources, const Value&) {
   const Value curves = sources.json("curves", "curves.json");
   if (curves.is_null() || curves.at("epochs").empty()) return {};
+  const Value telemetry = sources.json("telemetry", "telemetry.json");
   const std::string items = best_epoch_item(curves) + early_stopping_item(curves) + validation_item(curves) +
-                            rate_item(sources.json("telemetry", "telemetry.json"));
+                            rate_item(telemetry) + cache_item(telemetry);
   return fmt::format(
       "<div class=\"charts\">{}</div><div class=\"box\"><h3>Best epoch and early stopping</h3><ul>{}</ul>"
       "<p>Train figures are {}.</p></div>",

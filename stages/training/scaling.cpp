@@ -63,6 +63,8 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
     const double at_once = together ? plan.most : std::min(plan.threads, std::max(1, plan.most));
     memory.activations = at_once * static_cast<double>(parameters.micro_batch) * image;
     memory.samples = static_cast<double>(workload.held) * pixels * static_cast<double>(workload.channels + 1);
+    if (const auto limit = parameters.cache_limit())
+      memory.samples = std::min(memory.samples, static_cast<double>(*limit));
   }
   memory.convolutions = other_forms * float_bytes * p;
   memory.checkpoint = checkpoint_copies * (memory.weights + memory.optimiser);

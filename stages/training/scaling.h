@@ -52,7 +52,7 @@ struct Memory {
   double activations =
       0;  // a micro-shard's on each thread: what backward needs, and its widest moment; 0: grid not known
   double convolutions = 0;  // 1.7 P: other forms of weights and gradients that LibTorch makes for a moment
-  double samples = 0;       // train and validation, uint8
+  double samples = 0;       // train and validation, uint8; at most train.cache_bytes
   double checkpoint = 0;    // rank 0: weights and optimiser twice, where one is saved before the last is written
   double program = 0;       // LibTorch and MPI, loaded
 

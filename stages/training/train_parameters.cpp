@@ -50,6 +50,11 @@ std::string TrainParameters::given_for_crops() const {
   return std::holds_alternative<int64_t>(given_crop) ? "crop" : foreground > 0 ? "foreground" : "";
 }
 
+std::optional<int64_t> TrainParameters::cache_limit() const {
+  const int64_t* given = std::get_if<int64_t>(&cache_bytes);
+  return given != nullptr ? std::optional(*given) : std::nullopt;
+}
+
 namespace {
 
 // What an epoch takes of each sample.
@@ -263,6 +268,13 @@ void TrainParameters::describe_run(pipeline::ParameterVisitor& visit) {
                  "reproducible = \"world\"",
          .choices = {"auto", "off"},
          .affects_output = false});
+  visit(
+      "cache_bytes", cache_bytes,
+      {.help = "memory of each rank for samples, bytes: others are read from the shards ahead of time, in the order in "
+               "which they are needed; all: every rank keeps every sample, as a GPU always does",
+       .minimum = 1,
+       .choices = {"all"},
+       .affects_output = false});
 }
 
 }  // namespace penstock::stages

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,7 @@ struct TrainParameters {
   std::string overlap = "auto";
   std::string device = "auto";
   std::string graph = "auto";
+  pipeline::IntegerOrWord cache_bytes = "all";
 
   void describe(pipeline::ParameterVisitor& visit);
   // Sets micro_batch and crop from what was given; micro_batch = "auto" becomes the CPU's value, which a GPU's training
@@ -76,6 +78,8 @@ struct TrainParameters {
   bool chooses_micro_batch() const { return std::holds_alternative<std::string>(given_micro_batch); }  // "auto"
   // Of train.crop and train.foreground, which only samples of their own size have; empty: neither is given.
   std::string given_for_crops() const;
+  // Of train.cache_bytes; none: all samples stay in memory.
+  std::optional<int64_t> cache_limit() const;
   int64_t micro_shards() const { return global_batch / micro_batch; }
 
  private:

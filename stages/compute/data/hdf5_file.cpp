@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "distributed/check.h"
 #include "distributed/error.h"
@@ -31,7 +32,11 @@ class Handle {
 };
 
 void silence() {
-  static const bool once = (H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr), true);
+  static const bool once = [] {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    // Objects are never written again, and may lie on a read-only disk. Once: no thread may read the environment then.
+    return setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1) == 0;
+  }();
   (void)once;
 }
 
@@ -194,6 +199,7 @@ std::string Hdf5Writer::finish() {
 struct Hdf5Reader::State {
   std::string path;
   hid_t file = -1;
+  std::map<std::string, Handle> by_rows;  // data sets that rows were read of
 
   [[noreturn]] void damaged(const std::string& fault) const { throw Error(ExitCode::data, path + ": " + fault); }
   Handle open(const std::string& name) const {
@@ -201,17 +207,31 @@ struct Hdf5Reader::State {
     if (set < 0) damaged("has no data set '" + name + "'");
     return set;
   }
+  void require_type(hid_t set, const std::string& name, Element element) const {
+    const Handle type(H5Dget_type(set), H5Tclose);
+    if (H5Tequal(type, type_of(element)) <= 0) damaged("data set '" + name + "' has another element type");
+  }
+  // Without a cache of chunks, which would be a MiB for each data set of each open file.
+  hid_t open_by_rows(const std::string& name, Element element) {
+    if (const auto found = by_rows.find(name); found != by_rows.end()) return found->second;
+    const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+    H5Pset_chunk_cache(access, 0, 0, 1);
+    Handle set(H5Dopen2(file, name.c_str(), access), H5Dclose);
+    if (set < 0) damaged("has no data set '" + name + "'");
+    require_type(set, name, element);
+    return by_rows.emplace(name, std::move(set)).first->second;
+  }
 };
 
 Hdf5Reader::Hdf5Reader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
   silence();
   state_->path = path.string();
-  setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);  // objects are never written again, and may lie on a read-only disk
   state_->file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (state_->file < 0) state_->damaged("is not a readable HDF5 file");
 }
 
 Hdf5Reader::~Hdf5Reader() {
+  state_->by_rows.clear();
   if (state_->file >= 0) H5Fclose(state_->file);
 }
 
@@ -228,11 +248,32 @@ std::vector<uint8_t> Hdf5Reader::read(const std::string& name, Element element) 
   for (const uint64_t side : shape(name)) bytes *= side;
   std::vector<uint8_t> data(bytes);
   const Handle set = state_->open(name);
-  const Handle type(H5Dget_type(set), H5Tclose);
-  if (H5Tequal(type, type_of(element)) <= 0) state_->damaged("data set '" + name + "' has another element type");
+  state_->require_type(set, name, element);
   if (bytes > 0 && H5Dread(set, type_of(element), H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data()) < 0) {
     state_->damaged("data set '" + name + "' cannot be read: its checksum is wrong");
   }
+  return data;
+}
+
+std::vector<uint8_t> Hdf5Reader::read_rows(const std::string& name, Element element, uint64_t first,
+                                           uint64_t count) const {
+  const hid_t set = state_->open_by_rows(name, element);
+  const Handle space(H5Dget_space(set), H5Sclose);
+  std::vector<hsize_t> sides(static_cast<size_t>(H5Sget_simple_extent_ndims(space)));
+  H5Sget_simple_extent_dims(space, sides.data(), nullptr);
+  if (sides.empty() || first + count > sides[0])
+    state_->damaged(fmt::format("data set '{}' ends before row {}", name, first + count));
+  sides[0] = count;
+  size_t bytes = bytes_of(element);
+  for (const hsize_t side : sides) bytes *= side;
+  std::vector<uint8_t> data(bytes);
+  if (bytes == 0) return data;
+  std::vector<hsize_t> from(sides.size(), 0);
+  from[0] = first;
+  const Handle shape(H5Screate_simple(static_cast<int>(sides.size()), sides.data(), nullptr), H5Sclose);
+  H5Sselect_hyperslab(space, H5S_SELECT_SET, from.data(), nullptr, sides.data(), nullptr);
+  if (H5Dread(set, type_of(element), shape, space, H5P_DEFAULT, data.data()) < 0)
+    state_->damaged("data set '" + name + "' cannot be read: its checksum is wrong");
   return data;
 }
 

@@ -53,6 +53,9 @@ class Hdf5Reader {
   std::vector<uint64_t> shape(const std::string& name) const;
   // The whole data set, whose element must be this one.
   std::vector<uint8_t> read(const std::string& name, Element element) const;
+  // `count` rows from row `first` on, along the first axis. Reads the chunks that they lie in, and keeps none; the data
+  // set stays open.
+  std::vector<uint8_t> read_rows(const std::string& name, Element element, uint64_t first, uint64_t count) const;
   std::vector<std::string> read_texts(const std::string& name) const;
 
  private:

@@ -1,11 +1,12 @@
 #include "stages/compute/data/shard_reader.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "stages/compute/data/hdf5_file.h"
 #include "stages/resize_modes.h"
 #include "stages/training/name_table.h"
 
@@ -28,21 +29,58 @@ std::vector<uint8_t> part(const std::vector<uint8_t>& all, size_t begin, size_t 
   return {all.begin() + static_cast<ptrdiff_t>(begin), all.begin() + static_cast<ptrdiff_t>(begin + count)};
 }
 
-// Where the samples of a file lie in it.
-struct Places {
-  std::vector<int64_t> begin;  // pixels
-  std::vector<int32_t> height, width;
+// Takes the samples out of the index as they are read.
+class IndexReader {
+ public:
+  explicit IndexReader(ShardIndex& index) : index_(index) {}
+
+  // As nlohmann's parser calls it: false leaves out what was parsed.
+  bool operator()(int depth, Value::parse_event_t event, Value& parsed) {
+    if (depth == 1 && event == Value::parse_event_t::key) in_samples_ = parsed == "samples";
+    if (depth != 2 || event != Value::parse_event_t::object_end || !in_samples_) return true;
+    add(parsed);
+    return false;
+  }
+
+ private:
+  void add(const Value& sample) {
+    const std::string& file = sample.at("file").get_ref<const std::string&>();
+    const auto [found, is_new] = numbers_.try_emplace(file, static_cast<uint32_t>(index_.files.size()));
+    if (is_new) index_.files.push_back(file);
+    ShardRecord record{sample.at("id"),
+                       pipeline::Digest::from_hex(sample.at("digest").get<std::string>()),
+                       found->second,
+                       sample.at("row"),
+                       0,
+                       0,
+                       sample.at("labelled")};
+    record.height = sample.value("grid_height", 0);
+    record.width = sample.value("grid_width", 0);
+    index_.samples.push_back(std::move(record));
+  }
+
+  ShardIndex& index_;
+  std::map<std::string, uint32_t> numbers_;
+  bool in_samples_ = false;
 };
 
-Places places_of(const Hdf5Reader& file, const ShardIndex& index) {
+}  // namespace
+
+ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth truth) {
+  ShardPlaces places;
   if (resize_mode(index.mode).own_size) {
-    return {values<int64_t>(file, "image_offset", Element::i64), values<int32_t>(file, "sample_height", Element::i32),
-            values<int32_t>(file, "sample_width", Element::i32)};
+    places.begin = values<int64_t>(file, "image_offset", Element::i64);
+    places.height = values<int32_t>(file, "sample_height", Element::i32);
+    places.width = values<int32_t>(file, "sample_width", Element::i32);
+  } else {
+    const size_t rows = file.shape("images").at(0);
+    places.height.assign(rows, index.height), places.width.assign(rows, index.width);
+    for (size_t row = 0; row < rows; ++row)
+      places.begin.push_back(static_cast<int64_t>(row) * index.height * index.width);
   }
-  const size_t rows = file.shape("images").at(0);
-  Places places{{}, std::vector<int32_t>(rows, index.height), std::vector<int32_t>(rows, index.width)};
-  for (size_t row = 0; row < rows; ++row)
-    places.begin.push_back(static_cast<int64_t>(row) * index.height * index.width);
+  places.native_height = values<int32_t>(file, "height", Element::i32);
+  places.native_width = values<int32_t>(file, "width", Element::i32);
+  if (truth != Truth::masks) places.label_begin = values<int64_t>(file, "offset", Element::i64);
   return places;
 }
 
@@ -62,48 +100,52 @@ std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width
   return values;
 }
 
-}  // namespace
+SamplePixels GridSample::pixels() const {
+  if (source != nullptr) return source->pixels(number);
+  SamplePixels own;
+  own.image = image, own.mask = mask, own.objects = objects;
+  return own;
+}
+
+const ShardRecord& ShardIndex::record(const std::string& id) const {
+  const auto found =
+      std::lower_bound(samples.begin(), samples.end(), id,
+                       [](const ShardRecord& one, const std::string& wanted) { return one.id < wanted; });
+  if (found == samples.end() || found->id != id)
+    throw Error(ExitCode::data, "the split names the sample '" + id + "', which the shards do not hold");
+  return *found;
+}
 
 ShardIndex read_shard_index(const std::filesystem::path& shards) {
-  const Value json = Value::parse(pipeline::read_file(shards / "index.json"));
   ShardIndex index;
+  IndexReader reader(index);
+  index.others = Value::parse(
+      pipeline::read_file(shards / "index.json"),
+      [&reader](int depth, Value::parse_event_t event, Value& parsed) { return reader(depth, event, parsed); });
+  const Value& json = index.others;
   index.channels = json.at("channels");
   index.mode = json.value("mode", index.mode);
   require_known("resize mode", index.mode, names_of(resize_modes()));
   index.scale = json.value("scale", index.scale);
   if (!resize_mode(index.mode).own_size) index.width = json.at("width"), index.height = json.at("height");
-  for (const Value& sample : json.at("samples")) index.samples.push_back(sample);
   return index;
 }
 
 std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
                                      const std::vector<std::string>& ids, Truth truth) {
-  std::map<std::string, const Value*> by_id;
-  for (const Value& sample : index.samples) by_id.emplace(sample.at("id"), &sample);
   std::map<std::string, std::vector<size_t>> by_file;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const auto found = by_id.find(ids[i]);
-    if (found == by_id.end())
-      throw Error(ExitCode::data, "the split names the sample '" + ids[i] + "', which the shards do not hold");
-    by_file[found->second->at("file")].push_back(i);
-  }
+  for (size_t i = 0; i < ids.size(); ++i) by_file[index.files[index.record(ids[i]).file]].push_back(i);
   std::vector<GridSample> samples(ids.size());
   for (const auto& [name, wanted] : by_file) {
     const Hdf5Reader file(shards / name);
     const auto images = file.read("images", Element::u8);
     const auto masks = file.read("masks", Element::u8);
-    const Places places = places_of(file, index);
+    const ShardPlaces places = read_places(file, index, truth);
     std::vector<uint16_t> labels;
-    std::vector<int64_t> offset;
-    std::vector<int32_t> height = values<int32_t>(file, "height", Element::i32),
-                         width = values<int32_t>(file, "width", Element::i32);
-    if (truth != Truth::masks) {
-      labels = values<uint16_t>(file, "labels", Element::u16);
-      offset = values<int64_t>(file, "offset", Element::i64);
-    }
+    if (truth != Truth::masks) labels = values<uint16_t>(file, "labels", Element::u16);
     for (const size_t i : wanted) {
-      const Value& record = *by_id.at(ids[i]);
-      const size_t row = record.at("row");
+      const ShardRecord& record = index.record(ids[i]);
+      const auto row = static_cast<size_t>(record.row);
       GridSample& sample = samples[i];
       sample.id = ids[i];
       sample.width = places.width.at(row);
@@ -111,13 +153,14 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       const auto begin = static_cast<size_t>(places.begin.at(row)), channels = static_cast<size_t>(index.channels),
                  pixels = static_cast<size_t>(sample.width) * static_cast<size_t>(sample.height);
       sample.image = part(images, begin * channels, pixels * channels);
-      sample.labels.height = height.at(row);
-      sample.labels.width = width.at(row);
-      if (!record.at("labelled").get<bool>()) continue;
+      sample.labels.height = places.native_height.at(row);
+      sample.labels.width = places.native_width.at(row);
+      if (!record.labelled) continue;
       sample.mask = part(masks, begin, pixels);
       if (truth == Truth::masks) continue;
-      const std::span<const uint16_t> native(&labels[static_cast<size_t>(offset.at(row))],
-                                             static_cast<size_t>(offset.at(row + 1) - offset.at(row)));
+      const int64_t label_begin = places.label_begin.at(row), label_end = places.label_begin.at(row + 1);
+      const std::span<const uint16_t> native(&labels[static_cast<size_t>(label_begin)],
+                                             static_cast<size_t>(label_end - label_begin));
       if (truth == Truth::native_labels)
         sample.labels.labels.assign(native.begin(), native.end());
       else

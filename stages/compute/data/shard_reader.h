@@ -1,5 +1,5 @@
-// The samples of a shards port, in memory: images and masks of the requested ids, native label maps on demand.
-// Any thread may call.
+// The samples of a shards port, in memory: images and masks of the requested ids, native label maps on demand. One at a
+// time: shard_samples.h. Any thread may call.
 #pragma once
 
 #include <filesystem>
@@ -7,20 +7,39 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/digest.h"
 #include "pipeline/value.h"
+#include "stages/compute/data/hdf5_file.h"
+#include "stages/compute/data/sample_pixels.h"
 #include "stages/images/label_codec.h"
 
 namespace penstock::stages {
+
+// A sample in the index.
+struct ShardRecord {
+  std::string id;
+  pipeline::Digest digest;        // of its rows and label map
+  uint32_t file = 0;              // its place in ShardIndex::files
+  int32_t row = 0;                // its place in the file
+  int32_t width = 0, height = 0;  // where samples have their own size
+  bool labelled = false;
+};
 
 // What describes the data set.
 struct ShardIndex {
   std::string mode = "squash";  // a name in resize_modes.h
   double scale = 1;             // sample pixels per native pixel, where samples keep their own size
   int channels = 0;
-  int width = 0, height = 0;             // of the grid that all samples lie on; 0 where each has its own size
-  std::vector<pipeline::Value> samples;  // records, sorted by id
+  int width = 0, height = 0;         // of the grid that all samples lie on; 0 where each has its own size
+  std::vector<std::string> files;    // names
+  std::vector<ShardRecord> samples;  // sorted by id
+  pipeline::Value others;            // the file's keys but "samples"
+
+  // Throws Error(data) where there is none.
+  const ShardRecord& record(const std::string& id) const;
 };
-// Throws Error(data) for a mode that this program does not know.
+// Throws Error(data) for a mode that this program does not know. A file of 100,000 samples is never in memory as a
+// tree.
 ShardIndex read_shard_index(const std::filesystem::path& shards);
 
 struct GridSample {
@@ -33,9 +52,12 @@ struct GridSample {
   // [height, width]: of each pixel the object whose native pixel is nearest to it, 0 background; empty when not
   // labelled or not requested.
   std::vector<uint16_t> objects;
+  // Where image, mask and objects do not stay in memory, and the sample's number there.
+  std::shared_ptr<SampleSource> source;
+  int number = 0;
 
-  // The object of a pixel; where objects were not requested, 1 for all of the mask.
-  uint16_t object_at(size_t pixel) const { return objects.empty() ? mask[pixel] : objects[pixel]; }
+  // Its own, or what the source gives: throws Error(data) where that cannot be read.
+  SamplePixels pixels() const;
 };
 
 // Which truth is read beside masks.
@@ -45,5 +67,18 @@ enum class Truth { masks, native_labels, objects };
 // cannot be read.
 std::vector<GridSample> read_samples(const std::filesystem::path& shards, const ShardIndex& index,
                                      const std::vector<std::string>& ids, Truth truth);
+
+// Where the samples of a file lie in it.
+struct ShardPlaces {
+  std::vector<int64_t> begin;          // pixels before each sample
+  std::vector<int32_t> height, width;  // of the samples
+  std::vector<int32_t> native_height, native_width;
+  std::vector<int64_t> label_begin;  // values of labels before each sample's map, and all; not for Truth::masks
+};
+ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth truth);
+
+// Of each pixel the value of the native pixel that its centre lies in.
+std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width, int native_height, int width,
+                              int height);
 
 }  // namespace penstock::stages

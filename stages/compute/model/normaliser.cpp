@@ -92,15 +92,31 @@ Normaliser normaliser_from_json(const pipeline::Value& json) {
 
 Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images,
                            int channels) {
+  return measured_normaliser(
+      kind,
+      [&images](const SeeImage& see) {
+        for (const auto* image : images) see(*image);
+      },
+      channels);
+}
+
+Normaliser measured_normaliser(const std::string& kind, const std::function<void(const SeeImage&)>& each,
+                               int channels) {
   Normaliser normaliser;
   normaliser.kind = kind;
   if (!normalisation_rule(kind).by_channel) return normaliser;
-  for (int c = 0; c < channels; ++c) {
+  struct Moments {
     uint64_t count = 0, sum = 0, squares = 0;  // integers: the order of the images does not matter
-    for (const auto* image : images) {
-      for (size_t i = c; i < image->size(); i += channels)
-        sum += (*image)[i], squares += uint64_t{(*image)[i]} * (*image)[i], ++count;
+  };
+  std::vector<Moments> moments(static_cast<size_t>(channels));
+  each([&](std::span<const uint8_t> image) {
+    for (size_t c = 0; c < moments.size(); ++c) {
+      Moments& m = moments[c];
+      for (size_t i = c; i < image.size(); i += moments.size())
+        m.sum += image[i], m.squares += uint64_t{image[i]} * image[i], ++m.count;
     }
+  });
+  for (const auto& [count, sum, squares] : moments) {
     const double mean = static_cast<double>(sum) / static_cast<double>(count);
     const double variance = static_cast<double>(squares) / static_cast<double>(count) - mean * mean;
     normaliser.mean.push_back(mean / 255);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,5 +36,8 @@ Normaliser normaliser_from_json(const pipeline::Value& json);
 // Measures mean and sd over these images when the kind needs them.
 Normaliser make_normaliser(const std::string& kind, const std::vector<const std::vector<uint8_t>*>& images,
                            int channels);
+// The same of images that come one after another: each(see) calls see(image) for each. Their order does not matter.
+using SeeImage = std::function<void(std::span<const uint8_t>)>;
+Normaliser measured_normaliser(const std::string& kind, const std::function<void(const SeeImage&)>& each, int channels);
 
 }  // namespace penstock::stages

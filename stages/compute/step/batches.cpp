@@ -72,14 +72,15 @@ class RowWriter {
         shown_(static_cast<size_t>(input_.width)),
         changed_(data) {}
 
-  void write(const BatchRow& row, float* images, float* targets) {
+  void write(const BatchRow& row, const SampleLook& look, float* images, float* targets) {
     const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
     const bool changes = row.change.active != 0;
-    changes ? changed_.begin(row) : begin(row, sample);
+    image_ = look.pixels.image.data();
+    changes ? changed_.begin(row, look) : begin(row, sample, look);
     for (int y = 0; y < input_.height; ++y) {
       changes ? changed_.line(y, images, shown_.data()) : line(y, row, sample, images);
       uint16_t* objects = &objects_[static_cast<size_t>(y) * shown_.size()];
-      for (size_t x = 0; x < shown_.size(); ++x) objects[x] = sample.object_at(shown_[x]);
+      for (size_t x = 0; x < shown_.size(); ++x) objects[x] = look.pixels.object_at(shown_[x]);
     }
     if (changes) changed_.finish(images);
     for (int t = 0; t < kinds_.count; ++t)
@@ -87,9 +88,8 @@ class RowWriter {
   }
 
  private:
-  void begin(const BatchRow& row, const GridSample& sample) {
-    for (int c = 0; c < input_.channels; ++c)
-      tables_[static_cast<size_t>(c)] = data_.normaliser().table(data_.range_of(row.sample), c);
+  void begin(const BatchRow& row, const GridSample& sample, const SampleLook& look) {
+    for (int c = 0; c < input_.channels; ++c) tables_[static_cast<size_t>(c)] = data_.normaliser().table(look.range, c);
     lines_of_window(lines_, row.top, sample.height);
     lines_of_window(columns_, row.left, sample.width);
   }
@@ -103,7 +103,7 @@ class RowWriter {
       const PixelPlace at = turned(y, x, input_.height, input_.width, turn);
       const size_t from =
           lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
-      const uint8_t* pixel = &sample.image[from * tables_.size()];
+      const uint8_t* pixel = image_ + from * tables_.size();
       for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
       shown_[static_cast<size_t>(x)] = from;
     }
@@ -138,6 +138,7 @@ class RowWriter {
   const StepSamples& data_;
   const InputShape input_;
   const TargetList kinds_;
+  const uint8_t* image_ = nullptr;              // of the row's sample
   std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
   std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
   std::vector<uint16_t> objects_;               // of each pixel of the piece
@@ -152,7 +153,9 @@ Batch make_batch(int64_t count, const InputShape& input, const TargetList& kinds
           torch::empty({count, kinds.count, input.height, input.width}), kinds};
 }
 
-void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows) {
+void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows,
+                std::span<const SampleLook> looks) {
+  PENSTOCK_CHECK(looks.empty() || looks.size() == rows.size(), "each row's sample is looked at, or none");
   const InputShape& input = data.input();
   check_batch(batch, rows.size(), input);
   const size_t pixels = static_cast<size_t>(input.height) * static_cast<size_t>(input.width);
@@ -162,7 +165,8 @@ void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow>
                    "only a square piece is turned by a quarter");
     PENSTOCK_CHECK(rows[n].sample >= 0 && static_cast<size_t>(rows[n].sample) < data.samples().size(),
                    "a row of a batch is of one of the samples");
-    writer.write(rows[n], batch.images.data_ptr<float>() + n * pixels * static_cast<size_t>(input.channels),
+    writer.write(rows[n], looks.empty() ? data.look(rows[n].sample) : looks[n],
+                 batch.images.data_ptr<float>() + n * pixels * static_cast<size_t>(input.channels),
                  batch.targets.data_ptr<float>() + n * pixels * static_cast<size_t>(batch.kinds.count));
   }
 }

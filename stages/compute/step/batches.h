@@ -29,7 +29,9 @@ struct Batch {
   TargetList kinds;  // of the K channels
 };
 Batch make_batch(int64_t count, const InputShape& input, const TargetList& kinds = target_list({"mask"}));
-// Row i of the batch becomes rows[i] of these samples. More rows than the batch holds fail a check.
-void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows);
+// Row i of the batch becomes rows[i] of these samples. More rows than the batch holds fail a check. `looks`: at the
+// sample of each row; or none, and each is looked at.
+void fill_batch(Batch& batch, const StepSamples& data, std::span<const BatchRow> rows,
+                std::span<const SampleLook> looks = {});
 
 }  // namespace penstock::stages

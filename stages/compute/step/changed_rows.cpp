@@ -83,12 +83,12 @@ ChangedRows::ChangedRows(const StepSamples& data)
       bytes_(stride_ * static_cast<size_t>(input_.width)),
       padded_(static_cast<size_t>(input_.width) + 2 * blur_radius) {}
 
-void ChangedRows::begin(const BatchRow& row) {
+void ChangedRows::begin(const BatchRow& row, const SampleLook& look) {
   const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
   row_ = row;
   place_ = {0, sample.height, sample.width};
-  image_ = sample.image.data();
-  write_row_tables(row.change.values, data_.normaliser(), data_.range_of(row.sample), input_.channels, tables_.data());
+  image_ = look.pixels.image.data();
+  write_row_tables(row.change.values, data_.normaliser(), look.range, input_.channels, tables_.data());
   for (size_t i = 0; i + 1 < tables_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
 }
 

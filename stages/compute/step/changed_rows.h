@@ -15,8 +15,8 @@ class ChangedRows {
  public:
   explicit ChangedRows(const StepSamples& data);
 
-  // What follows is of this row.
-  void begin(const BatchRow& row);
+  // What follows is of this row; `look`, at its sample, stays until it is finished.
+  void begin(const BatchRow& row, const SampleLook& look);
   // Line y of the row: values to images[c * pixels + y * width + x], and which pixel of the sample gives each label.
   void line(int y, float* images, size_t* labels);
   // After all lines: blur and noise.

@@ -51,7 +51,7 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
              precision_rule(parameters.precision).bfloat16, parameters.ema > 0),
-      known_(input, normaliser, parameters.foreground > 0),
+      known_(input, normaliser),
       batch_(input, targets_of(parameters), *device_, parameters.micro_batch,
              std::max<int64_t>(shards(), 1) * parameters.micro_batch, crop_rules_of(parameters).augmentation),
       gradients_(layout_, state_.padded()) {
@@ -266,7 +266,7 @@ Figures DeviceStep::validate(const std::vector<GridSample>& samples) {
 // The sums over tiles [first, first + real). Waits, so that the orders may be written again.
 Figures DeviceStep::validate_batch(const StepSamples& data, int64_t first, int64_t real) {
   for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-    batch_.list(i, data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))],
+    batch_.list(i, data.tile(static_cast<size_t>(first + std::min(i, real - 1))),
                 data);  // padded to the fixed shape
   batch_.copy_orders();
   batch_.gather(batch_.resident(data), 0);

@@ -77,7 +77,7 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
     : parameters_(parameters),
       input_(input),
       ranks_(ranks),
-      known_(input, std::move(normaliser), parameters.foreground > 0),
+      known_(input, std::move(normaliser)),
       crop_rules_(crop_rules_of(parameters)),
       loss_(loss_of(parameters)),
       layout_(layout_of(*make_network(architecture))),
@@ -177,7 +177,7 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
   reducer_->begin("step " + std::to_string(updates_ + 1));
   const auto [first, last] = reducer_->mine();
   pool_.run(last - first, [&, first = first](int worker, int index) {
-    const Item item = item_of(first + index, data, order, epoch, step);
+    Item item = item_of(first + index, data, order, epoch, step);
     run_item(*replicas_[whole_share_ ? 0 : worker], data, item, epoch, step, interrupted && index == 0);
   });
   const float* sum = reducer_->finish();
@@ -208,23 +208,26 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
 
 HostStep::Item HostStep::item_of(int index, const StepSamples& data, const std::vector<int>& order, int64_t epoch,
                                  int64_t step) const {
-  Item item{index, {}};
+  Item item{index, {}, {}};
   const auto [first, last] = shards_of_item(index);
   for (int shard = first; shard < last; ++shard) {
-    for (const int place : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch))
-      item.rows.push_back(data.drawn(place, crop_rules_, epoch));
+    for (const int place : micro_shard(order, step, shard, parameters_.global_batch, parameters_.micro_batch)) {
+      item.looks.push_back(data.look(data.sample_of(place)));
+      item.rows.push_back(data.drawn(place, crop_rules_, epoch, item.looks.back()));
+    }
   }
   return item;
 }
 
 // Forward and backward of one item; its gradient, statistics and figures go to the reducer.
-void HostStep::run_item(Replica& replica, const StepSamples& data, const Item& item, int64_t epoch, int64_t step,
+void HostStep::run_item(Replica& replica, const StepSamples& data, Item& item, int64_t epoch, int64_t step,
                         bool interrupted) {
   replica.item = item.index;
   replica.missing = slots_in_bucket_;
   Batch& batch = whole_share_ ? replica.share : replica.batch;
   if (whole_share_) at::set_num_threads(pool_.size());  // of this thread; the other workers have nothing to do
-  fill_batch(batch, data, item.rows);
+  fill_batch(batch, data, item.rows, item.looks);
+  item.looks.clear();
   replica.network->train();
   std::optional<at::Generator> dropout;
   if (parameters_.dropout > 0) {
@@ -276,9 +279,14 @@ Figures HostStep::validate(const std::vector<GridSample>& samples) {
 Figures HostStep::validate_batch(Replica& replica, const StepSamples& data, int64_t first, int64_t real) {
   const torch::NoGradGuard no_gradients;
   std::vector<BatchRow> rows;
-  for (int64_t i = 0; i < parameters_.micro_batch; ++i)
-    rows.push_back(data.tiles()[static_cast<size_t>(first + std::min(i, real - 1))]);  // padded to the fixed shape
-  fill_batch(replica.batch, data, rows);
+  std::vector<SampleLook> looks;
+  for (int64_t i = 0; i < parameters_.micro_batch; ++i) {
+    rows.push_back(data.tile(static_cast<size_t>(first + std::min(i, real - 1))));  // padded to the fixed shape
+    const bool again = i > 0 && rows[rows.size() - 2].sample == rows.back().sample;
+    looks.push_back(again ? looks.back() : data.look(rows.back().sample));
+  }
+  fill_batch(replica.batch, data, rows, looks);
+  looks.clear();
   rows.resize(static_cast<size_t>(real));
   replica.statistics = weights_.statistics;
   replica.network->eval();

@@ -46,12 +46,12 @@ class HostStep final : public TrainingStep {
   struct Item {
     int index = 0;
     std::vector<BatchRow> rows;
+    std::vector<SampleLook> looks;  // at their samples
   };
   struct Replica;
   void join_norms(Replica& replica);
   Item item_of(int index, const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step) const;
-  void run_item(Replica& replica, const StepSamples& data, const Item& item, int64_t epoch, int64_t step,
-                bool interrupted);
+  void run_item(Replica& replica, const StepSamples& data, Item& item, int64_t epoch, int64_t step, bool interrupted);
   void write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, const Item& item, float loss,
                   bool interrupted);
   Figures validate_batch(Replica& replica, const StepSamples& data, int64_t first, int64_t real);

@@ -31,11 +31,10 @@ ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
   auto images = bytes_of(pixels * channels), objects = torch::empty({pixels}, torch::kInt16),
        where = bytes_of(count * static_cast<int64_t>(sizeof(SamplePlace))), values = torch::empty({tables, 256});
   for (int64_t i = 0; i < count; ++i) {
-    std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * channels, samples[i].image.data(),
-                samples[i].image.size());
+    const SamplePixels own = samples[static_cast<size_t>(i)].pixels();
+    std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * channels, own.image.data(), own.image.size());
     for (int64_t p = 0; p < int64_t{places[i].height} * places[i].width; ++p)
-      objects.data_ptr<int16_t>()[places[i].begin + p] =
-          static_cast<int16_t>(samples[i].object_at(static_cast<size_t>(p)));
+      objects.data_ptr<int16_t>()[places[i].begin + p] = static_cast<int16_t>(own.object_at(static_cast<size_t>(p)));
   }
   if (count > 0) std::memcpy(where.data_ptr<uint8_t>(), places.data(), places.size() * sizeof(SamplePlace));
   for (int64_t i = 0; i < tables; ++i) {

@@ -12,25 +12,25 @@
 namespace penstock::stages {
 namespace {
 
-void check_sample(const GridSample& sample, const InputShape& input) {
+void check_sample(const GridSample& sample, const SamplePixels& own, const InputShape& input) {
   const size_t pixels = static_cast<size_t>(sample.height) * static_cast<size_t>(sample.width);
   PENSTOCK_CHECK(sample.height > 0 && sample.width > 0 &&
-                     sample.image.size() == pixels * static_cast<size_t>(input.channels) &&
-                     sample.mask.size() == pixels,
+                     own.image.size() == pixels * static_cast<size_t>(input.channels) && own.mask.size() == pixels,
                  fmt::format("sample '{}' has an image and a mask of {} x {} x {}, not {} and {} bytes", sample.id,
-                             sample.height, sample.width, input.channels, sample.image.size(), sample.mask.size()));
+                             sample.height, sample.width, input.channels, own.image.size(), own.mask.size()));
 }
 
-std::vector<int64_t> labelled_above(const GridSample& sample) {
+// Labelled pixels above each row, and in all.
+std::vector<int64_t> labelled_above(const GridSample& sample, std::span<const uint8_t> mask) {
   std::vector<int64_t> above = {0};
   for (int y = 0; y < sample.height; ++y) {
-    const auto row = sample.mask.begin() + static_cast<ptrdiff_t>(y) * sample.width;
+    const auto row = mask.begin() + static_cast<ptrdiff_t>(y) * sample.width;
     above.push_back(above.back() + (sample.width - std::count(row, row + sample.width, uint8_t{0})));
   }
   return above;
 }
 
-bool median_above_middle(const std::vector<uint8_t>& image, const std::pair<double, double>& range) {
+bool median_above_middle(std::span<const uint8_t> image, const std::pair<double, double>& range) {
   std::array<size_t, 256> counts = {};
   for (const uint8_t value : image) ++counts[value];
   size_t above = 0;
@@ -56,17 +56,33 @@ std::vector<Crop> crops_of(const std::vector<GridSample>& samples, const InputSh
   return crops;
 }
 
-std::vector<BatchRow> tiles_of(const std::vector<GridSample>& samples, const InputShape& input) {
-  std::vector<BatchRow> tiles;
+namespace {
+
+int tiles_along(int size, int tile) { return (size + tile - 1) / tile; }
+
+BatchRow tile_of(const GridSample& sample, const Crop& tile, const InputShape& input) {
+  const int columns = tiles_along(sample.width, input.width);
+  const int top = tile.number / columns * input.height, left = tile.number % columns * input.width;
+  return {static_cast<int32_t>(tile.sample),          top, left, std::min(input.height, sample.height - top),
+          std::min(input.width, sample.width - left), 0};
+}
+
+}  // namespace
+
+std::vector<Crop> numbered_tiles_of(const std::vector<GridSample>& samples, const InputShape& input) {
+  std::vector<Crop> tiles;
   for (size_t i = 0; i < samples.size(); ++i) {
-    const GridSample& sample = samples[i];
-    for (int top = 0; top < sample.height; top += input.height) {
-      for (int left = 0; left < sample.width; left += input.width)
-        tiles.push_back({static_cast<int32_t>(i), top, left, std::min(input.height, sample.height - top),
-                         std::min(input.width, sample.width - left), 0});
-    }
+    const int count = tiles_along(samples[i].height, input.height) * tiles_along(samples[i].width, input.width);
+    for (int number = 0; number < count; ++number) tiles.push_back({static_cast<int>(i), number});
   }
   return tiles;
+}
+
+std::vector<BatchRow> tiles_of(const std::vector<GridSample>& samples, const InputShape& input) {
+  std::vector<BatchRow> rows;
+  for (const Crop& tile : numbered_tiles_of(samples, input))
+    rows.push_back(tile_of(samples[static_cast<size_t>(tile.sample)], tile, input));
+  return rows;
 }
 
 uint8_t to_byte(const Orientation& o) {
@@ -108,63 +124,93 @@ int draw_window(const Draws& draws, uint64_t draw, int size, int crop) {
   return window_begin(draws.below(draw, 2 * static_cast<uint64_t>(size)), size, crop);
 }
 
-StepSamples::StepSamples(const std::vector<GridSample>& samples, const InputShape& input, Normaliser normaliser,
-                         bool counts_foreground)
+StepSamples::StepSamples(const std::vector<GridSample>& samples, const InputShape& input, Normaliser normaliser)
     : samples_(samples),
       input_(input),
       normaliser_(std::move(normaliser)),
       crops_(crops_of(samples, input)),
-      tiles_(tiles_of(samples, input)) {
-  for (const BatchRow& tile : tiles_) tile_pixels_ += int64_t{tile.height} * tile.width;
-  for (const GridSample& sample : samples) {
-    check_sample(sample, input);
-    ranges_.push_back(normaliser_.range_of(sample.image));
-    bright_.push_back(median_above_middle(sample.image, ranges_.back()));
-    if (counts_foreground) foreground_.push_back(labelled_above(sample));
+      tiles_(numbered_tiles_of(samples, input)),
+      measured_(samples.size()) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    tile_pixels_ += int64_t{samples[i].height} * samples[i].width;  // each lies in one tile
+    if (samples[i].source == nullptr) look(static_cast<int>(i));
   }
 }
 
-BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch) const {
+BatchRow StepSamples::tile(size_t number) const {
+  const Crop& tile = tiles_.at(number);
+  return tile_of(samples_[static_cast<size_t>(tile.sample)], tile, input_);
+}
+
+SampleLook StepSamples::look(int number) const {
+  const auto place = static_cast<size_t>(number);
+  const GridSample& sample = samples_.at(place);
+  SampleLook look;
+  look.pixels = sample.pixels();
+  Measured measured;
+  {
+    const std::lock_guard lock(mutex_);
+    measured = measured_[place];
+  }
+  if (!measured.known) {
+    check_sample(sample, look.pixels, input_);
+    const auto [darkest, brightest] = normaliser_.range_of(look.pixels.image);
+    measured = {static_cast<float>(darkest), static_cast<float>(brightest), true,
+                median_above_middle(look.pixels.image, {darkest, brightest})};
+    const std::lock_guard lock(mutex_);
+    measured_[place] = measured;
+  }
+  look.range = {measured.darkest, measured.brightest};
+  look.bright = measured.bright;
+  return look;
+}
+
+int StepSamples::sample_of(int crop) const {
   PENSTOCK_CHECK(crop >= 0 && static_cast<size_t>(crop) < crops_.size(), "an epoch's order names crops of the epoch");
-  const auto [number_of_sample, number] = crops_[static_cast<size_t>(crop)];
+  return crops_[static_cast<size_t>(crop)].sample;
+}
+
+BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch) const {
+  return drawn(crop, rules, epoch, look(sample_of(crop)));
+}
+
+BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch, const SampleLook& look) const {
+  const int number_of_sample = sample_of(crop), number = crops_[static_cast<size_t>(crop)].number;
   const GridSample& sample = samples_[static_cast<size_t>(number_of_sample)];
   BatchRow row;
-  if (sample.height != input_.height || sample.width != input_.width) {
-    const Draws draws = crop_draws(rules.seed, "crop", epoch, sample.id, number);
-    PENSTOCK_CHECK(rules.foreground == 0 || !foreground_.empty(), "crops around objects need their pixels counted");
-    if (rules.foreground > 0 && draws.uniform(around_object) < rules.foreground &&
-        foreground_[static_cast<size_t>(number_of_sample)].back() > 0) {
-      row = window_around_object(draws, number_of_sample);
-    } else {
-      row.top = draw_window(draws, vertical, sample.height, input_.height);
-      row.left = draw_window(draws, horizontal, sample.width, input_.width);
-    }
-  }
+  if (sample.height != input_.height || sample.width != input_.width)
+    row = window_of(sample, look, crop_draws(rules.seed, "crop", epoch, sample.id, number), rules.foreground);
   row.sample = number_of_sample;
   row.height = input_.height, row.width = input_.width;  // all of it counts
   row.orientation = to_byte(draw_orientation(rules, epoch, sample.id, number, input_));
   if (rules.augmentation.others.empty()) return row;
-  const auto draws_of = [&, number = number](const std::string& purpose) {
+  const auto draws_of = [&](const std::string& purpose) {
     return crop_draws(rules.seed, purpose, epoch, sample.id, number);
   };
-  row.change = row_change_of(draw_change(rules.augmentation, is_bright(number_of_sample), draws_of), normaliser_);
+  row.change = row_change_of(draw_change(rules.augmentation, look.bright, draws_of), normaliser_);
   return row;
 }
 
-BatchRow StepSamples::window_around_object(const Draws& draws, int number) const {
-  const GridSample& sample = samples_[static_cast<size_t>(number)];
-  const std::vector<int64_t>& above = foreground_[static_cast<size_t>(number)];
+// `foreground`: share of the windows that are centred on a labelled pixel, where there is one.
+BatchRow StepSamples::window_of(const GridSample& sample, const SampleLook& look, const Draws& draws,
+                                double foreground) const {
+  BatchRow row;
+  row.top = draw_window(draws, vertical, sample.height, input_.height);
+  row.left = draw_window(draws, horizontal, sample.width, input_.width);
+  if (foreground == 0 || draws.uniform(around_object) >= foreground) return row;
+  const std::span<const uint8_t> mask = look.pixels.mask;
+  const std::vector<int64_t> above = labelled_above(sample, mask);
+  if (above.back() == 0) return row;
   auto wanted = static_cast<int64_t>(draws.below(which_pixel, static_cast<uint64_t>(above.back())));
   const auto y = static_cast<int>(std::upper_bound(above.begin(), above.end(), wanted) - above.begin()) - 1;
   wanted -= above[static_cast<size_t>(y)];
-  const uint8_t* line = &sample.mask[static_cast<size_t>(y) * static_cast<size_t>(sample.width)];
+  const uint8_t* line = &mask[static_cast<size_t>(y) * static_cast<size_t>(sample.width)];
   int x = 0;
   while (line[x] == 0 || wanted-- > 0) ++x;
   const auto begin = [&draws](uint64_t draw, uint64_t side, int pixel, int size, int crop) {
     if (size <= crop) return draw_window(draws, draw, size, crop);
     return window_begin(static_cast<uint64_t>(draws.bits(side) & 1 ? 2 * size - 1 - pixel : pixel), size, crop);
   };
-  BatchRow row;
   row.top = begin(vertical, vertical_side, y, sample.height, input_.height);
   row.left = begin(horizontal, horizontal_side, x, sample.width, input_.width);
   return row;
@@ -172,8 +218,7 @@ BatchRow StepSamples::window_around_object(const Draws& draws, int number) const
 
 const StepSamples& KnownSamples::of(const std::vector<GridSample>& samples) {
   auto found = known_.find(&samples);
-  if (found == known_.end())
-    found = known_.try_emplace(&samples, samples, input_, normaliser_, counts_foreground_).first;
+  if (found == known_.end()) found = known_.try_emplace(&samples, samples, input_, normaliser_).first;
   return found->second;
 }
 

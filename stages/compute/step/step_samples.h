@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ std::vector<Crop> crops_of(const std::vector<GridSample>& samples, const InputSh
 
 // Every pixel of every sample in just one tile; what a tile shows beyond its sample does not count in figures.
 std::vector<BatchRow> tiles_of(const std::vector<GridSample>& samples, const InputShape& input);
+// Their samples, and their numbers there: row by row.
+std::vector<Crop> numbered_tiles_of(const std::vector<GridSample>& samples, const InputShape& input);
 
 // Element (y, x) of the changed piece is element (source_y, source_x) of the original.
 struct Orientation {
@@ -54,52 +57,63 @@ Orientation draw_orientation(const CropRules& rules, int64_t epoch, const std::s
 int window_begin(uint64_t u, int size, int crop);
 int draw_window(const Draws& draws, uint64_t draw, int size, int crop);
 
-// Samples made ready for the steps of one input. Read-only once made; `samples` must outlive it and stay as it is.
+// What a row is made of: the pixels of its sample, and what is measured of them.
+struct SampleLook {
+  SamplePixels pixels;
+  std::pair<double, double> range;  // the bytes of the whole picture that become 0 and 1 (Normaliser::range_of)
+  bool bright = false;              // its median is above the middle of its range: objects on a bright ground
+};
+
+// Samples made ready for the steps of one input. Any thread may call; `samples` must outlive it and stay as it is.
 class StepSamples {
  public:
-  StepSamples(const std::vector<GridSample>& samples, const InputShape& input, Normaliser normaliser,
-              bool counts_foreground = false);
+  StepSamples(const std::vector<GridSample>& samples, const InputShape& input, Normaliser normaliser);
 
   const std::vector<GridSample>& samples() const { return samples_; }
   const InputShape& input() const { return input_; }
   const Normaliser& normaliser() const { return normaliser_; }
   const std::vector<Crop>& crops() const { return crops_; }
-  const std::vector<BatchRow>& tiles() const { return tiles_; }
+  size_t tile_count() const { return tiles_.size(); }
+  BatchRow tile(size_t number) const;                   // of tiles_of(samples)
   int64_t tile_pixels() const { return tile_pixels_; }  // of all tiles, those that count
-  // The bytes of the whole picture that become 0 and 1, whatever the piece (Normaliser::range_of).
-  const std::pair<double, double>& range_of(int sample) const { return ranges_[static_cast<size_t>(sample)]; }
 
-  // Whether the sample's median is above the middle of its range: objects on a bright ground.
-  bool is_bright(int sample) const { return bright_[static_cast<size_t>(sample)]; }
+  // Where pixels do not stay in memory, each call asks for them once (sample_cache.h). Throws Error(data) where they
+  // cannot be read.
+  SampleLook look(int sample) const;
+  std::pair<double, double> range_of(int sample) const { return look(sample).range; }
+  bool is_bright(int sample) const { return look(sample).bright; }
 
-  // A crop of this epoch; `crop` indexes crops(). Rules with a share of foreground need `counts_foreground`.
+  // A crop of this epoch; `crop` indexes crops(). `look` is at its sample.
+  BatchRow drawn(int crop, const CropRules& rules, int64_t epoch, const SampleLook& look) const;
   BatchRow drawn(int crop, const CropRules& rules, int64_t epoch) const;
+  int sample_of(int crop) const;
 
  private:
-  BatchRow window_around_object(const Draws& draws, int sample) const;
+  BatchRow window_of(const GridSample& sample, const SampleLook& look, const Draws& draws, double foreground) const;
+  // Of a sample, measured when it is first looked at.
+  struct Measured {
+    float darkest = 0, brightest = 0;  // bytes
+    bool known = false, bright = false;
+  };
 
   const std::vector<GridSample>& samples_;
   const InputShape input_;
   const Normaliser normaliser_;
-  std::vector<Crop> crops_;
-  std::vector<BatchRow> tiles_;
+  std::vector<Crop> crops_, tiles_;
   int64_t tile_pixels_ = 0;
-  std::vector<std::pair<double, double>> ranges_;
-  std::vector<bool> bright_;
-  std::vector<std::vector<int64_t>> foreground_;  // of each sample: labelled pixels above each row, and in all
+  mutable std::mutex mutex_;
+  mutable std::vector<Measured> measured_;  // of each sample
 };
 
 // Those that a step has met, each made once.
 class KnownSamples {
  public:
-  KnownSamples(const InputShape& input, Normaliser normaliser, bool counts_foreground)
-      : input_(input), normaliser_(std::move(normaliser)), counts_foreground_(counts_foreground) {}
+  KnownSamples(const InputShape& input, Normaliser normaliser) : input_(input), normaliser_(std::move(normaliser)) {}
   const StepSamples& of(const std::vector<GridSample>& samples);
 
  private:
   const InputShape input_;
   const Normaliser normaliser_;
-  const bool counts_foreground_;
   std::map<const void*, StepSamples> known_;
 };
 

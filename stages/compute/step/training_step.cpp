@@ -96,7 +96,7 @@ std::string fault_of(const FlatLayout& layout, const std::function<const float*(
 Figures validation_figures(distributed::Communicator& ranks, const StepSamples& data, int64_t micro_batch,
                            const std::function<void(int, const std::function<void(int, int)>&)>& run,
                            const std::function<void(int, int64_t, int64_t, Figures&)>& batch) {
-  const auto count = static_cast<int64_t>(data.tiles().size());
+  const auto count = static_cast<int64_t>(data.tile_count());
   const auto batches = static_cast<int>((count + micro_batch - 1) / micro_batch);
   // One row a micro-batch, each filled by one rank: adding zeros is exact, so the sum below is the same for any rank
   // count.

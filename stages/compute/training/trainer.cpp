@@ -41,7 +41,8 @@ Trainer::Trainer(const TrainParameters& parameters, const TrainData& data, const
       rules_(parameters),
       fingerprint_(fingerprint(ranks_.size(), context.threads, name_of(step_->reproducible()), step_->device_name())),
       saver_(parameters_, context),
-      overlap_trial_(parameters.overlap, *step_, ranks_) {
+      overlap_trial_(parameters.overlap, *step_, ranks_),
+      reading_(parameters_, data.train, data.validation, data.input, {ranks_.rank(), ranks_.size()}, data.cache.get()) {
   for (const Crop& crop : crops_of(data.train, data.input)) {
     ids_.push_back(data.train[static_cast<size_t>(crop.sample)].id);
     numbers_.push_back(crop.number);
@@ -97,15 +98,22 @@ double Trainer::learning_rate() const {
          schedule_.learning_rate(parameters_.lr, done);
 }
 
+std::vector<int> Trainer::order_of(int64_t epoch) const { return epoch_order(ids_, parameters_.seed, epoch, numbers_); }
+
 // False: the epoch is not over. The state is an earlier one after rolling back, or a replay is at its end.
 bool Trainer::run_epoch() {
-  const std::vector<int> order = epoch_order(ids_, parameters_.seed, epoch_, numbers_);
+  const std::vector<int> order = order_of(epoch_);
+  if (reading_.is_active()) {
+    const bool follows = epoch_ + 1 < parameters_.epochs;
+    reading_.begin_epoch(step_in_epoch_, order, follows ? order_of(epoch_ + 1) : std::vector<int>());
+  }
   while (step_in_epoch_ < steps_per_epoch_) {
     if (position() == until_) return false;
     if (passed_over_.count(position())) {
       ++step_in_epoch_;
       continue;
     }
+    reading_.before_step(step_in_epoch_);
     const auto start = Clock::now();
     overlap_trial_.before_step();
     const StepResult result = run_step(order);
@@ -132,7 +140,7 @@ StepResult Trainer::run_step(const std::vector<int>& order) {
 
 void Trainer::record_step(const StepResult& result, double seconds) {
   sums_ += result.figures;
-  telemetry_.add_step(parameters_.global_batch, seconds);
+  telemetry_.add_step(parameters_.global_batch, seconds, reading_.take_wait(context_.threads));
   overlap_trial_.record(seconds);
   context_.events.emit("step", {{"step", position()},
                                 {"epoch", epoch_ + 1},
@@ -203,7 +211,9 @@ void Trainer::end_epoch() {
   Value row = {{"epoch", epoch_ + 1}, {"lr", learning_rate()}, {"train", row_of(sums_)}, {"validation", nullptr}};
   if (!data_.validation.empty()) {
     const auto doing = context_.watch.validating();
+    reading_.before_validation();
     row["validation"] = row_of(step_->validate(data_.validation));
+    reading_.take_wait(context_.threads);  // not of a step
   }
   ++epoch_;
   step_in_epoch_ = 0;
@@ -230,8 +240,10 @@ Trainer::EpochDecision Trainer::decide(const Value& row) {
 void Trainer::report_epoch(const Value& row, bool best) {
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
-  spdlog::info("{}: epoch {}/{}: {}{}, {:.1f} images/s", context_.stage, epoch_, parameters_.epochs, text_of_epoch(row),
-               best ? " (best)" : "", rate);
+  const std::string waited =
+      reading_.is_active() ? fmt::format(", waited {:.2f} ms a step for samples", 1e3 * telemetry_.epoch_wait()) : "";
+  spdlog::info("{}: epoch {}/{}: {}{}, {:.1f} images/s{}", context_.stage, epoch_, parameters_.epochs,
+               text_of_epoch(row), best ? " (best)" : "", rate, waited);
   if (stopped_early_) {
     spdlog::info("{}: stops early: {} has not improved by {} for {} epochs", context_.stage, parameters_.stop_monitor,
                  parameters_.stop_min_delta, parameters_.stop_patience);
@@ -361,6 +373,14 @@ Value Trainer::telemetry() const {
   json["reproducible"] = name_of(step_->reproducible());
   json["overlap"] = step_->overlaps();
   json["passed_over"] = passed_over_;
+  if (data_.cache != nullptr) {
+    const SampleCache::Figures cache = data_.cache->figures();
+    json["cache"] = {{"limit_bytes", parameters_.cache_limit().value()},
+                     {"most_bytes", cache.most_bytes},
+                     {"read", cache.read},
+                     {"found", cache.found},
+                     {"waited", cache.waited}};
+  }
   json["checkpoints"] = {{"count", cost.count},
                          {"blocked_seconds", cost.blocked_seconds},
                          {"writer_seconds", cost.writer_seconds},

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "pipeline/stage.h"
+#include "stages/compute/data/sample_cache.h"
 #include "stages/compute/model/normaliser.h"
 #include "stages/compute/step/training_step.h"
 #include "stages/compute/training/epoch_figures.h"
 #include "stages/compute/training/overlap_trial.h"
+#include "stages/compute/training/read_ahead.h"
 #include "stages/compute/training/training_checkpoints.h"
 #include "stages/compute/training/training_saver.h"
 #include "stages/compute/training/training_telemetry.h"
@@ -22,9 +24,10 @@
 namespace penstock::stages {
 
 struct TrainData {
-  ShardIndex index;
+  ShardIndex index;  // without its samples
   InputShape input;  // of the network
   std::vector<GridSample> train, validation;
+  std::shared_ptr<SampleCache> cache;  // where the samples' pixels come from; null: they are all here
 };
 
 class Trainer {
@@ -64,6 +67,7 @@ class Trainer {
   void restore(const FoundCheckpoint& found);
   void replay_decisions();
   double learning_rate() const;
+  std::vector<int> order_of(int64_t epoch) const;
   bool run_epoch();
   StepResult run_step(const std::vector<int>& order);
   void record_step(const StepResult& result, double seconds);
@@ -105,6 +109,7 @@ class Trainer {
   pipeline::Value fingerprint_;
   TrainingSaver saver_;
   OverlapTrial overlap_trial_;
+  ReadAhead reading_;
   TrainingTelemetry telemetry_;
   Clock::time_point epoch_start_ = Clock::now();
   int64_t until_ = -1;  // of a replay

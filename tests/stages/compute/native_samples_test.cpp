@@ -10,6 +10,7 @@
 #include "stages/compute/data/sample_size.h"
 #include "stages/compute/data/shard_columns.h"
 #include "stages/compute/data/shard_reader.h"
+#include "stages/compute/data/shard_samples.h"
 #include "stages/context.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/json_file.h"
@@ -68,6 +69,9 @@ TEST_F(NativeSamples, ComeBackFromTheShardsPixelForPixel) {
   EXPECT_EQ(index.mode, "native");
   EXPECT_EQ(index.scale, 1);
   EXPECT_EQ(index.width, 0) << "there is no grid";
+  EXPECT_TRUE(index.others.at("samples").empty()) << "they are records, not a tree";
+  EXPECT_EQ(index.samples.size(), 3u);
+  EXPECT_FALSE(index.record("plain").labelled);
   const auto samples = read_samples(shards, index, {"wide", "plain", "tall"}, Truth::native_labels);
   EXPECT_EQ(samples[0].image, picture(300, 120, 3).bytes);
   EXPECT_EQ(samples[0].width, 300);
@@ -78,6 +82,55 @@ TEST_F(NativeSamples, ComeBackFromTheShardsPixelForPixel) {
   EXPECT_EQ(samples[2].labels.objects(), 2);
   ASSERT_EQ(samples[2].mask.size(), samples[2].labels.labels.size());
   for (size_t i = 0; i < samples[2].mask.size(); ++i) EXPECT_EQ(samples[2].mask[i], samples[2].labels.labels[i] != 0);
+}
+
+// Also on a grid, and with the objects of masks.
+TEST_F(NativeSamples, OneAtATimeAreTheSameAsTogether) {
+  for (const bool grid : {false, true}) {
+    const auto shards =
+        grid ? shards_of({{"mode", "squash"}, {"width", 32}, {"height", 16}}).at("shards") : shards_of({}).at("shards");
+    const ShardIndex index = read_shard_index(shards);
+    const std::vector<std::string> ids = {"wide", "plain", "tall"};
+    for (const Truth truth : {Truth::masks, Truth::objects}) {
+      const auto together = read_samples(shards, index, ids, truth);
+      ShardSamples alone(shards, index, ids, truth);
+      ASSERT_EQ(alone.size(), 3);
+      for (const int i : {2, 0, 1, 0}) {
+        const GridSample &header = alone.header(i), &expected = together[static_cast<size_t>(i)];
+        EXPECT_EQ(header.id, expected.id);
+        EXPECT_EQ(header.width, expected.width);
+        EXPECT_EQ(header.height, expected.height);
+        const StoredPixels stored = alone.read(i);
+        EXPECT_EQ(stored.image, expected.image);
+        EXPECT_EQ(stored.mask, expected.mask);
+        EXPECT_EQ(stored.objects, expected.objects);
+        EXPECT_EQ(stored.bytes(), alone.bytes_of(i));
+      }
+    }
+  }
+}
+
+TEST_F(NativeSamples, ThatCannotBeReadAreNamedWithTheirFile) {
+  const auto shards = shards_of({}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  ShardSamples alone(shards, index, {"wide"}, Truth::masks);
+  const auto file = shards / index.files.at(index.record("wide").file);
+  std::string bytes = pipeline::read_file(file);
+  const size_t at = bytes.find(std::string(reinterpret_cast<const char*>(picture(300, 120, 3).bytes.data()), 64));
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  std::filesystem::remove(file);
+  pipeline::write_file(file, bytes);
+  try {
+    alone.read(0);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(),
+                HasSubstr(file.filename().string() + ": data set 'images' cannot be read: its checksum is "
+                                                     "wrong (sample 'wide')"));
+  }
+  EXPECT_THROW(ShardSamples(shards, index, {"nobody"}, Truth::masks), Error);
 }
 
 TEST_F(NativeSamples, AreDescribedWhereTheyLie) {

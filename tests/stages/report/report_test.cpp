@@ -80,10 +80,23 @@ TEST(Report, DrawsATrainingWhoseLossWasNaN) {
                                   {"final", "best"},
                                   {"published", "best"},
                                   {"train_figures", "averages"}};
+  const pipeline::Value telemetry = {
+      {"ranks", 2},
+      {"threads", 1},
+      {"images_per_second", 30},
+      {"checkpoints", {{"count", 1}, {"blocked_seconds", 0.5}}},
+      {"resumed_at_steps", pipeline::Value::array()},
+      {"hosts", {"here"}},
+      {"data_wait_seconds", 0.00125},
+      {"cache", {{"limit_bytes", 2'000'000}, {"most_bytes", 1'500'000}, {"found", 30}, {"waited", 10}}}};
   const TemporaryFolder folder;
   pipeline::write_file(folder.path() / "curves.json", curves.dump());
+  pipeline::write_file(folder.path() / "telemetry.json", telemetry.dump());
   ReportSources sources;
   sources.add("curves", {folder.path(), ""});
+  sources.add("telemetry", {folder.path(), ""});
+  EXPECT_THAT(render_report(sources, no_stages().dump()),
+              HasSubstr("at most 1.5 MB of them kept: a step waited 1.25 ms for them; 75.0 % were there when"));
   EXPECT_THAT(render_report(sources, no_stages().dump()),
               HasSubstr("Validation loss minus train loss: +0.0000 at the best epoch, – at the last."));
 }

@@ -238,6 +238,18 @@ TEST(Links, AWrongNameIsAnsweredWithTheNearest) {
   EXPECT_THAT(refusal("5us,0GB/s"), HasSubstr("there is no link"));
 }
 
+TEST(Scaling, ACacheOfSamplesBoundsWhatTheyTake) {
+  Workload workload = small(8, 2);
+  workload.held = 1000;
+  const auto samples = [&] { return plan_ranks(workload, 1, 1, std::nullopt, std::nullopt).memory.samples; };
+  const double all = 1000.0 * 32 * 32 * 4;
+  EXPECT_EQ(samples(), all);
+  workload.parameters.cache_bytes = int64_t{100'000};
+  EXPECT_EQ(samples(), 100'000);
+  workload.parameters.cache_bytes = int64_t{1} << 40;
+  EXPECT_EQ(samples(), all);
+}
+
 // 1/sqrt(16) of each of 16 samples makes 4, 1/sqrt(4) of each of 4 makes 2: 20 crops fall 2 : 1.
 TEST(BalancedCrops, AreInProportionToTheRootOfATypesNumberAndToTheArea) {
   std::vector<double> areas(20, 10.0);

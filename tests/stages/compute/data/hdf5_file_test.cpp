@@ -32,6 +32,22 @@ TEST(Hdf5, GivesBackWhatItWasGiven) {
   EXPECT_THROW(reader.read("masks", Element::u8), Error);
 }
 
+TEST(Hdf5, GivesRowsOfWhatItWasGiven) {
+  TemporaryFolder folder;
+  pipeline::write_file(folder.path() / "x.h5", some_file());
+  const Hdf5Reader reader(folder.path() / "x.h5");
+  const auto all = reader.read("images", Element::u8);
+  for (const size_t first : {0, 1, 3, 5}) {
+    for (const size_t count : {0, 1, 6 - static_cast<int>(first)})
+      EXPECT_EQ(reader.read_rows("images", Element::u8, first, count),
+                std::vector<uint8_t>(all.begin() + static_cast<ptrdiff_t>(first * 50),
+                                     all.begin() + static_cast<ptrdiff_t>((first + count) * 50)));
+  }
+  EXPECT_THROW(reader.read_rows("images", Element::u8, 5, 2), Error) << "there are six";
+  EXPECT_THROW(reader.read_rows("images", Element::u16, 0, 1), Error);
+  EXPECT_THROW(reader.read_rows("masks", Element::u8, 0, 1), Error);
+}
+
 TEST(Hdf5, TheSameContentIsTheSameBytes) { EXPECT_EQ(some_file(), some_file()); }
 
 // As threads do that make the shards of several buckets.

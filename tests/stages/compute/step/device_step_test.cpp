@@ -93,7 +93,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   constexpr int count = 40;
   const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
-    const StepSamples data(samples, grid, make_normaliser(kind, images, 3), true);
+    const StepSamples data(samples, grid, make_normaliser(kind, images, 3));
     const TargetList targets = target_list({"mask", "border"}, 3);
     Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;

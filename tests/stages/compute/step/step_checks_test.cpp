@@ -80,7 +80,7 @@ TEST(TrainingChecks, ABatchHasARowForEachSample) {
   const std::vector<GridSample> samples = some_samples(2);
   Batch batch = make_batch(1, grid);
   const StepSamples data(samples, grid, Normaliser{});
-  expect_check([&] { fill_batch(batch, data, data.tiles()); }, "a row for each sample");
+  expect_check([&] { fill_batch(batch, data, tiles_of(samples, grid)); }, "a row for each sample");
 }
 
 TEST(TrainingChecks, AMicroShardLiesWithinItsStep) {

@@ -134,7 +134,7 @@ TEST(Crops, AShareOfThemIsCentredOnLabelledPixelsEachAsLikely) {
   auto samples = one_picture(90, 70);
   std::vector<std::pair<int, int>> labelled = {{0, 0}, {30, 40}, {30, 41}, {89, 69}};
   for (const auto& [y, x] : labelled) samples[0].mask[static_cast<size_t>(y * 70 + x)] = 1;
-  const StepSamples data(samples, grid, Normaliser{}, true);
+  const StepSamples data(samples, grid, Normaliser{});
   std::map<std::pair<int, int>, int> centred;
   int drawn = 0;
   for (int epoch = 0; epoch < 2000; ++epoch) {
@@ -159,7 +159,7 @@ TEST(Crops, AShareOfThemIsCentredOnLabelledPixelsEachAsLikely) {
 
 TEST(Crops, APictureWithoutLabelledPixelsIsDrawnEvenly) {
   const auto samples = one_picture(90, 70);
-  const StepSamples data(samples, grid, Normaliser{}, true);
+  const StepSamples data(samples, grid, Normaliser{});
   for (int crop = 0; crop < 25; ++crop) {
     const BatchRow with = data.drawn(crop, {{}, 9, 1}, 0), without = data.drawn(crop, {{}, 9, 0}, 0);
     EXPECT_EQ(with.top, without.top);
