@@ -118,7 +118,8 @@ TEST(SampleCache, NeverKeepsMoreThanItsLimitAndNeverGivesAnotherSample) {
           threads.emplace_back([&, t] {
             for (size_t i = step + t * 5; i < step + t * 5 + 5; ++i) {
               EXPECT_EQ(number_in(cache.pixels(calls[i])), calls[i]);
-              if (i % 7 == 0) EXPECT_EQ(number_in(cache.pixels(99)), 99) << "not expected";
+              if (i % 7 != 0) continue;
+              EXPECT_EQ(number_in(cache.pixels(99)), 99) << "not expected";
             }
           });
         }

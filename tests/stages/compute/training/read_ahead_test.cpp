@@ -67,7 +67,7 @@ TrainParameters varied_training() {
   TrainParameters parameters = tiny();
   parameters.targets = {"mask", "border"};
   parameters.foreground = 0.5;
-  parameters.augment = {"flip", "rot90", "brightness", "invert_bright", "blur"};
+  parameters.augment = {"flip", "rot90", "gain", "invert_bright", "blur"};
   return parameters;
 }
 
@@ -131,7 +131,9 @@ std::pair<std::vector<float>, double> trained(int ranks, int threads, int64_t li
       reading.before_validation();
       loss += step.validate(validation).loss;
     }
-    if (cache != nullptr) EXPECT_LE(cache->figures().most_bytes, limit);
+    if (cache != nullptr) {
+      EXPECT_LE(cache->figures().most_bytes, limit);
+    }
     const std::lock_guard lock(mutex);
     reached = {step.current_weights().parameters, loss};
   });
