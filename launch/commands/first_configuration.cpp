@@ -212,7 +212,8 @@ needs = ["inspect"]
 
 constexpr const char* end = R"(
 [stage.eval]
-inputs = { model = "train.model", shards = "shard.shards", split = "split.index", metadata = "inspect.metadata" }
+inputs  = { model = "train.model", shards = "shard.shards", split = "split.index", metadata = "inspect.metadata" }
+decoder = "validation" # how objects that touch are told apart: the way that has the best objects there
 
 [stage.report]
 inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery", split = "split.index" }

@@ -48,8 +48,9 @@ std::string object_rule(const Value& metrics) {
   const Value& rules = metrics.at("instances");
   std::string text = fmt::format("{}-connected components", rules.at("connectivity").get<int>());
   if (const std::string decoder = rules.value("decoder", "components"); decoder != "components") {
-    text = decoder_rule(decoder).help;
+    text = fmt::format("those of the decoder {} ({}", decoder, decoder_rule(decoder).help);
     if (rules.contains("seed_threshold")) text += " " + text_of(rules.at("seed_threshold"));
+    text += ")";
   }
   if (const int64_t area = rules.at("minimum_area"); area > 0) text += fmt::format(", of {} pixels or more", area);
   return text;
