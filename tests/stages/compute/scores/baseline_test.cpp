@@ -42,7 +42,7 @@ TEST(Otsu, TakesTheSmallerAreaForForegroundWhetherItIsBrightOrDark) {
 }
 
 TEST(Otsu, SeesNothingInAPictureOfOneGrey) {
-  for (const uint8_t grey : {0, 100, 255}) {
+  for (const uint8_t grey : {uint8_t{0}, uint8_t{100}, uint8_t{255}}) {
     const auto bytes = block_picture(grey, grey);
     const auto shown = otsu_foreground({bytes, 12, 10, 3}, 12, 10);
     EXPECT_EQ(std::count(shown.begin(), shown.end(), 1.0f), 0) << int{grey};
