@@ -1,8 +1,9 @@
 // reference_maps OUT COUNT: random label maps and probabilities, with what Penstock makes of them, for the script
 // `reference` beside this file, which computes the same with other libraries.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
-#include <opencv2/imgproc.hpp>
 #include <string>
 
 #include "stages/compute/scores/decoders.h"
@@ -48,13 +49,24 @@ LabelMap like(const LabelMap& truth, const Draws& draws) {
   return map;
 }
 
-// Smooth noise in [0, 1].
-std::vector<float> blobs(const Draws& draws, int width, int height) {
-  cv::Mat noise(height, width, CV_32F);
-  for (int i = 0; i < width * height; ++i) noise.ptr<float>()[i] = static_cast<float>(draws.normal(i));
-  cv::GaussianBlur(noise, noise, cv::Size(0, 0), 1 + 3 * draws.uniform(uint64_t{1} << 40));
-  cv::normalize(noise, noise, 0, 1, cv::NORM_MINMAX);
-  return {noise.begin<float>(), noise.end<float>()};
+// Smooth hills in [0, 1]: sums of round ones.
+std::vector<float> hills(const Draws& draws, int width, int height) {
+  std::vector<float> values(static_cast<size_t>(width) * height);
+  for (uint64_t i = 0; i < 60; ++i) {
+    const double x0 = draws.between(4 * i, 0, width), y0 = draws.between(4 * i + 1, 0, height);
+    const double size = draws.between(4 * i + 2, 1, 6), weight = draws.between(4 * i + 3, -1, 1);
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        const double square = (x - x0) * (x - x0) + (y - y0) * (y - y0);
+        values[static_cast<size_t>(y) * width + x] +=
+            static_cast<float>(weight * std::exp(-square / (2 * size * size)));
+      }
+    }
+  }
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const float least = *low, range = *high - *low;
+  for (float& value : values) value = (value - least) / range;
+  return values;
 }
 
 class Files {
@@ -77,8 +89,8 @@ Value one_case(int64_t number, Files& files) {
   const LabelMap truth = discs(Draws(number, "truth"), width, height);
   const LabelMap predicted =
       number % 4 == 3 ? discs(Draws(number, "other"), width, height) : like(truth, Draws(number, "like"));
-  PixelMaps maps{width, height, {"mask", "border"}, blobs(Draws(number, "mask"), width, height)};
-  const auto foreground = maps.values, border = blobs(Draws(number, "border"), width, height);
+  PixelMaps maps{width, height, {"mask", "border"}, hills(Draws(number, "mask"), width, height)};
+  const auto foreground = maps.values, border = hills(Draws(number, "border"), width, height);
   maps.values.insert(maps.values.end(), border.begin(), border.end());
   InstanceRules rules;
   rules.connectivity = number % 2 == 0 ? 4 : 8;

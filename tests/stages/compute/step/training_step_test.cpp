@@ -412,7 +412,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
   const CheckpointFolder checkpoints(folder.path());
   EXPECT_TRUE(read_manifests(folder.path()).empty());
   for (int64_t step : {1, 2, 3})
-    checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {0.0f}, {}, {}, {}},
+    checkpoints.save({{}, {1.0f * static_cast<float>(step)}, {}, {0.0f}, {}, {}, {}, {}, {}},
                      CheckpointManifest{step, 0, 0, 0, pipeline::Value::array(), {}, {}});
   EXPECT_EQ(pipeline::tree_of(folder.path()).size(), 4u) << "the last two, a file and a manifest each";
   const auto manifests = read_manifests(folder.path());
@@ -427,7 +427,7 @@ TEST(Checkpoint, ADamagedOneIsFoundOutAndTheOneBeforeIsStillThere) {
 TEST(Checkpoint, OfArraysThatDoNotBelongTogetherIsNotWritten) {
   TemporaryFolder folder;
   const CheckpointManifest manifest{1, 0, 0, 0, pipeline::Value::array(), {}, {}};
-  EXPECT_THROW(CheckpointFolder(folder.path()).save({{}, {1, 2}, {}, {0}, {}, {}, {}}, manifest), Error);
+  EXPECT_THROW(CheckpointFolder(folder.path()).save({{}, {1, 2}, {}, {0}, {}, {}, {}, {}, {}}, manifest), Error);
 }
 
 TEST(Checkpoint, HoldsAveragedWeightsWhereThereAreAnyAndElseNoTraceOfThem) {
@@ -437,7 +437,7 @@ TEST(Checkpoint, HoldsAveragedWeightsWhereThereAreAnyAndElseNoTraceOfThem) {
     checkpoints.save(checkpoint, CheckpointManifest{1, 0, 0, 0, pipeline::Value::array(), {}, {}});
     return read_manifests(folder.path()).at(0);
   };
-  Checkpoint checkpoint{{}, {1, 2}, {3}, {0, 0}, {}, {}, {}};
+  Checkpoint checkpoint{{}, {1, 2}, {3}, {0, 0}, {}, {}, {}, {}, {}};
   const CheckpointManifest plain = saved(checkpoint);
   EXPECT_EQ(pipeline::read_file(checkpoint_file(folder.path(), plain)).find("averaged"), std::string::npos);
   EXPECT_EQ(plain.weights, digest_of_weights({1, 2}, {3}));
@@ -455,7 +455,9 @@ TEST(ModelFolder, SaysWhetherItsWeightsAreAveragedAndKeepsThat) {
   const FlatLayout layout = layout_of(*make_network(architecture));
   Weights weights;
   initialise(layout, 9, weights.parameters, weights.statistics);
-  ModelDescription model{architecture, side, side, Normaliser{}, 0.5, "default", {}};
+  ModelDescription model;
+  model.architecture = architecture;
+  model.width = model.height = side;
   write_model(folder.path(), model, layout, weights);
   EXPECT_EQ(pipeline::read_file(folder.path() / "model.json").find("averaged"), std::string::npos);
   model.averaged = 0.99;
