@@ -213,7 +213,10 @@ struct Hdf5Reader::State {
   }
   // Without a cache of chunks, which would be a MiB for each data set of each open file.
   hid_t open_by_rows(const std::string& name, Element element) {
-    if (const auto found = by_rows.find(name); found != by_rows.end()) return found->second;
+    if (const auto found = by_rows.find(name); found != by_rows.end()) {
+      require_type(found->second, name, element);
+      return found->second;
+    }
     const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
     H5Pset_chunk_cache(access, 0, 0, 1);
     Handle set(H5Dopen2(file, name.c_str(), access), H5Dclose);
