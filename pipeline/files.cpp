@@ -115,18 +115,9 @@ Bytes content_of(const fs::path& path) {
 void write_file(const fs::path& path, std::string_view bytes) { write_file(path, std::span(&bytes, 1)); }
 
 void write_file(const fs::path& path, std::span<const std::string_view> pieces) {
-  if (path.has_parent_path()) make_folder(path.parent_path());
-  const fs::path fresh = path.string() + ".tmp." + unique_suffix();
-  try {
-    const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.valid()) fail(fresh, "create", errno);
-    for (const std::string_view bytes : pieces) write_all(file.number(), path, bytes);
-    if (fsync(file.number()) != 0) fail(path, "sync", errno);
-    if (rename(fresh.c_str(), path.c_str()) != 0) fail(path, "rename into place", errno);
-  } catch (...) {
-    unlink(fresh.c_str());
-    throw;
-  }
+  FileWriter file(path);
+  for (const std::string_view bytes : pieces) file.write(bytes);
+  file.commit();
 }
 
 FileWriter::FileWriter(fs::path path) : path_(std::move(path)), fresh_(path_.string() + ".tmp." + unique_suffix()) {

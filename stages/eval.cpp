@@ -29,7 +29,7 @@ void check_decoder(const pipeline::CheckView& view, pipeline::Problems& problems
   if (decoder == "auto" && !targets) return;
   if (decoder == "auto") decoder = usual_decoder(*targets);
   const DecoderRule& rule = decoder_rule(decoder);
-  if (targets && !rule.target.empty() && std::count(targets->begin(), targets->end(), rule.target) == 0) {
+  if (targets && !can_decode(rule, targets->get<std::vector<std::string>>())) {
     problems.push_back({"decoder",
                         fmt::format("\"{}\" needs a network that learns \"{}\": add it to train.targets, or choose "
                                     "another decoder",

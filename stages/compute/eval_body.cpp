@@ -31,8 +31,9 @@ namespace {
 using pipeline::Value;
 namespace fs = std::filesystem;
 
-constexpr int choice_pass = 0;  // validation: which threshold, and what makes objects
-constexpr int score_pass = 1;   // every sample: predictions and counts
+constexpr int choice_pass = 0;                 // validation: which threshold, and what makes objects
+constexpr int score_pass = 1;                  // every sample: predictions and counts
+constexpr const char* tables_name = "tables";  // of a chunk: the rows of each image in the two tables
 const std::vector<std::string> scored_subsets = {"train", "validation", "test"};
 
 class EvalWork final : public pipeline::SharedWork {
@@ -175,7 +176,8 @@ class EvalWork final : public pipeline::SharedWork {
       // The shards keep the sample: the overlay is that, brought to native size.
       const Image shown = enlarged(sample, width, height);
       write_files(folder, sample.id, native, found, shown);
-      Value row = {{"id", sample.id}, {"tables", PredictionTables::rows_of(found)}};
+      write_table_parts(table_parts(folder / tables_name, sample.id), sample.id, found);
+      Value row = {{"id", sample.id}};
       if (!sample.mask.empty()) {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
                                              native_counts(found, sample.labels), score_objects(sample.labels, found),
@@ -231,9 +233,9 @@ class EvalWork final : public pipeline::SharedWork {
           pipeline::link_or_copy(chunk.folder / part / (id + ".png"), predictions / part / (id + ".png"));
       }
     }
-    PredictionTables tables;
-    for (const auto& [id, row] : rows) tables.add(id, row.at("tables"));
-    tables.write(predictions);
+    std::vector<TableParts> tables;
+    for (const auto& [id, pack] : packs) tables.push_back(table_parts(pack.parent_path() / tables_name, id));
+    join_tables(predictions, tables);
     publish_metrics(rows);
     publish_shown(shown_choice(rows), packs, predictions);
     ModelDescription model = predictor_.model();

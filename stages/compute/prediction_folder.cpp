@@ -47,9 +47,7 @@ std::optional<Value> PredictionFolder::find(const std::string& id, const pipelin
   return record.at("row");
 }
 
-TableParts PredictionFolder::tables_of(const std::string& id) const {
-  return {folder_ / done / (id + ".objects.csv"), folder_ / done / (id + ".submission.csv")};
-}
+TableParts PredictionFolder::tables_of(const std::string& id) const { return table_parts(folder_ / done, id); }
 
 void PredictionFolder::add(const std::string& id, const pipeline::Digest& bytes, const Value& row) const {
   pipeline::write_file(folder_ / done / (id + ".json"), Value{{"bytes", bytes.hex()}, {"row", row}}.dump());

@@ -27,9 +27,13 @@ const std::vector<DecoderRule>& decoder_rules() {
 
 const DecoderRule& decoder_rule(std::string_view name) { return row_of(decoder_rules(), "decoder", name); }
 
+bool can_decode(const DecoderRule& rule, const std::vector<std::string>& targets) {
+  return rule.target.empty() || std::count(targets.begin(), targets.end(), rule.target) > 0;
+}
+
 std::string usual_decoder(const std::vector<std::string>& targets) {
   for (const DecoderRule& rule : decoder_rules()) {
-    if (!rule.target.empty() && std::count(targets.begin(), targets.end(), rule.target) > 0) return rule.name;
+    if (!rule.target.empty() && can_decode(rule, targets)) return rule.name;
   }
   return decoder_rules().front().name;
 }

@@ -17,6 +17,9 @@ struct DecoderRule {
 const std::vector<DecoderRule>& decoder_rules();
 const DecoderRule& decoder_rule(std::string_view name);  // fails a check where there is none of that name
 
+// Whether a network with these targets has learned what the decoder needs.
+bool can_decode(const DecoderRule& rule, const std::vector<std::string>& targets);
+
 // What "auto" stands for, for a network with these targets.
 std::string usual_decoder(const std::vector<std::string>& targets);
 

@@ -63,10 +63,9 @@ InstanceRules instances_from(const Value& json, const std::vector<std::string>& 
   rules.decoder = json.value("decoder", rules.decoder);
   require_known("decoder", rules.decoder, names_of(decoder_rules()));
   rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
-  const std::string& needed = decoder_rule(rules.decoder).target;
-  if (!needed.empty() && std::count(targets.begin(), targets.end(), needed) == 0)
+  if (const DecoderRule& rule = decoder_rule(rules.decoder); !can_decode(rule, targets))
     throw Error(ExitCode::data, fmt::format("the decoder \"{}\" needs an output \"{}\", which this network lacks",
-                                            rules.decoder, needed));
+                                            rule.name, rule.target));
   return rules;
 }
 

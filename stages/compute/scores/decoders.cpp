@@ -166,12 +166,8 @@ std::vector<int32_t> components(const PixelMaps& maps, double threshold, const I
   return connected(above(maps.foreground(), threshold), maps.width, maps.height, rules.connectivity);
 }
 
-// The distance of a pixel depends on the nearest background, which lies between pieces of foreground, also where those
-// touch by a corner: on no other piece, and on nothing that is further away than its own piece is thick.
-constexpr int reach_of_distance = 32;
-
-// How far each pixel of a region is from the nearest outside, pixels. The picture's edge is not outside: an object that
-// it cuts is not thinner there.
+// How far each pixel of a region is from the nearest outside, pixels; that lies in its own piece of foreground, or in
+// the background around it. The picture's edge is not outside: an object that it cuts is not thinner there.
 std::vector<float> distances(const std::vector<uint8_t>& region, int width, int height) {
   std::vector<float> values(region.size());
   const cv::Mat mask(height, width, CV_8UC1, const_cast<uint8_t*>(region.data()));
@@ -219,17 +215,15 @@ std::vector<int32_t> by_border_and_distance(const PixelMaps& maps, double thresh
 
 const std::vector<NamedDecoder>& decoders() {
   static const std::vector<NamedDecoder> all = {{"components", components},
-                                                {"distance", by_distance, reach_of_distance},
+                                                {"distance", by_distance},
                                                 {"watershed", seeded_watershed},
-                                                {"border_distance", by_border_and_distance, reach_of_distance}};
+                                                {"border_distance", by_border_and_distance}};
   return all;
 }
 
 void require_decodable(const std::vector<std::string>& targets, const InstanceRules& rules) {
   PENSTOCK_CHECK(rules.connectivity == 4 || rules.connectivity == 8, "pixels are connected by 4 or 8 neighbours");
-  const std::string& needed = decoder_rule(rules.decoder).target;
-  PENSTOCK_CHECK(needed.empty() || std::count(targets.begin(), targets.end(), needed) > 0,
-                 "a decoder gets the targets that it needs");
+  PENSTOCK_CHECK(can_decode(decoder_rule(rules.decoder), targets), "a decoder gets the targets that it needs");
 }
 
 }  // namespace penstock::stages

@@ -37,10 +37,9 @@ void require_decodable(const std::vector<std::string>& targets, const InstanceRu
 using Decoder = std::vector<int32_t> (*)(const PixelMaps& maps, double threshold, const InstanceRules& rules);
 struct NamedDecoder {
   std::string name;
+  // Cuts each piece of foreground, connected by edges or corners, by itself: nothing beyond the background around a
+  // piece may decide how. object_finder.h relies on it.
   Decoder function = nullptr;
-  // How many pixels around an object's connected piece of foreground decide how that is cut; other foreground counts
-  // within them alone. What lies further away never does: object_finder.h decodes pieces by themselves.
-  int reach = 0;
 };
 const std::vector<NamedDecoder>& decoders();
 

@@ -21,6 +21,22 @@ std::tuple<double, double, int64_t> distance_of(const Decoding& decoding) {
           decoding.rules.minimum_area};
 }
 
+// What may make objects of these targets: the decoder that is named, or with "validation" each that can.
+std::vector<std::string> decoders_for(const std::string& chosen, const std::vector<std::string>& targets) {
+  std::vector<std::string> able;
+  if (chosen == "validation") {
+    for (const DecoderRule& rule : decoder_rules()) {
+      if (can_decode(rule, targets)) able.push_back(rule.name);
+    }
+    return able;
+  }
+  const DecoderRule& rule = decoder_rule(chosen == "auto" ? usual_decoder(targets) : chosen);
+  if (can_decode(rule, targets)) return {rule.name};
+  throw Error(ExitCode::config, fmt::format("eval.decoder = \"{}\" needs a network that has learned the target \"{}\" "
+                                            "(train.targets); this one has not",
+                                            rule.name, rule.target));
+}
+
 }  // namespace
 
 pipeline::Value to_json(const Decoding& decoding) {
@@ -63,38 +79,14 @@ std::vector<Decoding> combinations(const DecodingCandidates& candidates, const I
   return all;
 }
 
-namespace {
-
-// What may make objects of these targets: the decoder that is named, or with "validation" each that can.
-std::vector<std::string> decoders_for(const std::string& chosen, const std::vector<std::string>& targets) {
-  const auto can = [&](const DecoderRule& rule) {
-    return rule.target.empty() || std::count(targets.begin(), targets.end(), rule.target) > 0;
-  };
-  std::vector<std::string> able;
-  if (chosen == "validation") {
-    for (const DecoderRule& rule : decoder_rules()) {
-      if (can(rule)) able.push_back(rule.name);
-    }
-    return able;
-  }
-  const DecoderRule& rule = decoder_rule(chosen == "auto" ? usual_decoder(targets) : chosen);
-  if (can(rule)) return {rule.name};
-  throw Error(ExitCode::config, fmt::format("eval.decoder = \"{}\" needs a network that has learned the target \"{}\" "
-                                            "(train.targets); this one has not",
-                                            rule.name, rule.target));
-}
-
-}  // namespace
-
 DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<std::string>& targets,
                            const InstanceRules& rules) {
   DecodingPlan plan{{0.5, rules}, {}, {}};
   const DecodingCandidates& usual = usual_candidates();
   DecodingCandidates& candidates = plan.candidates;
   candidates.decoders = decoders_for(parameters.decoder, targets);
-  const auto seeded = std::find_if(candidates.decoders.begin(), candidates.decoders.end(),
-                                   [](const std::string& name) { return decoder_rule(name).has_seeds; });
-  const bool has_seeds = seeded != candidates.decoders.end();
+  const bool has_seeds = std::any_of(candidates.decoders.begin(), candidates.decoders.end(),
+                                     [](const std::string& name) { return decoder_rule(name).has_seeds; });
   // Without a validation subset nothing is chosen, and "validation" is what "auto" is.
   plan.given.rules.decoder = candidates.decoders.size() == 1 ? candidates.decoders.front() : usual_decoder(targets);
   if (const auto* area = std::get_if<int64_t>(&parameters.minimum_area))

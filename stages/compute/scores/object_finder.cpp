@@ -13,7 +13,6 @@ namespace {
 
 constexpr int cell = 512;  // pieces whose upper left corners lie in one square of this side are decoded together
 constexpr int largest_small = 256;  // a piece with a longer side is decoded by itself
-constexpr int lanes = 64;           // OpenCV computes so many pixels of a row together, at most
 
 // Objects of a group while their pixels are gathered.
 struct Gathered {
@@ -48,7 +47,6 @@ ObjectFinder::ObjectFinder(int width, int height, std::vector<std::string> targe
       targets_(std::move(targets)),
       threshold_(threshold),
       rules_(rules),
-      reach_(row_of(decoders(), "decoder", rules.decoder).reach),
       open_(width, static_cast<int>(targets_.size()), static_cast<float>(threshold)) {
   PENSTOCK_CHECK(width > 0 && height > 0 && width <= static_cast<int>(max_side) && height <= static_cast<int>(max_side),
                  "objects are found in a picture that has a size");
@@ -61,7 +59,6 @@ void ObjectFinder::add_row(std::span<const float> values) {
   std::vector<Piece> complete = open_.add_row(values);
   std::move(complete.begin(), complete.end(), std::back_inserter(waiting_));
   ++rows_;
-  if (reach_ > 0) around_.push_back(open_.last_row());
   if (rows_ % cell == 0) decode_ready();
 }
 
@@ -86,27 +83,16 @@ size_t ObjectFinder::held_pixels() const {
 
 void ObjectFinder::decode_ready() {
   std::map<std::pair<int, int>, std::vector<Piece>> groups;
-  std::vector<Piece> not_yet, alone(1);
-  for (Piece& piece : waiting_) {
-    if (rows_ < height_ && piece.bottom + reach_ > rows_) {
-      not_yet.push_back(std::move(piece));
-    } else if (std::max(piece.right - piece.left, piece.bottom - piece.top) <= largest_small) {
+  std::vector<Piece> alone(1);
+  for (Piece& piece : std::exchange(waiting_, {})) {
+    if (std::max(piece.right - piece.left, piece.bottom - piece.top) <= largest_small) {
       groups[{piece.top / cell, piece.left / cell}].push_back(std::move(piece));
     } else {
       alone.front() = std::move(piece);
       decode(alone);
     }
   }
-  waiting_ = std::move(not_yet);
   for (auto& [where, pieces] : groups) decode(std::exchange(pieces, {}));
-  forget_rows();
-}
-
-// Foreground that no piece to come has around it.
-void ObjectFinder::forget_rows() {
-  int needed = open_.first_row();
-  for (const Piece& piece : waiting_) needed = std::min(needed, piece.top);
-  for (; !around_.empty() && first_around_ < needed - reach_; ++first_around_) around_.pop_front();
 }
 
 void ObjectFinder::decode(const std::vector<Piece>& pieces) {
@@ -115,27 +101,19 @@ void ObjectFinder::decode(const std::vector<Piece>& pieces) {
     crop.left = std::min(crop.left, piece.left), crop.top = std::min(crop.top, piece.top);
     crop.right = std::max(crop.right, piece.right), crop.bottom = std::max(crop.bottom, piece.bottom);
   }
-  // Sums of floats depend on which pixels are computed together: those that are so in the whole picture.
-  if (reach_ > 0) crop.left = std::max(crop.left - reach_, 0) / lanes * lanes;
-  crop.top = std::max(crop.top - reach_, 0);
-  crop.right = std::min(crop.right + reach_, width_);
-  crop.bottom = std::min(crop.bottom + reach_, height_);
+  // With the background around them, but for the picture's edges.
+  crop = {std::max(crop.left - 1, 0), std::max(crop.top - 1, 0), std::min(crop.right + 1, width_),
+          std::min(crop.bottom + 1, height_)};
   const PixelMaps maps = maps_of(pieces, crop);
   const auto numbers = row_of(decoders(), "decoder", rules_.decoder).function(maps, threshold_, rules_);
   add_objects(pieces, crop, numbers);
 }
 
-// The pieces' probabilities; of other foreground around them only that it is some.
+// The pieces' probabilities; other foreground is left out.
 PixelMaps ObjectFinder::maps_of(const std::vector<Piece>& pieces, const Crop& crop) const {
   PixelMaps maps{crop.width(), crop.bottom - crop.top, targets_, {}};
   const size_t plane = maps.pixels();
   maps.values.resize(plane * targets_.size());
-  for (int y = crop.top; reach_ > 0 && y < crop.bottom; ++y) {
-    for (const RowRun& run : around_[static_cast<size_t>(y - first_around_)]) {
-      const int begin = std::max(run.begin, crop.left), end = std::min(run.end, crop.right);
-      if (begin < end) std::fill_n(maps.values.begin() + crop.place(begin, y), end - begin, 1.0f);
-    }
-  }
   for (const Piece& piece : pieces) {
     for (const Piece::Run& run : piece.runs) {
       for (size_t p = 0; p < targets_.size(); ++p)

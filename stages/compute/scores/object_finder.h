@@ -3,12 +3,11 @@
 // `minimum_area`. They are those of the whole picture, to the bit, while only pieces of foreground that are not
 // complete are held. One thread uses a finder.
 //
-// A decoder cuts each connected piece of foreground by itself, so a piece is decoded as soon as its last row, and those
-// that its decoder looks at around it, have arrived. Memory: some 700 rows of foreground with their values, 6 bytes for
-// each run of an object, and for a piece that is larger what its decoder needs for the box around it.
+// A decoder cuts each connected piece of foreground by itself, so a piece is decoded when it is complete. Memory: some
+// 700 rows of foreground with their values, 6 bytes for each run of an object, and for a piece that is larger what its
+// decoder needs for the box around it.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -33,9 +32,7 @@ class ObjectFinder {
  private:
   struct Crop;
 
-  void keep_foreground();
   void decode_ready();
-  void forget_rows();
   void decode(const std::vector<Piece>& pieces);
   PixelMaps maps_of(const std::vector<Piece>& pieces, const Crop& crop) const;
   void add_objects(const std::vector<Piece>& pieces, const Crop& crop, std::span<const int32_t> numbers);
@@ -44,12 +41,9 @@ class ObjectFinder {
   std::vector<std::string> targets_;
   double threshold_;
   InstanceRules rules_;
-  int reach_;  // of the decoder, pixels
   OpenPieces open_;
-  int rows_ = 0;                            // that have arrived
-  std::vector<Piece> waiting_;              // complete, but not decoded yet
-  std::deque<std::vector<RowRun>> around_;  // foreground from row first_around_ on, where the decoder looks at it
-  int first_around_ = 0;
+  int rows_ = 0;                // that have arrived
+  std::vector<Piece> waiting_;  // complete, but not decoded yet
   FoundObjects found_;
 };
 

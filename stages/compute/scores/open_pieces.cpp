@@ -119,12 +119,6 @@ std::vector<Piece> OpenPieces::finish() {
   return take_untouched();
 }
 
-int OpenPieces::first_row() const {
-  int first = y_;
-  for (const Piece& piece : open_) first = std::min(first, piece.top);
-  return first;
-}
-
 size_t OpenPieces::open_pixels() const {
   size_t pixels = 0;
   for (const Piece& piece : open_) pixels += piece.pixels;

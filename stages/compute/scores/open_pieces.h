@@ -36,9 +36,6 @@ class OpenPieces {
   // After the last row: those that reach it.
   std::vector<Piece> finish();
 
-  const std::vector<RowRun>& last_row() const { return above_; }  // its foreground
-  // The first row of what is open; the next row where nothing is.
-  int first_row() const;
   size_t open_pixels() const;
 
  private:

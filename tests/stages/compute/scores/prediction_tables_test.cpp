@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/files.h"
+#include "stages/images/csv.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
 namespace {
-
-using pipeline::Value;
 
 std::vector<std::vector<std::string>> rows_in(const std::filesystem::path& file) {
   const std::string text = pipeline::read_file(file);
@@ -18,41 +17,31 @@ std::vector<std::vector<std::string>> rows_in(const std::filesystem::path& file)
   return rows;
 }
 
+// One object, the first four pixels of the first column.
+FoundObjects column() {
+  FoundObjects found{5, 6, {}, {{0, 0, 1}, {1, 0, 1}, {2, 0, 1}, {3, 0, 1}}, {}};
+  found.objects = {{0, 4, 4, 0, 6, 3}};
+  return found;
+}
+
 TEST(PredictionTables, AnIdWithCommasQuotesOrLineBreaksStaysOneField) {
   const TemporaryFolder folder;
-  const std::vector<std::string> ids = {"a, b", "c\"d", "e\nf"};
-  PredictionTables tables;
-  const Value object = {{"object", 1}, {"area", 4}, {"x", 0.5}, {"y", 1.25}, {"probability", 0.75}};
-  for (const std::string& id : ids) tables.add(id, {{"objects", {object}}, {"runs", {"1 4"}}});
-  tables.add("none, here", {{"objects", Value::array()}, {"runs", Value::array()}});
-  tables.write(folder.path());
+  const std::vector<std::string> ids = {"a, b", "c\"d", "e\nf", "none, here"};
+  std::vector<TableParts> parts;
+  for (const std::string& id : ids) {
+    parts.push_back(table_parts(folder.path(), std::to_string(parts.size())));
+    write_table_parts(parts.back(), id, id == "none, here" ? FoundObjects{5, 6, {}, {}, {}} : column());
+  }
+  join_tables(folder.path(), parts);
   const auto objects = rows_in(folder.path() / "objects.csv"), submission = rows_in(folder.path() / "submission.csv");
   ASSERT_EQ(objects.size(), 4u);
   ASSERT_EQ(submission.size(), 5u);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    EXPECT_EQ(objects[i + 1], (std::vector<std::string>{ids[i], "1", "4", "0.500", "1.250", "0.7500"}));
+  EXPECT_EQ(objects[0], (std::vector<std::string>{"id", "object", "area", "x", "y", "probability"}));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(objects[i + 1], (std::vector<std::string>{ids[i], "1", "4", "0.000", "1.500", "0.7500"}));
     EXPECT_EQ(submission[i + 1], (std::vector<std::string>{ids[i], "1 4"}));
   }
   EXPECT_EQ(submission[4], (std::vector<std::string>{"none, here", ""}));
-}
-
-TEST(PredictionTables, JoinedFromPartsAreThoseOfTheRowsInMemory) {
-  FoundObjects found{5, 2, {}, {{0, 0, 2}, {0, 4, 1}, {1, 0, 1}, {0, 2, 1}, {1, 2, 2}}, {}};
-  found.objects = {{0, 3, 4, 5, 1, 2.5}, {3, 2, 3, 7, 2, 1.25}};
-  const TemporaryFolder folder;
-  PredictionTables tables;
-  std::vector<TableParts> parts;
-  for (const std::string id : {"a", "b, c", "none"}) {
-    const FoundObjects own = id == "none" ? FoundObjects{5, 2, {}, {}, {}} : found;
-    tables.add(id, Value::parse(PredictionTables::rows_of(own).dump()));
-    parts.push_back({folder.path() / (id + ".objects"), folder.path() / (id + ".submission")});
-    write_table_parts(parts.back(), id, own);
-  }
-  tables.write(folder.path() / "whole");
-  join_tables(folder.path() / "joined", parts);
-  for (const char* name : {"objects.csv", "submission.csv"})
-    EXPECT_EQ(pipeline::read_file(folder.path() / "joined" / name),
-              pipeline::read_file(folder.path() / "whole" / name));
 }
 
 }  // namespace
