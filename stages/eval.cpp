@@ -52,9 +52,8 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
        .choices = {"validation", "objects"}});
   visit("decoder", decoder,
         {.help = "how objects are made of probabilities: " + help_of(decoder_rules()) +
-                 ", auto (watershed where train.targets has \"border\", else components), validation (the one with the "
-                 "best mAP "
-                 "there, of all that the targets allow)",
+                 ", auto (watershed where train.targets has \"border\", else interior where it has \"interior\", else "
+                 "components), validation (the one with the best mAP there, of all that the targets allow)",
          .choices = decoder_names(),
          .as_before = "auto"});
   visit("seed_threshold", seed_threshold,

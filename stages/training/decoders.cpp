@@ -21,6 +21,14 @@ const std::vector<DecoderRule>& decoder_rules() {
        .help = "as watershed, but what exceeds border is also cut where it is narrow",
        .target = "border",
        .has_seeds = true},
+      {.name = "interior",
+       .help = "objects grow over the foreground from where interior exceeds the seed threshold",
+       .target = "interior",
+       .has_seeds = true},
+      {.name = "interior_distance",
+       .help = "as interior, but what exceeds the threshold is also cut where it is narrow",
+       .target = "interior",
+       .has_seeds = true},
   };
   return rules;
 }

@@ -48,13 +48,13 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
 // ---- targets ----
 
 // What an output channel of the network stands for (targets.h).
-enum class TargetKind : int32_t { mask, border };
+enum class TargetKind : int32_t { mask, border, interior };
 
 inline constexpr int most_targets = 4;
 
 struct Target {
   TargetKind kind = TargetKind::mask;
-  int32_t radius = 1;  // of a border, pixels
+  int32_t radius = 1;  // of a border and of an interior, pixels
 };
 
 struct TargetList {
@@ -78,12 +78,28 @@ PENSTOCK_BOTH inline bool objects_meet(int radius, int y, int x, int height, int
   return false;
 }
 
+// Whether all pixels within `radius` of pixel (y, x) of a piece, the square around it as far as the piece reaches, are
+// of one object.
+template <typename ObjectAt>
+PENSTOCK_BOTH inline bool is_interior(int radius, int y, int x, int height, int width, const ObjectAt& object_at) {
+  const uint16_t object = object_at(y, x);
+  if (object == 0) return false;
+  for (int i = y > radius ? y - radius : 0; i <= y + radius && i < height; ++i) {
+    for (int j = x > radius ? x - radius : 0; j <= x + radius && j < width; ++j) {
+      if (object_at(i, j) != object) return false;
+    }
+  }
+  return true;
+}
+
 // The value that a channel should have at that pixel.
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
                                         const ObjectAt& object_at) {
   if (target.kind == TargetKind::border)
     return objects_meet(target.radius, y, x, height, width, object_at) ? 1.0f : 0.0f;
+  if (target.kind == TargetKind::interior)
+    return is_interior(target.radius, y, x, height, width, object_at) ? 1.0f : 0.0f;
   return object_at(y, x) != 0 ? 1.0f : 0.0f;
 }
 

@@ -13,15 +13,23 @@ const std::vector<TargetRule>& target_rules() {
       {"border",
        "whether two objects meet within border_radius pixels of it, so that eval can tell touching ones apart",
        TargetKind::border, "border"},
+      {"interior",
+       "whether all pixels within interior_radius of it are of one object: what is left of each object when its edge "
+       "is "
+       "taken away, apart from its neighbours",
+       TargetKind::interior, "interior"},
   };
   return rules;
 }
 
-TargetList target_list(const std::vector<std::string>& names, int64_t border_radius) {
+TargetList target_list(const std::vector<std::string>& names, const TargetRadii& radii) {
   PENSTOCK_CHECK(fault_of_targets(names).empty(), "a network's targets are the mask and others, each once");
   TargetList list;
-  for (const std::string& name : names)
-    list.targets[list.count++] = {row_of(target_rules(), "target", name).kind, static_cast<int32_t>(border_radius)};
+  for (const std::string& name : names) {
+    const TargetKind kind = row_of(target_rules(), "target", name).kind;
+    const int64_t radius = kind == TargetKind::interior ? radii.interior : radii.border;
+    list.targets[list.count++] = {kind, static_cast<int32_t>(radius)};
+  }
   return list;
 }
 

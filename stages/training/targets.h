@@ -26,8 +26,12 @@ std::map<std::string, T> for_each_target(const T& value) {
   return all;
 }
 
-// These targets, in their order; `border_radius`: of a border, pixels. An unknown name fails a check.
-TargetList target_list(const std::vector<std::string>& names, int64_t border_radius = 1);
+struct TargetRadii {
+  int64_t border = 1, interior = 2;  // pixels
+};
+
+// These targets, in their order. An unknown name fails a check.
+TargetList target_list(const std::vector<std::string>& names, const TargetRadii& radii = {});
 
 // What is wrong with a list of known targets, in words; empty: nothing. The mask comes first, and each once.
 std::string fault_of_targets(const std::vector<std::string>& names);

@@ -147,6 +147,11 @@ void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
          .minimum = 1,
          .maximum = 16,
          .as_before = 1});
+  visit("interior_radius", interior_radius,
+        {.help = "of the target \"interior\", pixels: objects of at most twice as many pixels across have no interior",
+         .minimum = 1,
+         .maximum = 16,
+         .as_before = 2});
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : names_of(loss_rules())) losses.push_back(name);
   for (const TargetRule& rule : target_rules()) {

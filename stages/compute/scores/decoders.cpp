@@ -181,31 +181,34 @@ std::vector<int32_t> by_distance(const PixelMaps& maps, double threshold, const 
   return basins(distances(region, maps.width, maps.height), region, maps.width, rules.connectivity);
 }
 
-// What exceeds the border by the seed threshold, and how far it does: [0, 1].
+// How much each pixel is inside of an object, by a target that was learned for it, and what exceeds the seed threshold.
 struct Inside {
-  std::vector<uint8_t> region, seeds, levels;
+  std::vector<uint8_t> region, seeds;
+  std::vector<uint8_t> levels;  // [0, 1] in 255 parts
 };
-Inside inside_of(const PixelMaps& maps, double threshold, double seed_threshold) {
-  const int border = channel_of(maps.targets, TargetKind::border);
-  const auto foreground = maps.foreground(), edge = maps.plane(static_cast<size_t>(border));
+Inside inside_of(const PixelMaps& maps, double threshold, double seed_threshold, TargetKind target) {
+  const auto foreground = maps.foreground(),
+             learned = maps.plane(static_cast<size_t>(channel_of(maps.targets, target)));
   Inside inside{above(foreground, threshold), std::vector<uint8_t>(foreground.size()),
                 std::vector<uint8_t>(foreground.size())};
   for (size_t i = 0; i < foreground.size(); ++i) {
-    const float value = std::clamp(foreground[i] - edge[i], 0.0f, 1.0f);
+    const float value = std::clamp(target == TargetKind::border ? foreground[i] - learned[i] : learned[i], 0.0f, 1.0f);
     inside.seeds[i] = inside.region[i] != 0 && value > static_cast<float>(seed_threshold);
     inside.levels[i] = static_cast<uint8_t>(value * 255);
   }
   return inside;
 }
 
+template <TargetKind target>
 std::vector<int32_t> seeded_watershed(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  const Inside inside = inside_of(maps, threshold, rules.seed_threshold);
+  const Inside inside = inside_of(maps, threshold, rules.seed_threshold, target);
   return grown(connected(inside.seeds, maps.width, maps.height, rules.connectivity), inside.levels, inside.region,
                maps.width, maps.height, rules.connectivity);
 }
 
-std::vector<int32_t> by_border_and_distance(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  const Inside inside = inside_of(maps, threshold, rules.seed_threshold);
+template <TargetKind target>
+std::vector<int32_t> seeds_by_distance(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+  const Inside inside = inside_of(maps, threshold, rules.seed_threshold, target);
   const auto seeds =
       basins(distances(inside.seeds, maps.width, maps.height), inside.seeds, maps.width, rules.connectivity);
   return grown(seeds, inside.levels, inside.region, maps.width, maps.height, rules.connectivity);
@@ -216,8 +219,10 @@ std::vector<int32_t> by_border_and_distance(const PixelMaps& maps, double thresh
 const std::vector<NamedDecoder>& decoders() {
   static const std::vector<NamedDecoder> all = {{"components", components},
                                                 {"distance", by_distance},
-                                                {"watershed", seeded_watershed},
-                                                {"border_distance", by_border_and_distance}};
+                                                {"watershed", seeded_watershed<TargetKind::border>},
+                                                {"border_distance", seeds_by_distance<TargetKind::border>},
+                                                {"interior", seeded_watershed<TargetKind::interior>},
+                                                {"interior_distance", seeds_by_distance<TargetKind::interior>}};
   return all;
 }
 

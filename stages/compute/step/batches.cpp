@@ -111,6 +111,7 @@ class RowWriter {
 
   void write_target(const Target& target, float* plane) const {
     if (target.kind == TargetKind::border) return write_border(target.radius, plane);
+    if (target.kind == TargetKind::interior) return write_interior(target.radius, plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
       for (int x = 0; x < input_.width; ++x)
@@ -121,8 +122,7 @@ class RowWriter {
   // What target_value() says of each pixel, at a cost that does not grow with the radius: a window holds two objects
   // where the smallest and the largest in it differ. Both filters leave out what lies beyond the piece.
   void write_border(int radius, float* plane) const {
-    const cv::Mat objects(input_.height, input_.width, CV_16UC1, const_cast<uint16_t*>(objects_.data()));
-    const cv::Mat window = cv::Mat::ones(2 * radius + 1, 2 * radius + 1, CV_8UC1);
+    const cv::Mat objects = shown_objects(), window = window_of(radius);
     cv::Mat smallest, largest;
     cv::dilate(objects, largest, window);
     objects.copyTo(smallest);
@@ -134,6 +134,24 @@ class RowWriter {
       plane[i] = high != 0 && smallest.ptr<uint16_t>()[i] != high ? 1.0f : 0.0f;
     }
   }
+
+  // Likewise: a window lies in one object where the smallest in it, with the background as 0, is the largest.
+  void write_interior(int radius, float* plane) const {
+    const cv::Mat objects = shown_objects(), window = window_of(radius);
+    cv::Mat smallest, largest;
+    cv::dilate(objects, largest, window);
+    cv::erode(objects, smallest, window);
+    const size_t pixels = objects_.size();
+    for (size_t i = 0; i < pixels; ++i) {
+      const uint16_t low = smallest.ptr<uint16_t>()[i];
+      plane[i] = low != 0 && largest.ptr<uint16_t>()[i] == low ? 1.0f : 0.0f;
+    }
+  }
+
+  cv::Mat shown_objects() const {
+    return {input_.height, input_.width, CV_16UC1, const_cast<uint16_t*>(objects_.data())};
+  }
+  static cv::Mat window_of(int radius) { return cv::Mat::ones(2 * radius + 1, 2 * radius + 1, CV_8UC1); }
 
   const StepSamples& data_;
   const InputShape input_;

@@ -72,7 +72,7 @@ size_t frozen_parameters(const TrainParameters& parameters, const FlatLayout& la
 }
 
 TargetList targets_of(const TrainParameters& parameters) {
-  return target_list(parameters.targets, parameters.border_radius);
+  return target_list(parameters.targets, {parameters.border_radius, parameters.interior_radius});
 }
 
 Loss loss_of(const TrainParameters& parameters) {

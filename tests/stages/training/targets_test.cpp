@@ -8,19 +8,24 @@
 namespace penstock::stages {
 namespace {
 
-// A map of digits, 0 being background.
-std::string borders_of(const std::vector<std::string>& map, int radius = 1) {
+// A map of digits, 0 being background; where this target is, '#'.
+std::string target_of(const std::vector<std::string>& map, const Target& target) {
   const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
   const auto object_at = [&](int y, int x) {
     return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
   };
   std::string text;
   for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x)
-      text += target_value({TargetKind::border, radius}, y, x, height, width, object_at) > 0 ? '#' : '.';
+    for (int x = 0; x < width; ++x) text += target_value(target, y, x, height, width, object_at) > 0 ? '#' : '.';
     text += y + 1 < height ? "\n" : "";
   }
   return text;
+}
+std::string borders_of(const std::vector<std::string>& map, int radius = 1) {
+  return target_of(map, {TargetKind::border, radius});
+}
+std::string interiors_of(const std::vector<std::string>& map, int radius = 1) {
+  return target_of(map, {TargetKind::interior, radius});
 }
 
 TEST(Targets, ABorderIsWhereTwoObjectsMeetWithinOnePixel) {
@@ -35,6 +40,18 @@ TEST(Targets, AWiderBorderReachesFurther) {
   EXPECT_EQ(borders_of({"11112222"}, 2), "..####..");
   EXPECT_EQ(borders_of({"11100222"}, 2), "...##...") << "of a gap of two pixels, both";
   EXPECT_EQ(borders_of({"11000022"}, 2), "........") << "a gap of four pixels has no middle within two of each";
+}
+
+TEST(Targets, AnInteriorIsWhatIsLeftOfAnObjectWithoutItsEdge) {
+  EXPECT_EQ(interiors_of({"00000", "01110", "01110", "01110", "00000"}), ".....\n.....\n..#..\n.....\n.....");
+  EXPECT_EQ(interiors_of({"111222", "111222"}), "##..##\n##..##") << "touching objects lose their edges to each other";
+  EXPECT_EQ(interiors_of({"111", "111"}), "###\n###") << "the piece's edge is none of the object's";
+  EXPECT_EQ(interiors_of({"1110", "1111"}), "##..\n##..") << "corners count";
+}
+
+TEST(Targets, AWiderEdgeLeavesLessInside) {
+  EXPECT_EQ(interiors_of({"0111110"}, 2), "...#...");
+  EXPECT_EQ(interiors_of({"011110"}, 2), "......");
 }
 
 TEST(Targets, BeginWithTheMaskAndStandOnce) {

@@ -91,9 +91,9 @@ LabelMap random_objects(int64_t seed, int count) {
 
 // What a network that makes no mistake would say.
 PixelMaps perfect_maps(const LabelMap& truth) {
-  PixelMaps maps{truth.width, truth.height, {"mask", "border"}, {}};
+  PixelMaps maps{truth.width, truth.height, {"mask", "border", "interior"}, {}};
   const auto object_at = [&](int y, int x) { return truth.labels[static_cast<size_t>(y * truth.width + x)]; };
-  for (const TargetKind kind : {TargetKind::mask, TargetKind::border}) {
+  for (const TargetKind kind : {TargetKind::mask, TargetKind::border, TargetKind::interior}) {
     for (int y = 0; y < truth.height; ++y)
       for (int x = 0; x < truth.width; ++x)
         maps.values.push_back(target_value({kind, 1}, y, x, truth.height, truth.width, object_at));
@@ -101,17 +101,19 @@ PixelMaps perfect_maps(const LabelMap& truth) {
   return maps;
 }
 
-TEST(Decoders, TheWatershedTellsTouchingObjectsApart) {
-  double merged = 0, apart = 0;
+TEST(Decoders, BorderAndInteriorTellTouchingObjectsApart) {
+  double merged = 0, by_border = 0, by_interior = 0;
   constexpr int images = 50;
   for (int i = 0; i < images; ++i) {
     const LabelMap truth = random_objects(i, 60);
     const PixelMaps maps = perfect_maps(truth);
     merged += score_objects(truth, objects_of(maps, 0.5, {4, 0})).map / images;
-    apart += score_objects(truth, objects_of(maps, 0.5, {4, 0, "watershed", 0.5})).map / images;
+    by_border += score_objects(truth, objects_of(maps, 0.5, {4, 0, "watershed", 0.5})).map / images;
+    by_interior += score_objects(truth, objects_of(maps, 0.5, {4, 0, "interior", 0.5})).map / images;
   }
   EXPECT_LT(merged, 0.75);
-  EXPECT_GT(apart, 0.95);
+  EXPECT_GT(by_border, 0.95);
+  EXPECT_GT(by_interior, 0.95);
 }
 
 TEST(Decoders, EveryPixelOfTheForegroundIsOfAnObjectAndNoOtherIs) {
@@ -189,6 +191,7 @@ TEST(Decoders, WhatNoSeedReachesIsAnObjectOfItsOwn) {
 
 TEST(Decoders, WithoutTheTargetThatTheyNeedFailACheck) {
   EXPECT_THROW(objects_of({2, 1, {"mask"}, {1, 1}}, 0.5, {4, 0, "watershed"}), Error);
+  EXPECT_THROW(objects_of({2, 1, {"mask", "border"}, {1, 1, 0, 0}}, 0.5, {4, 0, "interior"}), Error);
 }
 
 TEST(DecodingChoice, OfTheDecoderTriesThoseThatTheTargetsAllow) {
@@ -197,7 +200,10 @@ TEST(DecodingChoice, OfTheDecoderTriesThoseThatTheTargetsAllow) {
   EXPECT_EQ(plan_decoding(parameters, {"mask"}, {}).candidates.decoders,
             (std::vector<std::string>{"components", "distance"}));
   const DecodingPlan plan = plan_decoding(parameters, {"mask", "border"}, {});
-  EXPECT_EQ(plan.candidates.decoders, names_of(decoder_rules()));
+  EXPECT_EQ(plan.candidates.decoders,
+            (std::vector<std::string>{"components", "distance", "watershed", "border_distance"}));
+  EXPECT_EQ(plan_decoding(parameters, {"mask", "border", "interior"}, {}).candidates.decoders,
+            names_of(decoder_rules()));
   EXPECT_EQ(plan.given.rules.decoder, "watershed") << "without a validation subset";
   EXPECT_EQ(plan.combinations.size(), 5u + 5u + 5u * 9u + 5u * 9u);
 }

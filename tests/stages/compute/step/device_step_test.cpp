@@ -94,7 +94,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
     const StepSamples data(samples, grid, make_normaliser(kind, images, 3));
-    const TargetList targets = target_list({"mask", "border"}, 3);
+    const TargetList targets = target_list({"mask", "border", "interior"}, {3, 1});
     Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;
     for (int i = 0; i < count; ++i) {
@@ -104,7 +104,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
     fill_batch(expected, data, rows);
     const auto device = host_device(*ranks[0], 1);
     const ResidentSamples resident = put_on_device(data, *device);
-    auto made = torch::empty({count, side, side, 3}), truth = torch::empty({count, 2, side, side});
+    auto made = torch::empty({count, side, side, 3}), truth = torch::empty({count, targets.count, side, side});
     host_gather({resident.images.data_ptr<uint8_t>(),
                  reinterpret_cast<const uint16_t*>(resident.objects.data_ptr<int16_t>()),
                  reinterpret_cast<const SamplePlace*>(resident.places.data_ptr<uint8_t>()),
