@@ -19,6 +19,7 @@ struct TrainParameters {
   int64_t base_channels = 16;
   int64_t depth = 4;
   std::string norm = "batch";
+  std::string upsampling = "transposed";
   double dropout = 0;
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;
