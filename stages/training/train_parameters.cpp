@@ -139,6 +139,13 @@ void TrainParameters::describe_start(pipeline::ParameterVisitor& visit) {
          .as_before = "none"});
   visit("freeze_epochs", freeze_epochs,
         {.help = "epochs for which freeze holds, from the first; 0: all", .minimum = 0, .as_before = 0});
+  visit(
+      "encoder_lr", encoder_lr,
+      {.help = "learning rate of the encoder, as a share of lr: 0.1 where it comes from another model and is to change "
+               "little",
+       .minimum = 1e-6,
+       .maximum = 10,
+       .as_before = 1.0});
 }
 
 void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {

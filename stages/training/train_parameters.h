@@ -29,6 +29,7 @@ struct TrainParameters {
   std::string init_layers = "all";
   std::string freeze = "none";
   int64_t freeze_epochs = 0;  // 0: all
+  double encoder_lr = 1;      // share of lr
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
