@@ -13,6 +13,7 @@ pipeline::StageKind inspect_kind();
 pipeline::StageKind shard_kind();
 pipeline::StageKind split_kind();
 pipeline::StageKind train_kind();
+pipeline::StageKind ensemble_kind();
 pipeline::StageKind eval_kind();
 pipeline::StageKind report_kind();
 pipeline::StageKind command_kind();

@@ -155,8 +155,8 @@ int run_command(const RunFlags& flags, const OutputFlags& output, const pipeline
     run.begin_log = begin_log;
     run.end_of_log = end_of_log;
     run.publish = [&](const pipeline::Graph& graph, const pipeline::Run& one, const std::vector<NodeResult>& results,
-                      const pipeline::Store& store) {
-      write_run_folder(graph, one, results, store);
+                      const pipeline::Publications& published, const pipeline::Store& store) {
+      write_run_folder(graph, one, results, published, store);
       summary.add(graph, one, results);
     };
     if (first && flags.jobs > ranks.size()) {

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <map>
 
 #include "distributed/printable.h"
 #include "launch/commands/folder_record.h"
@@ -19,31 +18,27 @@ namespace fs = std::filesystem;
 using pipeline::Ending;
 using pipeline::Graph;
 using pipeline::NodeResult;
+using pipeline::Publications;
 using pipeline::Run;
 using pipeline::Store;
 
-// What is published for this run, by node.
+// What is published, by node.
 class Published {
  public:
-  Published(const Graph& graph, const std::vector<NodeResult>& results, const Store& store)
-      : graph_(graph), store_(store) {
-    for (const NodeResult& result : results) {
-      if (result.published) published_.emplace(result.node, result.published);
-    }
-  }
+  Published(const Graph& graph, const Publications& published, const Store& store)
+      : graph_(graph), published_(published), store_(store) {}
 
   // `node` was published, and `upstream` is an input of it, so that it was published too.
   bool is_made_of(int node, int upstream) const {
-    if (published_.count(node) == 0) return false;
+    if (!of(node)) return false;
     const auto upstreams = upstreams_of(graph_.nodes[node]);
     return std::find(upstreams.begin(), upstreams.end(), upstream) != upstreams.end();
   }
 
   // The object's digest, or nullptr when the stage has not been done.
   const pipeline::Digest* digest(int node, const std::string& port) const {
-    const auto found = published_.find(node);
-    if (found == published_.end()) return nullptr;
-    const pipeline::PublishedPort* published = found->second->port(port);
+    const pipeline::PublicationPointer& publication = of(node);
+    const pipeline::PublishedPort* published = publication ? publication->port(port) : nullptr;
     return published == nullptr ? nullptr : &published->digest;
   }
 
@@ -61,9 +56,15 @@ class Published {
   }
 
  private:
+  // Null for node -1, and where the stage has not been done.
+  const pipeline::PublicationPointer& of(int node) const {
+    static const pipeline::PublicationPointer nothing = nullptr;
+    return node < 0 ? nothing : published_[static_cast<size_t>(node)];
+  }
+
   const Graph& graph_;
+  const Publications& published_;
   const Store& store_;
-  std::map<int, pipeline::PublicationPointer> published_;
 };
 
 bool nothing_happened(const std::vector<NodeResult>& results) {
@@ -107,22 +108,38 @@ void replace_folder(const fs::path& from, const fs::path& to) {
   fs::rename(fresh, to);
 }
 
-}  // namespace
-
-fs::path run_folder(const Graph& graph, const Run& run) {
-  const fs::path folder = fs::path("runs") / graph.pipeline;
-  return graph.has_matrix ? folder / run.id : folder;
+// Whether a node is made of several runs of the matrix: it takes a fan-in, or something upstream of it does.
+bool is_of_many_runs(const Graph& graph, int node) {
+  const pipeline::Node& one = graph.nodes[node];
+  if (std::any_of(one.inputs.begin(), one.inputs.end(), [](const pipeline::Input& input) { return input.fan_in(); }))
+    return true;
+  const auto upstreams = upstreams_of(one);
+  return std::any_of(upstreams.begin(), upstreams.end(),
+                     [&](int upstream) { return is_of_many_runs(graph, upstream); });
 }
 
-void write_run_folder(const Graph& graph, const Run& run, const std::vector<NodeResult>& results, const Store& store) {
-  const fs::path folder = run_folder(graph, run);
-  const int report = graph.node_of_kind(run, "report");
-  FolderRecord record(folder, record_of(graph, run, results));
-  if (nothing_happened(results) && is_up_to_date(folder, record)) return;
+// What a folder shows, by node; -1: nothing.
+struct Shown {
+  int report = -1, eval = -1, train = -1;
+};
+
+// Of a run: the first of each kind, of this run alone or, `of_many`, made of several.
+Shown shown_of(const Graph& graph, const Run& run, bool of_many) {
+  const auto first = [&](std::string_view kind) {
+    const auto is_it = [&](int node) {
+      return graph.nodes[node].kind().name == kind && is_of_many_runs(graph, node) == of_many;
+    };
+    const auto found = std::find_if(run.nodes.begin(), run.nodes.end(), is_it);
+    return found == run.nodes.end() ? -1 : *found;
+  };
+  return {first("report"), first("eval"), first("train")};
+}
+
+// `lineage`: as render_report() takes it.
+void write_folder(const fs::path& folder, FolderRecord record, const Shown& shown, const Graph& graph,
+                  const std::string& lineage, const Published& published, const Store& store) {
   pipeline::make_folder(folder);
-  const Published published(graph, results, store);
-  const int eval = graph.node_of_kind(run, "eval");
-  const int train = graph.node_of_kind(run, "train");
+  const auto [report, eval, train] = shown;
   bool whole = true;
   const auto refuse = [&](int node, const char* what) {
     whole = false;
@@ -154,11 +171,34 @@ void write_run_folder(const Graph& graph, const Run& run, const std::vector<Node
     record.add("model");
   }
   if (report >= 0) {
-    pipeline::write_file(folder / "report.html", stages::render_report(published.report_sources(report),
-                                                                       lineage_of(graph, run, results, store)));
+    pipeline::write_file(folder / "report.html", stages::render_report(published.report_sources(report), lineage));
     record.add("report.html");
   }
   if (whole) record.write();
+}
+
+}  // namespace
+
+fs::path run_folder(const Graph& graph, const Run& run) {
+  const fs::path folder = fs::path("runs") / graph.pipeline;
+  return graph.has_matrix ? folder / run.id : folder;
+}
+
+void write_run_folder(const Graph& graph, const Run& run, const std::vector<NodeResult>& results,
+                      const Publications& publications, const Store& store) {
+  const Published published(graph, publications, store);
+  const auto update = [&](const fs::path& folder, const Run& of, const Shown& shown) {
+    FolderRecord record(folder, record_of(graph, of, results));
+    if (nothing_happened(results) && is_up_to_date(folder, record)) return;
+    write_folder(folder, std::move(record), shown, graph, lineage_of(graph, of, results, store), published, store);
+  };
+  update(run_folder(graph, run), run, shown_of(graph, run, false));
+  const Shown gathered = shown_of(graph, run, true);
+  const int node = std::max(gathered.report, gathered.eval);
+  if (node < 0 || &graph.runs[static_cast<size_t>(graph.nodes[node].runs.back())] != &run) return;
+  Run all = run;
+  all.id.clear(), all.axes.clear();
+  update(fs::path("runs") / graph.pipeline, all, gathered);
 }
 
 }  // namespace penstock::launch

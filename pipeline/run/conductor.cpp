@@ -335,7 +335,7 @@ std::vector<NodeResult> Conductor::results_of(const Run& run) const {
 
 void Conductor::publish(int run) {
   is_published_[run] = true;
-  if (options_.publish) options_.publish(graph_, graph_.runs[run], results_of(graph_.runs[run]), store_);
+  if (options_.publish) options_.publish(graph_, graph_.runs[run], results_of(graph_.runs[run]), published_, store_);
 }
 
 ExitCode Conductor::finish() {

@@ -28,8 +28,10 @@ struct RunOptions {
   // Where a run's events go; called with "" for what several runs share. Null: nowhere.
   std::function<std::filesystem::path(const std::string& run)> events_file = nullptr;
   std::function<void(const Value&)> listener = nullptr;  // sees every event of this rank's stages
-  // Rank 0, when all instances of a run ended, well or not: writes runs/<pipeline>/. From one thread at a time.
-  std::function<void(const Graph&, const Run&, const std::vector<NodeResult>&, const Store&)> publish = nullptr;
+  // Rank 0, when all instances of a run ended, well or not: writes runs/<pipeline>/. From one thread at a time. The
+  // results are the run's; what is published is that of every node, for what gathers over runs.
+  std::function<void(const Graph&, const Run&, const std::vector<NodeResult>&, const Publications&, const Store&)>
+      publish = nullptr;
   // Rank 0, once for each stage that failed, at that moment; the runner itself says it in the ranks' logs only.
   std::function<void(const Graph&, const NodeResult&)> tell_failure = nullptr;
   // Starts a new stage's log, and gives its last lines; may be null.

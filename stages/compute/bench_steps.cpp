@@ -121,7 +121,7 @@ void PlainSteps::operator()() {
       for (int64_t i = 0; i < slot.count; ++i) sum_[slot.offset + i] += values[i];
     }
   }
-  optimiser_.update(weights_.parameters, sum_.data(), optimiser_.norm_of(sum_.data(), pool_), 1e-4, ++step_, pool_);
+  optimiser_.update(weights_.parameters, sum_.data(), optimiser_.norm_of(sum_.data(), pool_), {1e-4}, ++step_, pool_);
 }
 
 }  // namespace penstock::stages

@@ -12,6 +12,7 @@ namespace penstock::stages {
 std::unique_ptr<pipeline::StageBody> resize_body();
 std::unique_ptr<pipeline::StageBody> shard_body();
 std::unique_ptr<pipeline::StageBody> train_body();
+std::unique_ptr<pipeline::StageBody> ensemble_body();
 std::unique_ptr<pipeline::StageBody> eval_body();
 // Collective. Trains from the newest checkpoint in context.progress to `until` finished steps, publishing and saving
 // nothing. Returns the digest of the weights, as a checkpoint's manifest holds it.

@@ -185,7 +185,7 @@ void compare_update(StepDevice& device, const OptimiserRule& rule, double clip, 
   StepOrders given;
   given.factors = factors_of(rule.kind, 1e-2, 0.01, 0.9, 7);
   given.average_share = average_share(0.999, 7);
-  given.frozen = count / 3;
+  given.part_factors = factors_of(rule.kind, low ? 0 : 1e-3, 0.01, 0.9, 7), given.part = count / 3;
   const auto orders_bytes = torch::from_blob(&given, {static_cast<int64_t>(sizeof given)}, torch::kUInt8).clone();
   const Twin summed(gradient, place), weights(drawn(7, {count}), place), first(drawn(8, {count}), place),
       second(drawn(9, {count}).abs(), place), rounded(torch::zeros({count}, torch::kBFloat16), place);

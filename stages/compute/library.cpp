@@ -11,6 +11,7 @@ std::unique_ptr<pipeline::StageBody> body(std::string_view kind) {
   if (kind == "resize") return resize_body();
   if (kind == "shard") return shard_body();
   if (kind == "train") return train_body();
+  if (kind == "ensemble") return ensemble_body();
   if (kind == "eval") return eval_body();
   return nullptr;
 }

@@ -111,9 +111,9 @@ __global__ void judge(const JudgeWork work) {
 
 __global__ void update(const UpdateWork work) {
   if (work.verdict->good == 0) return;
-  const UpdateFactors factors = work.orders->factors;
   const float scale = work.verdict->scale;
   for (int64_t i = first_item(); i < static_cast<int64_t>(work.count); i += item_stride()) {
+    const UpdateFactors& factors = work.orders->factors_of_element(i);
     float w = work.weights[i], m = work.first[i];
     if (factors.kind == OptimiserKind::sgd) {
       sgd_element(factors, work.gradient[i] * scale, w, m);
@@ -122,10 +122,7 @@ __global__ void update(const UpdateWork work) {
       adam_element(factors, work.gradient[i] * scale, w, m, v);
       work.second[i] = v;
     }
-    if (i < work.orders->frozen)
-      w = work.weights[i];
-    else
-      work.weights[i] = w;
+    work.weights[i] = w;
     work.first[i] = m;
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(w);
     if (work.average != nullptr) average_element(work.orders->average_share, w, work.average[i]);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <compare>
 #include <iterator>
 #include <map>
 #include <string_view>
@@ -46,6 +47,14 @@ struct Point {
   double x, y;
 };
 
+// Where a block stands: a nested decoder has several a level, from its first column to the last, on the right.
+struct Place {
+  const Side* side;
+  int level, column;
+
+  auto operator<=>(const Place&) const = default;
+};
+
 class Drawing {
  public:
   explicit Drawing(const Value& architecture) {
@@ -54,15 +63,17 @@ class Drawing {
       depth_ = std::max(depth_, level);
       const auto shape = layer.at("output").get<std::vector<int64_t>>();
       PENSTOCK_CHECK(shape.size() == 3, "a layer's output is channels x height x width");
-      blocks_[{&side_named(layer.at("side").get_ref<const std::string&>()), level}] = shape;
+      const int column = layer.value("column", 0);
+      nested_ |= column != 0;
+      blocks_[{&side_named(layer.at("side").get_ref<const std::string&>()), level, column}] = shape;
     }
   }
 
   std::string draw() {
     svg_ = arrow_head;
-    for (int level = 0; level < depth_; ++level) draw_arrows_of(level);
+    for (int level = 0; level < depth_; ++level) nested_ ? draw_nested_arrows_of(level) : draw_arrows_of(level);
     for (const auto& [place, shape] : blocks_) {
-      if (place.first->name != "output") draw_box(*place.first, place.second, shape);
+      if (place.side->name != "output") draw_box(place, shape);
     }
     draw_ends();
     const double half = depth_ * slope + inner_gap + box_width / 2 + 60;
@@ -76,6 +87,12 @@ class Drawing {
   Point centre(std::string_view side, int level) const {
     const double away = (depth_ - level) * slope + (level == depth_ ? 0 : inner_gap);
     return {middle + side_named(side).direction * away, top + level_height * level + box_height / 2 - 10};
+  }
+  // Of a nested network, column 0 being the encoder.
+  Point centre_of_column(int level, int column) const {
+    if (level == depth_) return centre("bottleneck", level);
+    const Point first = centre("encoder", level), last = centre("decoder", level);
+    return {first.x + (last.x - first.x) * column / (depth_ - level), first.y};
   }
 
   void arrow(Point from, Point to, const char* kind) {
@@ -96,8 +113,23 @@ class Drawing {
     arrow({below_right.x + inset, below_right.y - box_height / 2}, {decoder.x, decoder.y + box_height / 2 + 2}, "flow");
   }
 
-  void draw_box(const Side& side, int level, const std::vector<int64_t>& shape) {
-    const auto [x, y] = centre(side.name, level);
+  // Down the encoder, along each level, and up to each node from the one before it of the level below.
+  void draw_nested_arrows_of(int level) {
+    const Point encoder = centre("encoder", level), below = centre_of_column(level + 1, 0);
+    arrow({encoder.x - 20, encoder.y + box_height / 2}, {below.x - 20, below.y - box_height / 2 - 2}, "flow");
+    for (int column = 1; column <= depth_ - level; ++column) {
+      const Point before = centre_of_column(level, column - 1), at = centre_of_column(level, column);
+      const Point under = centre_of_column(level + 1, column - 1);
+      arrow({before.x + box_width / 2, before.y}, {at.x - box_width / 2 - 2, at.y}, "skip");
+      arrow({under.x + 20, under.y - box_height / 2}, {at.x, at.y + box_height / 2 + 2}, "flow");
+    }
+  }
+
+  void draw_box(const Place& place, const std::vector<int64_t>& shape) {
+    const Side& side = *place.side;
+    const auto [x, y] =
+        place.column == 0 ? centre(side.name, place.level) : centre_of_column(place.level, place.column);
+    const bool inner = place.column != 0 && place.column < depth_ - place.level;
     svg_ += fmt::format(
         "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{}\" height=\"{}\" rx=\"6\" fill=\"{}\" fill-opacity=\"0.14\" "
         "stroke=\"{}\"/>",
@@ -106,7 +138,9 @@ class Drawing {
         "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{} × {} × {}</text><text "
         "class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>",
         x, y - 3, shape[0], shape[1], shape[2], x, y + 13,
-        side.direction == 0 ? std::string(side.name) : fmt::format("{} level {}", side.name, level));
+        side.direction == 0 ? std::string(side.name)
+        : inner             ? fmt::format("level {}, column {}", place.level, place.column)
+                            : fmt::format("{} level {}", side.name, place.level));
   }
 
   // Image in, probability out, and what the dashed arrows are.
@@ -116,17 +150,17 @@ class Drawing {
     arrow({out.x + box_width / 2, out.y}, {out.x + box_width / 2 + 32, out.y}, "flow");
     svg_ += fmt::format(
         "<text class=\"small\" text-anchor=\"middle\" x=\"{:.0f}\" y=\"{:.0f}\">skip connections: "
-        "concatenation</text>",
-        middle, in.y - 8);
+        "concatenation{}</text>",
+        middle, in.y - (nested_ ? 32 : 8), nested_ ? " of all nodes before" : "");
     svg_ += fmt::format(
         "<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">image</text><text class=\"small\" x=\"{:.0f}\" "
         "y=\"{:.0f}\">probability</text>",
         in.x - box_width / 2 - 36, in.y - 8, out.x + box_width / 2 + 2, out.y - 8);
   }
 
-  // By side and level: the output of the block's last layer, channels x height x width.
-  std::map<std::pair<const Side*, int>, std::vector<int64_t>> blocks_;
+  std::map<Place, std::vector<int64_t>> blocks_;  // the output of each block's last layer, channels x height x width
   int depth_ = 0;
+  bool nested_ = false;
   std::string svg_;
 };
 

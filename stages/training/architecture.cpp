@@ -5,6 +5,7 @@
 #include "stages/training/name_table.h"
 #include "stages/training/norms.h"
 #include "stages/training/unet_layers.h"
+#include "stages/training/upsamplings.h"
 
 namespace penstock::stages {
 
@@ -15,6 +16,7 @@ Value to_json(const Architecture& a) {
       {"kind", a.kind}, {"in_channels", a.in_channels}, {"base_channels", a.base_channels}, {"depth", a.depth},
       {"norm", a.norm}, {"dropout", a.dropout}};
   if (a.out_channels != 1) json["out_channels"] = a.out_channels;
+  if (a.upsampling != Architecture{}.upsampling) json["upsampling"] = a.upsampling;
   return json;
 }
 
@@ -25,9 +27,11 @@ Architecture architecture_from_json(const Value& json) {
                             json.at("norm"),
                             json.at("dropout"),
                             json.at("kind"),
-                            json.value("out_channels", int64_t{1})};
+                            json.value("out_channels", int64_t{1}),
+                            json.value("upsampling", Architecture{}.upsampling)};
   require_known("network", architecture.kind, names_of(network_rules()));
   require_known("norm", architecture.norm, names_of(norm_rules()));
+  require_known("upsampling", architecture.upsampling, names_of(upsampling_rules()));
   return architecture;
 }
 
@@ -45,6 +49,8 @@ const std::vector<NetworkRule>& network_rules() {
        [](const Architecture& a, int64_t height, int64_t width) {
          return unet_layers(a, height, width, attention_unet);
        }},
+      {"unet++", "each level decodes from every level below and joins all of its own, Zhou et al. 2018",
+       [](const Architecture& a, int64_t height, int64_t width) { return unet_layers(a, height, width, nested_unet); }},
   };
   return rules;
 }
@@ -69,13 +75,15 @@ Value describe_layers(const Architecture& architecture, int64_t height, int64_t 
   int64_t parameters = 0, flops = 0;
   Value rows = Value::array();
   for (const Layer& layer : layers_of(architecture, height, width)) {
-    rows.push_back({{"name", layer.name},
-                    {"kind", layer.kind},
-                    {"level", layer.level},
-                    {"side", layer.side},
-                    {"output", {layer.channels, layer.height, layer.width}},
-                    {"parameters", layer.parameters()},
-                    {"flops", layer.flops}});
+    Value row = {{"name", layer.name},
+                 {"kind", layer.kind},
+                 {"level", layer.level},
+                 {"side", layer.side},
+                 {"output", {layer.channels, layer.height, layer.width}},
+                 {"parameters", layer.parameters()},
+                 {"flops", layer.flops}};
+    if (layer.column != 0) row["column"] = layer.column;
+    rows.push_back(std::move(row));
     parameters += layer.parameters();
     flops += layer.flops;
   }

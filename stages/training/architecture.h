@@ -16,8 +16,9 @@ struct Architecture {
   int64_t depth = 4;
   std::string norm = "batch";  // a name in norms.h
   double dropout = 0;
-  std::string kind = "unet";  // a name in network_rules()
-  int64_t out_channels = 1;   // one a target
+  std::string kind = "unet";              // a name in network_rules()
+  int64_t out_channels = 1;               // one a target
+  std::string upsampling = "transposed";  // a name in upsamplings.h
 
   bool operator==(const Architecture&) const = default;
 };
@@ -35,6 +36,7 @@ struct Layer {
   std::vector<int64_t> slots;                   // lengths of its parameters (weight, bias), as they lie in flat buffers
   int64_t statistics = 0;                       // floats of running statistics
   int64_t flops = 0;                            // forward; a multiply-add counts as two
+  int64_t column = 0;                           // of a nested decoder's node (unet_layers.h), else 0
 
   int64_t parameters() const;
   int64_t values() const { return channels * height * width; }

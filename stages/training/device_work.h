@@ -14,9 +14,12 @@ namespace penstock::stages {
 // Written by the host before each step. The list of the rank's rows (BatchRow) follows it.
 struct StepOrders {
   UpdateFactors factors;
+  UpdateFactors part_factors;  // of the first `part` elements, which learn at a rate of their own; 0 keeps them
+  int64_t part = 0;
   float interrupted = 0;    // 1: this rank was asked to stop
   float average_share = 0;  // of the updated weights in their average, where one is kept
-  int64_t frozen = 0;       // so many elements from the first keep their weights; their moments follow
+
+  PENSTOCK_BOTH const UpdateFactors& factors_of_element(int64_t i) const { return i < part ? part_factors : factors; }
 };
 
 // Read by the host after each step.

@@ -10,6 +10,7 @@
 #include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
 #include "stages/training/targets.h"
+#include "stages/training/upsamplings.h"
 
 namespace penstock::stages {
 
@@ -36,6 +37,7 @@ TrainParameters train_parameters_of(const pipeline::Values& values) {
 Architecture architecture_of(const TrainParameters& parameters, int64_t channels) {
   Architecture architecture{channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
   architecture.kind = parameters.network;
+  architecture.upsampling = parameters.upsampling;
   architecture.out_channels = static_cast<int64_t>(parameters.targets.size());
   return architecture;
 }
@@ -99,6 +101,10 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
   visit("norm", norm,
         {.help = "normalisation after each convolution: " + help_of(norm_rules()), .choices = names_of(norm_rules())});
+  visit("upsampling", upsampling,
+        {.help = "how the decoder comes up a level: " + help_of(upsampling_rules()),
+         .choices = names_of(upsampling_rules()),
+         .as_before = "transposed"});
   visit("dropout", dropout,
         {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit(
@@ -133,6 +139,13 @@ void TrainParameters::describe_start(pipeline::ParameterVisitor& visit) {
          .as_before = "none"});
   visit("freeze_epochs", freeze_epochs,
         {.help = "epochs for which freeze holds, from the first; 0: all", .minimum = 0, .as_before = 0});
+  visit(
+      "encoder_lr", encoder_lr,
+      {.help = "learning rate of the encoder, as a share of lr: 0.1 where it comes from another model and is to change "
+               "little",
+       .minimum = 1e-6,
+       .maximum = 10,
+       .as_before = 1.0});
 }
 
 void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {

@@ -19,6 +19,7 @@ struct TrainParameters {
   int64_t base_channels = 16;
   int64_t depth = 4;
   std::string norm = "batch";
+  std::string upsampling = "transposed";
   double dropout = 0;
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;
@@ -28,6 +29,7 @@ struct TrainParameters {
   std::string init_layers = "all";
   std::string freeze = "none";
   int64_t freeze_epochs = 0;  // 0: all
+  double encoder_lr = 1;      // share of lr
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";

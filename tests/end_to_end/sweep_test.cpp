@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "workplace.h"
 
 namespace penstock {
@@ -71,6 +74,39 @@ TEST(Sweep, KilledHalfWayItRunsExactlyWhatIsMissing) {
   EXPECT_EQ(trained(place), 12u);
   EXPECT_EQ(attempts_of(place), 6u + 3 * 12);
   EXPECT_TRUE(std::filesystem::exists(place.path() / "runs/small/sweep.html"));
+}
+
+// Two seeds, each scored, and both together; then a picture predicted with both.
+TEST(Sweep, ItsModelsBecomeAnEnsemble) {
+  std::string config = std::string(small_pipeline) + "[matrix.seeds]\npath = \"train.seed\"\nvalues = [1, 2]\n" + R"(
+[stage.ensemble]
+inputs = { models = "train.model[*]" }
+[stage.together]
+uses = "eval"
+inputs = { model = "ensemble.model", shards = "shard.shards", split = "split.index" }
+[stage.summary]
+uses = "report"
+inputs = { runs = "eval.metrics[*]", model = "together.model", metrics = "together.metrics" }
+)";
+  config.replace(config.find("\"report\""), 8, "\"summary\"");
+  const Workplace place(config);
+  const Ran ran = place.penstock(std::string("run pipeline.toml") + small_runs, 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.error, HasSubstr("ensemble: 2 members"));
+  EXPECT_EQ(trained(place), 2u);
+  const auto folder = place.path() / "runs/small";
+  EXPECT_TRUE(std::filesystem::exists(folder / "report.html"));
+  const auto model = nlohmann::json::parse(std::ifstream(folder / "model/model.json"));
+  EXPECT_EQ(model.at("members").size(), 2u);
+  EXPECT_EQ(model.at("threshold_rule"), "validation") << "chosen for both together";
+  size_t alone = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (!std::filesystem::exists(entry.path() / "model/model.json")) continue;
+    alone += nlohmann::json::parse(std::ifstream(entry.path() / "model/model.json")).at("members").size() == 1;
+  }
+  EXPECT_EQ(alone, 2u) << "each run keeps its own";
+  const Ran again = place.penstock(std::string("run pipeline.toml") + small_runs, 2);
+  EXPECT_THAT(again.error, HasSubstr("0 stages ran"));
 }
 
 TEST(Sweep, DecisionsOfEarlyStoppingSurviveAKill) {

@@ -289,7 +289,7 @@ class Workshop {
     options.cache = path("cache");
     options.use_leases = use_leases;
     options.publish = [&](const Graph& graph, const Run& one, const std::vector<NodeResult>& results,
-                          const Store& store) {
+                          const Publications&, const Store& store) {
       last_lineage = lineage_of(graph, one, results, store);
       for (const NodeResult& result : results) {
         const std::string& stage = graph.nodes[result.node].stage();

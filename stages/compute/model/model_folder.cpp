@@ -69,7 +69,8 @@ InstanceRules instances_from(const Value& json, const std::vector<std::string>& 
   return rules;
 }
 
-Value to_json(const ModelDescription& model, const std::string& digest) {
+// `digests`: of the members, by file.
+Value to_json(const ModelDescription& model, const Value& digests) {
   Value preprocessing = {{"width", model.width},
                          {"height", model.height},
                          {"channels", model.architecture.in_channels},
@@ -84,12 +85,48 @@ Value to_json(const ModelDescription& model, const std::string& digest) {
                 {"threshold", model.threshold},
                 {"threshold_rule", model.threshold_rule},
                 {"instances", instances_of(model)},
-                {"members", {weights_name}},
-                {"digests", {{weights_name, digest}}}};
+                {"members", model.members},
+                {"digests", digests}};
   if (model.turns != "none") json["turns"] = model.turns;
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
   if (model.averaged > 0) json["averaged"] = model.averaged;
   return json;
+}
+
+Value json_of(const fs::path& folder) { return Value::parse(pipeline::read_file(folder / "model.json")); }
+
+// A file of weights that is the one which model.json describes.
+fs::path confirmed_file(const fs::path& folder, const std::string& name) {
+  const fs::path file = folder / name;
+  if (pipeline::digest_of_file(file).hex() != json_of(folder).at("digests").at(name).get<std::string>()) {
+    const FileKind kind = kind_of(first_bytes(file), file.string());
+    throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs" +
+                                    (kind.remedy.empty() ? "" : "; it is " + kind.what + ": " + kind.remedy));
+  }
+  return file;
+}
+
+// model.json, with what is said of the pictures' files (model_input.h), and the table of layers.
+void write_with_input(const fs::path& to, Value json, const Value& before, const fs::path& from) {
+  if (const Value& grid = before.at("preprocessing"); grid.contains("input"))
+    json.at("preprocessing")["input"] = grid.at("input");
+  pipeline::link_or_copy(from / "architecture.json", to / "architecture.json");
+  write_json(to / "model.json", json);
+}
+
+// What is averaged must be of the same things, made of the same pictures.
+void require_alike(const fs::path& first, const Value& expected, const fs::path& other, const Value& json) {
+  for (const char* part : {"architecture", "outputs", "preprocessing"}) {
+    if (json.at(part) == expected.at(part)) continue;
+    throw Error(
+        ExitCode::data,
+        fmt::format("an ensemble's members have one {}: {} of {} and {} of {} differ{}", part, expected.at(part).dump(),
+                    first.string(), json.at(part).dump(), other.string(),
+                    std::string_view(part) == "preprocessing"
+                        ? " (with train.normalise = \"zscore\" means depend on the train subset; \"percentile\" "
+                          "and \"unit\" do not)"
+                        : ""));
+  }
 }
 
 }  // namespace
@@ -104,7 +141,7 @@ std::string write_model(const fs::path& folder, const ModelDescription& model, c
   const auto pieces = pack.pieces();
   const std::string digest = pipeline::digest_of(pieces).hex();
   pipeline::write_file(folder / weights_name, pieces);
-  write_json(folder / "model.json", to_json(model, digest));
+  write_json(folder / "model.json", to_json(model, {{weights_name, digest}}));
   write_json(folder / "architecture.json", describe_layers(model.architecture, model.height, model.width));
   return digest;
 }
@@ -129,6 +166,8 @@ ModelDescription read_model_description(const fs::path& folder) {
     require_known("turns", model.turns, names_of(turn_rules()));
     model.micro_batch = json.value("micro_batch", model.micro_batch);
     model.averaged = json.value("averaged", model.averaged);
+    model.members = json.value("members", model.members);
+    if (model.members.empty()) throw Error(ExitCode::data, "it lists no members: a model has a file of weights");
     model.mode = grid.value("mode", model.mode);
     require_known("resize mode", model.mode, names_of(resize_modes()));
     model.scale = grid.value("scale", model.scale);
@@ -143,18 +182,14 @@ ModelDescription read_model_description(const fs::path& folder) {
 }
 
 fs::path weights_file_of(const fs::path& folder) {
-  const fs::path file = folder / weights_name;
-  const Value json = Value::parse(pipeline::read_file(folder / "model.json"));
-  if (pipeline::digest_of_file(file).hex() != json.at("digests").at(weights_name).get<std::string>()) {
-    const FileKind kind = kind_of(first_bytes(file), file.string());
-    throw Error(ExitCode::data, file.string() + ": is not the file that model.json describes: its digest differs" +
-                                    (kind.remedy.empty() ? "" : "; it is " + kind.what + ": " + kind.remedy));
-  }
-  return file;
+  const ModelDescription model = read_model_description(folder);
+  if (model.members.size() == 1) return confirmed_file(folder, model.members.front());
+  throw Error(ExitCode::data, fmt::format("{}: is an ensemble of {} members; name one of its files instead, such as {}",
+                                          folder.string(), model.members.size(), model.members.front()));
 }
 
-Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
-  const fs::path file = weights_file_of(folder);
+Weights read_weights(const fs::path& folder, const FlatLayout& layout, const std::string& name) {
+  const fs::path file = confirmed_file(folder, name);
   const Pack pack(file);
   Weights weights{std::vector<float>(layout.parameter_count), std::vector<float>(layout.statistic_count)};
   const auto read = [&](const FlatLayout::Slot& slot, std::vector<float>& to) {
@@ -171,13 +206,30 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout) {
 }
 
 void rewrite_model(const fs::path& from, const fs::path& to, const ModelDescription& model) {
-  const Value before = Value::parse(pipeline::read_file(from / "model.json"));
-  pipeline::link_or_copy(from / weights_name, to / weights_name);
-  pipeline::link_or_copy(from / "architecture.json", to / "architecture.json");
-  Value after = to_json(model, before.at("digests").at(weights_name));
-  if (const Value& grid = before.at("preprocessing"); grid.contains("input"))
-    after.at("preprocessing")["input"] = grid.at("input");  // model_input.h
-  write_json(to / "model.json", after);
+  const Value before = json_of(from);
+  for (const std::string& member : model.members) pipeline::link_or_copy(from / member, to / member);
+  write_with_input(to, to_json(model, before.at("digests")), before, from);
+}
+
+void write_ensemble(std::span<const fs::path> models, const fs::path& to) {
+  PENSTOCK_CHECK(!models.empty(), "an ensemble has members");
+  const Value first = json_of(models.front());
+  ModelDescription ensemble = read_model_description(models.front());
+  ensemble.members.clear();
+  Value digests = Value::object();
+  for (const fs::path& model : models) {
+    const Value json = json_of(model);
+    require_alike(models.front(), first, model, json);
+    for (const std::string& member : read_model_description(model).members) {
+      ensemble.members.push_back(fmt::format("weights_{}.safetensors", ensemble.members.size() + 1));
+      pipeline::link_or_copy(confirmed_file(model, member), to / ensemble.members.back());
+      digests[ensemble.members.back()] = json.at("digests").at(member);
+    }
+  }
+  const ModelDescription fresh;
+  ensemble.threshold = fresh.threshold, ensemble.threshold_rule = fresh.threshold_rule;
+  ensemble.instances = fresh.instances, ensemble.turns = fresh.turns;
+  write_with_input(to, to_json(ensemble, digests), first, models.front());
 }
 
 }  // namespace penstock::stages

@@ -1,8 +1,10 @@
 // A trained model on disk: weights.safetensors with PyTorch state-dict names, model.json, architecture.json
-// (FORMATS.md). Any thread may call; one process writes a folder.
+// (FORMATS.md). An ensemble has several files of weights, its members, of one architecture; what they say is averaged.
+// Any thread may call; one process writes a folder.
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct ModelDescription {
   std::string mode = "squash";  // a name in resize_modes.h
   double scale = 1;             // native mode: sample pixels per pixel of the picture
   double overlap = 0.25;        // of neighbouring tiles, share of a tile, where a sample is larger than the input
+  std::vector<std::string> members = {"weights.safetensors"};  // files of the folder; several of an ensemble
   double averaged = 0;  // the weights are an average of those of training, with this decay (train.ema); 0: they are not
 };
 
@@ -40,8 +43,15 @@ std::string write_model(const std::filesystem::path& folder, const ModelDescript
 
 // Throws Error(data) naming what is missing or damaged: a file, a digest, a tensor's shape.
 ModelDescription read_model_description(const std::filesystem::path& folder);
-Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout);
-std::filesystem::path weights_file_of(const std::filesystem::path& folder);  // whose digest model.json confirms
+// Of one member; `file` is an element of ModelDescription::members.
+Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout,
+                     const std::string& file = "weights.safetensors");
+// The one file of weights, whose digest model.json confirms. Throws Error(data) for an ensemble too.
+std::filesystem::path weights_file_of(const std::filesystem::path& folder);
+
+// The members of all these models in one folder, with a threshold and rules of objects yet to be chosen. Throws
+// Error(data) naming two models that differ in architecture, outputs or preprocessing, and in what.
+void write_ensemble(std::span<const std::filesystem::path> models, const std::filesystem::path& to);
 
 // The same weights under another threshold and other rules.
 void rewrite_model(const std::filesystem::path& from, const std::filesystem::path& to, const ModelDescription& model);

@@ -18,6 +18,7 @@ const std::vector<NetworkMaker>& network_makers() {
       {"unet", make_unet<plain_unet>},
       {"residual_unet", make_unet<residual_unet>},
       {"attention_unet", make_unet<attention_unet>},
+      {"unet++", make_unet<nested_unet>},
   };
   return makers;
 }

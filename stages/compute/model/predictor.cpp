@@ -58,12 +58,15 @@ void each_row(std::span<const float> planes, int width, int height, const Predic
 }  // namespace
 
 Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_description(model)) {
-  network_ = make_network(model_.architecture);
-  const FlatLayout layout = layout_of(*network_);
-  weights_ = read_weights(model, layout);
-  alias(*network_, layout, weights_.parameters.data(), weights_.statistics.data());
-  for (torch::Tensor parameter : network_->parameters()) parameter.set_requires_grad(false);
-  network_->eval();
+  for (const std::string& member : model_.members) {
+    networks_.push_back(make_network(model_.architecture));
+    Network& network = *networks_.back();
+    const FlatLayout layout = layout_of(network);
+    weights_.push_back(read_weights(model, layout, member));
+    alias(network, layout, weights_.back().parameters.data(), weights_.back().statistics.data());
+    for (torch::Tensor parameter : network.parameters()) parameter.set_requires_grad(false);
+    network.eval();
+  }
 }
 
 // What one tile of a sample needs: the values that each byte of a channel becomes, by the limits of the whole sample.
@@ -91,11 +94,14 @@ class Predictor::Tile {
     const auto input = piece(left, top);
     const auto turns = turns_of(predictor_.model_.turns);
     torch::Tensor sum;
-    for (const Turn& turn : turns) {
-      const auto said = turn.back(torch::sigmoid((*predictor_.network_)(turn.there(input))));
-      sum = sum.defined() ? sum + said : said;
+    for (const auto& network : predictor_.networks_) {
+      for (const Turn& turn : turns) {
+        const auto said = turn.back(torch::sigmoid((*network)(turn.there(input))));
+        sum = sum.defined() ? sum + said : said;
+      }
     }
-    const auto output = (turns.size() == 1 ? sum : sum / static_cast<double>(turns.size())).contiguous();
+    const size_t views = turns.size() * predictor_.networks_.size();
+    const auto output = (views == 1 ? sum : sum / static_cast<double>(views)).contiguous();
     const float* values = output.data_ptr<float>();
     return {values, values + output.numel()};
   }

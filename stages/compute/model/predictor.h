@@ -1,4 +1,5 @@
 // From an image to probabilities and objects: the one path of eval and predict, so that both give the same numbers.
+// What the members of an ensemble say is averaged.
 #pragma once
 
 #include <filesystem>
@@ -44,8 +45,8 @@ class Predictor {
   void blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const;
 
   ModelDescription model_;
-  Weights weights_;
-  std::shared_ptr<Network> network_;
+  std::vector<Weights> weights_;  // of each member
+  std::vector<std::shared_ptr<Network>> networks_;
 };
 
 }  // namespace penstock::stages

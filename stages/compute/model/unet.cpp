@@ -25,7 +25,8 @@ torch::Tensor run_half_after_norm(nn::Conv2d& convolution, const std::shared_ptr
 
 }  // namespace
 
-UNet::UNet(const Architecture& architecture, const UNetStyle& style) : architecture_(architecture), style_(style) {
+UNet::UNet(const Architecture& architecture, const UNetStyle& style)
+    : architecture_(architecture), style_(style), nodes_(decoder_nodes(architecture.depth, style)) {
   int64_t in = architecture.in_channels, out = architecture.base_channels;
   for (int64_t level = 0; level < architecture.depth; ++level) {
     down_.push_back(make_block(fmt::format("down{}", level), in, out));
@@ -33,14 +34,15 @@ UNet::UNet(const Architecture& architecture, const UNetStyle& style) : architect
     out *= 2;
   }
   bottom_ = make_block("bottom", in, out);
-  for (int64_t level = architecture.depth - 1; level >= 0; --level) {
-    up_.push_back(register_module(fmt::format("up{}", level),
-                                  nn::ConvTranspose2d(nn::ConvTranspose2dOptions(out, out / 2, 2).stride(2))));
-    if (style.attention) gates_.push_back(make_gate(level, out / 2));
-    joined_.push_back(make_block(fmt::format("joined{}", level), out, out / 2));
-    out /= 2;
+  for (const DecoderNode& node : nodes_) {
+    const int64_t own = architecture.base_channels << node.level, joined = style.nested ? node.column : 1;
+    up_.emplace_back(architecture.upsampling, 2 * own, own);
+    register_module("up" + node.suffix, up_.back().module().ptr());
+    if (style.attention) gates_.push_back(make_gate(node.level, own));
+    joined_.push_back(make_block("joined" + node.suffix, (joined + 1) * own, own));
   }
-  output_ = register_module("output", nn::Conv2d(nn::Conv2dOptions(out, architecture.out_channels, 1)));
+  output_ = register_module("output",
+                            nn::Conv2d(nn::Conv2dOptions(architecture.base_channels, architecture.out_channels, 1)));
 }
 
 UNet::Block UNet::make_block(const std::string& name, int64_t in, int64_t out) {
@@ -115,20 +117,26 @@ torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropou
                   architecture_.in_channels, factor, fmt::join(x.sizes(), " x ")));
   if (x.is_cpu())
     x = x.contiguous(at::MemoryFormat::ChannelsLast);  // else oneDNN goes there and back around every convolution
-  std::vector<torch::Tensor> skips;
-  for (Block& block : down_) {
-    x = run(block, x, dropout);
-    skips.push_back(x);
+  std::vector<std::vector<torch::Tensor>> done(down_.size() + 1);  // of each level, the encoder's block and the nodes
+  for (size_t level = 0; level < down_.size(); ++level) {
+    x = run(down_[level], x, dropout);
+    done[level].push_back(x);
     x = torch::max_pool2d(x, 2);
   }
-  x = run(bottom_, x, dropout);
-  for (size_t i = 0; i < up_.size(); ++i) {
-    const auto up = up_[i](x);
-    const auto& skip = skips[skips.size() - 1 - i];
-    x = torch::cat({style_.attention ? gated(gates_[i], skip, up) : skip, up}, 1);
-    x = run(joined_[i], x, dropout);
+  done.back().push_back(run(bottom_, x, dropout));
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const auto level = static_cast<size_t>(nodes_[i].level);
+    const auto up = up_[i](done[level + 1].back());
+    std::vector<torch::Tensor> joined = done[level];
+    if (style_.attention) joined.back() = gated(gates_[i], joined.back(), up);
+    joined.push_back(up);
+    auto made = run(joined_[i], torch::cat(joined, 1), dropout);
+    if (style_.nested)
+      done[level].push_back(std::move(made));
+    else
+      done[level] = {std::move(made)};
   }
-  return output_(x);
+  return output_(done.front().back());
 }
 
 }  // namespace penstock::stages

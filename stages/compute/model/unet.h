@@ -1,6 +1,7 @@
 // The U-Net (Ronneberger et al. 2015, arXiv:1505.04597) as used in this field: two 3x3 convolutions with norm and ReLU
 // a block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output. Its blocks may
-// be residual (Zhang et al. 2018, arXiv:1711.10684), its skip connections gated (Oktay et al. 2018, arXiv:1804.03999).
+// be residual (Zhang et al. 2018, arXiv:1711.10684), its skip connections gated (Oktay et al. 2018, arXiv:1804.03999),
+// its decoder nested (U-Net++, Zhou et al. 2018, arXiv:1807.10165; one output, without deep supervision).
 // Made by make_network() (network.h), which says who may call it.
 #pragma once
 
@@ -10,6 +11,7 @@
 
 #include "stages/compute/model/network.h"
 #include "stages/compute/model/norm_layer.h"
+#include "stages/compute/model/up_layer.h"
 #include "stages/training/unet_layers.h"
 
 namespace penstock::stages {
@@ -48,7 +50,9 @@ class UNet final : public Network {
   const UNetStyle style_;
   std::vector<Block> down_;
   Block bottom_;
-  std::vector<torch::nn::ConvTranspose2d> up_;
+  // Of each node of the decoder, in the order of forward.
+  const std::vector<DecoderNode> nodes_;
+  std::vector<UpLayer> up_;
   std::vector<Gate> gates_;
   std::vector<Block> joined_;
   torch::nn::Conv2d output_{nullptr};

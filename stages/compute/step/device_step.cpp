@@ -88,12 +88,15 @@ double DeviceStep::pixels_of(int64_t samples) const {
 void DeviceStep::write_orders(const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step,
                               double lr, bool interrupted) {
   StepOrders orders;
-  orders.factors = factors_of(optimiser_rule(parameters_.optimizer).kind, lr, parameters_.weight_decay,
-                              parameters_.momentum, updates_ + 1);
+  const PartRate part = encoder_rate(parameters_, layout_, epoch);
+  const auto factors = [&](double rate) {
+    return factors_of(optimiser_rule(parameters_.optimizer).kind, rate, parameters_.weight_decay, parameters_.momentum,
+                      updates_ + 1);
+  };
+  orders.factors = factors(lr), orders.part_factors = factors(lr * part.share);
+  orders.part = part.parameters == 0 ? 0 : state_.padded().parameters[part.parameters].offset;
   orders.interrupted = interrupted ? 1.0f : 0.0f;
   orders.average_share = average_share(parameters_.ema, updates_ + 1);
-  const size_t frozen = frozen_parameters(parameters_, layout_, epoch);
-  orders.frozen = frozen == 0 ? 0 : state_.padded().parameters[frozen].offset;
   batch_.set_orders(orders);
   const CropRules rules = crop_rules_of(parameters_);
   int64_t place = 0;

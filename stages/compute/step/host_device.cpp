@@ -119,15 +119,13 @@ void host_judge(const JudgeWork& work) {
 
 void host_update(const UpdateWork& work) {
   if (work.verdict->good == 0) return;
-  const UpdateFactors factors = work.orders->factors;
   const float scale = work.verdict->scale;
   for (size_t i = 0; i < work.count; ++i) {
-    const float before = work.weights[i];
+    const UpdateFactors& factors = work.orders->factors_of_element(static_cast<int64_t>(i));
     if (factors.kind == OptimiserKind::sgd)
       sgd_element(factors, work.gradient[i] * scale, work.weights[i], work.first[i]);
     else
       adam_element(factors, work.gradient[i] * scale, work.weights[i], work.first[i], work.second[i]);
-    if (static_cast<int64_t>(i) < work.orders->frozen) work.weights[i] = before;
     if (work.rounded != nullptr) work.rounded[i] = bfloat16_of(work.weights[i]);
     if (work.average != nullptr) average_element(work.orders->average_share, work.weights[i], work.average[i]);
   }

@@ -194,10 +194,10 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
     result.fault = fault_of(layout_, [&](size_t i) { return sum + layout_.parameters[i].offset; });
     return result;
   }
-  const size_t frozen = frozen_parameters(parameters_, layout_, epoch);
-  optimiser_.update(weights_.parameters, sum, result.gradient_norm, lr, ++updates_, pool_,
-                    averages() ? &averaged_.parameters : nullptr,
-                    frozen == 0 ? 0 : static_cast<size_t>(layout_.parameters[frozen].offset));
+  const PartRate part = encoder_rate(parameters_, layout_, epoch);
+  const auto slow = part.parameters == 0 ? size_t{0} : static_cast<size_t>(layout_.parameters[part.parameters].offset);
+  optimiser_.update(weights_.parameters, sum, result.gradient_norm, {lr, slow, lr * part.share}, ++updates_, pool_,
+                    averages() ? &averaged_.parameters : nullptr);
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights_.statistics[i] += statistics_momentum * (statistics[i] - weights_.statistics[i]);
     if (averages())

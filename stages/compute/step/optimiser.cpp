@@ -39,8 +39,8 @@ double Optimiser::norm_of(const float* gradient, WorkerPool& pool) {
   return std::sqrt(sum);
 }
 
-void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
-                       WorkerPool& pool, std::vector<float>* averaged, size_t frozen) {
+void Optimiser::update(std::vector<float>& weights, const float* gradient, double norm, const Rates& rates,
+                       int64_t step, WorkerPool& pool, std::vector<float>* averaged) {
   PENSTOCK_CHECK(weights.size() == count_ && step >= 1 && (averaged == nullptr || averaged->size() == count_),
                  "an update is of the weights that the optimiser was made for");
   const float share = average_share(ema_, step);
@@ -48,29 +48,24 @@ void Optimiser::update(std::vector<float>& weights, const float* gradient, doubl
   pool.run(static_cast<int>(blocks_of(count_)), [&](int, int index) {
     const size_t begin = static_cast<size_t>(index) * block;
     const size_t end = std::min(begin + block, count_);
-    update_block(weights.data(), gradient, {begin, end, frozen}, lr, step, scale);
+    const size_t rest = std::clamp(rates.part, begin, end);
+    update_part(weights.data(), gradient, begin, rest, rates.part_lr, step, scale);
+    update_part(weights.data(), gradient, rest, end, rates.lr, step, scale);
     if (averaged == nullptr) return;
     for (size_t i = begin; i < end; ++i) average_element(share, weights[i], (*averaged)[i]);
   });
 }
 
-void Optimiser::update_block(float* w, const float* gradient, const Block& elements, double lr, int64_t step,
-                             float scale) {
+void Optimiser::update_part(float* w, const float* gradient, size_t begin, size_t end, double lr, int64_t step,
+                            float scale) {
   float* m = first.data();
   float* v = second.data();
   const UpdateFactors factors = factors_of(kind_, lr, weight_decay_, momentum_, step);
-  const auto update = [&](const auto& element) {
-    const size_t moving = std::clamp(elements.frozen, elements.begin, elements.end);
-    for (size_t i = elements.begin; i < moving; ++i) {
-      float kept = w[i];
-      element(i, kept);
-    }
-    for (size_t i = moving; i < elements.end; ++i) element(i, w[i]);
-  };
-  if (kind_ == OptimiserKind::sgd)
-    update([&](size_t i, float& weight) { sgd_element(factors, gradient[i] * scale, weight, m[i]); });
-  else
-    update([&](size_t i, float& weight) { adam_element(factors, gradient[i] * scale, weight, m[i], v[i]); });
+  if (kind_ == OptimiserKind::sgd) {
+    for (size_t i = begin; i < end; ++i) sgd_element(factors, gradient[i] * scale, w[i], m[i]);
+  } else {
+    for (size_t i = begin; i < end; ++i) adam_element(factors, gradient[i] * scale, w[i], m[i], v[i]);
+  }
 }
 
 }  // namespace penstock::stages

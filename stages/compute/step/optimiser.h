@@ -17,24 +17,28 @@ namespace penstock::stages {
 // the result does not depend on the thread count. Called by one thread, which waits for the pool.
 class Optimiser {
  public:
+  // The first `part` elements learn at a rate of their own; 0 keeps their weights, while their moments follow.
+  struct Rates {
+    double lr = 0;
+    size_t part = 0;
+    double part_lr = 0;
+  };
+
   Optimiser(const TrainParameters& parameters, size_t count);
 
   // The Euclidean norm of a gradient; not finite when one of its elements is not.
   double norm_of(const float* gradient, WorkerPool& pool);
   // weights[i] for i in [0, count), from the mean gradient over the global batch and its norm. `step` is 1 for the
-  // first update. `averaged`, where given, follows the updated weights (train.ema). So many `frozen` elements from the
-  // first keep their weights; their moments follow.
-  void update(std::vector<float>& weights, const float* gradient, double norm, double lr, int64_t step,
-              WorkerPool& pool, std::vector<float>* averaged = nullptr, size_t frozen = 0);
+  // first update. `averaged`, where given, follows the updated weights (train.ema).
+  void update(std::vector<float>& weights, const float* gradient, double norm, const Rates& rates, int64_t step,
+              WorkerPool& pool, std::vector<float>* averaged = nullptr);
 
   std::vector<float> first, second;  // moments; SGD keeps its velocity in `first`, and `second` is empty
 
  private:
-  struct Block {
-    size_t begin = 0, end = 0;
-    size_t frozen = 0;  // of all elements
-  };
-  void update_block(float* weights, const float* gradient, const Block& elements, double lr, int64_t step, float scale);
+  // Elements [begin, end).
+  void update_part(float* weights, const float* gradient, size_t begin, size_t end, double lr, int64_t step,
+                   float scale);
 
   OptimiserKind kind_;
   double weight_decay_, momentum_, clip_norm_, ema_;

@@ -65,10 +65,11 @@ CropRules crop_rules_of(const TrainParameters& parameters) {
   return {augmentation_of(parameters.augment, parameters.strengths), parameters.seed, parameters.foreground};
 }
 
-size_t frozen_parameters(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch) {
+PartRate encoder_rate(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch) {
   const bool frozen =
       parameters.freeze == "encoder" && (parameters.freeze_epochs == 0 || epoch < parameters.freeze_epochs);
-  return frozen ? encoder_parameters(layout) : 0;
+  const double share = frozen ? 0 : parameters.encoder_lr;
+  return share == 1 ? PartRate{} : PartRate{encoder_parameters(layout), share};
 }
 
 TargetList targets_of(const TrainParameters& parameters) {

@@ -102,9 +102,16 @@ CropRules crop_rules_of(const TrainParameters& parameters);
 TargetList targets_of(const TrainParameters& parameters);
 Loss loss_of(const TrainParameters& parameters);
 
-// How many of the network's parameters, from the first, keep their weights in this epoch (train.freeze), counted from
-// 0.
-size_t frozen_parameters(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch);
+// How many of the network's parameters, from the first, learn at a rate of their own, and that as a share of the
+// learning rate.
+struct PartRate {
+  size_t parameters = 0;
+  double share = 1;
+
+  bool operator==(const PartRate&) const = default;
+};
+// Of the encoder in this epoch, counted from 0: 0 while it is frozen (train.freeze), else train.encoder_lr.
+PartRate encoder_rate(const TrainParameters& parameters, const FlatLayout& layout, int64_t epoch);
 
 // What is NaN or infinite in a step whose loss or gradient norm is: the first parameter whose gradient is, else the
 // loss. `gradient_of` returns where the summed gradient of parameter i of the layout begins.

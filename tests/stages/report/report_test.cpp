@@ -8,6 +8,7 @@
 #include "stages/report/html.h"
 #include "stages/report/network_drawing.h"
 #include "stages/report/report.h"
+#include "stages/training/architecture.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -193,6 +194,17 @@ pipeline::Value architecture(const std::string& side) {
 TEST(Report, DrawsANetworkAndRefusesASideThatItDoesNotKnow) {
   EXPECT_THAT(network_drawing(architecture("encoder")), HasSubstr("8 × 16 × 16"));
   EXPECT_THROW(network_drawing(architecture("sideways")), Error);
+}
+
+TEST(Report, DrawsEachNodeOfANestedDecoder) {
+  Architecture nested{3, 8, 3, "batch", 0};
+  nested.kind = "unet++";
+  const std::string drawn = network_drawing(describe_layers(nested, 64, 64));
+  for (const char* inner : {"level 0, column 1", "level 0, column 2", "level 1, column 1"})
+    EXPECT_THAT(drawn, HasSubstr(inner));
+  EXPECT_THAT(drawn, HasSubstr("decoder level 2")) << "its one node is the level's last";
+  nested.kind = "unet";
+  EXPECT_THAT(network_drawing(describe_layers(nested, 64, 64)), testing::Not(HasSubstr("column")));
 }
 
 TEST(Report, SaysWhichConnectivityTheObjectsWereScoredWith) {

@@ -18,6 +18,7 @@
 #include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
 #include "stages/training/train_parameters.h"
+#include "stages/training/upsamplings.h"
 
 namespace penstock::stages {
 namespace {
@@ -65,6 +66,7 @@ TEST(NameTables, ANameFromOutsideThatIsUnknownIsAFaultOfTheData) {
 
 TEST(NameTables, ChoicesOfParametersAreTheRowsOfTheirTables) {
   const std::map<std::string, std::vector<std::string>> tables = {{"norm", names_of(norm_rules())},
+                                                                  {"upsampling", names_of(upsampling_rules())},
                                                                   {"optimizer", names_of(optimiser_rules())},
                                                                   {"schedule", names_of(schedule_rules())},
                                                                   {"loss", names_of(loss_rules())},

@@ -29,10 +29,10 @@ ModelDescription two_outputs() {
   return model;
 }
 
-void write(const std::filesystem::path& folder, const ModelDescription& model) {
+void write(const std::filesystem::path& folder, const ModelDescription& model, int64_t seed = 9) {
   const FlatLayout layout = layout_of(*make_network(model.architecture));
   Weights weights;
-  initialise(layout, 9, weights.parameters, weights.statistics);
+  initialise(layout, seed, weights.parameters, weights.statistics);
   write_model(folder, model, layout, weights);
 }
 
@@ -83,6 +83,93 @@ TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
     json["outputs"].erase(1);
     json["architecture"].erase("out_channels");
   });
+}
+
+// Three models of these seeds, each in a folder of its name, and all together in "all".
+void write_together(const std::filesystem::path& folder, const std::vector<int64_t>& seeds) {
+  std::vector<std::filesystem::path> models;
+  for (const int64_t seed : seeds) {
+    models.push_back(folder / std::to_string(seed));
+    std::filesystem::create_directories(models.back());
+    write(models.back(), two_outputs(), seed);
+  }
+  std::filesystem::create_directories(folder / "all");
+  write_ensemble(models, folder / "all");
+}
+
+TEST(Ensemble, SaysTheMeanOfWhatItsMembersSay) {
+  const TemporaryFolder folder;
+  write_together(folder.path(), {1, 2, 3});
+  constexpr int width = 40, height = 23;
+  const auto picture = drawn_picture(width, height);
+  std::vector<double> mean(2 * width * height);
+  for (const char* member : {"1", "2", "3"}) {
+    const PixelMaps maps = Predictor(folder.path() / member).on_sample(picture, width, height);
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] += double{maps.values[i]} / 3;
+  }
+  const PixelMaps maps = Predictor(folder.path() / "all").on_sample(picture, width, height);
+  for (size_t i = 0; i < mean.size(); ++i) ASSERT_NEAR(maps.values[i], mean[i], 1e-6) << i;
+}
+
+TEST(Ensemble, KeepsItsMembersUnderOtherRulesAndInsideOtherEnsembles) {
+  const TemporaryFolder folder;
+  write_together(folder.path(), {1, 2});
+  ModelDescription model = read_model_description(folder.path() / "all");
+  EXPECT_EQ(model.instances, InstanceRules{}) << "what its members' rules were says nothing of theirs together";
+  model.threshold = 0.4;
+  std::filesystem::create_directories(folder.path() / "other");
+  rewrite_model(folder.path() / "all", folder.path() / "other", model);
+  const std::vector<std::filesystem::path> models = {folder.path() / "other", folder.path() / "1"};
+  std::filesystem::create_directories(folder.path() / "larger");
+  write_ensemble(models, folder.path() / "larger");
+  EXPECT_EQ(read_model_description(folder.path() / "larger").members.size(), 3u);
+  const auto picture = drawn_picture(side, side);
+  EXPECT_EQ(Predictor(folder.path() / "other").on_sample(picture, side, side).values,
+            Predictor(folder.path() / "all").on_sample(picture, side, side).values);
+  EXPECT_NE(Predictor(folder.path() / "larger").on_sample(picture, side, side).values,
+            Predictor(folder.path() / "all").on_sample(picture, side, side).values);
+}
+
+TEST(Ensemble, RefusesMembersThatDiffer) {
+  const TemporaryFolder folder;
+  write_together(folder.path(), {1});
+  const auto expect_refused = [&](const ModelDescription& other, const std::string& part) {
+    std::filesystem::create_directories(folder.path() / part),
+        std::filesystem::create_directories(folder.path() / "to");
+    write(folder.path() / part, other);
+    const std::vector<std::filesystem::path> models = {folder.path() / "1", folder.path() / part};
+    try {
+      write_ensemble(models, folder.path() / "to");
+      ADD_FAILURE() << part << " is taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::data);
+      EXPECT_NE(std::string(error.what()).find("one " + part), std::string::npos) << error.what();
+    }
+  };
+  ModelDescription other = two_outputs();
+  other.architecture.base_channels = 6;
+  expect_refused(other, "architecture");
+  other = two_outputs();
+  other.targets = {"mask", "interior"};
+  other.instances = {};
+  expect_refused(other, "outputs");
+  other = two_outputs();
+  other.scale = 2;
+  expect_refused(other, "preprocessing");
+}
+
+TEST(Ensemble, IsNoSourceOfInitialWeightsAndADamagedMemberIsNamed) {
+  const TemporaryFolder folder;
+  write_together(folder.path(), {1, 2});
+  EXPECT_THROW(weights_file_of(folder.path() / "all"), Error);
+  std::filesystem::remove(folder.path() / "all/weights_2.safetensors");
+  pipeline::write_file(folder.path() / "all/weights_2.safetensors", std::string("half"));
+  try {
+    const Predictor predictor(folder.path() / "all");
+    ADD_FAILURE() << "it is taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("weights_2.safetensors"), std::string::npos) << error.what();
+  }
 }
 
 TEST(Predictor, GivesAPlaneATargetForAPictureOfAnySize) {

@@ -133,11 +133,14 @@ TEST(DeviceArithmetic, AnUpdateIsTheOptimisersToTheBit) {
     const StepFigures figures;
     std::vector<double> partials(norm_width);
     for (int64_t step = 1; step <= 3; ++step) {
-      orders.frozen = step == 1 ? 100'000 : 0;
-      optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool), 1e-3, step, pool,
-                       &expected_average, static_cast<size_t>(orders.frozen));
+      orders.part = step == 1 ? 0 : 100'000;
+      const double part_lr = step == 2 ? 0 : 1e-4;
+      optimiser.update(expected, gradient.data(), optimiser.norm_of(gradient.data(), pool),
+                       {1e-3, static_cast<size_t>(orders.part), part_lr}, step, pool, &expected_average);
       host_judge({gradient.data(), count, &figures, parameters.clip_norm, partials.data(), &verdict});
-      orders.factors = factors_of(optimiser_rule(name).kind, 1e-3, parameters.weight_decay, parameters.momentum, step);
+      const OptimiserKind kind = optimiser_rule(name).kind;
+      orders.factors = factors_of(kind, 1e-3, parameters.weight_decay, parameters.momentum, step);
+      orders.part_factors = factors_of(kind, part_lr, parameters.weight_decay, parameters.momentum, step);
       orders.average_share = average_share(parameters.ema, step);
       host_update({gradient.data(), weights.data(), first.data(), second.data(), nullptr, count, &orders, &verdict,
                    nullptr, nullptr, 0, 0, average.data(), nullptr});
@@ -191,12 +194,27 @@ TEST(Freeze, KeepsTheWeightsOfTheEncoderOnEveryDevice) {
 TEST(Freeze, HoldsForItsEpochsOnly) {
   const FlatLayout layout = layout_of(*make_network({3, 4, 2, "batch", 0}));
   TrainParameters parameters;
-  EXPECT_EQ(frozen_parameters(parameters, layout, 0), 0u);
+  const PartRate held = {encoder_parameters(layout), 0};
+  EXPECT_EQ(encoder_rate(parameters, layout, 0), PartRate{});
   parameters.freeze = "encoder";
-  EXPECT_EQ(frozen_parameters(parameters, layout, 1000), encoder_parameters(layout)) << "0 epochs: all of them";
+  EXPECT_EQ(encoder_rate(parameters, layout, 1000), held) << "0 epochs: all of them";
   parameters.freeze_epochs = 2;
-  EXPECT_EQ(frozen_parameters(parameters, layout, 1), encoder_parameters(layout));
-  EXPECT_EQ(frozen_parameters(parameters, layout, 2), 0u);
+  EXPECT_EQ(encoder_rate(parameters, layout, 1), held);
+  EXPECT_EQ(encoder_rate(parameters, layout, 2), PartRate{});
+  parameters.encoder_lr = 0.1;
+  EXPECT_EQ(encoder_rate(parameters, layout, 1), held);
+  EXPECT_EQ(encoder_rate(parameters, layout, 2), (PartRate{held.parameters, 0.1})) << "then at its own rate";
+}
+
+// The first update of Adam moves each weight by the learning rate.
+TEST(PartRates, AnEncoderLearnsAtItsShareOfTheRate) {
+  constexpr size_t count = 10;
+  Optimiser optimiser(TrainParameters{}, count);
+  WorkerPool pool(1);
+  std::vector<float> weights(count);
+  const std::vector<float> gradient(count, 2);
+  optimiser.update(weights, gradient.data(), 1, {1e-2, 4, 1e-3}, 1, pool);
+  for (size_t i = 0; i < count; ++i) EXPECT_NEAR(weights[i], i < 4 ? -1e-3 : -1e-2, 1e-7) << i;
 }
 
 TEST(Freeze, TheEncoderOfEveryNetworkComesFirst) {

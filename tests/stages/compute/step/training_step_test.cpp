@@ -5,16 +5,19 @@
 #include <dlfcn.h>
 
 #include <cmath>
+#include <map>
 #include <mutex>
 #include <set>
 
 #include "distributed/local_communicator.h"
 #include "pipeline/files.h"
+#include "stages/compute/model/up_layer.h"
 #include "stages/compute/step/host_step.h"
 #include "stages/compute/step/small_training.h"
 #include "stages/compute/training/checkpoint.h"
 #include "stages/compute/training/training_checkpoints.h"
 #include "stages/draws.h"
+#include "stages/training/upsamplings.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
@@ -61,14 +64,54 @@ TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
     for (const NetworkRule& rule : network_rules()) {
       Architecture architecture{3, 8, 3, norm, 0};
       architecture.kind = rule.name, architecture.out_channels = 2;
-      const FlatLayout layout = layout_of(*make_network(architecture));
-      std::vector<size_t> slots;
-      for (const auto& slot : layout.parameters) slots.push_back(static_cast<size_t>(slot.count));
-      const auto layers = layers_of(architecture, 64, 64);
-      EXPECT_EQ(parameter_slots(layers), slots) << rule.name << " with " << norm;
-      EXPECT_EQ(statistic_count(layers), layout.statistic_count) << rule.name << " with " << norm;
+      for (const UpsamplingRule& up : upsampling_rules()) {
+        architecture.upsampling = up.name;
+        const FlatLayout layout = layout_of(*make_network(architecture));
+        std::vector<size_t> slots;
+        for (const auto& slot : layout.parameters) slots.push_back(static_cast<size_t>(slot.count));
+        const auto layers = layers_of(architecture, 64, 64);
+        EXPECT_EQ(parameter_slots(layers), slots) << rule.name << " with " << norm << ", " << up.name;
+        EXPECT_EQ(statistic_count(layers), layout.statistic_count) << rule.name << " with " << norm << ", " << up.name;
+      }
     }
   }
+}
+
+TEST(UNet, DoublesAsBilinearInterpolationDoes) {
+  const auto x = torch::rand({2, 3, 5, 1}).set_requires_grad(true), same = x.detach().clone().set_requires_grad(true);
+  const auto weights = torch::rand({2, 3, 10, 2});
+  const auto made = doubled(x);
+  const auto expected = torch::upsample_bilinear2d(same, {10, 2}, /*align_corners=*/false);
+  EXPECT_TRUE(torch::allclose(made, expected, 0, 1e-6));
+  (made * weights).sum().backward(), (expected * weights).sum().backward();
+  EXPECT_TRUE(torch::allclose(x.grad(), same.grad(), 0, 1e-6));
+}
+
+// Of one level there is nothing to nest: the same layers with the same weights.
+TEST(UNet, NestedWithOneLevelIsThePlainOne) {
+  Architecture architecture{3, 4, 1, "batch", 0};
+  const auto plain = make_network(architecture);
+  architecture.kind = "unet++";
+  const auto nested = make_network(architecture);
+  const torch::NoGradGuard no_gradients;
+  auto from = plain->parameters(), to = nested->parameters();
+  ASSERT_EQ(from.size(), to.size());
+  for (size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
+  const auto image = torch::rand({2, 3, 16, 16});
+  EXPECT_TRUE(torch::equal((*plain)(image), (*nested)(image)));
+}
+
+TEST(UNet, NestedJoinsAllNodesOfALevel) {
+  Architecture architecture{3, 4, 3, "batch", 0};
+  architecture.kind = "unet++";
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const auto& slot : layout_of(*make_network(architecture)).parameters) shapes[slot.name] = slot.shape;
+  EXPECT_EQ(shapes.at("joined0_1_conv1.weight"), (std::vector<int64_t>{4, 8, 3, 3}))
+      << "the encoder's and what comes up";
+  EXPECT_EQ(shapes.at("joined0_3_conv1.weight"), (std::vector<int64_t>{4, 16, 3, 3}))
+      << "three nodes and what comes up";
+  EXPECT_EQ(shapes.at("joined2_1_conv1.weight"), (std::vector<int64_t>{16, 32, 3, 3}));
+  EXPECT_FALSE(shapes.contains("joined2_2_conv1.weight"));
 }
 
 TEST(UNet, KeepsTheSizeOfItsInput) {
