@@ -51,8 +51,8 @@ std::string counts_of(const Value& counts) {
 }
 
 constexpr int64_t depth = 4;
-constexpr double least_touching = 0.01;  // of all objects; fewer are no reason to learn where they meet
-constexpr double wanted_crops = 6000;    // a training of some minutes on a few cores
+constexpr double least_touching = 0.01;               // of all objects; fewer are no reason to learn more than the mask
+constexpr double wanted_pixels = 6000.0 * 256 * 256;  // of all crops: a training of some minutes on a few cores
 
 // What the measured numbers lead to.
 class Choices {
@@ -75,7 +75,9 @@ class Choices {
     if (diameter_ > 0 && diameter_ < 8) wanted_diameter_ = 12;
     const double scale = wanted_diameter_ > 0 ? wanted_diameter_ / diameter_ : 1;
     const double side = static_cast<double>(median(shorter)) * scale;
-    crop_ = side >= 192 ? 256 : side >= 96 ? 128 : 64;
+    // Small crops bring more kinds of pictures into a step; objects and some of what is around them must fit.
+    const bool large = diameter_ * scale > 40;
+    crop_ = large && side >= 192 ? 256 : side >= 96 ? 128 : 64;
     const double crops =
         area / static_cast<double>(shorter.size()) * scale * scale / static_cast<double>(crop_ * crop_);
     crops_a_picture_ = std::max(1.0, crops);
@@ -161,6 +163,7 @@ class Choices {
 
   std::string train() const {
     const double trained = static_cast<double>(labelled_) * (1 - validated_ - tested_);
+    const double wanted_crops = wanted_pixels / static_cast<double>(crop_ * crop_);
     const auto epochs = std::clamp<int64_t>(std::llround(wanted_crops / (trained * crops_a_picture_)), 10, 300);
     Table table("stage.train");
     table.set("inputs", "{ shards = \"shard.shards\", split = \"split.index\" }");
@@ -170,10 +173,11 @@ class Choices {
                               100 * survey_.at("foreground").get<double>()));
     table.set("foreground", "0.5");
     if (const double touching = survey_.at("touching"); touching > least_touching) {
-      table.comment(
-          fmt::format("{:.0f} % of the objects touch another: the network also learns where, and eval cuts there.",
-                      100 * touching));
-      table.set("targets", "[\"mask\", \"border\"]");
+      table.comment(fmt::format(
+          "{:.0f} % of the objects touch another: the network also learns the inside of each, from which eval "
+          "grows it.",
+          100 * touching));
+      table.set("targets", "[\"mask\", \"interior\"]");
     }
     table.set("depth", std::to_string(depth)).set("base_channels", "16");
     table.comment(fmt::format("Bits: {}{}.", counts_of(survey_.at("bits")),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/graph.h"
+#include "pipeline/plan/plan.h"
 #include "pipeline/run/node_result.h"
 
 namespace penstock::launch {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "stages/images/file_kind.h"

@@ -60,7 +60,9 @@ TEST(FirstConfiguration, IsValidWhateverTheSizes) {
 }
 
 TEST(FirstConfiguration, TakesCropsThatFitThePictures) {
-  EXPECT_THAT(text_for(survey_of(50, {{1388, 1040}, {256, 256}, {520, 696}}, 20)), HasSubstr("crop = 256"));
+  EXPECT_THAT(text_for(survey_of(50, {{1388, 1040}, {256, 256}, {520, 696}}, 20)), HasSubstr("crop = 128"));
+  EXPECT_THAT(text_for(survey_of(50, {{1388, 1040}, {256, 256}, {520, 696}}, 50)), HasSubstr("crop = 256"))
+      << "large objects";
   EXPECT_THAT(text_for(survey_of(50, {{128, 100}}, 20)), HasSubstr("crop = 128"));
   EXPECT_THAT(text_for(survey_of(50, {{64, 64}}, 20)), HasSubstr("crop = 64"));
 }
@@ -71,11 +73,11 @@ TEST(FirstConfiguration, ScalesObjectsThatAreVeryLargeOrSmall) {
   EXPECT_THAT(text_for(survey_of(50, {{512, 512}}, 5)), HasSubstr("object_diameter = 12"));
 }
 
-TEST(FirstConfiguration, LearnsABorderWhereObjectsTouch) {
+TEST(FirstConfiguration, LearnsInteriorsWhereObjectsTouch) {
   Value survey = survey_of(50, {{256, 256}}, 20);
-  EXPECT_THAT(text_for(survey), Not(HasSubstr("border")));
+  EXPECT_THAT(text_for(survey), Not(HasSubstr("interior")));
   survey["touching"] = 0.23;
-  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 23 % of the objects touch"), HasSubstr("[\"mask\", \"border\"]")));
+  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 23 % of the objects touch"), HasSubstr("[\"mask\", \"interior\"]")));
   expect_valid(text_for(survey));
 }
 
