@@ -19,6 +19,7 @@
 #include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
 #include "stages/images/png_codec.h"
+#include "stages/images/quarantine.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
 #include "stages/resize_modes.h"
@@ -116,7 +117,9 @@ class InspectWork final : public pipeline::SharedWork {
     for (size_t i = 0; i < rows.size(); ++i) rows[i].metadata["group"] = set.rows[set.group[i]].id;
     Value verdict = verdict_on(rows);
     judge(verdict, findings, parameters_.allow);
-    write_json(summary_ / "summary.json", summary_of(rows, samples_.index()));
+    Value summary = summary_of(rows, samples_.index());
+    if (const Value bad = left_out(); !bad.empty()) verdict["quarantined"] = bad, summary["quarantined"] = bad.size();
+    write_json(summary_ / "summary.json", summary);
     write_json(summary_ / "verdict.json", verdict);
     add_thumbnails(findings);
     write_json(summary_ / "findings.json", findings);
@@ -133,6 +136,14 @@ class InspectWork final : public pipeline::SharedWork {
     std::vector<Measurements> measurements;
     for (const ImageRow& row : rows) measurements.push_back(measurements_from(row.measurements));
     return audited(std::move(measurements));
+  }
+
+  // By unzip, and by resize.
+  Value left_out() const {
+    Value bad = quarantined_in(images_.index());
+    for (const Value& one : quarantined_in(samples_.index())) bad.push_back(one);
+    std::sort(bad.begin(), bad.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    return bad;
   }
 
   ImageRow look_at(const std::string& id) const {

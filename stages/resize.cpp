@@ -10,6 +10,7 @@
 #include "stages/compute_library.h"
 #include "stages/images/contrast.h"
 #include "stages/images/mask_meaning.h"
+#include "stages/images/quarantine.h"
 #include "stages/kinds.h"
 #include "stages/resize_modes.h"
 #include "stages/training/name_table.h"
@@ -63,6 +64,11 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
     choices.emplace_back(rule.name);
   }
   visit("contrast", contrast, {.help = help, .choices = choices});
+  visit(
+      "on_bad", on_bad,
+      about_on_bad("whose image or mask cannot be read (damaged, no image, too large, of channels or pages that do not "
+                   "fit, a mask of another size than its image)",
+                   "samples.json"));
 }
 
 PictureRule ResizeParameters::picture_rule() const {

@@ -19,6 +19,7 @@ struct ResizeParameters {
   std::vector<int64_t> channels_from;
   pipeline::IntegerOrWord page = "only";
   std::string contrast = "auto";
+  std::string on_bad = "fail";
 
   void describe(pipeline::ParameterVisitor& visit);
   PictureRule picture_rule() const;

@@ -11,6 +11,7 @@
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
 #include "stages/training/checkpoint_manifest.h"
+#include "stages/training/normalisations.h"
 #include "stages/training/norms.h"
 #include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
@@ -126,19 +127,22 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
     needs_target("loss_weights." + rule.name, rule.name);
   }
   for (const char* limit : {"percentiles.low", "percentiles.high"}) {
-    if (parameters.normalise == "percentile" || !given(limit)) continue;
+    if (parameters.normalise == "percentile" || parameters.normalise == chosen_by_data || !given(limit)) continue;
     problems.push_back(
         {limit, fmt::format("{} has no effect with normalise = \"{}\": take it out, or set normalise to \"percentile\"",
                             limit, parameters.normalise)});
   }
 }
 
-void check_balance(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
-  const bool has_looks = std::find(view.inputs.begin(), view.inputs.end(), "metadata") != view.inputs.end();
-  if (!balance_rule(parameters.balance).by_look || has_looks) return;
-  problems.push_back({"balance", fmt::format("balance = \"{}\" needs the visual types: add metadata = "
-                                             "\"inspect.metadata\" to train's inputs",
-                                             parameters.balance)});
+void check_metadata(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  if (std::find(view.inputs.begin(), view.inputs.end(), "metadata") != view.inputs.end()) return;
+  const auto needs = [&](const char* parameter, const std::string& value, const char* what) {
+    problems.push_back({parameter, fmt::format("{} = \"{}\" needs the {}: add metadata = \"inspect.metadata\" to "
+                                               "train's inputs",
+                                               parameter, value, what)});
+  };
+  if (balance_rule(parameters.balance).by_look) needs("balance", parameters.balance, "visual types");
+  if (parameters.normalise == chosen_by_data) needs("normalise", parameters.normalise, "depths and visual types");
 }
 
 void check_cache(const TrainParameters& parameters, pipeline::Problems& problems) {
@@ -163,7 +167,9 @@ pipeline::StageKind train_kind() {
                  {.name = "init",
                   .help = "a model to start from: a model folder, or a safetensors file with these names of tensors",
                   .optional = true},
-                 {.name = "metadata", .help = "inspect.metadata, for balance = \"look\"", .optional = true}};
+                 {.name = "metadata",
+                  .help = "inspect.metadata, for balance = \"look\" and normalise = \"auto\"",
+                  .optional = true}};
   kind.outputs = {{.name = "model", .help = "weights.safetensors, model.json, architecture.json"},
                   {.name = "curves", .help = "curves.json: figures of each epoch"},
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
@@ -172,7 +178,7 @@ pipeline::StageKind train_kind() {
     const auto parameters = train_parameters_of(view.values);
     check_input(view, parameters, problems);
     check_effects(view, parameters, problems);
-    check_balance(view, parameters, problems);
+    check_metadata(view, parameters, problems);
     check_cache(parameters, problems);
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});

@@ -11,6 +11,7 @@
 #include "stages/images/json_file.h"
 #include "stages/images/layout_names.h"
 #include "stages/images/pack.h"
+#include "stages/images/quarantine.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
 #include "stages/rehearsal.h"
@@ -29,6 +30,7 @@ struct UnzipParameters {
   int64_t limit = 0;
   std::string images;
   std::string masks;
+  std::string on_bad = "fail";
 
   void describe(pipeline::ParameterVisitor& visit) {
     visit("max_entries", max_entries,
@@ -61,6 +63,9 @@ struct UnzipParameters {
                    "keeps them and adds more; 0: all",
            .minimum = 0,
            .as_before = 0});
+    visit("on_bad", on_bad,
+          about_on_bad("with an entry of a zip that is damaged (what its image shows is judged by resize.on_bad)",
+                       "catalogue.json"));
   }
 
   ArchiveLimits limits() const {
@@ -73,8 +78,9 @@ constexpr const char* chunk_file = "samples.safetensors";
 
 class UnzipWork final : public pipeline::SharedWork {
  public:
-  explicit UnzipWork(pipeline::StageContext& context) : output_(context.output("images")) {
+  explicit UnzipWork(pipeline::StageContext& context) : stage_(context.stage), output_(context.output("images")) {
     const auto parameters = pipeline::read_parameters<UnzipParameters>(context.values);
+    on_bad_ = on_bad_named(parameters.on_bad);
     for (const pipeline::InputSource& source : context.inputs.at("archive")) {
       sources_.push_back(source.path.filename().string());
       for (auto& archive : open_archives(source.path, parameters.limits())) archives_.push_back(std::move(archive));
@@ -91,36 +97,51 @@ class UnzipWork final : public pipeline::SharedWork {
     spdlog::info("unzip: {}", catalogue_.described());
     if (!catalogue_.left_over.empty()) spdlog::warn("unzip: {}", catalogue_.left_over_described());
     std::vector<pipeline::Sample> all;
+    bad_.clear();
     for (const CataloguedSample& sample : catalogue_.samples) {
       pipeline::throw_if_interrupted(entry(sample.image).shown);
       pipeline::Hasher hasher;
-      add(hasher, sample.image);
-      for (const FileReference& mask : sample.masks) add(hasher, mask);
-      all.push_back({sample.id, {{"archive", hasher.finish()}}});
+      const auto fault = fault_of([&] {
+        add(hasher, sample.image);
+        for (const FileReference& mask : sample.masks) add(hasher, mask);
+      });
+      if (fault)
+        bad_.push_back({sample.id, entry(sample.image).name, *fault});
+      else
+        all.push_back({sample.id, {{"archive", hasher.finish()}}});
     }
     return all;
   }
 
   void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
     PackWriter pack("images");
+    BadSamples bad;
     for (const std::string& id : members) {
       const CataloguedSample& sample = *by_id_.at(id);
-      store(pack, pack_entry::image_file(id, file_name_of(sample.image)), sample.image);
-      for (const FileReference& mask : sample.masks) store(pack, pack_entry::mask_file(id, file_name_of(mask)), mask);
+      std::vector<File> files;
+      if (const auto fault = fault_of([&] { files = files_of(sample); })) {
+        bad.push_back({id, entry(sample.image).name, *fault});
+        continue;
+      }
+      for (const auto& [name, bytes] : files) pack.add(name, Element::u8, {static_cast<int64_t>(bytes.size())}, bytes);
       pack.close_sample(id, {{"image", file_name_of(sample.image)},
                              {"masks", sample.masks.size()},
                              {"labelled", !sample.masks.empty()},
                              {"entry", entry(sample.image).name}});
     }
     pack.write(folder / chunk_file);
+    write_bad(folder, bad);
   }
 
   std::string finish(int, const std::vector<Chunk>& chunks) override {
     Value rows = Value::array();
+    BadSamples bad = bad_;
     for (const Chunk& chunk : chunks) {
+      for (BadSample& one : bad_in(chunk.folder, on_bad_)) bad.push_back(std::move(one));
+      const Pack pack(chunk.folder / chunk_file);
+      if (pack.samples().empty()) continue;
       const std::string name = chunk.bucket + ".safetensors";
       pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
-      const Pack pack(chunk.folder / chunk_file);
       for (Value row : pack.samples()) {
         row["pack"] = name;
         const CataloguedSample& sample = *by_id_.at(row.at("id"));
@@ -134,12 +155,14 @@ class UnzipWork final : public pipeline::SharedWork {
     for (const LayoutCount& one : catalogue_.layouts)
       layouts.push_back({{"layout", one.layout}, {"samples", one.samples}, {"labelled", one.labelled}});
     // The sources' own names say nothing of their content, and would make equal archives differ.
-    write_json(output_ / "catalogue.json", {{"schema", 1},
-                                            {"sources", sources_.size()},
-                                            {"layouts", layouts},
-                                            {"samples", rows},
-                                            {"ignored", listed(catalogue_.ignored)},
-                                            {"left_over", listed(catalogue_.left_over)}});
+    Value catalogue = {{"schema", 1},
+                       {"sources", sources_.size()},
+                       {"layouts", layouts},
+                       {"samples", rows},
+                       {"ignored", listed(catalogue_.ignored)},
+                       {"left_over", listed(catalogue_.left_over)}};
+    put_bad(catalogue, bad, rows.size() + bad.size(), stage_, "catalogue.json");
+    write_json(output_ / "catalogue.json", catalogue);
     return "";
   }
 
@@ -167,11 +190,32 @@ class UnzipWork final : public pipeline::SharedWork {
 
   std::string file_name_of(const FileReference& file) const { return file_name(entry(file).name); }
 
-  void store(PackWriter& pack, const std::string& name, const FileReference& file) const {
-    const auto bytes = archives_[file.archive]->read(file.entry);
-    pack.add(name, Element::u8, {static_cast<int64_t>(bytes.size())}, bytes);
+  // As fault_in, of damaged entries alone: a file of a folder that cannot be read is the disk's fault.
+  template <typename Read>
+  std::optional<std::string> fault_of(const Read& read) const {
+    try {
+      read();
+      return std::nullopt;
+    } catch (const DamagedEntry& damaged) {
+      if (on_bad_ == OnBad::fail) throw;
+      return damaged.without_archive();
+    }
   }
 
+  using File = std::pair<std::string, std::vector<uint8_t>>;  // its name in the pack, its bytes
+  std::vector<File> files_of(const CataloguedSample& sample) const {
+    std::vector<File> files;
+    const auto take = [&](const std::string& name, const FileReference& file) {
+      files.emplace_back(name, archives_[file.archive]->read(file.entry));
+    };
+    take(pack_entry::image_file(sample.id, file_name_of(sample.image)), sample.image);
+    for (const FileReference& mask : sample.masks) take(pack_entry::mask_file(sample.id, file_name_of(mask)), mask);
+    return files;
+  }
+
+  std::string stage_;
+  OnBad on_bad_ = OnBad::fail;
+  BadSamples bad_;  // rank 0, of those whose packed bytes cannot be had
   std::filesystem::path output_;
   std::vector<std::string> sources_;
   std::vector<std::unique_ptr<Archive>> archives_;

@@ -84,13 +84,19 @@ class Prediction {
  public:
   Prediction(const PredictRequest& request, const fs::path& model)
       : archives_(open_inputs(request.inputs)),
-        catalogue_(make_catalogue(archives_)),
+        catalogue_(make_catalogue(archives_, {}, SameStem::keeps_ending)),
         predictor_(model),
         input_(read_model_input(model)),
         folder_(request.output, model),
         keep_going_(request.keep_going) {}
 
   const Catalogue& catalogue() const { return catalogue_; }
+  // Which file each id stands for: images.csv.
+  std::string files_by_id() const {
+    CsvTable table({"id", "entry"});
+    for (const CataloguedSample& sample : catalogue_.samples) table.add({sample.id, entry(sample.image).shown});
+    return table.text();
+  }
   const ModelDescription& model() const { return predictor_.model(); }
   const PredictionFolder& folder() const { return folder_; }
 
@@ -285,6 +291,7 @@ void write_summary(const PredictRequest& request, const Prediction& prediction,
     if (row.contains("scores")) scores.push_back(sample_scores_from_json(row.at("scores")));
   }
   join_tables(request.output, tables);
+  pipeline::write_file(request.output / "images.csv", prediction.files_by_id());
   if (!scores.empty()) {
     const Value metrics = {
         {"schema", 1}, {"threshold", prediction.model().threshold}, {"all", summarise_scores(scores, false)}};
@@ -333,6 +340,13 @@ void predict(const PredictRequest& request, distributed::Communicator& ranks, in
   if (ranks.rank() == 0) {
     spdlog::info("predict: {}", catalogue.described());
     if (!catalogue.left_over.empty()) spdlog::warn("predict: {}", catalogue.left_over_described());
+    if (const auto& kept = catalogue.with_ending; !kept.empty()) {
+      spdlog::info(
+          "predict: {} images differ from another in the ending of their names alone, so their ids keep it ('{}', "
+          "'{}'{}); "
+          "images.csv says which file each id stands for",
+          kept.size(), kept[0], kept[1], kept.size() > 2 ? ", ..." : "");
+    }
   }
   std::string survey;
   agreed(ranks, "reading masks", [&] { survey = prediction->survey_share(ranks.rank(), ranks.size()); });

@@ -14,6 +14,7 @@
 #include "stages/compute/data/sample_size.h"
 #include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
+#include "stages/images/quarantine.h"
 #include "stages/images/sample_pack.h"
 #include "stages/resize.h"
 #include "stages/resize_modes.h"
@@ -77,12 +78,13 @@ class ResizeWork final : public pipeline::SharedWork {
       : stage_(context.stage),
         parameters_(pipeline::read_parameters<ResizeParameters>(context.values)),
         rule_(parameters_.picture_rule()),
+        on_bad_(on_bad_named(parameters_.on_bad)),
         own_size_(resize_mode(parameters_.mode).own_size),
         scale_(parameters_.scale),
         images_(context.input("images"), "catalogue.json"),
         output_(context.output("samples")),
         excluded_(parameters_.exclude.begin(), parameters_.exclude.end()),
-        survey_(parameters_.masks, images_, excluded_, rule_.page) {}
+        survey_(parameters_.masks, images_, excluded_, rule_.page, on_bad_) {}
 
   int passes() const override { return measures() ? 3 : 2; }
 
@@ -99,7 +101,7 @@ class ResizeWork final : public pipeline::SharedWork {
     return all;
   }
 
-  // Which samples are left out changes no sample that stays.
+  // Which samples are left out, and whether, changes no sample that stays.
   std::optional<pipeline::Values> parameters_of(int pass) const override {
     pipeline::Values values;
     Value input = Value::object();
@@ -119,32 +121,31 @@ class ResizeWork final : public pipeline::SharedWork {
     if (pass == survey_pass) return survey_.run_bucket(members, folder);
     if (is_measuring(pass)) return measure(members, folder);
     PackWriter pack("samples");
-    for (const std::string& id : members) add(pack, id);
+    BadSamples bad;
+    for (const std::string& id : members) {
+      const Files files = files_of(id);
+      Decoded sample;
+      if (const auto fault = fault_in(on_bad_, [&] { sample = decoded(files); }))
+        bad.push_back({id, images_.record(id).at("entry"), *fault});
+      else
+        add(pack, sample, id);
+    }
     pack.write(folder / chunk_file);
+    write_bad(folder, bad);
   }
 
   std::string finish(int pass, const std::vector<Chunk>& chunks) override {
     if (pass == survey_pass) return survey_.finish(chunks);
     if (is_measuring(pass)) return choose_scale(chunks);
-    Value rows = Value::array();
-    for (const Chunk& chunk : chunks) {
-      const std::string name = chunk.bucket + ".safetensors";
-      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
-      const Pack pack(chunk.folder / chunk_file);
-      for (Value row : pack.samples()) {
-        row["pack"] = name;
-        const Value& image = images_.record(row.at("id"));
-        if (image.contains("subset")) row["subset"] = image.at("subset");
-        rows.push_back(std::move(row));
-      }
-    }
-    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
-    require_objects(stage_, rows);
+    BadSamples bad;
+    const Value rows = adopt(chunks, bad);
     Value index = {{"schema", 1},
                    {"channels", parameters_.channels},
                    {"masks", survey_.described()},
                    {"samples", rows},
                    {"excluded", excluded_}};
+    put_bad(index, bad, rows.size() + bad.size(), stage_, "samples.json");
+    require_objects(stage_, rows);
     if (own_size_)
       index["mode"] = parameters_.mode, index["scale"] = scale_;
     else
@@ -166,18 +167,71 @@ class ResizeWork final : public pipeline::SharedWork {
   bool measures() const { return own_size_ && parameters_.object_diameter > 0; }
   bool is_measuring(int pass) const { return measures() && pass == 1; }
 
-  Picture picture_of(const std::string& id) const {
-    const std::string name = pack_entry::image_file(id, images_.record(id).at("image"));
-    return read_picture(images_.pack_of(id).array(name).bytes, name, rule_, static_cast<int>(parameters_.channels));
+  // Takes the chunks' packs into the output. The records of their samples, sorted by id, and those that they leave out.
+  Value adopt(const std::vector<Chunk>& chunks, BadSamples& bad) const {
+    Value rows = Value::array();
+    for (const Chunk& chunk : chunks) {
+      for (BadSample& one : bad_in(chunk.folder, on_bad_)) bad.push_back(std::move(one));
+      const Pack pack(chunk.folder / chunk_file);
+      if (pack.samples().empty()) continue;
+      const std::string name = chunk.bucket + ".safetensors";
+      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
+      for (Value row : pack.samples()) {
+        row["pack"] = name;
+        const Value& image = images_.record(row.at("id"));
+        if (image.contains("subset")) row["subset"] = image.at("subset");
+        rows.push_back(std::move(row));
+      }
+    }
+    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    return rows;
   }
 
-  MergedMasks masks_of(const std::string& id, const Image& picture) const {
-    return read_masks(mask_files(images_.pack_of(id), id), picture.width, picture.height, survey_.rule(), rule_.page);
+  // A sample's files in unzip's packs. To open a pack is not to read a user's file: a damaged one is the store's fault.
+  struct Files {
+    std::string id;
+    MaskFile image;
+    std::vector<MaskFile> masks;
+    bool labelled = false;
+  };
+  struct Decoded {
+    Picture picture;
+    SampleSize size;
+    MergedMasks masks;
+    bool labelled = false;
+  };
+
+  Files files_of(const std::string& id) const {
+    const Value& record = images_.record(id);
+    const Pack& pack = images_.pack_of(id);
+    const std::string image = pack_entry::image_file(id, record.at("image"));
+    return {id, {image, pack.array(image).bytes}, mask_files(pack, id), record.at("labelled")};
+  }
+
+  Picture picture_of(const Files& files) const {
+    return read_picture(files.image.bytes, files.image.name, rule_, static_cast<int>(parameters_.channels));
+  }
+
+  MergedMasks masks_of(const Files& files, const Image& picture) const {
+    return read_masks(files.masks, picture.width, picture.height, survey_.rule(), rule_.page);
+  }
+
+  Decoded decoded(const Files& files) const {
+    Decoded sample;
+    sample.picture = picture_of(files);
+    sample.size = size_of(sample.picture.image, files.id);
+    sample.labelled = files.labelled;
+    if (files.labelled) sample.masks = masks_of(files, sample.picture.image);
+    return sample;
   }
 
   void measure(const std::vector<std::string>& members, const std::filesystem::path& folder) const {
     AreaCounts counts;
-    for (const std::string& id : members) count_areas(masks_of(id, picture_of(id).image).map, counts);
+    for (const std::string& id : members) {
+      const Files files = files_of(id);
+      MergedMasks masks;
+      if (!fault_in(on_bad_, [&] { masks = masks_of(files, picture_of(files).image); })) count_areas(masks.map, counts);
+    }
     Value rows = Value::array();
     for (const auto& [area, count] : counts) rows.push_back({area, count});
     pipeline::write_file(folder / areas_file, rows.dump());
@@ -203,18 +257,15 @@ class ResizeWork final : public pipeline::SharedWork {
     return {static_cast<int>(parameters_.width), static_cast<int>(parameters_.height)};
   }
 
-  void add(PackWriter& pack, const std::string& id) const {
-    const bool labelled = images_.record(id).at("labelled");
-    const Picture picture = picture_of(id);
-    const Image& native = picture.image;
-    const auto [width, height] = size_of(native, id);
+  void add(PackWriter& pack, const Decoded& sample, const std::string& id) const {
+    const Image& native = sample.picture.image;
+    const MergedMasks& masks = sample.masks;
+    const auto [width, height] = sample.size;
     const Image grid = to_grid(native, width, height);
     pack.add(pack_entry::image(id), Element::u8, {height, width, grid.channels}, grid.bytes);
 
-    MergedMasks masks;
     Value foreground = nullptr;
-    if (labelled) {
-      masks = masks_of(id, native);
+    if (sample.labelled) {
       pack.add(pack_entry::mask(id), Element::u8, {height, width},
                mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
       const auto stream = encode_labels(masks.map);
@@ -222,20 +273,25 @@ class ResizeWork final : public pipeline::SharedWork {
       const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
       foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
     }
-    Value fields = {{"height", native.height},      {"width", native.width},
-                    {"channels", picture.channels}, {"bits", picture.bits},
-                    {"labelled", labelled},         {"objects", masks.objects},
-                    {"overlaps", masks.overlaps},   {"empty_masks", masks.empty_masks},
+    Value fields = {{"height", native.height},
+                    {"width", native.width},
+                    {"channels", sample.picture.channels},
+                    {"bits", sample.picture.bits},
+                    {"labelled", sample.labelled},
+                    {"objects", masks.objects},
+                    {"overlaps", masks.overlaps},
+                    {"empty_masks", masks.empty_masks},
                     {"foreground", foreground}};
     if (own_size_) fields["grid_height"] = height, fields["grid_width"] = width;
     if (masks.covered_masks > 0) fields["covered_masks"] = masks.covered_masks;
-    fields.update(picture.record);
+    fields.update(sample.picture.record);
     pack.close_sample(id, std::move(fields));
   }
 
   std::string stage_;
   ResizeParameters parameters_;
   PictureRule rule_;
+  OnBad on_bad_;
   bool own_size_;
   double scale_;  // as a pass decided, where one measures
   PackedSamples images_;

@@ -19,6 +19,7 @@
 #include "stages/images/json_file.h"
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
+#include "stages/training/normalisations.h"
 #include "stages/training/norms.h"
 #include "stages/training/precisions.h"
 #include "stages/training/training_layout.h"
@@ -158,8 +159,17 @@ void check_input(const TrainParameters& parameters, const InputShape& input) {
   }
 }
 
-Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& data,
-                          const std::filesystem::path& shards) {
+// "auto": as the data set has it.
+std::string normalisation_for(const pipeline::StageContext& context, const TrainParameters& parameters) {
+  if (parameters.normalise != chosen_by_data) return parameters.normalise;
+  const auto chosen = chosen_normalisation(read_json(context.input("metadata") / "metadata.json"));
+  spdlog::info("{}: normalise = \"{}\" is {}: {}", context.stage, chosen_by_data, chosen.name, chosen.why);
+  return chosen.name;
+}
+
+Normaliser normaliser_for(const pipeline::StageContext& context, const TrainParameters& parameters,
+                          const TrainData& data) {
+  const auto& shards = context.input("shards");
   const auto each = [&](const SeeImage& see) {
     if (data.cache == nullptr) {
       for (const GridSample& sample : data.train) see(sample.image);
@@ -171,7 +181,7 @@ Normaliser normaliser_for(const TrainParameters& parameters, const TrainData& da
       for (const GridSample& sample : read_samples(shards, data.index, ids, Truth::masks)) see(sample.image);
     }
   };
-  Normaliser normaliser = measured_normaliser(parameters.normalise, each, data.input.channels);
+  Normaliser normaliser = measured_normaliser(normalisation_for(context, parameters), each, data.input.channels);
   normaliser.low = parameters.percentile_low, normaliser.high = parameters.percentile_high;
   return normaliser;
 }
@@ -258,7 +268,7 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   const TrainParameters& parameters = prepared->parameters;
   const TrainData& data = prepared->data;
   check_input(parameters, data.input);
-  prepared->normaliser = normaliser_for(parameters, data, context.input("shards"));
+  prepared->normaliser = normaliser_for(context, parameters, data);
   prepared->data.index.samples = {};  // large data sets have long lists
   if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);

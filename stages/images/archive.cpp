@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include "distributed/check.h"
@@ -27,6 +28,13 @@ using pipeline::Digest;
 
 [[noreturn]] void refuse(const std::string& what, const std::string& fault) {
   throw Error(ExitCode::data, what + ": " + fault);
+}
+
+// What libzip says of an entry that it cannot read: whether its bytes are at fault, or the disk or the memory.
+[[noreturn]] void refuse_entry(const ArchiveEntry& entry, const std::string& fault, int code) {
+  if (code == ZIP_ER_MEMORY) throw std::bad_alloc();
+  if (code == ZIP_ER_READ || code == ZIP_ER_SEEK || code == ZIP_ER_OPEN) refuse(entry.shown, fault);
+  throw DamagedEntry(entry, fault);
 }
 
 bool ends_with(std::string name, std::string_view ending) {
@@ -143,14 +151,17 @@ class ZipArchive final : public Archive {
     check_entry(entry, entries_.size());
     const Lease lease(*this);
     const ZipFile file(zip_fopen_index(lease.zip.get(), indices_[entry], 0));
-    if (!file) refuse(entries_[entry].shown, std::string("cannot be unpacked: ") + zip_strerror(lease.zip.get()));
+    if (!file)
+      refuse_entry(entries_[entry], std::string("cannot be unpacked: ") + zip_strerror(lease.zip.get()),
+                   zip_error_code_zip(zip_get_error(lease.zip.get())));
     std::vector<uint8_t> content(entries_[entry].bytes);
     uint8_t beyond;
     const zip_int64_t got = zip_fread(file.get(), content.data(), content.size());
     // The read past the end makes libzip compare length and checksum.
     const zip_int64_t rest = got == static_cast<zip_int64_t>(content.size()) ? zip_fread(file.get(), &beyond, 1) : -1;
     if (rest != 0) {
-      refuse(entries_[entry].shown, std::string("is damaged: ") + zip_file_strerror(file.get()));
+      refuse_entry(entries_[entry], std::string("is damaged: ") + zip_file_strerror(file.get()),
+                   zip_error_code_zip(zip_file_get_error(file.get())));
     }
     return content;
   }
@@ -161,10 +172,12 @@ class ZipArchive final : public Archive {
     zip_stat_t about;
     zip_stat_index(lease.zip.get(), indices_[entry], 0, &about);
     const ZipFile file(zip_fopen_index(lease.zip.get(), indices_[entry], ZIP_FL_COMPRESSED));
-    if (!file) refuse(entries_[entry].shown, std::string("cannot be read: ") + zip_strerror(lease.zip.get()));
+    if (!file)
+      refuse_entry(entries_[entry], std::string("cannot be read: ") + zip_strerror(lease.zip.get()),
+                   zip_error_code_zip(zip_get_error(lease.zip.get())));
     std::vector<uint8_t> packed(about.comp_size);
     if (zip_fread(file.get(), packed.data(), packed.size()) != static_cast<zip_int64_t>(packed.size())) {
-      refuse(entries_[entry].shown, "is truncated");
+      refuse_entry(entries_[entry], "is truncated", zip_error_code_zip(zip_file_get_error(file.get())));
     }
     return pipeline::Hasher()
         .field(int64_t{about.comp_method})
@@ -272,6 +285,9 @@ class FolderArchive final : public Archive {
 };
 
 }  // namespace
+
+DamagedEntry::DamagedEntry(const ArchiveEntry& entry, const std::string& why)
+    : Error(ExitCode::data, entry.shown + ": " + why), without_archive_(printable_name(entry.name) + ": " + why) {}
 
 std::vector<uint8_t> Archive::begin(size_t entry) const {
   std::vector<uint8_t> bytes = read(entry);

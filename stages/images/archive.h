@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/error.h"
 #include "pipeline/digest.h"
 
 namespace penstock::stages {
@@ -29,16 +30,27 @@ struct ArchiveEntry {
   std::string place = {};
 };
 
+// An entry of a zip whose bytes cannot be had, though the disk gives all of the zip's. Default visibility, as Error.
+class __attribute__((visibility("default"))) DamagedEntry final : public Error {
+ public:
+  DamagedEntry(const ArchiveEntry& entry, const std::string& why);
+  // "id/images/id.png: is damaged: CRC error", without the archive's own name before it.
+  const std::string& without_archive() const { return without_archive_; }
+
+ private:
+  std::string without_archive_;
+};
+
 // Immutable; any thread may read.
 class Archive {
  public:
   virtual ~Archive() = default;
   virtual const std::vector<ArchiveEntry>& entries() const = 0;  // files only, in the archive's order
-  // The content; the archive's checksum is verified. Throws Error(data) naming the entry.
+  // The content; the archive's checksum is verified. Throws Error(data) naming the entry, of a zip DamagedEntry.
   virtual std::vector<uint8_t> read(size_t entry) const = 0;
   // The first bytes, which tell what kind of file it is (file_kind.h); for messages.
   virtual std::vector<uint8_t> begin(size_t entry) const;
-  // Of the entry as it is stored (packed bytes and method): cheap, and equal only for equal content.
+  // Of the entry as it is stored (packed bytes and method): cheap, and equal only for equal content. Throws as read().
   virtual pipeline::Digest digest(size_t entry) const = 0;
 };
 

@@ -26,8 +26,8 @@ constexpr size_t shown_left_over = 3;
 
 class Cataloguer {
  public:
-  Cataloguer(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns)
-      : archives_(archives), patterns_(patterns) {}
+  Cataloguer(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns, SameStem same_stem)
+      : archives_(archives), patterns_(patterns), same_stem_(same_stem) {}
 
   Catalogue make() {
     std::vector<NamedFile> files = whole_files();
@@ -46,6 +46,8 @@ class Cataloguer {
     for (const auto& [file, reason] : sorting.ignored) ignore(file, reason);
     for (const auto& [file, reason] : sorting.left_over) catalogue_.left_over.emplace_back(file.shown, reason);
     name(sorting.drafts);
+    if (same_stem_ == SameStem::keeps_ending) keep_endings(sorting.drafts);
+    refuse_equal_ids(sorting.drafts);
     count(sorting.drafts);
     for (Draft& draft : sorting.drafts) add(draft);
     const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
@@ -185,6 +187,27 @@ class Cataloguer {
         for (size_t i = draft->above.size(); i-- > common;) draft->id = draft->above[i] + "__" + draft->id;
       }
     }
+  }
+
+  static std::string ending_of(const Draft& draft) {
+    const std::string file = file_name(draft.image.path);
+    return file.substr(file.rfind('.'));
+  }
+
+  // Of those that still have one id, where the endings tell them apart: "1.png" and "1.tif" instead of "1" and "1".
+  void keep_endings(std::vector<Draft>& drafts) {
+    std::map<std::string, std::vector<Draft*>> by_id;
+    for (Draft& draft : drafts) by_id[draft.id].push_back(&draft);
+    for (const auto& [id, equal] : by_id) {
+      std::set<std::string> endings;
+      for (const Draft* draft : equal) endings.insert(ending_of(*draft));
+      if (equal.size() < 2 || endings.size() < equal.size()) continue;
+      for (Draft* draft : equal) catalogue_.with_ending.push_back(draft->id += ending_of(*draft));
+    }
+    std::sort(catalogue_.with_ending.begin(), catalogue_.with_ending.end());
+  }
+
+  void refuse_equal_ids(const std::vector<Draft>& drafts) const {
     std::map<std::string, const Draft*> seen;
     for (const Draft& draft : drafts) {
       const auto [first, fresh] = seen.emplace(draft.id, &draft);
@@ -232,6 +255,7 @@ class Cataloguer {
 
   const std::vector<std::unique_ptr<Archive>>& archives_;
   const LayoutPatterns& patterns_;
+  SameStem same_stem_;
   std::optional<FileReference> other_;  // the first that is no image
   Catalogue catalogue_;
 };
@@ -261,8 +285,9 @@ std::string Catalogue::left_over_described() const {
   return text;
 }
 
-Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns) {
-  return Cataloguer(archives, patterns).make();
+Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns,
+                         SameStem same_stem) {
+  return Cataloguer(archives, patterns, same_stem).make();
 }
 
 }  // namespace penstock::stages

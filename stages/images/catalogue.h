@@ -45,8 +45,9 @@ struct Catalogue {
   std::vector<CataloguedSample> samples;                     // sorted by id
   std::vector<std::pair<std::string, std::string>> ignored;  // (entry, reason): no part of a data set
   std::vector<std::pair<std::string, std::string>>
-      left_over;                     // (entry, reason): images and masks that are in no sample
-  std::vector<LayoutCount> layouts;  // sorted by name
+      left_over;                         // (entry, reason): images and masks that are in no sample
+  std::vector<LayoutCount> layouts;      // sorted by name
+  std::vector<std::string> with_ending;  // sorted ids that keep their image's ending (SameStem::keeps_ending)
 
   // "24 images, 23 with masks: 23 of 24 by folders"; of what is left over the count, the first few and why, or "".
   std::string described() const;
@@ -59,9 +60,13 @@ struct LayoutPatterns {
   std::string masks;
 };
 
+// What images of one folder are that differ in their endings alone: one saved twice, or several.
+enum class SameStem { refused, keeps_ending };
+
 // Throws Error(data): two samples of one id (both named, with the cause), two readings that fit equally well (both
 // named, and the pattern to give), masks of which none fits an image, a file among the masks of dsb2018 that is not an
 // image, nnU-Net's channels in several files, an image or a mask whose name is not UTF-8, no image at all.
-Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns = {});
+Catalogue make_catalogue(const std::vector<std::unique_ptr<Archive>>& archives, const LayoutPatterns& patterns = {},
+                         SameStem same_stem = SameStem::refused);
 
 }  // namespace penstock::stages

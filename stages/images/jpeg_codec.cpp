@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <new>
 // jpeglib.h uses stdio without including it.
 #include <jerror.h>
 #include <jpeglib.h>
@@ -33,7 +34,10 @@ std::string message_of(j_common_ptr state) {
   throw Error(ExitCode::data, fmt::format("{}: damaged JPEG: {}", what, fault));
 }
 
-[[noreturn]] void jpeg_fail(j_common_ptr state) { refuse(errors_of(state).what, message_of(state)); }
+[[noreturn]] void jpeg_fail(j_common_ptr state) {
+  if (state->err->msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();  // no fault of the file
+  refuse(errors_of(state).what, message_of(state));
+}
 
 // libjpeg mends a truncated or damaged file with grey and a warning; here that is an error. What cameras write between
 // and behind the pixels is none.

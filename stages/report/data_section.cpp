@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <vector>
 
@@ -106,6 +107,25 @@ std::string warnings_in(const Value& verdict) {
                      verdict.at("warnings").size(), list);
 }
 
+constexpr size_t shown_left_out = 100;
+
+// Samples that on_bad = "quarantine" left out: all figures are without them.
+std::string left_out_in(const Value& verdict, const Value& summary) {
+  const Value all = verdict.is_null() ? Value() : verdict.value("quarantined", Value::array());
+  if (all.empty()) return {};
+  std::string list;
+  for (size_t i = 0; i < std::min(all.size(), shown_left_out); ++i)
+    list += fmt::format("<li><code>{}</code>: {}</li>", escaped(text_of(all[i].at("id"))),
+                        escaped(text_of(all[i].at("reason"))));
+  if (all.size() > shown_left_out)
+    list += fmt::format("<li>the other {} are in verdict.json</li>", all.size() - shown_left_out);
+  const auto left = static_cast<int64_t>(all.size());
+  return fmt::format(
+      "<p><b>Left out:</b> {} of {}, whose files cannot be read (<code>on_bad = \"quarantine\"</code>).</p>"
+      "<details><summary>which, and why</summary><ul>{}</ul></details>",
+      pipeline::with_commas(left), pipeline::counted(summary.at("samples").get<int64_t>() + left, "sample"), list);
+}
+
 constexpr size_t shown_findings = 10;  // of each rule
 
 // The small pictures of what a finding names; nothing for those that have none.
@@ -183,8 +203,9 @@ std::string gallery_of(const ReportSources& sources) {
 std::string data_section(const ReportSources& sources, const Value&) {
   const Value summary = sources.json("data", "summary.json");
   if (summary.is_null()) return {};
-  return tiles_of(summary) + tables_of(summary) + sentence_of(summary) + charts_of(summary.at("histograms")) +
-         warnings_in(sources.json("data", "verdict.json")) + findings_in(sources) +
+  const Value verdict = sources.json("data", "verdict.json");
+  return tiles_of(summary) + left_out_in(verdict, summary) + tables_of(summary) + sentence_of(summary) +
+         charts_of(summary.at("histograms")) + warnings_in(verdict) + findings_in(sources) +
          leakage_in(sources.json("split", "split.json")) + gallery_of(sources);
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/value.h"
+
 namespace penstock::stages {
 
 struct NormalisationRule {
@@ -16,5 +18,18 @@ struct NormalisationRule {
 
 const std::vector<NormalisationRule>& normalisation_rules();
 const NormalisationRule& normalisation_rule(std::string_view name);  // fails a check where there is none of that name
+
+// What train.normalise may be: a rule, or the word that has one chosen for the data set.
+inline constexpr const char* chosen_by_data = "auto";
+std::vector<std::string> normalise_choices();
+std::string help_of_normalise();
+
+struct ChosenNormalisation {
+  std::string name;  // of a rule
+  std::string why;   // in words, with counts
+};
+// By inspect's metadata.json: "unit" where all pictures have 8 bits and some are coloured, whose brightness means
+// something; else "percentile", for grey and deep pictures differ in brightness by how they were taken.
+ChosenNormalisation chosen_normalisation(const pipeline::Value& metadata);
 
 }  // namespace penstock::stages

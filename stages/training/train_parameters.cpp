@@ -107,9 +107,8 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
          .as_before = "transposed"});
   visit("dropout", dropout,
         {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
-  visit(
-      "normalise", normalise,
-      {.help = "scale of pixel values: " + help_of(normalisation_rules()), .choices = names_of(normalisation_rules())});
+  visit("normalise", normalise,
+        {.help = "scale of pixel values: " + help_of_normalise(), .choices = normalise_choices()});
   visit(
       "percentiles.low", percentile_low,
       {.help = "of normalise = \"percentile\": this share of a sample's values, %, lies below what becomes 0; they are "

@@ -58,5 +58,24 @@ TEST(Predict, GoesOnWhereItWasAndLosesNoImageToABadOne) {
   EXPECT_FALSE(std::filesystem::exists(place.path() / "out/failed.csv"));
 }
 
+TEST(Predict, TellsFilesOfOneStemApartAndGoesOnWhereItWas) {
+  const Workplace place;
+  ASSERT_EQ(place.penstock("run pipeline.toml --set train.epochs=1").code, 0);
+  for (const char* name : {"b/1.png", "b/1.tif", "b/2.png"}) {  // an image is what its bytes are, not its name
+    stages::Image picture{40, 50, 3, 8, std::vector<uint8_t>(40 * 50 * 3, static_cast<uint8_t>(name[4]))};
+    pipeline::write_file(place.path() / "pictures" / name, stages::encode_png(picture));
+  }
+  const Ran first = place.penstock("predict runs/small pictures --output out", 2);
+  ASSERT_EQ(first.code, 0) << first.error;
+  EXPECT_THAT(first.error, HasSubstr("2 images differ from another in the ending of their names alone, so their ids "
+                                     "keep it ('1.png', '1.tif'); images.csv says"));
+  for (const char* id : {"1.png", "1.tif", "2"})
+    EXPECT_TRUE(std::filesystem::exists(place.path() / "out/labels" / (std::string(id) + ".png"))) << id;
+  EXPECT_EQ(text_of(place.path() / "out/images.csv"),
+            "id,entry\n1.png,pictures/b/1.png\n1.tif,pictures/b/1.tif\n2,pictures/b/2.png\n");
+  EXPECT_THAT(place.penstock("predict runs/small pictures --output out").error,
+              HasSubstr("3 images into out, 3 of them done before"));
+}
+
 }  // namespace
 }  // namespace penstock

@@ -49,5 +49,31 @@ TEST(TrainingOutcome, WeightsThatHaveDivergedAreNotPublished) {
   EXPECT_FALSE(std::filesystem::exists(place.path() / "runs/small/model"));
 }
 
+// The weights' digest and the normalisation in model.json.
+std::pair<std::string, std::string> trained(const Workplace& place, const std::string& normalise) {
+  const Ran ran = place.penstock("run pipeline.toml train --set train.epochs=1 --set train.normalise=" + normalise +
+                                 " --store " + normalise);
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_EQ(count_of(ran.error, "normalise = \"auto\" is "), normalise == "auto" ? 1u : 0u) << ran.error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place.path() / normalise / "objects")) {
+    if (entry.path().filename() != "model.json") continue;
+    const auto model = nlohmann::json::parse(text_of(entry.path()));
+    return {text_of(entry.path().parent_path() / "weights.safetensors"),
+            model.at("preprocessing").at("normalise").dump()};
+  }
+  return {};
+}
+
+TEST(TrainingOutcome, ANormalisationThatTheDataChooseIsTheOneThatIsNamed) {
+  std::string config = small_pipeline;
+  const std::string inputs = "split = \"split.index\" }\nbase_channels";
+  config.replace(config.find(inputs), inputs.size(),
+                 "split = \"split.index\", metadata = \"inspect.metadata\" }\nbase_channels");
+  const Workplace place(config);
+  const auto chosen = trained(place, "auto");
+  const std::string kind = nlohmann::json::parse(chosen.second).at("kind");
+  EXPECT_EQ(trained(place, kind), chosen) << "eval and predict read the same of both";
+}
+
 }  // namespace
 }  // namespace penstock

@@ -165,6 +165,35 @@ TEST(Unzip, FindsADamagedEntryByItsChecksum) {
   EXPECT_THROW(bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}}), Error);
 }
 
+// Samples x and y; a bit of the bytes of `damaged`, an entry, is flipped.
+void write_damaged(const fs::path& path, const std::string& damaged) {
+  write_zip(path, {{"x/images/x.png", image + std::string(4000, 'x')},
+                   {"x/masks/1.png", mask},
+                   {"y/images/y.png", image},
+                   {"y/masks/1.png", mask},
+                   {"y/masks/2.png", mask + std::string(4000, 'y')}});
+  std::string bytes = pipeline::read_file(path);
+  const size_t at = bytes.find(damaged) + damaged.size() + 8;
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  pipeline::write_file(path, bytes);
+}
+
+TEST(Unzip, LeavesASampleWithADamagedEntryOutWhereThatIsWantedAndListsIt) {
+  for (const auto& [damaged, left, out] :
+       {std::tuple("x/images/x.png", "y", "x"), std::tuple("y/masks/2.png", "x", "y")}) {
+    Bench bench;
+    write_damaged(bench.path() / "a.zip", damaged);
+    const Value listed =
+        catalogue(bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}}, {{"on_bad", "quarantine"}}));
+    ASSERT_EQ(listed.at("samples").size(), 1u);
+    EXPECT_EQ(listed.at("samples")[0].at("id"), left);
+    EXPECT_EQ(listed.at("quarantined")[0].at("id"), out);
+    EXPECT_THAT(listed.at("quarantined")[0].at("reason").get<std::string>(),
+                testing::StartsWith(std::string(damaged) + ": is damaged"))
+        << "without the archive's own name, which is no part of its content";
+  }
+}
+
 TEST(Unzip, RefusesATruncatedArchiveAtEveryLength) {
   Bench bench;
   write_zip(bench.path() / "a.zip", {{"x/images/x.png", image}});

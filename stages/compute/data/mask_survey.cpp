@@ -30,8 +30,8 @@ std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id) {
 }
 
 MaskSurvey::MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded,
-                       const PageChoice& page)
-    : wanted_(mask_meaning_named(wanted)), images_(images), excluded_(excluded), page_(page) {
+                       const PageChoice& page, OnBad on_bad)
+    : wanted_(mask_meaning_named(wanted)), images_(images), excluded_(excluded), page_(page), on_bad_(on_bad) {
   for (const Value& record : images_.records()) {
     if (excluded_.count(record.at("id"))) continue;
     any_ |= record.at("masks").get<int>() > 0;
@@ -51,9 +51,10 @@ std::vector<pipeline::Sample> MaskSurvey::samples() const {
 void MaskSurvey::run_bucket(const std::vector<std::string>& members, const std::filesystem::path& folder) const {
   Value rows = Value::array();
   for (const std::string& id : members) {
-    const auto files = mask_files(images_.pack_of(id), id);
-    rows.push_back(
-        {{"name", files.front().name}, {"statistics", to_json(statistics_of(read_mask(files.front(), page_)))}});
+    const MaskFile file = mask_files(images_.pack_of(id), id).front();
+    MaskNumbers mask;
+    if (fault_in(on_bad_, [&] { mask = read_mask(file, page_); })) continue;
+    rows.push_back({{"name", file.name}, {"statistics", to_json(statistics_of(mask))}});
   }
   pipeline::write_file(folder / rows_file, rows.dump());
 }

@@ -10,6 +10,7 @@
 #include "pipeline/stage.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/images/packed_samples.h"
+#include "stages/images/quarantine.h"
 
 namespace penstock::stages {
 
@@ -19,9 +20,10 @@ std::vector<MaskFile> mask_files(const Pack& pack, const std::string& id);
 // A part of a SharedWork; its calls are those of the same names there, for one pass.
 class MaskSurvey {
  public:
-  // `wanted` is a row of mask_choices(); `images` outlives the survey.
+  // `wanted` is a row of mask_choices(); `images` outlives the survey. With OnBad::quarantine a mask that cannot be
+  // read has no say: the pass that makes the samples meets it again, and lists it.
   MaskSurvey(const std::string& wanted, const PackedSamples& images, const std::set<std::string>& excluded,
-             const PageChoice& page = {});
+             const PageChoice& page = {}, OnBad on_bad = OnBad::fail);
 
   std::vector<pipeline::Sample> samples() const;
   void run_bucket(const std::vector<std::string>& members, const std::filesystem::path& folder) const;
@@ -37,6 +39,7 @@ class MaskSurvey {
   const PackedSamples& images_;
   const std::set<std::string>& excluded_;
   PageChoice page_;
+  OnBad on_bad_;
   bool several_ = false;
   bool any_ = false;
   MaskRule rule_;

@@ -55,6 +55,30 @@ TEST(Catalogue, OneNameTwiceInAFolderNamesBothFilesAndWhatToDo) {
               AllOf(HasSubstr("given/monday/a.png and given/monday/a.tif"), HasSubstr("rename one of them, or give")));
 }
 
+// id -> file
+std::map<std::string, std::string> with_endings(const std::vector<std::string>& files) {
+  const TemporaryFolder place;
+  for (const std::string& file : files) pipeline::write_file(place.path() / "given" / file, grey_png(4, 4, 9));
+  const auto archives = open_archives(place.path() / "given", {});
+  const Catalogue catalogue = make_catalogue(archives, {}, SameStem::keeps_ending);
+  std::map<std::string, std::string> found;
+  for (const CataloguedSample& sample : catalogue.samples)
+    found[sample.id] = archives[sample.image.archive]->entries()[sample.image.entry].name;
+  return found;
+}
+
+TEST(Catalogue, FilesOfOneStemKeepTheirEndingsWhereThatIsAskedForAndNoOthersDo) {
+  EXPECT_EQ(with_endings({"b/1.png", "b/1.tif", "b/2.png"}),
+            (std::map<std::string, std::string>{{"1.png", "b/1.png"}, {"1.tif", "b/1.tif"}, {"2", "b/2.png"}}));
+  EXPECT_EQ(
+      with_endings({"a/1.png", "b/1.png", "b/1.tif"}),
+      (std::map<std::string, std::string>{{"a__1", "a/1.png"}, {"b__1.png", "b/1.png"}, {"b__1.tif", "b/1.tif"}}));
+}
+
+TEST(Catalogue, AnEndingThatMakesAnotherFilesIdIsRefused) {
+  EXPECT_THROW(with_endings({"1.png", "1.tif", "1.png.tif"}), Error);
+}
+
 TEST(Catalogue, AnInputGivenTwiceIsNamedSo) {
   EXPECT_THAT(refusal({"given/x/images/x.png", "given/x/masks/1.png"}, {"given", "given"}),
               HasSubstr("give each input once"));

@@ -167,6 +167,19 @@ TEST(Report, ShowsTenFindingsOfARuleWithTheirFilesAndSaysWhereTheRestIs) {
   EXPECT_THAT(html, testing::Not(HasSubstr("raw/&lt;10&gt;.png")));
 }
 
+TEST(Report, NamesTheSamplesThatWereLeftOutWithTheirReasons) {
+  const TemporaryFolder folder;
+  write_summary(folder.path());
+  const pipeline::Value left_out = {{"id", "s<1>"}, {"entry", "s.png"}, {"reason", "s.png: truncated PNG"}};
+  const pipeline::Value verdict = {{"warnings", pipeline::Value::array()}, {"quarantined", {left_out}}};
+  pipeline::write_file(folder.path() / "verdict.json", verdict.dump());
+  ReportSources sources;
+  sources.add("data", {folder.path(), ""});
+  EXPECT_THAT(render_report(sources, no_stages().dump()),
+              testing::AllOf(HasSubstr("1 of 3 samples, whose files cannot be read"), HasSubstr("s&lt;1&gt;"),
+                             HasSubstr("s.png: truncated PNG")));
+}
+
 TEST(Report, SaysHowManySamplesHaveRelativesInAnotherSubset) {
   const TemporaryFolder folder;
   write_summary(folder.path());

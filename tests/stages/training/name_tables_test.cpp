@@ -73,7 +73,7 @@ TEST(NameTables, ChoicesOfParametersAreTheRowsOfTheirTables) {
                                                                   {"precision", names_of(precision_rules())},
                                                                   {"balance", names_of(balance_rules())},
                                                                   {"augment", names_of(augmentation_rules())},
-                                                                  {"normalise", names_of(normalisation_rules())}};
+                                                                  {"normalise", normalise_choices()}};
   size_t seen = 0;
   for (const auto& specification : pipeline::specifications_of<TrainParameters>()) {
     const auto table = tables.find(specification.name);
