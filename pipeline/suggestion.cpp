@@ -46,7 +46,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 }
 
 std::string instead_of(std::string_view word, const std::vector<std::string>& names, std::string_view introduction) {
-  constexpr size_t few = 10;
+  constexpr size_t few = 12;
   const std::string near = did_you_mean(word, names);
   if (!near.empty() || names.empty() || names.size() > few) return near;
   return fmt::format("; {} {}", introduction, fmt::join(names, ", "));
