@@ -187,6 +187,8 @@ void make_folder(const fs::path& path) {
 void link_or_copy(const fs::path& from, const fs::path& to) {
   if (to.has_parent_path()) make_folder(to.parent_path());
   if (link(from.c_str(), to.c_str()) == 0) return;
+  // A copy over another name of the same file would empty it.
+  if (errno == EEXIST && unlink(to.c_str()) == 0 && link(from.c_str(), to.c_str()) == 0) return;
   if (errno == ENOENT) throw Error(ExitCode::data, from.string() + ": has vanished");
   copy_bytes(from, to);
 }

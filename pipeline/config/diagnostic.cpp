@@ -6,8 +6,10 @@
 #include <set>
 #include <sstream>
 #include <tuple>
+#include <utility>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
 #include "pipeline/config/error_index.h"
 
 namespace penstock::pipeline {
@@ -26,7 +28,9 @@ void Diagnostics::add_source(const std::string& file, const std::string& text) {
 void Diagnostics::error(std::string_view code, const Position& position, const std::string& sentence,
                         const std::vector<Note>& notes) {
   PENSTOCK_CHECK(find_rule(code) != nullptr, "an error's code is in the table of rules");
-  found_.push_back({std::string(code), position, sentence, notes});
+  std::vector<Note> printable = notes;  // what is quoted may be any bytes
+  for (Note& note : printable) note.text = distributed::printable_text(note.text);
+  found_.push_back({std::string(code), position, distributed::printable_text(sentence), std::move(printable)});
 }
 
 // The source line with a caret under the place, or nothing where there is no line. Tabs stay tabs, so that the caret
@@ -48,7 +52,7 @@ std::string Diagnostics::shown(const Position& position) const {
     if (column > position.column && column < position.column + position.length) under += '~';
   }
   if (column >= first + widest) text += "...";
-  return fmt::format("{:5} | {}\n      | {}^{}\n", line, text, before, under);
+  return fmt::format("{:5} | {}\n      | {}^{}\n", line, distributed::printable_text(text), before, under);
 }
 
 std::string Diagnostics::text_of(const Diagnostic& problem) const {

@@ -13,6 +13,7 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "pipeline/json_depth.h"
 #include "pipeline/process_mark.h"
 #include "pipeline/store/sealed_folder.h"
 
@@ -24,6 +25,22 @@ namespace fs = std::filesystem;
 constexpr const char* format_version = "2\n";
 constexpr const char* volatile_word = "volatile";
 constexpr time_t touch_interval = 3600;  // seconds
+
+// Kinds and ports are folders here and in the store that imports them: a record with another name is damaged.
+bool is_folder_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
+}
+
+// What a key is made of: a boolean, a number, text, or a list of these.
+bool is_field(const Value& value) {
+  return value.is_boolean() || value.is_number() || value.is_string() ||
+         (value.is_array() && std::all_of(value.begin(), value.end(), is_field));
+}
+
+bool has_folder_names(const std::string& kind, const std::vector<PublishedPort>& ports) {
+  return is_folder_name(kind) &&
+         std::all_of(ports.begin(), ports.end(), [](const PublishedPort& port) { return is_folder_name(port.port); });
+}
 
 // A small file's text; empty when there is none, which is not an error here.
 std::string text_of_small(const char* path) {
@@ -66,19 +83,24 @@ Value to_json(const Manifest& manifest) {
 }
 
 std::optional<Manifest> manifest_of(const std::string& text) {
+  if (is_json_too_deep(text)) return std::nullopt;
   try {
     const Value json = Value::parse(text);
     Manifest manifest;
     manifest.stage = json.at("stage");
-    for (const Value& field : json.at("fields")) manifest.fields.fields.emplace_back(field.at(0), field.at(1));
+    for (const Value& field : json.at("fields")) {
+      if (!is_field(field.at(1))) return std::nullopt;
+      manifest.fields.fields.emplace_back(field.at(0), field.at(1));
+    }
     for (const Value& port : json.at("ports")) {
       manifest.ports.push_back(
           {port.at("port"), Digest::from_hex(port.at("digest").get<std::string>()), port.at("volatile")});
     }
-    return manifest;
+    if (has_folder_names(kind_of(manifest.fields), manifest.ports)) return manifest;
   } catch (const std::exception&) {
-    return std::nullopt;  // missing or damaged: as if it had never been published
+    // missing or damaged: as if it had never been published
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -106,7 +128,10 @@ std::optional<Publication> Publication::from_text(const std::string& text) {
     publication.manifest = Digest::from_hex(manifest);
     publication.action = Digest::from_hex(action);
     for (std::string line; std::getline(in, line);) {
-      if (line == "end") return publication;
+      if (line == "end") {
+        if (!has_folder_names(publication.kind, publication.ports)) return std::nullopt;
+        return publication;
+      }
       std::istringstream words(line);
       std::string port, digest, mark;
       words >> port >> digest >> mark;
@@ -216,8 +241,7 @@ fs::path Store::make_staging(const Digest& action, const std::vector<std::string
                              const std::vector<Digest>& reads) {
   require_writable();
   for (const std::string& port : ports) {
-    PENSTOCK_CHECK(!port.empty() && port.front() != '.' && port.find('/') == std::string::npos,
-                   "a port's name is the name of a folder, not '" + port + "'");
+    PENSTOCK_CHECK(is_folder_name(port), "a port's name is the name of a folder, not '" + port + "'");
   }
   const fs::path staging = root_ / "staging" / (action.hex() + "." + unique_suffix());
   if (!reads.empty()) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "distributed/check.h"
 #include "distributed/error.h"
@@ -12,6 +13,9 @@ namespace penstock::pipeline {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of an attempt that was recorded; one more can be counted after it.
+bool is_number(int number) { return number >= 1 && number < std::numeric_limits<int>::max() / 2; }
 
 }  // namespace
 
@@ -75,7 +79,8 @@ std::vector<Attempt> Store::attempts(const Digest& action) const {
   for (const auto& entry : fs::directory_iterator(root_ / "attempts" / action.hex(), absent)) {
     if (entry.path().extension() != ".json") continue;
     try {
-      found.push_back(attempt_from_json(Value::parse(read_file(entry.path()))));
+      const Attempt attempt = attempt_from_json(Value::parse(read_file(entry.path())));
+      if (is_number(attempt.number)) found.push_back(attempt);
     } catch (const std::exception&) {
       // A damaged record is left out.
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -43,6 +44,14 @@ void look_at_what_is_there(const Store& to, const Digest& action) {
   }
 }
 
+// Whether a manifest is of what its key names; in a store that others wrote it may be of something else.
+bool same_outputs(const Manifest& manifest, const Publication& publication) {
+  return std::equal(manifest.ports.begin(), manifest.ports.end(), publication.ports.begin(), publication.ports.end(),
+                    [](const PublishedPort& a, const PublishedPort& b) {
+                      return a.port == b.port && a.digest == b.digest && a.is_volatile == b.is_volatile;
+                    });
+}
+
 void take_attempts(const Store& from, Store& to, const Digest& action) {
   if (!to.attempts(action).empty()) return;
   for (const Attempt& attempt : from.attempts(action)) to.record_attempt(action, attempt);
@@ -64,7 +73,7 @@ Transferred transfer(const Store& from, Store& to, const std::vector<Parcel>& pa
       continue;
     }
     const auto manifest = from.manifest(publication);
-    if (!manifest || manifest->fields.key() != publication.action) {
+    if (!manifest || manifest->fields.key() != publication.action || !same_outputs(*manifest, publication)) {
       done.refused.push_back(fmt::format("{} ({}): its manifest is gone or damaged", publication.kind,
                                          publication.action.hex().substr(0, 10)));
       continue;

@@ -58,11 +58,26 @@ void jpeg_warn(j_common_ptr state, int level) {
   }
 }
 
-// A picture of many scans costs time for each.
+// A picture of many scans costs time for each, though a scan may take few bytes.
 void jpeg_progress(j_common_ptr state) {
-  constexpr int most_scans = 500;
-  if (state->is_decompressor && reinterpret_cast<j_decompress_ptr>(state)->input_scan_number > most_scans)
-    refuse(errors_of(state).what, fmt::format("it has more than {} scans", most_scans));
+  constexpr int most_scans = 500, usual_scans = 20;
+  constexpr uint64_t most_pixels = uint64_t{1} << 31;  // of all scans together
+  if (!state->is_decompressor) return;
+  const auto& picture = *reinterpret_cast<j_decompress_ptr>(state);
+  const int scans = picture.input_scan_number;
+  const uint64_t pixels = uint64_t{picture.image_width} * picture.image_height;
+  if (scans > most_scans || (scans > usual_scans && static_cast<uint64_t>(scans) * pixels > most_pixels)) {
+    refuse(errors_of(state).what,
+           fmt::format("it has {} scans or more of {} x {} pixels", scans, picture.image_width, picture.image_height));
+  }
+}
+
+// What a small file claims to hold is no reason to take much memory: of the densest pictures (a bit for a block of 64
+// values, colours at a quarter of the resolution each way) a byte holds fewer than most_times values.
+void check_data(const Image& image, size_t file_bytes, std::string_view what) {
+  constexpr uint64_t small = uint64_t{64} << 20, most_times = 2000;
+  if (image.values() <= small || image.values() / most_times <= file_bytes) return;
+  refuse(what, fmt::format("{} bytes cannot hold {} x {} pixels", file_bytes, image.width, image.height));
 }
 
 struct JpegState {
@@ -99,13 +114,14 @@ void inks_to_rgb(Image& image, bool inverted) {
   image.bytes.resize(pixels * 3);
 }
 
-Image read_rows(jpeg_decompress_struct& state, std::string_view what) {
+Image read_rows(jpeg_decompress_struct& state, size_t file_bytes, std::string_view what) {
   const int components = state.num_components;
   if (components != 1 && components != 3 && components != 4)
     refuse(what, fmt::format("{} channels are not read", components));
   state.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
   Image image{static_cast<int>(state.image_width), static_cast<int>(state.image_height), components, 8, {}};
   check_size(image.width, image.height, image.channels, what);
+  check_data(image, file_bytes, what);
   jpeg_start_decompress(&state);
   const size_t row = static_cast<size_t>(image.width) * image.channels;
   image.bytes.resize(row * image.height);
@@ -135,7 +151,7 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view what, const P
   jpeg_read_header(&state, TRUE);
   const int orientation = orientation_of(state);
   const bool scans = jpeg_has_multiple_scans(&state) != 0;
-  Image image = read_rows(state, what);
+  Image image = read_rows(state, bytes.size(), what);
   if (image.channels == 4) inks_to_rgb(image, state.saw_Adobe_marker != 0);
   image.notes = std::move(errors.notes);
   // Of a picture in several scans, later ones may be missing.

@@ -11,7 +11,9 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
+#include "pipeline/json_depth.h"
 #include "pipeline/tree_walk.h"
 
 namespace penstock::stages {
@@ -146,7 +148,7 @@ struct Pack::State {
     if (memory != MAP_FAILED) munmap(memory, size);
   }
   [[noreturn]] void damaged(const std::string& fault) const {
-    throw Error(ExitCode::data, path + ": damaged pack: " + fault);
+    throw Error(ExitCode::data, path + ": damaged pack: " + distributed::printable_name(fault));
   }
   void map() {
     pipeline::require_regular_file(path);
@@ -164,7 +166,9 @@ struct Pack::State {
     uint64_t length = 0;
     for (int i = 0; i < 8; ++i) length |= uint64_t{bytes[i]} << (8 * i);
     if (length > size - 8) damaged(fmt::format("header of {} bytes in a file of {}", length, size));
-    const Value json = Value::parse(bytes + 8, bytes + 8 + length, nullptr, false);
+    const std::string_view text(reinterpret_cast<const char*>(bytes) + 8, length);
+    if (pipeline::is_json_too_deep(text)) damaged("its header is nested too deep");
+    const Value json = Value::parse(text, nullptr, false);
     if (!json.is_object()) damaged("its header is not JSON");
     const std::span<const uint8_t> data(bytes + 8 + length, size - 8 - length);
     try {
@@ -180,7 +184,9 @@ struct Pack::State {
   }
   void read_own(const Value& metadata) {
     if (!metadata.contains(own_key)) return;
-    header = Value::parse(metadata.at(own_key).get<std::string>());
+    const std::string& text = metadata.at(own_key).get_ref<const std::string&>();
+    if (pipeline::is_json_too_deep(text)) damaged("its header is nested too deep");
+    header = Value::parse(text);
     for (const Value& sample : header.value("samples", Value::array())) samples.push_back(sample);
   }
   PackedArray read_array(const std::string& name, const Value& about, std::span<const uint8_t> data) const {

@@ -101,9 +101,8 @@ void describe_values(const Layout& layout, RawPixels& raw, const TiffFile& file)
 }
 
 // What a small file claims to hold is no reason to take much memory.
-void check_memory(const RawPixels& raw, const TiffFile& file) {
+void check_memory(const RawPixels& raw, uint64_t bytes, const TiffFile& file) {
   constexpr uint64_t little = uint64_t{1} << 31, most_times = 2000;
-  const uint64_t bytes = uint64_t{raw.values()} * static_cast<uint64_t>(raw.bits / 8);
   if (bytes > little && bytes / most_times > file.bytes().size()) {
     file.refuse(fmt::format("a file of {} bytes cannot hold {} x {} pixels of {} bits", file.bytes().size(), raw.width,
                             raw.height, raw.bits * raw.channels));
@@ -237,6 +236,7 @@ void read_tiles(TiffFile& file, const Layout& layout, RawPixels& raw) {
 // libtiff's own way to 8-bit RGBA; the alpha of what has none is left out.
 void read_converted(TiffFile& file, const Layout& layout, RawPixels& raw) {
   const size_t pixels = size_t{layout.width} * layout.height;
+  check_memory(raw, pixels * (sizeof(uint32_t) + 3), file);  // taken before anything is read
   std::vector<uint32_t> rgba(pixels);
   TIFFSetField(file.handle(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);  // turned later, all eight ways
   if (TIFFReadRGBAImageOriented(file.handle(), layout.width, layout.height, rgba.data(), ORIENTATION_TOPLEFT, 1) != 1)
@@ -341,7 +341,7 @@ RawPixels read_tiff_pixels(TiffFile& file, bool as_labels) {
     read_converted(file, layout, raw);
   } else {
     describe_values(layout, raw, file);
-    check_memory(raw, file);
+    check_memory(raw, uint64_t{raw.values()} * static_cast<uint64_t>(raw.bits / 8), file);
     if (layout.photometric == PHOTOMETRIC_YCBCR) TIFFSetField(file.handle(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     TIFFIsTiled(file.handle()) != 0 ? read_tiles(file, layout, raw) : read_strips(file, layout, raw);
     to_meaning(file, layout, raw, as_labels);

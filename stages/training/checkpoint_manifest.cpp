@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pipeline/files.h"
+#include "pipeline/json_depth.h"
 #include "stages/training/training_rules.h"
 
 namespace penstock::stages {
@@ -22,6 +23,7 @@ constexpr size_t digits_in_name = 16;
 std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
   try {
     const std::string text = pipeline::read_file(file);
+    if (pipeline::is_json_too_deep(text)) return std::nullopt;
     const Value json = Value::parse(text);
     CheckpointManifest manifest{json.at("step"),
                                 json.at("epoch"),
@@ -30,7 +32,8 @@ std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
                                 json.at("epochs"),
                                 pipeline::Digest::from_hex(json.at("digest").get<std::string>()),
                                 pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
-    if (manifest.to_text() == text) return manifest;
+    const bool counts = std::min({manifest.step, manifest.epoch, manifest.step_in_epoch, manifest.best_epoch}) >= 0;
+    if (counts && manifest.epochs.is_array() && manifest.to_text() == text) return manifest;
   } catch (const std::exception&) {
     // Half a file, or none at all any more.
   }
@@ -44,7 +47,12 @@ std::string objection(const TrainParameters& parameters, const CheckpointManifes
   }
   TrainingRules rules(parameters);
   bool stopped_before = false;
-  const auto last = rules.replay(manifest.epochs, &stopped_before);
+  TrainingRules::Decision last;
+  try {
+    last = rules.replay(manifest.epochs, &stopped_before);
+  } catch (const Value::exception&) {
+    return "its figures of past epochs are not what this program writes";
+  }
   if (stopped_before || (last.stop && manifest.step_in_epoch > 0))
     return fmt::format("its own early stopping ends before epoch {}", manifest.epoch + 1);
   if (rules.best().epoch() != manifest.best_epoch) return "it compares other epochs for the best";

@@ -218,9 +218,9 @@ void write_ensemble(std::span<const fs::path> models, const fs::path& to) {
   ModelDescription ensemble = read_model_description(models.front());
   ensemble.members.clear();
   Value digests = Value::object();
+  for (const fs::path& model : models) require_alike(models.front(), first, model, json_of(model));
   for (const fs::path& model : models) {
     const Value json = json_of(model);
-    require_alike(models.front(), first, model, json);
     for (const std::string& member : read_model_description(model).members) {
       ensemble.members.push_back(fmt::format("weights_{}.safetensors", ensemble.members.size() + 1));
       pipeline::link_or_copy(confirmed_file(model, member), to / ensemble.members.back());

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "distributed/printable.h"
 #include "pipeline/fake_stages.h"
 
 namespace penstock::pipeline {
@@ -35,6 +36,25 @@ TEST(Config, SaysEveryErrorAtOnceWithPlaceAndNearestName) {
 
 TEST(Config, ShowsTheLineWithACaret) {
   EXPECT_THAT(refusal(head + "[stage.write]\ntxet = \"a\"\n"), HasSubstr("    5 | txet = \"a\"\n      | ^~~~"));
+}
+
+TEST(Config, BytesThatAreNotUtf8AreShownAsNumbers) {
+  const std::string said = refusal(head + "[stage.write]\ntext = \"caf\xe9\"\n");
+  EXPECT_THAT(said, HasSubstr("caf\\xE9"));
+  EXPECT_TRUE(distributed::is_utf8(said));
+}
+
+TEST(Config, KeysAndListsThatAreNestedWithoutEndAreRefused) {
+  std::string key = "a", list;
+  for (int i = 0; i < 100'000; ++i) key += ".a";
+  for (int i = 0; i < 100; ++i) list += "[";
+  for (const std::string& text :
+       {"[" + key + "]\n", key + " = 1\n", "x = { " + key + " = 1 }\n", "x = " + list + std::string(100, ']') + "\n"}) {
+    EXPECT_THAT(refusal(text), HasSubstr("nested more than 32 deep")) << text.substr(0, 20);
+  }
+  EXPECT_THAT(refusal(head + "[stage.write]\ntext = \"" + std::string(200, '.') + "\" # " + std::string(200, '.') +
+                      "\n[stage.x]\n"),
+              testing::Not(HasSubstr("nested")));
 }
 
 TEST(Config, ACycleIsPrintedAsALoop) {

@@ -23,6 +23,14 @@ class TransferTest : public testing::Test {
   Store to{there.path("store"), Store::Mode::read_write};
 
   Transferred send() { return transfer(from, to, all_parcels(from)); }
+  // Sends a publication whose manifest is of other hands.
+  Transferred send_foreign(const std::string& manifest, const KeyFields& fields) {
+    const Publication publication{"kind", digest_of(manifest), fields.key(), {}};
+    const fs::path folder = from.root() / "manifests" / publication.kind;
+    fs::create_directories(folder);
+    write_file(folder / publication.manifest.hex(), manifest);
+    return transfer(from, to, {{std::make_shared<const Publication>(publication), {}}});
+  }
   void damage(const std::string& port) const {
     write_file(from.object_files(Digest::from_hex(digests.at(port))) / "text.txt", "damaged");
   }
@@ -67,6 +75,31 @@ TEST_F(TransferTest, ADamagedOutputIsNamedAndStaysBehindAndTheOthersGo) {
 TEST_F(TransferTest, AnOutputThatIsGoneIsNamed) {
   fs::remove_all(from.object_files(Digest::from_hex(digests.at("upper.text"))));
   EXPECT_THAT(send().refused, ElementsAre(HasSubstr("upper (text) is gone")));
+}
+
+TEST_F(TransferTest, AKindThatLeadsOutOfTheStoreIsRefusedAndNothingIsWrittenThere) {
+  const auto sent =
+      send_foreign(R"({"stage": "s", "fields": [["kind", "../../out"]], "ports": []})", {{{"kind", "../../out"}}});
+  EXPECT_THAT(sent.refused, ElementsAre(HasSubstr("manifest is gone or damaged")));
+  EXPECT_FALSE(fs::exists(there.path("out")));
+}
+
+TEST_F(TransferTest, AManifestOfOtherOutputsThanItsKeyNamesIsRefused) {
+  const std::string port = R"({"port": "p", "volatile": false, "digest": ")" + digests.at("upper.text") + "\"}";
+  const auto sent =
+      send_foreign(R"({"stage": "s", "fields": [["kind", "k"]], "ports": [)" + port + "]}", {{{"kind", "k"}}});
+  EXPECT_THAT(sent.refused, ElementsAre(HasSubstr("manifest is gone or damaged")));
+}
+
+TEST_F(TransferTest, AttemptsWithoutANumberAreLeftOut) {
+  const KeyFields fields{{{"kind", "k"}}};
+  const fs::path folder = from.root() / "attempts" / fields.key().hex();
+  fs::create_directories(folder);
+  write_file(folder / "1.json", R"({"attempt": 0})");
+  write_file(folder / "2.json", R"({"attempt": 2147483647})");
+  EXPECT_EQ(send_foreign(R"({"stage": "s", "fields": [["kind", "k"]], "ports": []})", fields).publications, 1u);
+  EXPECT_THAT(to.attempts(fields.key()), IsEmpty());
+  EXPECT_EQ(from.next_attempt(fields.key()), 1);
 }
 
 TEST_F(TransferTest, ADamagedOutputAtTheOtherEndIsReplaced) {

@@ -2,89 +2,19 @@
 // limits allow. The archives are made here, byte by byte.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
 #include <sys/resource.h>
 
 #include <fstream>
-#include <memory>
 
 #include "distributed/error.h"
 #include "stages/images/archive.h"
+#include "stages/images/zip_bytes.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
 namespace {
 
 using testing::HasSubstr;
-
-std::string little(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text.push_back(static_cast<char>(value >> (8 * i)));
-  return text;
-}
-
-std::string deflated(const std::string& content) {
-  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
-      libdeflate_alloc_compressor(9), libdeflate_free_compressor);
-  std::string packed(libdeflate_deflate_compress_bound(compressor.get(), content.size()), '\0');
-  packed.resize(
-      libdeflate_deflate_compress(compressor.get(), content.data(), content.size(), packed.data(), packed.size()));
-  return packed;
-}
-
-// One entry as it will be written, so that each field may lie.
-struct Entry {
-  Entry(std::string name_, const std::string& content, bool deflate = true)
-      : name(std::move(name_)),
-        packed(deflate ? deflated(content) : content),
-        method(deflate ? 8 : 0),
-        crc(libdeflate_crc32(0, content.data(), content.size())),
-        packed_size(packed.size()),
-        size(content.size()) {}
-  std::string name, packed;
-  int flags = 0, method = 8;
-  uint32_t crc = 0;
-  uint64_t packed_size = 0, size = 0;
-  std::string extra = {};           // of the central directory
-  uint32_t made_by = 20, mode = 0;  // 3 << 8: Unix; its mode
-  int64_t offset = -1;              // of the local header; -1: where it is
-};
-
-// Places of an archive's parts, for tests that overwrite fields.
-struct Written {
-  std::string bytes;
-  std::vector<size_t> local, central;
-  size_t end = 0;
-};
-
-Written zip_of(const std::vector<Entry>& entries) {
-  Written zip;
-  std::string directory;
-  for (const Entry& entry : entries) {
-    const std::string fixed = little(entry.flags, 2) + little(entry.method, 2) + little(0x58210000, 4) +
-                              little(entry.crc, 4) + little(entry.packed_size, 4) + little(entry.size, 4) +
-                              little(entry.name.size(), 2);
-    const uint64_t offset = entry.offset < 0 ? zip.bytes.size() : static_cast<uint64_t>(entry.offset);
-    zip.central.push_back(directory.size());
-    directory += "PK\x01\x02" + little(entry.made_by, 2) + little(20, 2) + fixed + little(entry.extra.size(), 2) +
-                 little(0, 2) + little(0, 2) + little(0, 2) + little(uint64_t{entry.mode} << 16, 4) +
-                 little(offset, 4) + entry.name + entry.extra;
-    if (entry.offset >= 0) continue;  // shares another's data
-    zip.local.push_back(zip.bytes.size());
-    zip.bytes += "PK\x03\x04" + little(20, 2) + fixed + little(0, 2) + entry.name + entry.packed;
-  }
-  for (size_t& place : zip.central) place += zip.bytes.size();
-  const size_t begin = zip.bytes.size();
-  zip.bytes += directory;
-  zip.end = zip.bytes.size();
-  zip.bytes += "PK\x05\x06" + little(0, 4) + little(entries.size(), 2) + little(entries.size(), 2) +
-               little(directory.size(), 4) + little(begin, 4) + little(0, 2);
-  return zip;
-}
-
-std::vector<Entry> usual() {
-  return {{"images/a.png", std::string(3000, 'a')}, {"images/b.png", "bytes of b", false}, {"masks/a.png", "mask"}};
-}
 
 const ArchiveLimits limits = {1000, uint64_t{16} << 20, 200, 1024};
 
@@ -154,7 +84,7 @@ constexpr uint64_t hostile_values[] = {0, 1, 0x7fff, 0xffff, 0x7fffffff, 0x80000
 
 TEST(HostileZips, AnyFieldMayLie) {
   const MemoryCap cap(uint64_t{512} << 20);
-  const Written zip = zip_of(usual());
+  const WrittenZip zip = zip_of(usual_entries());
   int cases = 0, read = 0;
   const auto run = [&](size_t place, const Field& field) {
     for (const uint64_t value : hostile_values) {
@@ -173,7 +103,7 @@ TEST(HostileZips, AnyFieldMayLie) {
 
 TEST(HostileZips, AnyByteMayBeAnother) {
   const MemoryCap cap(uint64_t{512} << 20);
-  const Written zip = zip_of(usual());
+  const WrittenZip zip = zip_of(usual_entries());
   for (size_t at = 0; at < zip.bytes.size(); ++at) {
     SCOPED_TRACE("byte " + std::to_string(at));
     outcome_of(with(zip.bytes, at, static_cast<uint8_t>(zip.bytes[at]) ^ 0x55, 1));
@@ -192,7 +122,7 @@ TEST(HostileZips, NamesThatLeadOutOrAreNoneAreRefused) {
 TEST(HostileZips, WhatUnpacksToTooMuchIsRefused) {
   const MemoryCap cap(uint64_t{512} << 20);
   EXPECT_THAT(outcome_of(zip_of({{"a.png", std::string(8 << 20, '\0')}}).bytes), HasSubstr("max_ratio"));
-  std::vector<Entry> many;
+  std::vector<ZipEntry> many;
   for (int i = 0; i < 1001; ++i) many.emplace_back("images/" + std::to_string(i) + ".png", "x", false);
   EXPECT_THAT(outcome_of(zip_of(many).bytes), HasSubstr("max_entries"));
 }
@@ -202,7 +132,7 @@ TEST(HostileZips, EntriesThatShareOneEntrysBytesAreCountedEach) {
   const MemoryCap cap(uint64_t{512} << 20);
   std::string noise;  // packs to about a quarter
   for (int i = 0; noise.size() < (1 << 20); ++i) noise += std::to_string(i * 7919);
-  std::vector<Entry> entries = {{"images/0.png", noise}};
+  std::vector<ZipEntry> entries = {{"images/0.png", noise}};
   for (int i = 1; i < 12; ++i) {
     entries.push_back(entries.front());
     entries.back().offset = 0;
@@ -212,19 +142,19 @@ TEST(HostileZips, EntriesThatShareOneEntrysBytesAreCountedEach) {
 }
 
 TEST(HostileZips, ZipsInZipsInZipsEndAtTheDepthLimit) {
-  std::string inner = zip_of(usual()).bytes;
+  std::string inner = zip_of(usual_entries()).bytes;
   for (int depth = 0; depth < 8; ++depth) inner = zip_of({{"more.zip", inner, false}}).bytes;
   EXPECT_NE(outcome_of(inner), "read");
 }
 
 TEST(HostileZips, LinksSpecialFilesAndLockedEntriesAreRefused) {
-  Entry link("images/a.png", "/etc/passwd", false);
+  ZipEntry link("images/a.png", "/etc/passwd", false);
   link.made_by = 3 << 8 | 20, link.mode = 0120777;
   EXPECT_THAT(outcome_of(zip_of({link}).bytes), HasSubstr("symbolic link"));
-  Entry locked("images/a.png", "secret");
+  ZipEntry locked("images/a.png", "secret");
   locked.flags = 1;
   EXPECT_THAT(outcome_of(zip_of({locked}).bytes), HasSubstr("encrypted"));
-  Entry unknown("images/a.png", "x");
+  ZipEntry unknown("images/a.png", "x");
   unknown.method = 99;
   EXPECT_NE(outcome_of(zip_of({unknown}).bytes), "read");
 }
@@ -234,9 +164,9 @@ TEST(HostileZips, SizesOf64BitsMayLieToo) {
   for (const uint64_t size : {uint64_t{1} << 33, uint64_t{1} << 40, uint64_t{1} << 62, ~uint64_t{0}}) {
     for (const uint64_t packed : {uint64_t{5}, uint64_t{1} << 33, uint64_t{1} << 62, ~uint64_t{0}}) {
       for (const uint64_t offset : {uint64_t{0}, uint64_t{1} << 40, ~uint64_t{0}}) {
-        Entry entry("images/a.png", "bytes", false);
+        ZipEntry entry("images/a.png", "bytes", false);
         entry.extra = little(1, 2) + little(24, 2) + little(size, 8) + little(packed, 8) + little(offset, 8);
-        Written zip = zip_of({entry});
+        WrittenZip zip = zip_of({entry});
         zip.bytes = with(with(with(zip.bytes, zip.central[0] + 20, 0xffffffff, 4), zip.central[0] + 24, 0xffffffff, 4),
                          zip.central[0] + 42, 0xffffffff, 4);
         EXPECT_NE(outcome_of(zip.bytes), "read") << size << " " << packed << " " << offset;
@@ -245,7 +175,7 @@ TEST(HostileZips, SizesOf64BitsMayLieToo) {
   }
 }
 
-TEST(HostileZips, TheUsualOneIsRead) { EXPECT_EQ(outcome_of(zip_of(usual()).bytes), "read"); }
+TEST(HostileZips, TheUsualOneIsRead) { EXPECT_EQ(outcome_of(zip_of(usual_entries()).bytes), "read"); }
 
 }  // namespace
 }  // namespace penstock::stages

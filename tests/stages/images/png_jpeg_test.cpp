@@ -156,6 +156,14 @@ TEST(Jpeg, WhatCamerasWriteAroundTheEndIsReadAndATruncatedOneIsRefused) {
   }
 }
 
+TEST(Jpeg, WhoseDataCannotHoldItsPixelsTakesNoMemory) {
+  std::string file = jpeg_of(16, 16, 1, std::vector<uint8_t>(256));
+  const size_t frame = file.find("\xff\xc0");
+  ASSERT_NE(frame, std::string::npos);
+  file.replace(frame + 5, 4, "\x75\x30\xea\x60");  // height and width
+  EXPECT_THAT(refusal(file), AllOf(HasSubstr("a.x"), HasSubstr("cannot hold 60000 x 30000 pixels")));
+}
+
 TEST(Jpeg, InksBecomeRgb) {
   std::vector<uint8_t> inks;  // as Adobe stores them: 255 is no ink
   for (int i = 0; i < 64; ++i) inks.insert(inks.end(), {255, 0, 0, 255});

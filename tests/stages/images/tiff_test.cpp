@@ -66,13 +66,16 @@ TEST(Tiff, ThatClaimsMoreThanItsBytesCanHoldTakesNoMemory) {
     for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i);
     return text;
   };
-  const uint32_t tags[][2] = {{256, 40000}, {257, 40000}, {258, 64},    {259, 8}, {262, 1},
-                              {273, 8},     {277, 1},     {278, 40000}, {279, 4}};
-  std::string file = "II*" + std::string(1, '\0') + number(8, 4) + number(std::size(tags), 2);
-  for (const auto& [tag, value] : tags) file += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4);
-  file += number(0, 4);
-  EXPECT_THAT(refusal([&] { decode_image(span_of(file), "a.tif"); }),
-              HasSubstr("cannot hold 40000 x 40000 pixels of 64 bits"));
+  const auto claimed = [&](uint32_t side, uint32_t bits, uint32_t samples, uint32_t photometric) {
+    const uint32_t tags[][2] = {{256, side}, {257, side},    {258, bits}, {259, 8}, {262, photometric},
+                                {273, 8},    {277, samples}, {278, side}, {279, 4}};
+    std::string file = "II*" + std::string(1, '\0') + number(8, 4) + number(std::size(tags), 2);
+    for (const auto& [tag, value] : tags) file += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4);
+    file += number(0, 4);
+    return refusal([&] { decode_image(span_of(file), "a.tif"); });
+  };
+  EXPECT_THAT(claimed(40000, 64, 1, PHOTOMETRIC_MINISBLACK), HasSubstr("cannot hold 40000 x 40000 pixels of 64 bits"));
+  EXPECT_THAT(claimed(26000, 8, 3, PHOTOMETRIC_YCBCR), HasSubstr("cannot hold 26000 x 26000 pixels of 24 bits"));
 }
 
 TEST(Tiff, StripsTilesByteOrdersAndCompressionsGiveTheSamePixels) {

@@ -1,0 +1,7 @@
+// A TIFF or BigTIFF: a page of it as a picture, a sample's picture or a mask.
+#include "fuzz/pictures.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  penstock::fuzz::decode({data, size});
+  return 0;
+}
