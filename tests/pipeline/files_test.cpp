@@ -98,5 +98,14 @@ TEST(StatCache, TheSignatureSeesAnEditBelowAFolder) {
   EXPECT_NE(stat_signature(folder.path()), before);
 }
 
+TEST(Files, ALinkOverALinkToTheSameFileLeavesItsBytes) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "a", std::string("bytes"));
+  link_or_copy(folder.path() / "a", folder.path() / "b");
+  link_or_copy(folder.path() / "a", folder.path() / "b");
+  EXPECT_EQ(read_file(folder.path() / "a"), "bytes");
+  EXPECT_EQ(read_file(folder.path() / "b"), "bytes");
+}
+
 }  // namespace
 }  // namespace penstock::pipeline
