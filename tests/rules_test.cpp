@@ -385,8 +385,8 @@ TEST(Rules, TheStageTableHoldsEveryKindOnceWithABody) {
       EXPECT_FALSE(parameter.about.help.empty()) << kind.name << "." << parameter.name << " has no help";
     }
   }
-  EXPECT_EQ(names, (std::set<std::string>{"synthesize", "unzip", "resize", "inspect", "shard", "split", "train", "eval",
-                                          "report", "command"}));
+  EXPECT_EQ(names, (std::set<std::string>{"synthesize", "unzip", "resize", "inspect", "shard", "split", "train",
+                                          "ensemble", "eval", "report", "command"}));
 }
 
 TEST(Rules, TheReferenceSaysWhatTheTablesSay) {

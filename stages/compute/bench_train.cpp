@@ -66,8 +66,9 @@ double update_seconds(const BenchRequest& request, size_t weights, int threads) 
   std::vector<float> values(weights, 1.0f), gradient(weights, 1e-3f);
   std::vector<double> seconds;
   for (int64_t step = 1; step <= bench_warm_up_steps + request.steps; ++step) {
-    const double took = seconds_of(
-        [&] { optimiser.update(values, gradient.data(), optimiser.norm_of(gradient.data(), pool), {1e-4}, step, pool); });
+    const double took = seconds_of([&] {
+      optimiser.update(values, gradient.data(), optimiser.norm_of(gradient.data(), pool), {1e-4}, step, pool);
+    });
     if (step > bench_warm_up_steps) seconds.push_back(took);
   }
   return median_with_interval(std::move(seconds)).at("median");

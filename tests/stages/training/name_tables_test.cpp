@@ -65,15 +65,12 @@ TEST(NameTables, ANameFromOutsideThatIsUnknownIsAFaultOfTheData) {
 }
 
 TEST(NameTables, ChoicesOfParametersAreTheRowsOfTheirTables) {
-  const std::map<std::string, std::vector<std::string>> tables = {{"norm", names_of(norm_rules())},
-                                                                  {"upsampling", names_of(upsampling_rules())},
-                                                                  {"optimizer", names_of(optimiser_rules())},
-                                                                  {"schedule", names_of(schedule_rules())},
-                                                                  {"loss", names_of(loss_rules())},
-                                                                  {"precision", names_of(precision_rules())},
-                                                                  {"balance", names_of(balance_rules())},
-                                                                  {"augment", names_of(augmentation_rules())},
-                                                                  {"normalise", normalise_choices()}};
+  const std::map<std::string, std::vector<std::string>> tables = {
+      {"norm", names_of(norm_rules())},           {"upsampling", names_of(upsampling_rules())},
+      {"optimizer", names_of(optimiser_rules())}, {"schedule", names_of(schedule_rules())},
+      {"loss", names_of(loss_rules())},           {"precision", names_of(precision_rules())},
+      {"balance", names_of(balance_rules())},     {"augment", names_of(augmentation_rules())},
+      {"normalise", normalise_choices()}};
   size_t seen = 0;
   for (const auto& specification : pipeline::specifications_of<TrainParameters>()) {
     const auto table = tables.find(specification.name);
