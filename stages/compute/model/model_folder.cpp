@@ -7,6 +7,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
 #include "stages/images/file_kind.h"
 #include "stages/images/json_file.h"
@@ -68,6 +69,19 @@ InstanceRules instances_from(const Value& json, const std::vector<std::string>& 
     throw Error(ExitCode::data, fmt::format("the decoder \"{}\" needs an output \"{}\", which this network lacks",
                                             rule.name, rule.target));
   return rules;
+}
+
+// Files of the folder itself, each with its digest.
+std::vector<std::string> members_from(const Value& json) {
+  const std::vector<std::string> members = json.value("members", std::vector<std::string>{weights_name});
+  if (members.empty()) throw Error(ExitCode::data, "it lists no members: a model has a file of weights");
+  for (const std::string& member : members) {
+    if (member.empty() || member.front() == '.' || member.find('/') != std::string::npos)
+      throw Error(ExitCode::data,
+                  "a member is a file of this folder, not '" + distributed::printable_name(member) + "'");
+    json.at("digests").at(member).get_ref<const std::string&>();
+  }
+  return members;
 }
 
 // `digests`: of the members, by file.
@@ -167,8 +181,7 @@ ModelDescription read_model_description(const fs::path& folder) {
     require_known("turns", model.turns, names_of(turn_rules()));
     model.micro_batch = json.value("micro_batch", model.micro_batch);
     model.averaged = json.value("averaged", model.averaged);
-    model.members = json.value("members", model.members);
-    if (model.members.empty()) throw Error(ExitCode::data, "it lists no members: a model has a file of weights");
+    model.members = members_from(json);
     model.mode = grid.value("mode", model.mode);
     require_known("resize mode", model.mode, names_of(resize_modes()));
     model.scale = grid.value("scale", model.scale);

@@ -78,6 +78,12 @@ TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
   };
   expect_refused("an unknown output", [](Value& json) { json["outputs"][1]["name"] = "flows"; });
   expect_refused("a missing output", [](Value& json) { json["outputs"].erase(1); });
+  expect_refused("a member of another folder", [](Value& json) {
+    json["members"] = {"../weights.safetensors"};
+    json["digests"]["../weights.safetensors"] = std::string(64, '0');
+  });
+  expect_refused("a member without a digest", [](Value& json) { json["digests"].clear(); });
+  expect_refused("no member", [](Value& json) { json["members"] = Value::array(); });
   expect_refused("an unknown decoder", [](Value& json) { json["instances"]["decoder"] = "magic"; });
   expect_refused("a decoder without its output", [](Value& json) {
     json["outputs"].erase(1);
