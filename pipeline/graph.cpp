@@ -39,7 +39,11 @@ std::vector<int> upstreams_of(const Node& node) {
   return upstreams;
 }
 
-const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind) {
+namespace {
+
+// The nearest of the nodes that `node` is made of for which is_it(node); nullptr when there is none.
+template <typename IsIt>
+const Node* nearest_input(const Graph& graph, const Node& node, const IsIt& is_it) {
   std::deque<int> open;
   std::unordered_set<int> seen;
   const auto push = [&](const Node& from) {
@@ -51,10 +55,24 @@ const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_v
   };
   for (push(node); !open.empty(); open.pop_front()) {
     const Node& upstream = graph.nodes[open.front()];
-    if (upstream.kind().name == kind) return &upstream;
+    if (is_it(upstream)) return &upstream;
     push(upstream);
   }
   return nullptr;
+}
+
+bool has_fan_in(const Node& node) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [](const Input& input) { return input.fan_in(); });
+}
+
+}  // namespace
+
+const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind) {
+  return nearest_input(graph, node, [&](const Node& upstream) { return upstream.kind().name == kind; });
+}
+
+bool is_of_many_runs(const Graph& graph, const Node& node) {
+  return has_fan_in(node) || nearest_input(graph, node, has_fan_in) != nullptr;
 }
 
 std::string Run::label() const {

@@ -95,6 +95,8 @@ std::vector<int> upstreams_of(const Node& node);
 struct Graph;
 // The nearest instance of a stage of that kind upstream of `node`; nullptr when there is none.
 const Node* nearest_upstream(const Graph& graph, const Node& node, std::string_view kind);
+// Whether a node is made of several runs of the matrix: it takes a fan-in, or something that it is made of does.
+bool is_of_many_runs(const Graph& graph, const Node& node);
 
 // One point of the matrix; a pipeline without a matrix has one run with no axes.
 struct Run {

@@ -108,16 +108,6 @@ void replace_folder(const fs::path& from, const fs::path& to) {
   fs::rename(fresh, to);
 }
 
-// Whether a node is made of several runs of the matrix: it takes a fan-in, or something upstream of it does.
-bool is_of_many_runs(const Graph& graph, int node) {
-  const pipeline::Node& one = graph.nodes[node];
-  if (std::any_of(one.inputs.begin(), one.inputs.end(), [](const pipeline::Input& input) { return input.fan_in(); }))
-    return true;
-  const auto upstreams = upstreams_of(one);
-  return std::any_of(upstreams.begin(), upstreams.end(),
-                     [&](int upstream) { return is_of_many_runs(graph, upstream); });
-}
-
 // What a folder shows, by node; -1: nothing.
 struct Shown {
   int report = -1, eval = -1, train = -1;
@@ -127,7 +117,7 @@ struct Shown {
 Shown shown_of(const Graph& graph, const Run& run, bool of_many) {
   const auto first = [&](std::string_view kind) {
     const auto is_it = [&](int node) {
-      return graph.nodes[node].kind().name == kind && is_of_many_runs(graph, node) == of_many;
+      return graph.nodes[node].kind().name == kind && is_of_many_runs(graph, graph.nodes[node]) == of_many;
     };
     const auto found = std::find_if(run.nodes.begin(), run.nodes.end(), is_it);
     return found == run.nodes.end() ? -1 : *found;

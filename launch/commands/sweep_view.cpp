@@ -16,11 +16,12 @@ using pipeline::Standing;
 constexpr Standing by_precedence[] = {Standing::failed, Standing::running, Standing::pruned, Standing::interrupted,
                                       Standing::stale,  Standing::pending, Standing::done};
 
-// The metrics.json that the last stage of the run published, whichever kind it is.
+// The metrics.json that the last stage of this run published, whichever kind it is; what is made of several runs (an
+// ensemble's) is none of its own.
 std::map<std::string, double> metrics_of(const PlannedConfig& planned, const pipeline::Run& run) {
   for (auto node = run.nodes.rbegin(); node != run.nodes.rend(); ++node) {
     const auto& published = planned.plan.nodes[*node].published;
-    if (!published) continue;
+    if (!published || is_of_many_runs(planned.graph, planned.graph.nodes[*node])) continue;
     for (const pipeline::PublishedPort& port : published->ports) {
       const auto file = planned.store.object_files(port.digest) / "metrics.json";
       if (std::filesystem::exists(file)) return stages::flat_metrics(pipeline::Value::parse(pipeline::read_file(file)));

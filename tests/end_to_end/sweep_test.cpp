@@ -105,6 +105,22 @@ inputs = { runs = "eval.metrics[*]", model = "together.model", metrics = "togeth
     alone += nlohmann::json::parse(std::ifstream(entry.path() / "model/model.json")).at("members").size() == 1;
   }
   EXPECT_EQ(alone, 2u) << "each run keeps its own";
+  const auto dice_in = [](const std::filesystem::path& of) {
+    return nlohmann::json::parse(std::ifstream(of / "metrics.json"))
+        .at("validation")
+        .at("native")
+        .at("micro")
+        .at("dice");
+  };
+  double mean = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (std::filesystem::exists(entry.path() / "metrics.json")) mean += dice_in(entry.path()).get<double>() / 2;
+  }
+  const auto listed = nlohmann::json::parse(place.penstock("runs pipeline.toml --json" + std::string(small_runs)).out);
+  ASSERT_EQ(listed.at("rows").size(), 1u) << "both are replicates of one";
+  const auto& metrics = listed.at("rows")[0].at("metrics").at("validation.native.micro.dice");
+  EXPECT_NEAR(metrics.at("mean").get<double>(), mean, 1e-9) << "the table is of the runs, not of what is made of them";
+  EXPECT_NE(mean, dice_in(folder).get<double>());
   const Ran again = place.penstock(std::string("run pipeline.toml") + small_runs, 2);
   EXPECT_THAT(again.error, HasSubstr("0 stages ran"));
 }
