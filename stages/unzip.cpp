@@ -11,6 +11,7 @@
 #include "stages/images/json_file.h"
 #include "stages/images/layout_names.h"
 #include "stages/images/pack.h"
+#include "stages/images/packed_samples.h"
 #include "stages/images/quarantine.h"
 #include "stages/images/sample_pack.h"
 #include "stages/kinds.h"
@@ -134,23 +135,13 @@ class UnzipWork final : public pipeline::SharedWork {
   }
 
   std::string finish(int, const std::vector<Chunk>& chunks) override {
-    Value rows = Value::array();
-    BadSamples bad = bad_;
-    for (const Chunk& chunk : chunks) {
-      for (BadSample& one : bad_in(chunk.folder, on_bad_)) bad.push_back(std::move(one));
-      const Pack pack(chunk.folder / chunk_file);
-      if (pack.samples().empty()) continue;
-      const std::string name = chunk.bucket + ".safetensors";
-      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
-      for (Value row : pack.samples()) {
-        row["pack"] = name;
-        const CataloguedSample& sample = *by_id_.at(row.at("id"));
-        row["bytes"] = entry(sample.image).bytes;
-        if (!sample.subset.empty()) row["subset"] = sample.subset;
-        rows.push_back(std::move(row));
-      }
-    }
-    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+    BadSamples bad = bad_in(chunks, on_bad_);
+    bad.insert(bad.end(), bad_.begin(), bad_.end());
+    const Value rows = adopt_packs(chunks, chunk_file, output_, [&](Value& row) {
+      const CataloguedSample& sample = *by_id_.at(row.at("id"));
+      row["bytes"] = entry(sample.image).bytes;
+      if (!sample.subset.empty()) row["subset"] = sample.subset;
+    });
     Value layouts = Value::array();
     for (const LayoutCount& one : catalogue_.layouts)
       layouts.push_back({{"layout", one.layout}, {"samples", one.samples}, {"labelled", one.labelled}});

@@ -137,8 +137,11 @@ class ResizeWork final : public pipeline::SharedWork {
   std::string finish(int pass, const std::vector<Chunk>& chunks) override {
     if (pass == survey_pass) return survey_.finish(chunks);
     if (is_measuring(pass)) return choose_scale(chunks);
-    BadSamples bad;
-    const Value rows = adopt(chunks, bad);
+    const BadSamples bad = bad_in(chunks, on_bad_);
+    const Value rows = adopt_packs(chunks, chunk_file, output_, [&](Value& row) {
+      const Value& image = images_.record(row.at("id"));
+      if (image.contains("subset")) row["subset"] = image.at("subset");
+    });
     Value index = {{"schema", 1},
                    {"channels", parameters_.channels},
                    {"masks", survey_.described()},
@@ -166,26 +169,6 @@ class ResizeWork final : public pipeline::SharedWork {
 
   bool measures() const { return own_size_ && parameters_.object_diameter > 0; }
   bool is_measuring(int pass) const { return measures() && pass == 1; }
-
-  // Takes the chunks' packs into the output. The records of their samples, sorted by id, and those that they leave out.
-  Value adopt(const std::vector<Chunk>& chunks, BadSamples& bad) const {
-    Value rows = Value::array();
-    for (const Chunk& chunk : chunks) {
-      for (BadSample& one : bad_in(chunk.folder, on_bad_)) bad.push_back(std::move(one));
-      const Pack pack(chunk.folder / chunk_file);
-      if (pack.samples().empty()) continue;
-      const std::string name = chunk.bucket + ".safetensors";
-      pipeline::link_or_copy(chunk.folder / chunk_file, output_ / name);
-      for (Value row : pack.samples()) {
-        row["pack"] = name;
-        const Value& image = images_.record(row.at("id"));
-        if (image.contains("subset")) row["subset"] = image.at("subset");
-        rows.push_back(std::move(row));
-      }
-    }
-    std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
-    return rows;
-  }
 
   // A sample's files in unzip's packs. To open a pack is not to read a user's file: a damaged one is the store's fault.
   struct Files {

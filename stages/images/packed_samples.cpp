@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "distributed/check.h"
+#include "pipeline/files.h"
 #include "stages/images/json_file.h"
 
 namespace penstock::stages {
@@ -40,6 +43,24 @@ std::vector<pipeline::Sample> PackedSamples::listed(const std::string& port) con
     all.push_back({record.at("id"), {{port, pipeline::Digest::from_hex(record.at("digest").get<std::string>())}}});
   }
   return all;
+}
+
+Value adopt_packs(const std::vector<pipeline::SharedWork::Chunk>& chunks, const std::string& pack,
+                  const std::filesystem::path& output, const std::function<void(Value& record)>& complete) {
+  Value records = Value::array();
+  for (const auto& chunk : chunks) {
+    const std::vector<Value> samples = Pack(chunk.folder / pack).samples();
+    if (samples.empty()) continue;
+    const std::string name = chunk.bucket + ".safetensors";
+    pipeline::link_or_copy(chunk.folder / pack, output / name);
+    for (Value record : samples) {
+      record["pack"] = name;
+      complete(record);
+      records.push_back(std::move(record));
+    }
+  }
+  std::sort(records.begin(), records.end(), [](const Value& a, const Value& b) { return a.at("id") < b.at("id"); });
+  return records;
 }
 
 }  // namespace penstock::stages

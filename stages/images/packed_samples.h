@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -34,5 +35,11 @@ class PackedSamples {
   mutable std::mutex mutex_;
   mutable std::map<std::string, Pack> packs_;
 };
+
+// The other way round, for a stage that makes a pack a chunk: links each chunk's `pack` into `output` by its bucket,
+// but for those without samples. Returns their records, sorted by id, with "pack" and what `complete` adds to each.
+pipeline::Value adopt_packs(const std::vector<pipeline::SharedWork::Chunk>& chunks, const std::string& pack,
+                            const std::filesystem::path& output,
+                            const std::function<void(pipeline::Value& record)>& complete);
 
 }  // namespace penstock::stages

@@ -45,12 +45,14 @@ void write_bad(const std::filesystem::path& chunk, const BadSamples& bad) {
   if (!bad.empty()) pipeline::write_file(chunk / chunk_file, listed(bad).dump());
 }
 
-BadSamples bad_in(const std::filesystem::path& chunk, OnBad on_bad) {
+BadSamples bad_in(const std::vector<pipeline::SharedWork::Chunk>& chunks, OnBad on_bad) {
   BadSamples bad;
-  if (!std::filesystem::exists(chunk / chunk_file)) return bad;
-  for (const Value& row : read_json(chunk / chunk_file))
-    bad.push_back({row.at("id"), row.at("entry"), row.at("reason")});
-  if (on_bad == OnBad::fail) throw Error(ExitCode::data, bad.front().reason);
+  for (const auto& chunk : chunks) {
+    if (!std::filesystem::exists(chunk.folder / chunk_file)) continue;
+    for (const Value& row : read_json(chunk.folder / chunk_file))
+      bad.push_back({row.at("id"), row.at("entry"), row.at("reason")});
+  }
+  if (on_bad == OnBad::fail && !bad.empty()) throw Error(ExitCode::data, bad.front().reason);
   return bad;
 }
 

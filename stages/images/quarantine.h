@@ -14,6 +14,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/parameters.h"
+#include "pipeline/stage.h"
 
 namespace penstock::stages {
 
@@ -44,9 +45,9 @@ using BadSamples = std::vector<BadSample>;
 
 // Into a chunk's folder; nothing where there are none.
 void write_bad(const std::filesystem::path& chunk, const BadSamples& bad);
-// Those of a chunk. Throws Error(data) with the first one's reason where bad samples are not to be left out: the chunk
-// was made when they were.
-BadSamples bad_in(const std::filesystem::path& chunk, OnBad on_bad);
+// Those of the chunks. Throws Error(data) with the first one's reason where bad samples are not to be left out: their
+// chunk was made when they were.
+BadSamples bad_in(const std::vector<pipeline::SharedWork::Chunk>& chunks, OnBad on_bad);
 
 // Rank 0, of all `samples` samples: one warning in the log, and "quarantined": [{"id", "entry", "reason"}], sorted by
 // id, in `index`, which will be written as `list`; nothing of both where there are none. Throws Error(data) where no

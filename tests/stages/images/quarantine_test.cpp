@@ -34,10 +34,10 @@ TEST(Quarantine, WithoutItTheFirstFaultIsThrown) {
 TEST(Quarantine, AChunkMadeWithItIsRefusedWithoutIt) {
   const TemporaryFolder chunk;
   write_bad(chunk.path(), {{"a", "raw/a.png", "a.png: truncated PNG"}});
-  ASSERT_EQ(bad_in(chunk.path(), OnBad::quarantine).size(), 1u);
-  EXPECT_EQ(bad_in(chunk.path(), OnBad::quarantine).front().entry, "raw/a.png");
+  ASSERT_EQ(bad_in({{"0", {}, chunk.path()}}, OnBad::quarantine).size(), 1u);
+  EXPECT_EQ(bad_in({{"0", {}, chunk.path()}}, OnBad::quarantine).front().entry, "raw/a.png");
   try {
-    bad_in(chunk.path(), OnBad::fail);
+    bad_in({{"0", {}, chunk.path()}}, OnBad::fail);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::data);
