@@ -156,7 +156,7 @@ Image decode_jpeg(std::span<const uint8_t> bytes, std::string_view what, const P
   image.notes = std::move(errors.notes);
   // Of a picture in several scans, later ones may be missing.
   if (errors.no_end && scans) refuse(what, "it is truncated");
-  if (errors.no_end) image.notes.push_back("its end marker is missing");
+  if (errors.no_end) image.notes.emplace_back("its end marker is missing");
   turn_upright(image.bytes, image.width, image.height, static_cast<size_t>(image.channels), orientation);
   return image;
 }

@@ -199,7 +199,7 @@ class PngReader {
     for (int y = 0; y < image.height; ++y) rows.push_back(image.bytes.data() + y * row);
     png_read_image(png_, rows.data());
     png_read_end(png_, nullptr);
-    if (!warning_.empty()) image.notes.push_back("PNG: " + distributed::printable_name(warning_));
+    if (!warning_.empty()) image.notes.emplace_back("PNG: " + distributed::printable_name(warning_));
     return image;
   }
 

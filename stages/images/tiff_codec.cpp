@@ -71,7 +71,7 @@ void keep_full_size(Stack& stack) {
   std::erase_if(planes,
                 [&](const Directory& plane) { return plane.width != largest.width || plane.height != largest.height; });
   if (first_is_reduced && planes.size() < before)
-    stack.notes.push_back("its first page is marked as a reduced copy: the full-size page is taken");
+    stack.notes.emplace_back("its first page is marked as a reduced copy: the full-size page is taken");
   if (planes.size() < unmarked) {
     stack.notes.push_back(fmt::format("{} of its {} pages are smaller than {} x {} and left out",
                                       unmarked - planes.size(), unmarked, largest.width, largest.height));

@@ -289,7 +289,7 @@ void inks_to_rgb(RawPixels& raw) {
 
 void turn_over(RawPixels& raw) {
   if (raw.kind != ValueKind::whole || raw.bits > 32) {
-    raw.notes.push_back("its tag that 0 is white is not heeded");
+    raw.notes.emplace_back("its tag that 0 is white is not heeded");
     return;
   }
   if (raw.depth < raw.bits && raw.bits <= 16) {

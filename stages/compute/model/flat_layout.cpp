@@ -1,5 +1,8 @@
 #include "stages/compute/model/flat_layout.h"
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
 #include <algorithm>
 #include <cmath>
 

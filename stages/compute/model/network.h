@@ -3,7 +3,8 @@
 // One object per thread that runs it; its weights may be views of buffers that others share (flat_layout.h).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <optional>

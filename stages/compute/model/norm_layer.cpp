@@ -1,5 +1,8 @@
 #include "stages/compute/model/norm_layer.h"
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/normalization.h>
+
 #include "distributed/check.h"
 #include "stages/compute/model/norm_relu.h"
 #include "stages/training/name_table.h"

@@ -1,7 +1,7 @@
 // The norms of a network as layers, by the names of stages/training/norms.h.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

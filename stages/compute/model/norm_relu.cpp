@@ -1,5 +1,6 @@
 #include "stages/compute/model/norm_relu.h"
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <algorithm>
 #include <cmath>
 #include <vector>

@@ -2,7 +2,7 @@
 // arithmetic, and as separate layers they pass over it about twice as often. Any thread may call.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace penstock::stages {
 

@@ -1,6 +1,7 @@
 #include "stages/compute/model/predictor.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <array>
 

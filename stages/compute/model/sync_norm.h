@@ -2,7 +2,7 @@
 // network, on every rank.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 

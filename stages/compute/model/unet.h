@@ -5,6 +5,8 @@
 // Made by make_network() (network.h), which says who may call it.
 #pragma once
 
+#include <torch/nn/modules/conv.h>
+
 #include <memory>
 #include <string>
 #include <vector>

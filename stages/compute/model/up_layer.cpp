@@ -1,5 +1,7 @@
 #include "stages/compute/model/up_layer.h"
 
+#include <torch/nn/modules/conv.h>
+
 #include "stages/training/upsamplings.h"
 
 namespace penstock::stages {

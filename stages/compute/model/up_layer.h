@@ -1,7 +1,8 @@
 // How the decoder comes up a level (stages/training/upsamplings.h).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/modules/container/any.h>
+#include <torch/types.h>
 
 #include <string_view>
 

@@ -2,7 +2,7 @@
 // epoch, step, sample id), the same on every rank. Any thread may call.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <span>
 #include <string>

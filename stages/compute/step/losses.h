@@ -13,7 +13,7 @@
 // All are of operations that a CUDA graph records: none of them waits for a value.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <string_view>

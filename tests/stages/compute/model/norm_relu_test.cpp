@@ -1,6 +1,6 @@
 // Batch norm and ReLU in one pass, against PyTorch's own in float64.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "stages/compute/model/norm_relu.h"
 

@@ -1,6 +1,7 @@
 // The network, its batches and the training step, with threads as ranks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <dlfcn.h>
 
