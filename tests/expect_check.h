@@ -1,4 +1,4 @@
-// A programmer's mistake fails a check: exit code 70, with a sentence.
+// What a call is refused with: a user's mistake, or a programmer's, which fails a check (exit code 70) with a sentence.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -10,6 +10,17 @@
 #include "distributed/error.h"
 
 namespace penstock {
+
+// The message with which `call` is refused, under this exit code; "(accepted)" where it is not.
+inline std::string refusal_of(const std::function<void()>& call, ExitCode code) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  return "(accepted)";
+}
 
 inline void expect_check(const std::function<void()>& call, const std::string& sentence) {
   try {

@@ -14,6 +14,7 @@
 #include "distributed/watchdog/collective_log.h"
 #include "distributed/watchdog/watchdog.h"
 #include "distributed/watchdog/watched_communicator.h"
+#include "expect_check.h"
 
 namespace penstock::distributed {
 namespace {
@@ -22,13 +23,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 std::string refusal(const std::function<void()>& call, ExitCode code = ExitCode::internal) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of(call, code);
 }
 
 // What `body` is refused with on each of two ranks.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "expect_check.h"
 #include "launch/command_line.h"
 #include "stages/kinds.h"
 
@@ -24,13 +25,8 @@ std::string said(std::vector<const char*> words, int* code = nullptr) {
 
 std::string refusal(std::vector<const char*> words) {
   words.insert(words.begin(), "penstock");
-  try {
-    run_command_line(static_cast<int>(words.size()), words.data(), stages::stage_table());
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::usage) << error.what();
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { run_command_line(static_cast<int>(words.size()), words.data(), stages::stage_table()); },
+                    ExitCode::usage);
 }
 
 TEST(CommandLine, SaysItsVersionAndHelp) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "expect_check.h"
 #include "launch/command_line.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"
@@ -22,13 +23,9 @@ std::string refusal(std::vector<std::string> words) {
   std::vector<const char*> pointers;
   for (const std::string& word : words) pointers.push_back(word.c_str());
   testing::internal::CaptureStdout();
-  std::string said = "(accepted)";
-  try {
-    run_command_line(static_cast<int>(pointers.size()), pointers.data(), stages::stage_table());
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::usage) << error.what();
-    said = error.what();
-  }
+  const std::string said =
+      refusal_of([&] { run_command_line(static_cast<int>(pointers.size()), pointers.data(), stages::stage_table()); },
+                 ExitCode::usage);
   testing::internal::GetCapturedStdout();
   return said;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "pipeline/interruption.h"
 #include "pipeline/store/sealed_folder.h"
@@ -20,16 +21,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 // What is thrown with Error(data).
-template <typename Body>
-std::string refusal(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "(accepted)";
-}
+std::string refusal(const std::function<void()>& body) { return refusal_of(body, ExitCode::data); }
 
 class Trees : public testing::Test {
  protected:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "context.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/images/archives.h"
 
@@ -26,13 +27,7 @@ class ForeignFolder : public testing::Test {
   }
   // The message with which the folder is refused; "(accepted)".
   std::string refusal(const fs::path& folder) {
-    try {
-      catalogue(folder);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::data);
-      return error.what();
-    }
-    return "(accepted)";
+    return refusal_of([&] { catalogue(folder); }, ExitCode::data);
   }
 
   Bench bench_;

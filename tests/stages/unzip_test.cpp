@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "context.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/images/archives.h"
 #include "stages/images/pack.h"
@@ -37,13 +38,7 @@ std::map<std::string, int> unzip(const std::map<std::string, std::string>& files
 std::string refusal(const std::map<std::string, std::string>& files, const pipeline::Values& values = {}) {
   Bench bench;
   write_zip(bench.path() / "a.zip", files);
-  try {
-    bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}}, values);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { bench.run("unzip", {{"archive", {bench.path() / "a.zip"}}}, values); }, ExitCode::data);
 }
 
 using Samples = std::map<std::string, int>;

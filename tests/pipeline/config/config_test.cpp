@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/printable.h"
+#include "expect_check.h"
 #include "pipeline/fake_stages.h"
 
 namespace penstock::pipeline {
@@ -13,13 +14,7 @@ using testing::HasSubstr;
 
 std::string refusal(const std::string& config, const std::vector<std::string>& sets = {}) {
   const Workshop shop(config);
-  try {
-    shop.load(sets);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::config) << error.what();
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { shop.load(sets); }, ExitCode::config);
 }
 
 const std::string head = "schema = 1\n[pipeline]\nname = \"x\"\n";

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 
+#include "expect_check.h"
 #include "pipeline/config/config.h"
 #include "temporary_folder.h"
 
@@ -52,12 +53,7 @@ Graph graph_of(const std::string& text) {
 }
 
 std::string refusal(const std::string& text) {
-  try {
-    graph_of(text);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { graph_of(text); }, ExitCode::config);
 }
 
 std::vector<std::string> labels(const std::string& text) {

@@ -27,25 +27,25 @@ std::string refusal(const std::string& config, const Selection& selection) {
   return "";
 }
 
-std::string refusal_of(const std::string& select, const std::string& part = "") {
+std::string refusal(const std::string& select, const std::string& part = "") {
   Selection selection;
   selection.runs = RunFilter::parse(select, part);
   return refusal(three_runs, selection);
 }
 
 TEST(Selection, ConditionsThatNoRunMeetsNameTheValuesThatThereAre) {
-  EXPECT_THAT(refusal_of("upper.repeat=5"),
+  EXPECT_THAT(refusal("upper.repeat=5"),
               AllOf(HasSubstr("none of 3 runs meets 'upper.repeat=5'"), HasSubstr("upper.repeat is 1, 2, 3")));
-  EXPECT_THAT(refusal_of("upper.repeat=\"two\""), HasSubstr("upper.repeat is 1, 2, 3"));
-  EXPECT_THAT(refusal_of("upper.repeat>1, write.text=\"other\""),
+  EXPECT_THAT(refusal("upper.repeat=\"two\""), HasSubstr("upper.repeat is 1, 2, 3"));
+  EXPECT_THAT(refusal("upper.repeat>1, write.text=\"other\""),
               AllOf(HasSubstr("upper.repeat is 1, 2, 3"), HasSubstr("write.text is \"hello\"")));
-  EXPECT_EQ(refusal_of("upper.repeat>=3"), "");
+  EXPECT_EQ(refusal("upper.repeat>=3"), "");
 }
 
 TEST(Selection, ARunThatThereIsNotNamesTheRunsThatThereAre) {
   const Workshop shop(three_runs);
   const Graph graph = shop.load({}).graph;
-  EXPECT_THAT(refusal_of("run=zz"), HasSubstr(graph.runs[0].id + ", " + graph.runs[1].id));
+  EXPECT_THAT(refusal("run=zz"), HasSubstr(graph.runs[0].id + ", " + graph.runs[1].id));
 }
 
 TEST(Selection, ConditionsOfCommasAloneAreNone) {
@@ -56,10 +56,10 @@ TEST(Selection, ConditionsOfCommasAloneAreNone) {
 TEST(Selection, APartIsEmptyByChanceOrBecauseThereAreTooMany) {
   int empty = 0;
   for (int part = 1; part <= 3; ++part) {
-    EXPECT_EQ(refusal_of("", std::to_string(part) + "/3"), "") << "runs are dealt by their ids: a part may get none";
+    EXPECT_EQ(refusal("", std::to_string(part) + "/3"), "") << "runs are dealt by their ids: a part may get none";
   }
   for (int part = 1; part <= 50; ++part) {
-    const std::string said = refusal_of("", std::to_string(part) + "/50");
+    const std::string said = refusal("", std::to_string(part) + "/50");
     if (said.empty()) continue;
     ++empty;
     EXPECT_THAT(said, HasSubstr("there are 3 runs"));

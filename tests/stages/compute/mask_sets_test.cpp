@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/context.h"
 #include "stages/images/png_codec.h"
@@ -63,13 +64,7 @@ class Set {
     return Value::parse(pipeline::read_file(summary / "verdict.json"));
   }
   std::string refusal(const std::string& masks = "auto") {
-    try {
-      resized(masks);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::data);
-      return error.what();
-    }
-    return "(accepted)";
+    return refusal_of([&] { resized(masks); }, ExitCode::data);
   }
 
  private:

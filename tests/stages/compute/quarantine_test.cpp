@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/context.h"
 #include "stages/images/png_codec.h"
@@ -54,13 +55,7 @@ class DataSet {
     return Value::parse(pipeline::read_file(summary / file));
   }
   std::string refusal(const pipeline::Values& values) {
-    try {
-      resized(values);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::data);
-      return error.what();
-    }
-    return "(accepted)";
+    return refusal_of([&] { resized(values); }, ExitCode::data);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/images/archives.h"
 #include "temporary_folder.h"
@@ -24,13 +25,7 @@ std::string refusal(const std::vector<std::string>& files, const std::vector<std
   for (const std::string& input : inputs) {
     for (auto& archive : open_archives(place.path() / input, {})) archives.push_back(std::move(archive));
   }
-  try {
-    make_catalogue(archives);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { make_catalogue(archives); }, ExitCode::data);
 }
 
 TEST(Catalogue, AnEarlierOutputAmongTheImagesIsNamed) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/context.h"
 
@@ -66,13 +67,7 @@ TEST(Csv, ASplitListMayBeWrittenByASpreadsheetOrByHand) {
 
 TEST(Csv, AFaultInASplitListNamesItsLine) {
   const auto refusal = [](const std::string& list) -> std::string {
-    try {
-      split_by(list);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::data);
-      return error.what();
-    }
-    return "(accepted)";
+    return refusal_of([&] { split_by(list); }, ExitCode::data);
   };
   EXPECT_THAT(refusal("id,subset\nc,train\n\"a, b,test\n"), HasSubstr("list.csv:3: a quote (\") is not closed"));
   EXPECT_THAT(refusal("c,train\nnonsense\n"), HasSubstr("list.csv:2: expected 'id,subset', read 'nonsense'"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/images/archives.h"
 #include "stages/images/catalogue.h"
@@ -26,13 +27,9 @@ const std::string tar_gz = "\x1f\x8b\x08\0\0\0\0\0\0\x03"s;
 std::string refusal(const std::string& name, const std::string& bytes, bool folder = false) {
   const TemporaryFolder place;
   pipeline::write_file(place.path() / "given" / name, bytes);
-  try {
-    make_catalogue(open_archives(folder ? place.path() / "given" : place.path() / "given" / name, {}));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of(
+      [&] { make_catalogue(open_archives(folder ? place.path() / "given" : place.path() / "given" / name, {})); },
+      ExitCode::data);
 }
 
 TEST(FileKind, AnArchiveThatIsNoneIsNamedWithWhatToDo) {
@@ -85,12 +82,11 @@ TEST(FileKind, AFolderWithoutImagesSaysWhatItHolds) {
 
 TEST(FileKind, AnImageThatIsNoneIsNamedWithWhatToDo) {
   const auto refused = [](const std::string& bytes) -> std::string {
-    try {
-      decode_image({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "x.png");
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "(accepted)";
+    return refusal_of(
+        [&] {
+          decode_image({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "x.png");
+        },
+        ExitCode::data);
   };
   EXPECT_THAT(refused(lfs_pointer),
               AllOf(StartsWith("x.png: not a PNG, JPEG or TIFF image"), HasSubstr("git lfs pull")));

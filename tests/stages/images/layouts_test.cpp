@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "expect_check.h"
 #include "stages/images/catalogue.h"
 
 namespace penstock::stages {
@@ -49,13 +50,7 @@ Names samples(const Names& names, const LayoutPatterns& patterns = {}) {
 }
 
 std::string refusal(const Names& names, const LayoutPatterns& patterns = {}) {
-  try {
-    catalogue(names, patterns);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::data);
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { catalogue(names, patterns); }, ExitCode::data);
 }
 
 TEST(Layouts, TheDataScienceBowlsIdsAreItsFolders) {

@@ -9,6 +9,7 @@
 
 #include "counting_communicator.h"
 #include "distributed/local_communicator.h"
+#include "expect_check.h"
 #include "pipeline/run/shared_pass.h"
 #include "stages/training/links.h"
 #include "stages/training/scaling.h"
@@ -209,13 +210,7 @@ TEST(Scaling, SharedStagesHaveNoMoreBucketsThanThePlanSays) {
 }
 
 std::string refusal(const std::string& link) {
-  try {
-    link_of(link);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::usage);
-    return error.what();
-  }
-  return "(accepted)";
+  return refusal_of([&] { link_of(link); }, ExitCode::usage);
 }
 
 TEST(Links, EveryFigureHasASource) {
