@@ -8,6 +8,7 @@
 
 #include "stages/compute_library.h"
 #include "stages/kinds.h"
+#include "stages/resize_modes.h"
 #include "stages/training/decoders.h"
 #include "stages/training/name_table.h"
 #include "stages/training/turns.h"
@@ -38,6 +39,22 @@ void check_decoder(const pipeline::CheckView& view, pipeline::Problems& problems
   }
   if (!rule.has_seeds && view.values.at("seed_threshold").is_number())
     problems.push_back({"seed_threshold", fmt::format("the decoder \"{}\" has no seeds: take it out", decoder)});
+}
+
+// Samples of one grid go through the network whole.
+void check_tile(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  if (view.values.at("tile").is_string()) return;
+  const auto mode = view.upstream("resize", "mode");
+  if (!mode || resize_mode(mode->get<std::string>()).own_size) return;
+  problems.push_back({"tile",
+                      "has no effect where resize brings every picture to one size: take it out, or set resize.mode "
+                      "to \"native\"",
+                      "resize", "mode"});
+}
+
+void check_eval(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  check_decoder(view, problems);
+  check_tile(view, problems);
 }
 
 }  // namespace
@@ -71,6 +88,15 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
         {.help = "in which ways the model looks at each tile, the answers being averaged: " + help_of(turn_rules()),
          .choices = names_of(turn_rules()),
          .as_before = "none"});
+  visit("tile", tile,
+        {.help =
+             "in what pieces the model looks at samples of their own size, in eval and predict: \"crop\", as large as "
+             "train.crop, or a number of pixels that their sides have at most, so that a smaller picture is one "
+             "piece; larger ones overlap less and take more memory",
+         .minimum = smallest_tile,
+         .maximum = largest_tile,
+         .choices = {"crop"},
+         .as_before = "crop"});
   visit("shown", shown,
         {.help = "how many samples the report shows of each subset, of the best and of the worst",
          .minimum = 0,
@@ -93,7 +119,7 @@ pipeline::StageKind eval_kind() {
       {.name = "metrics", .help = "metrics.json, metrics.csv, thresholds.json, samples.json"},
       {.name = "predictions", .help = "labels, probabilities and overlays of every sample, and what the report shows"}};
   kind.parameters = pipeline::specifications_of<EvalParameters>();
-  kind.check = check_decoder;
+  kind.check = check_eval;
   kind.body = [] { return compute_body("eval"); };
   return kind;
 }

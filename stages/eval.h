@@ -13,6 +13,7 @@ struct EvalParameters {
   pipeline::NumberOrWord seed_threshold = std::string("validation");
   pipeline::IntegerOrWord minimum_area = int64_t{0};
   std::string turns = "none";
+  pipeline::IntegerOrWord tile = "crop";
   int64_t shown = 4;
   int64_t seed = 0;
 

@@ -55,7 +55,10 @@ class EvalWork final : public pipeline::SharedWork {
     const ModelDescription& model = predictor_.model();
     plan_ = plan_decoding(parameters_, model.targets, model.instances);
     decoding_ = plan_.given;
-    predictor_.set_turns(parameters_.turns);
+    const auto* tile = std::get_if<int64_t>(&parameters_.tile);
+    if (tile != nullptr && !own_size_)
+      throw Error(ExitCode::config, "eval.tile has no effect where all samples lie on one grid: take it out");
+    predictor_.set_views(parameters_.turns, tile == nullptr ? 0 : *tile);
   }
 
   int passes() const override { return 2; }
@@ -72,6 +75,7 @@ class EvalWork final : public pipeline::SharedWork {
 
   std::optional<pipeline::Values> parameters_of(int pass) const override {
     pipeline::Values used = {{"decoder", parameters_.decoder}, {"turns", parameters_.turns}};
+    if (predictor_.model().tile > 0) used["tile"] = predictor_.model().tile;
     if (pass == choice_pass && plan_.by_objects()) {
       used["decoders"] = plan_.candidates.decoders;
       used["thresholds"] = plan_.candidates.thresholds;

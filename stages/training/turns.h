@@ -1,6 +1,8 @@
-// The choices of eval.turns: in how many ways a model looks at each tile, whose answers are averaged. Pure.
+// How a model looks at a sample in eval and predict: eval.turns, in how many ways at each tile, whose answers are
+// averaged; eval.tile, of what size tiles may be. Pure.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,5 +14,7 @@ struct TurnRule {
 };
 
 const std::vector<TurnRule>& turn_rules();
+
+inline constexpr int64_t smallest_tile = 64, largest_tile = 4096;  // pixels, of a side
 
 }  // namespace penstock::stages

@@ -79,7 +79,7 @@ TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) {
   text.replace(text.find("[\"train\", \"inspect\"]"), 20, "[\"eval\"]");
   text +=
       "[stage.eval]\ninputs = { model = \"train.model\", shards = \"shard.shards\", split = \"split.index\" }\n"
-      "minimum_area = \"validation\"\nturns = \"all\"\n";
+      "minimum_area = \"validation\"\nturns = \"all\"\ntile = 96\n";
   const Workplace place(text);
   const Ran ran = place.penstock("run pipeline.toml --set train.epochs=6", 2);
   ASSERT_EQ(ran.code, 0) << ran.error;

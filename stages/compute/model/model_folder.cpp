@@ -103,6 +103,7 @@ Value to_json(const ModelDescription& model, const Value& digests) {
                 {"members", model.members},
                 {"digests", digests}};
   if (model.turns != "none") json["turns"] = model.turns;
+  if (model.tile > 0) json["tile"] = model.tile;
   if (model.micro_batch > 0) json["micro_batch"] = model.micro_batch;
   if (model.averaged > 0) json["averaged"] = model.averaged;
   return json;
@@ -179,6 +180,11 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.instances = instances_from(json.at("instances"), model.targets);
     model.turns = json.value("turns", model.turns);
     require_known("turns", model.turns, names_of(turn_rules()));
+    model.tile = json.value("tile", model.tile);
+    if (model.tile != 0 && (model.tile < smallest_tile || model.tile > largest_tile)) {
+      throw Error(ExitCode::data, fmt::format("its tile has {} pixels a side, which must be {} to {}", model.tile,
+                                              smallest_tile, largest_tile));
+    }
     model.micro_batch = json.value("micro_batch", model.micro_batch);
     model.averaged = json.value("averaged", model.averaged);
     model.members = members_from(json);
@@ -242,7 +248,7 @@ void write_ensemble(std::span<const fs::path> models, const fs::path& to) {
   }
   const ModelDescription fresh;
   ensemble.threshold = fresh.threshold, ensemble.threshold_rule = fresh.threshold_rule;
-  ensemble.instances = fresh.instances, ensemble.turns = fresh.turns;
+  ensemble.instances = fresh.instances, ensemble.turns = fresh.turns, ensemble.tile = fresh.tile;
   write_with_input(to, to_json(ensemble, digests), first, models.front());
 }
 

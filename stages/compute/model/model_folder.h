@@ -23,6 +23,7 @@ struct ModelDescription {
   InstanceRules instances;
   std::vector<std::string> targets = {"mask"};  // of the output channels (training/targets.h)
   std::string turns = "none";                   // in which ways each tile is looked at (training/turns.h)
+  int64_t tile = 0;                             // sides of a tile at most, pixels (eval.tile); 0: width x height
   int64_t micro_batch = 0;                      // that micro_batch = "auto" chose in training; 0: it was given
   // How a picture becomes a sample, and a sample the network's input.
   std::string mode = "squash";  // a name in resize_modes.h

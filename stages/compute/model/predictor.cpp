@@ -73,8 +73,10 @@ Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_des
 // What one tile of a sample needs: the values that each byte of a channel becomes, by the limits of the whole sample.
 class Predictor::Tile {
  public:
-  Tile(const Predictor& predictor, std::span<const uint8_t> image, int width, int height)
+  // `tile`: its size.
+  Tile(const Predictor& predictor, const SampleSize& tile, std::span<const uint8_t> image, int width, int height)
       : predictor_(predictor),
+        tile_(tile),
         image_(image),
         width_(width),
         height_(height),
@@ -89,7 +91,7 @@ class Predictor::Tile {
   }
 
   // Probabilities of the tile whose upper left pixel is (left, top) of the sample, mirrored beyond its edges:
-  // [targets, tile_height, tile_width].
+  // [targets, height and width of the tile].
   std::vector<float> probabilities(int left, int top) const {
     const torch::NoGradGuard no_gradients;
     const auto input = piece(left, top);
@@ -109,7 +111,7 @@ class Predictor::Tile {
 
  private:
   torch::Tensor piece(int left, int top) const {
-    const int64_t tile_height = predictor_.model_.height, tile_width = predictor_.model_.width;
+    const int64_t tile_height = tile_.height, tile_width = tile_.width;
     const auto input = torch::empty({1, channels_, tile_height, tile_width});
     float* to = input.data_ptr<float>();
     for (int64_t y = 0; y < tile_height; ++y) {
@@ -124,6 +126,7 @@ class Predictor::Tile {
   }
 
   const Predictor& predictor_;
+  const SampleSize tile_;
   const std::span<const uint8_t> image_;
   const int width_, height_, channels_, stored_;
   std::vector<std::array<float, 256>> tables_;
@@ -141,16 +144,23 @@ Image Predictor::sample_of(const Image& picture, const std::string& what) const 
   return to_grid(picture, width, height);
 }
 
+SampleSize Predictor::tile_of(int width, int height) const {
+  if (model_.tile == 0 || !resize_mode(model_.mode).own_size) return {model_.width, model_.height};
+  const auto most = static_cast<int>(model_.tile), unit = 1 << model_.architecture.depth;
+  return {fitted_tile(width, most, unit, model_.overlap), fitted_tile(height, most, unit, model_.overlap)};
+}
+
 void Predictor::blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const {
   PENSTOCK_CHECK(width > 0 && height > 0, "a sample has a size");
   at::set_num_threads(1);  // of this thread: the last bits of a result depend on it
-  const Tile tile(*this, image, width, height);
-  if (width == model_.width && height == model_.height) {  // not blended with itself
+  const SampleSize side = tile_of(width, height);
+  const Tile tile(*this, side, image, width, height);
+  if (width == side.width && height == side.height) {  // not blended with itself
     each_row(tile.probabilities(0, 0), width, height, row);
     return;
   }
   blend_tiles(
-      {width, height, model_.width, model_.height, model_.overlap, static_cast<int>(model_.targets.size())},
+      {width, height, side.width, side.height, model_.overlap, static_cast<int>(model_.targets.size())},
       [&](int left, int top) { return tile.probabilities(left, top); }, row);
 }
 

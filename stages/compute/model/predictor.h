@@ -21,15 +21,16 @@ class Predictor {
   explicit Predictor(const std::filesystem::path& model);
 
   const ModelDescription& model() const { return model_; }
-  // Other `turns` than the model's own (training/turns.h), before the first prediction.
-  void set_turns(const std::string& turns) { model_.turns = turns; }
+  // Other ways to look at a sample than the model's own, before the first prediction: `turns` (training/turns.h), and
+  // the sides of a tile at most (0: as large as the network's input in training).
+  void set_views(const std::string& turns, int64_t tile) { model_.turns = turns, model_.tile = tile; }
   // The sample that a picture (images/picture.h) is to this model: on its grid, or of its own size times the model's
   // scale. Throws Error(data) naming `what` where that would be too large.
   Image sample_of(const Image& picture, const std::string& what) const;
   // The size of that sample. Throws as sample_of does.
   SampleSize sample_size_of(const Image& picture, const std::string& what) const;
   // A sample [height, width, channels] uint8 -> probabilities at its size, a plane a target. One of another size than
-  // the network's input goes through it in tiles that overlap (tiles.h). Of one channel where the model has three: each
+  // a tile goes through it in tiles that overlap (tiles.h). Of one channel where the model has three: each
   // byte stands for three equal ones.
   PixelMaps on_sample(std::span<const uint8_t> image, int width, int height) const;
   // The same row by row, from the top, at the size `to`: row(y, values [targets, to.width]). Memory: where `to` is the
@@ -42,6 +43,7 @@ class Predictor {
  private:
   class Tile;
 
+  SampleSize tile_of(int width, int height) const;
   void blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const;
 
   ModelDescription model_;

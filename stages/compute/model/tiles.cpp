@@ -25,6 +25,15 @@ std::vector<int> tile_origins(int size, int tile, double overlap) {
   return origins;
 }
 
+int fitted_tile(int size, int most, int unit, double overlap) {
+  PENSTOCK_CHECK(unit > 0, "a tile is a multiple of some pixels");
+  const int largest = std::max(most / unit, 1) * unit;
+  const size_t count = tile_origins(size, largest, overlap).size();
+  int tile = unit;
+  while (tile < largest && tile_origins(size, tile, overlap).size() > count) tile += unit;
+  return tile;
+}
+
 std::vector<float> tile_weights(int tile) {
   std::vector<float> weights;
   for (int i = 0; i < tile; ++i)

@@ -14,6 +14,10 @@ namespace penstock::stages {
 // than a tile has one, centred: its origin is then 0 or negative, and the picture is mirrored beyond its edges.
 std::vector<int> tile_origins(int size, int tile, double overlap);
 
+// The side of the tiles of a side of `size` pixels: as many as tiles of `most` pixels would be, each as small as covers
+// them, so that little is worked on twice. A multiple of `unit`, at most `most` but at least one unit.
+int fitted_tile(int size, int most, int unit, double overlap);
+
 // The weights of a tile's pixels along one side: a triangle, from 1 / tile at the edges to 1 in the middle.
 std::vector<float> tile_weights(int tile);
 

@@ -49,15 +49,16 @@ std::vector<uint8_t> mirrored_rows(std::vector<uint8_t> picture, int width) {
   return picture;
 }
 
-TEST(ModelFolder, KeepsOutputsDecoderAndTurns) {
+TEST(ModelFolder, KeepsOutputsDecoderTurnsAndTile) {
   const TemporaryFolder folder;
   ModelDescription model = two_outputs();
-  model.turns = "flips";
+  model.turns = "flips", model.tile = 320;
   write(folder.path(), model);
   const ModelDescription read = read_model_description(folder.path());
   EXPECT_EQ(read.targets, model.targets);
   EXPECT_EQ(read.instances, model.instances);
   EXPECT_EQ(read.turns, "flips");
+  EXPECT_EQ(read.tile, 320);
   EXPECT_EQ(read.architecture.out_channels, 2);
 }
 
@@ -84,6 +85,7 @@ TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
   });
   expect_refused("a member without a digest", [](Value& json) { json["digests"].clear(); });
   expect_refused("no member", [](Value& json) { json["members"] = Value::array(); });
+  expect_refused("a tile that no memory holds", [](Value& json) { json["tile"] = 1 << 20; });
   expect_refused("an unknown decoder", [](Value& json) { json["instances"]["decoder"] = "magic"; });
   expect_refused("a decoder without its output", [](Value& json) {
     json["outputs"].erase(1);
@@ -198,8 +200,9 @@ TEST(Predictor, GivesRowByRowWhatItGivesAsAWhole) {
   const TemporaryFolder folder;
   write(folder.path(), two_outputs());
   Predictor predictor(folder.path());
-  predictor.set_turns("all");
-  for (const auto& [width, height] : {std::pair(16, 16), std::pair(50, 23), std::pair(5, 40)}) {
+  for (const auto& [width, height, tile] :
+       {std::tuple(16, 16, 0), std::tuple(50, 23, 0), std::tuple(5, 40, 0), std::tuple(90, 150, 64)}) {
+    predictor.set_views("all", tile);
     const auto picture = drawn_picture(width, height);
     for (const int factor : {1, 2}) {
       const PixelMaps whole =
@@ -214,6 +217,33 @@ TEST(Predictor, GivesRowByRowWhatItGivesAsAWhole) {
       });
       EXPECT_EQ(rows, whole.height);
     }
+  }
+}
+
+TEST(Predictor, ShowsTheNetworkAPictureThatATileHoldsAsOnePiece) {
+  const TemporaryFolder folder, as_a_whole;
+  constexpr int width = 60, height = 40;
+  write(folder.path(), two_outputs());
+  ModelDescription whole = two_outputs();
+  whole.width = width, whole.height = height;
+  write(as_a_whole.path(), whole);
+  Predictor predictor(folder.path());
+  const auto picture = drawn_picture(width, height);
+  const auto expected = Predictor(as_a_whole.path()).on_sample(picture, width, height).values;
+  EXPECT_NE(predictor.on_sample(picture, width, height).values, expected) << "in tiles of the crop's size";
+  predictor.set_views("none", 64);
+  EXPECT_EQ(predictor.on_sample(picture, width, height).values, expected);
+}
+
+TEST(Predictor, FillsUpAPictureThatIsNoMultipleOfWhatTheNetworkHalves) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  Predictor predictor(folder.path());
+  predictor.set_views("all", 64);
+  for (const auto& [width, height] : {std::pair(61, 39), std::pair(3, 130), std::pair(65, 64)}) {
+    const PixelMaps maps = predictor.on_sample(drawn_picture(width, height), width, height);
+    ASSERT_EQ(maps.values.size(), 2u * static_cast<size_t>(width * height));
+    EXPECT_TRUE(std::ranges::all_of(maps.values, [](float p) { return p > 0 && p < 1; }));
   }
 }
 
@@ -255,9 +285,9 @@ TEST(Predictor, WithFlipsAMirroredPictureIsPredictedMirrored) {
     return largest;
   };
   EXPECT_GT(distance(), 1e-3);
-  predictor.set_turns("flips");
+  predictor.set_views("flips", 0);
   EXPECT_LT(distance(), 1e-5);
-  predictor.set_turns("all");
+  predictor.set_views("all", 0);
   EXPECT_LT(distance(), 1e-5);
 }
 

@@ -30,6 +30,22 @@ TEST(TileOrigins, OfASideThatIsNotLongerThanATileAreOneThatIsCentred) {
   EXPECT_THAT(tile_origins(1, 32, 0), ElementsAre(-15));
 }
 
+TEST(FittedTile, IsNoLargerThanAsManyTilesOfTheMostPixelsNeed) {
+  EXPECT_EQ(fitted_tile(256, 512, 16, 0.25), 256);
+  EXPECT_EQ(fitted_tile(250, 512, 16, 0.25), 256);
+  EXPECT_EQ(fitted_tile(520, 512, 16, 0.25), 304) << "two that overlap by a quarter";
+  EXPECT_EQ(fitted_tile(5, 512, 16, 0.25), 16);
+  EXPECT_EQ(fitted_tile(100, 70, 16, 0), 64) << "at most 70, in multiples of 16";
+  EXPECT_EQ(fitted_tile(100, 10, 16, 0), 16) << "one unit, where not even that is allowed";
+  for (int size = 1; size < 3000; size += 37) {
+    const int tile = fitted_tile(size, 512, 16, 0.25);
+    EXPECT_EQ(tile % 16, 0);
+    EXPECT_LE(tile, 512);
+    EXPECT_EQ(tile_origins(size, tile, 0.25).size(), tile_origins(size, 512, 0.25).size()) << size;
+    if (tile > 16) EXPECT_GT(tile_origins(size, tile - 16, 0.25).size(), tile_origins(size, tile, 0.25).size()) << size;
+  }
+}
+
 // What a network that answers with a pixel's own place would give.
 float value_at(int x, int y) { return static_cast<float>(1000 * y + x); }
 
