@@ -22,6 +22,11 @@ std::vector<AugmentationRule> rules_of_places() {
        .usual = 180,
        .most = 180},
       {.name = "shear", .help = "slanted", .strength = "columns to the line, U(-s, s)", .usual = 0.2, .most = 1},
+      {.name = "elastic",
+       .help = "bent smoothly",
+       .strength = "nodes 32 pixels apart move by a Gaussian of deviation U(0, s): pixels",
+       .usual = 3,
+       .most = 4},
   };
 }
 

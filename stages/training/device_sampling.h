@@ -2,9 +2,8 @@
 // their reference. Pure. Places and weights are integers, and values are rounded operation by operation, so host and
 // device agree to the bit.
 //
-// A pixel: bytes between four pixels of the sample, by weights of 7 bits -> a value, by the row's table -> channels
-// mixed
-// -> blurred within the row -> noise. A label is that of the nearest pixel.
+// A pixel: its place, turned, bent and mapped -> bytes between four pixels of the sample, by weights of 7 bits -> a
+// value, by the row's table -> channels mixed -> blurred within the row -> noise. A label is that of the nearest pixel.
 #pragma once
 
 #include "stages/training/device_work.h"
@@ -19,13 +18,71 @@ struct SamplePosition {
   PENSTOCK_BOTH SamplePosition operator-(const SamplePosition& other) const { return {y - other.y, x - other.x}; }
 };
 
-// What pixel (y, x) of a row of height x width shows: linear in y and in x, in integers.
-PENSTOCK_BOTH inline SamplePosition position_of(int y, int x, int height, int width, const BatchRow& row) {
+// SplitMix64 (draws.h): draw `i` of a row's noise, which serves three channels of a pixel.
+PENSTOCK_BOTH inline uint64_t noise_bits(uint64_t key, uint64_t i) {
+  uint64_t z = key + (i + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+PENSTOCK_BOTH inline int noise_groups(int channels) { return (channels + 2) / 3; }
+
+// Of the 20 lowest bits: the sum of four uniform draws of 5 bits, near enough to a Gaussian of mean 0.
+inline constexpr float noise_deviation = 18.466185f;
+PENSTOCK_BOTH inline int32_t whole_noise_of(uint64_t bits) {
+  return static_cast<int32_t>((bits & 31u) + ((bits >> 5) & 31u) + ((bits >> 10) & 31u) + ((bits >> 15) & 31u)) - 62;
+}
+
+// Weight of node `node` (0 to 3) of the four around pixel k of a cell, of a uniform cubic B-spline (de Boor 1978),
+// times bend_whole; the four add up to that.
+inline constexpr int64_t bend_whole = int64_t{6} * bend_cell * bend_cell * bend_cell;
+PENSTOCK_BOTH inline int64_t bend_weight(int node, int64_t k) {
+  constexpr int64_t c = bend_cell;
+  if (node == 0) return (c - k) * (c - k) * (c - k);
+  if (node == 1) return 3 * k * k * k - 6 * c * k * k + 4 * c * c * c;
+  if (node == 2) return -3 * k * k * k + 3 * c * k * k + 3 * c * c * k + c * c * c;
+  return k * k * k;
+}
+
+// The displacement of a node, in 1/65536 of a row's pixel.
+PENSTOCK_BOTH inline SamplePosition bend_of_node(const RowBend& bend, int row, int column) {
+  const uint64_t bits = noise_bits(bend.key, (static_cast<uint64_t>(row) << 32) + static_cast<uint64_t>(column));
+  return {int64_t{bend.unit} * whole_noise_of(bits), int64_t{bend.unit} * whole_noise_of(bits >> 20)};
+}
+
+// The displacement that the weighted sum of 16 nodes is, as one of the sample's places. Integers up to here: their sum
+// is the same in any order.
+PENSTOCK_BOTH inline SamplePosition bent_by(const SamplePosition& sum, const RowMap& map) {
+  const int64_t y = sum.y / (bend_whole * bend_whole), x = sum.x / (bend_whole * bend_whole);
+  return {(map.y_of_y * y + map.y_of_x * x) >> 15, (map.x_of_y * y + map.x_of_x * x) >> 15};
+}
+
+// Of the pixel that stands at (at.y, at.x) before the row is turned.
+PENSTOCK_BOTH inline SamplePosition bend_at(const PixelPlace& at, const RowChange& change) {
+  SamplePosition sum;
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 4; ++j) {
+      const SamplePosition node = bend_of_node(change.bend, at.y / bend_cell + i, at.x / bend_cell + j);
+      const int64_t weight = bend_weight(i, at.y % bend_cell) * bend_weight(j, at.x % bend_cell);
+      sum = sum + SamplePosition{weight * node.y, weight * node.x};
+    }
+  }
+  return bent_by(sum, change.map);
+}
+
+// What pixel (y, x) of a row of height x width shows where the row is not bent: linear in y and in x, in integers.
+PENSTOCK_BOTH inline SamplePosition straight_position_of(int y, int x, int height, int width, const BatchRow& row) {
   const PixelPlace at = turned(y, x, height, width, static_cast<uint8_t>(row.orientation));
   const int64_t v = 2 * at.y + 1 - height, u = 2 * at.x + 1 - width;
   const RowMap& map = row.change.map;
   return {(2 * int64_t{row.top} + height - 1) * 32768 + map.y_of_y * v + map.y_of_x * u,
           (2 * int64_t{row.left} + width - 1) * 32768 + map.x_of_y * v + map.x_of_x * u};
+}
+
+PENSTOCK_BOTH inline SamplePosition position_of(int y, int x, int height, int width, const BatchRow& row) {
+  const SamplePosition straight = straight_position_of(y, x, height, width, row);
+  if (row.change.bend.unit == 0) return straight;
+  return straight + bend_at(turned(y, x, height, width, static_cast<uint8_t>(row.orientation)), row.change);
 }
 
 // A quarter of the row's pixel down, and one to the right: the four places that are averaged are at +- these.
@@ -93,20 +150,9 @@ PENSTOCK_BOTH inline float blurred(const float* line, int64_t stride, int at, in
   return sum;
 }
 
-// SplitMix64 (draws.h): draw `i` of a row's noise, which serves three channels of a pixel.
-PENSTOCK_BOTH inline uint64_t noise_bits(uint64_t key, uint64_t i) {
-  uint64_t z = key + (i + 1) * 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-PENSTOCK_BOTH inline int noise_groups(int channels) { return (channels + 2) / 3; }
-
-// Of the 20 lowest bits: the sum of four uniform draws of 5 bits, near enough to a Gaussian; mean 0, deviation 1.
+// Of deviation 1.
 PENSTOCK_BOTH inline float noise_of(uint64_t bits) {
-  const auto sum =
-      static_cast<int32_t>((bits & 31u) + ((bits >> 5) & 31u) + ((bits >> 10) & 31u) + ((bits >> 15) & 31u));
-  return static_cast<float>(sum - 62) * (1.0f / 18.466185f);
+  return static_cast<float>(whole_noise_of(bits)) * (1.0f / noise_deviation);
 }
 
 PENSTOCK_BOTH inline float noise_at(uint64_t key, int64_t pixel, int channels, int c) {

@@ -18,6 +18,14 @@ struct RowMap {
   int32_t y_of_y = 32768, y_of_x = 0, x_of_y = 0, x_of_x = 32768;
 };
 
+// Displacements of a row's pixels before that map: a smooth field, a cubic B-spline through whose nodes, bend_cell
+// pixels apart, noise is drawn (Ronneberger et al. 2015, arXiv:1505.04597, deform a grid of nodes likewise).
+inline constexpr int bend_cell = 32;
+struct RowBend {
+  int32_t unit = 0;  // of the nodes' noise, in 1/65536 of a row's pixel; 0: none
+  uint64_t key = 0;
+};
+
 // Of values, in this order; 0 and 1 are the picture's limits. The host makes the row's tables of it.
 struct ValueChange {
   double gamma = 1;     // exponent
@@ -31,6 +39,7 @@ struct RowChange {
   int32_t active = 0;    // 0: none of the following is read
   int32_t averages = 0;  // 1: a pixel is the mean of 2 x 2 places in it, for a row that shrinks its sample
   RowMap map = {};
+  RowBend bend = {};
   ValueChange values = {};
   // Of 3 channels: channel c becomes mix[4 c] a + mix[4 c + 1] b + mix[4 c + 2] c + mix[4 c + 3].
   int32_t mixes = 0;

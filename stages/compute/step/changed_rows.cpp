@@ -56,12 +56,31 @@ void add_within<3>(const uint8_t* line, const uint8_t* next, uint32_t right, uin
 }
 #endif
 
-// Adds the bytes shown at from, from + step, ...
-template <int Channels>
-void add_positions(const uint8_t* image, const SamplePlace& place, SamplePosition at, const SamplePosition step,
-                   size_t columns, size_t stride, uint32_t* to) {
+// A line's places, one after another.
+struct Straight {
+  SamplePosition at, step;
+
+  SamplePosition next() {
+    const SamplePosition now = at;
+    at = at + step;
+    return now;
+  }
+};
+
+struct Bent {
+  Straight straight;
+  const SamplePosition* bend;
+
+  SamplePosition next() { return straight.next() + *bend++; }
+};
+
+// Adds the bytes shown at these places.
+template <int Channels, typename Places>
+void add_positions(const uint8_t* image, const SamplePlace& place, Places places, size_t columns, size_t stride,
+                   uint32_t* to) {
   const int64_t last_line = place.height - 1, last_column = place.width - 2, width = place.width;
-  for (size_t i = 0; i < columns; ++i, at = at + step, to += stride) {
+  for (size_t i = 0; i < columns; ++i, to += stride) {
+    const SamplePosition at = places.next();
     const int64_t y = at.y >> 16, x = at.x >> 16;
     if (y >= 0 && y < last_line && x >= 0 && x < last_column) {
       const uint8_t* line = image + (y * width + x) * Channels;
@@ -81,6 +100,8 @@ ChangedRows::ChangedRows(const StepSamples& data)
       tables_(static_cast<size_t>(input_.channels) * row_table_length),
       between_(tables_.size()),
       bytes_(stride_ * static_cast<size_t>(input_.width)),
+      bends_(static_cast<size_t>(input_.width)),
+      nodes_(static_cast<size_t>(std::max(input_.width, input_.height) / bend_cell + 4)),
       padded_(static_cast<size_t>(input_.width) + 2 * blur_radius) {}
 
 void ChangedRows::begin(const BatchRow& row, const SampleLook& look) {
@@ -92,18 +113,59 @@ void ChangedRows::begin(const BatchRow& row, const SampleLook& look) {
   for (size_t i = 0; i + 1 < tables_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
 }
 
-void ChangedRows::add_line(const SamplePosition& from, const SamplePosition& step) {
-  const auto columns = static_cast<size_t>(input_.width);
-  if (input_.channels == 3) return add_positions<3>(image_, place_, from, step, columns, stride_, bytes_.data());
-  if (input_.channels == 1) return add_positions<1>(image_, place_, from, step, columns, stride_, bytes_.data());
-  SamplePosition at = from;
-  for (size_t i = 0; i < columns; ++i, at = at + step)
-    add_anywhere(image_, input_.channels, at, place_, &bytes_[i * stride_]);
+// bend_at() of device_sampling.h for a line's pixels: the nodes are added across the line once, and along it for each.
+void ChangedRows::bend(int y) {
+  const auto orientation = static_cast<uint8_t>(row_.orientation);
+  const bool transposed = (orientation & transpose_bit) != 0;
+  const auto along = [&](const PixelPlace& at) { return transposed ? at.y : at.x; };
+  const PixelPlace first = turned(y, 0, input_.height, input_.width, orientation);
+  const int across = transposed ? first.x : first.y;
+  for (size_t j = 0; j < nodes_.size(); ++j) {
+    const int beside = across / bend_cell, number = static_cast<int>(j);
+    nodes_[j] = {};
+    for (int i = 0; i < 4; ++i) {
+      const SamplePosition node = transposed ? bend_of_node(row_.change.bend, number, beside + i)
+                                             : bend_of_node(row_.change.bend, beside + i, number);
+      const int64_t weight = bend_weight(i, across % bend_cell);
+      nodes_[j] = nodes_[j] + SamplePosition{weight * node.y, weight * node.x};
+    }
+  }
+  for (int x = 0; x < input_.width; ++x) {
+    const int at = along(turned(y, x, input_.height, input_.width, orientation));
+    SamplePosition sum;
+    for (int j = 0; j < 4; ++j) {
+      const SamplePosition& node = nodes_[static_cast<size_t>(at / bend_cell + j)];
+      const int64_t weight = bend_weight(j, at % bend_cell);
+      sum = sum + SamplePosition{weight * node.y, weight * node.x};
+    }
+    bends_[static_cast<size_t>(x)] = bent_by(sum, row_.change.map);
+  }
 }
 
-void ChangedRows::write_labels(const SamplePosition& from, const SamplePosition& step, size_t* labels) const {
-  SamplePosition at = from;
-  for (int i = 0; i < input_.width; ++i, at = at + step) labels[i] = static_cast<size_t>(nearest_pixel(at, place_));
+void ChangedRows::add_line(const Line& line) {
+  const auto columns = static_cast<size_t>(input_.width);
+  const auto add = [&](auto places) {
+    if (input_.channels == 3) return add_positions<3>(image_, place_, places, columns, stride_, bytes_.data());
+    if (input_.channels == 1) return add_positions<1>(image_, place_, places, columns, stride_, bytes_.data());
+    for (size_t i = 0; i < columns; ++i)
+      add_anywhere(image_, input_.channels, places.next(), place_, &bytes_[i * stride_]);
+  };
+  const Straight straight{line.from, line.step};
+  if (line.bends == nullptr)
+    add(straight);
+  else
+    add(Bent{straight, line.bends});
+}
+
+void ChangedRows::write_labels(const Line& line, size_t* labels) const {
+  const auto write = [&](auto places) {
+    for (int i = 0; i < input_.width; ++i) labels[i] = static_cast<size_t>(nearest_pixel(places.next(), place_));
+  };
+  const Straight straight{line.from, line.step};
+  if (line.bends == nullptr)
+    write(straight);
+  else
+    write(Bent{straight, line.bends});
 }
 
 // A line's values, from its bytes.
@@ -133,18 +195,21 @@ void ChangedRows::write_values(float* to, size_t pixels) const {
 void ChangedRows::line(int y, float* images, size_t* labels) {
   const RowMap& map = row_.change.map;
   const auto columns = static_cast<size_t>(input_.width);
-  const SamplePosition from = position_of(y, 0, input_.height, input_.width, row_),
-                       step = position_of(y, 1, input_.height, input_.width, row_) - from;
-  write_labels(from, step, labels);
+  const SamplePosition from = straight_position_of(y, 0, input_.height, input_.width, row_),
+                       step = straight_position_of(y, 1, input_.height, input_.width, row_) - from;
+  const bool bent = row_.change.bend.unit != 0;
+  if (bent) bend(y);
+  const SamplePosition* bends = bent ? bends_.data() : nullptr;
+  write_labels({from, step, bends}, labels);
   std::fill(bytes_.begin(), bytes_.end(), 0u);
   if (row_.change.averages != 0) {
     const SamplePosition down = quarter_down(map), right = quarter_right(map);
     for (const SamplePosition& place :
          {from - down - right, from - down + right, from + down - right, from + down + right})
-      add_line(place, step);
+      add_line({place, step, bends});
     for (uint32_t& byte : bytes_) byte >>= 2;
   } else {
-    add_line(from, step);
+    add_line({from, step, bends});
   }
   write_values(images + static_cast<size_t>(y) * columns, columns * static_cast<size_t>(input_.height));
 }

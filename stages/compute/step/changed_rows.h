@@ -23,8 +23,15 @@ class ChangedRows {
   void finish(float* images);
 
  private:
-  void add_line(const SamplePosition& from, const SamplePosition& step);
-  void write_labels(const SamplePosition& from, const SamplePosition& step, size_t* labels) const;
+  // The places that a line's pixels show, from left to right: evenly apart, and bent where the row is.
+  struct Line {
+    SamplePosition from, step;
+    const SamplePosition* bends = nullptr;
+  };
+
+  void bend(int y);
+  void add_line(const Line& line);
+  void write_labels(const Line& line, size_t* labels) const;
   void write_values(float* to, size_t pixels) const;
   void blur(float* plane);
   void add_noise(float* images) const;
@@ -39,12 +46,13 @@ class ChangedRows {
   const size_t stride_;  // of a pixel in bytes_
   BatchRow row_;
   SamplePlace place_;
-  const uint8_t* image_ = nullptr;  // of the sample
-  std::vector<float> tables_;       // [C, row_table_length]
-  std::vector<Between> between_;    // likewise
-  std::vector<uint32_t> bytes_;     // [width, stride] of a line, in 1/16384
-  std::vector<float> blurred_;      // [H, W]
-  std::vector<float> padded_;       // a line with blur_radius values more at each end
+  const uint8_t* image_ = nullptr;             // of the sample
+  std::vector<float> tables_;                  // [C, row_table_length]
+  std::vector<Between> between_;               // likewise
+  std::vector<uint32_t> bytes_;                // [width, stride] of a line, in 1/16384
+  std::vector<SamplePosition> bends_, nodes_;  // of a line's pixels; of the nodes along it
+  std::vector<float> blurred_;                 // [H, W]
+  std::vector<float> padded_;                  // a line with blur_radius values more at each end
 };
 
 }  // namespace penstock::stages

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "stages/training/device_sampling.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
 
@@ -60,6 +61,11 @@ void add_noise(CropChange& change, const Draws& draws, double strength, bool) {
   change.noise_key = draws.bits(2);
 }
 
+void bend(CropChange& change, const Draws& draws, double strength, bool) {
+  change.bend = draws.between(0, 0, strength);
+  change.bend_key = draws.bits(1);
+}
+
 int32_t fixed(double pixels) { return static_cast<int32_t>(std::lround(pixels * 32768)); }
 
 // From a place in the crop to one in the sample: turned, slanted and made smaller by the zoom.
@@ -96,28 +102,29 @@ void set_blur(double deviation, RowChange& change) {
   for (size_t k = 0; k < weights.size(); ++k) change.blur[k] = static_cast<float>(weights[k] / sum);
 }
 
-}  // namespace
-
-const std::vector<ChangeDraw>& change_draws() {
-  static const std::vector<ChangeDraw> rows = {
-      {"scale", [](CropChange& change, const Draws& draws, double s, bool) { change.zoom = octaves(draws, s); }},
-      {"rotate", [](CropChange& change, const Draws& draws, double s,
-                    bool) { change.angle = draws.between(0, -s, s) * std::numbers::pi / 180; }},
-      {"shear", [](CropChange& change, const Draws& draws, double s, bool) { change.shear = draws.between(0, -s, s); }},
-      {"gamma",
-       [](CropChange& change, const Draws& draws, double s, bool) { change.values.gamma = octaves(draws, s); }},
-      {"invert", [](CropChange& change, const Draws& draws, double s, bool) { invert(change, draws, s); }},
-      {"invert_bright",
-       [](CropChange& change, const Draws& draws, double s, bool bright) {
-         if (bright) invert(change, draws, s);
-       }},
-      {"gain", [](CropChange& change, const Draws& draws, double s, bool) { change.values.gain = octaves(draws, s); }},
-      {"offset",
-       [](CropChange& change, const Draws& draws, double s, bool) { change.values.offset = draws.between(0, -s, s); }},
-      {"colour", mix_colours},
-      {"grey", take_colours_away},
-      {"blur", blur},
-      {"noise", add_noise}};
+OpenTable<ChangeDraw>& table() {
+  static OpenTable<ChangeDraw> rows(
+      "draw",
+      {{"scale", [](CropChange& change, const Draws& draws, double s, bool) { change.zoom = octaves(draws, s); }},
+       {"rotate", [](CropChange& change, const Draws& draws, double s,
+                     bool) { change.angle = draws.between(0, -s, s) * std::numbers::pi / 180; }},
+       {"shear",
+        [](CropChange& change, const Draws& draws, double s, bool) { change.shear = draws.between(0, -s, s); }},
+       {"elastic", bend},
+       {"gamma",
+        [](CropChange& change, const Draws& draws, double s, bool) { change.values.gamma = octaves(draws, s); }},
+       {"invert", [](CropChange& change, const Draws& draws, double s, bool) { invert(change, draws, s); }},
+       {"invert_bright",
+        [](CropChange& change, const Draws& draws, double s, bool bright) {
+          if (bright) invert(change, draws, s);
+        }},
+       {"gain", [](CropChange& change, const Draws& draws, double s, bool) { change.values.gain = octaves(draws, s); }},
+       {"offset",
+        [](CropChange& change, const Draws& draws, double s, bool) { change.values.offset = draws.between(0, -s, s); }},
+       {"colour", mix_colours},
+       {"grey", take_colours_away},
+       {"blur", blur},
+       {"noise", add_noise}});
   return rows;
 }
 
@@ -139,9 +146,11 @@ RowChange row_change_of(const CropChange& drawn, const Normaliser& normaliser) {
   change.averages = 1 / drawn.zoom > shrinks_from;
   change.values = drawn.values;
   if (drawn.colours != CropChange{}.colours) set_mix(drawn.colours, normaliser, change);
+  if (drawn.bend == 0) quiet.bend_key = 0;
   if (drawn.blur > 0) set_blur(drawn.blur, change);
   const bool by_channel = normalisation_rule(normaliser.kind).by_channel;
   const double unit = by_channel ? std::accumulate(normaliser.sd.begin(), normaliser.sd.end(), 0.0) /
+  change.bend = {static_cast<int32_t>(std::lround(drawn.bend * 65536 / noise_deviation)), quiet.bend_key};
                                        static_cast<double>(normaliser.sd.size())
                                  : 1.0;
   change.noise = static_cast<float>(drawn.noise / unit);

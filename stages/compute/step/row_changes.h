@@ -21,6 +21,8 @@ struct CropChange {
   double zoom = 1;   // 2: objects twice as large
   double angle = 0;  // radians, anticlockwise
   double shear = 0;  // columns to the right a line down
+  double bend = 0;   // deviation of the displacements of nodes (RowBend), pixels of the crop
+  uint64_t bend_key = 0;
   ValueChange values = {};
   std::array<double, 9> colours = {1, 0, 0, 0, 1, 0, 0, 0, 1};  // 3 x 3, row by row
   double blur = 0;                                              // deviation, pixels of the crop

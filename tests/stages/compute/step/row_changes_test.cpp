@@ -74,6 +74,14 @@ TEST(ChangeDraws, GeometryIsEvenWithinItsStrength) {
   expect_even(many("shear", 0.2), -0.2, 0.2, [](const CropChange& c) { return c.shear; });
 }
 
+TEST(ChangeDraws, BendsAreEvenWithinTheirStrengthAndNoTwoAlike) {
+  const auto drawn = many("elastic", 3);
+  expect_even(drawn, 0, 3, [](const CropChange& c) { return c.bend; });
+  std::set<uint64_t> keys;
+  for (const CropChange& change : drawn) keys.insert(change.bend_key);
+  EXPECT_EQ(keys.size(), drawn.size());
+}
+
 TEST(ChangeDraws, ValuesAreEvenWithinTheirStrength) {
   expect_even(many("gamma", 0.7), -0.7, 0.7, [](const CropChange& c) { return std::log2(c.values.gamma); });
   expect_even(many("gain", 0.3), -0.3, 0.3, [](const CropChange& c) { return std::log2(c.values.gain); });
@@ -209,7 +217,7 @@ TEST(ChangedRows, ImageAndLabelsStayAligned) {
   const StepSamples data(samples, square, Normaliser{});
   for (int number = 0; number < 40; ++number) {
     const CropChange change =
-        draw_change(augmentation_of({"scale", "rotate", "shear"}), false,
+        draw_change(augmentation_of({"scale", "rotate", "shear", "elastic"}), false,
                     [&](const std::string& purpose) { return crop_draws(9, purpose, 0, "disc", number); });
     const Batch batch = shown(data, {changed(change, 30, 30)});
     // A corner of the disc differs by 3/4 at most where the image is between pixels and the label is the nearest's.
@@ -217,6 +225,54 @@ TEST(ChangedRows, ImageAndLabelsStayAligned) {
     EXPECT_EQ(apart.sum().item<int64_t>(), 0) << number;
     const double area = batch.targets.sum().item<double>();
     EXPECT_NEAR(batch.images[0][0].sum().item<double>() / area, 1, 0.06) << number;
+  }
+}
+
+// The nodes' displacements have this deviation; between them the spline averages.
+TEST(ChangedRows, ABentRowMovesItsPixelsSmoothlyAndNeverFolds) {
+  constexpr int side = 128;
+  double squares = 0, steepest = 0;
+  int count = 0;
+  for (uint64_t key = 1; key <= 20; ++key) {
+    CropChange change;
+    change.bend = 4, change.bend_key = key;  // the most that train.augmentation.elastic takes
+    BatchRow row{0, 0, 0, side, side, 0};
+    row.change = row_change_of(change, Normaliser{});
+    ASSERT_EQ(row.change.active, 1);
+    const auto moved = [&](int y, int x) {
+      const SamplePosition d = position_of(y, x, side, side, row) - straight_position_of(y, x, side, side, row);
+      return std::pair(static_cast<double>(d.y) / 65536, static_cast<double>(d.x) / 65536);
+    };
+    for (int y = 0; y + 1 < side; ++y) {
+      for (int x = 0; x + 1 < side; ++x) {
+        const auto here = moved(y, x), right = moved(y, x + 1), below = moved(y + 1, x);
+        squares += here.first * here.first + here.second * here.second, count += 2;
+        for (const double slope : {right.first - here.first, right.second - here.second, below.first - here.first,
+                                   below.second - here.second})
+          steepest = std::max(steepest, std::abs(slope));
+      }
+    }
+  }
+  // In each direction the squares of the weights add up to 1/2 at a node, to 0.46 between two.
+  EXPECT_NEAR(std::sqrt(squares / count), 4 * 0.479, 0.15);
+  EXPECT_GT(steepest, 0.1);
+  EXPECT_LT(steepest, 1);
+}
+
+TEST(ChangedRows, ABendGoesWithItsRowWhateverTheRowsOrientation) {
+  const auto samples = pictures(1, 200);
+  const StepSamples data(samples, square, Normaliser{});
+  CropChange change;
+  change.bend = 3, change.bend_key = 5;
+  BatchRow row = changed(change, 40, 50);
+  const auto upright = shown(data, {row}).images[0];
+  for (int orientation = 0; orientation < 8; ++orientation) {
+    row.orientation = orientation;
+    auto turned_back = shown(data, {row}).images[0];
+    if (orientation & flip_x_bit) turned_back = turned_back.flip(2);
+    if (orientation & flip_y_bit) turned_back = turned_back.flip(1);
+    if (orientation & transpose_bit) turned_back = turned_back.transpose(1, 2);
+    EXPECT_TRUE(torch::equal(turned_back, upright)) << orientation;
   }
 }
 
