@@ -110,6 +110,12 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
   if (given("freeze_epochs") && parameters.freeze == "none")
     problems.push_back(
         {"freeze_epochs", "freeze_epochs has no effect with freeze = \"none\": take it out, or set freeze"});
+  for (const char* part : {"plateau.monitor", "plateau.factor", "plateau.patience", "plateau.min_delta"}) {
+    if (!given(part) || schedule_rule(parameters.schedule).on_plateaus) continue;
+    problems.push_back(
+        {part, fmt::format("{} has no effect with schedule = \"{}\": take it out, or set schedule to \"plateau\"", part,
+                           parameters.schedule)});
+  }
   const auto learns = [&](const std::string& target) {
     const auto& targets = parameters.targets;
     return std::find(targets.begin(), targets.end(), target) != targets.end();

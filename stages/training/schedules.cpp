@@ -17,14 +17,17 @@ double cosine(double lr, double done) { return lr * 0.5 * (1 + std::cos(std::num
 // As DeepLab (Chen et al. 2017, arXiv:1606.00915) and nnU-Net (Isensee et al. 2021) have it; by step.
 double poly(double lr, double done) { return lr * std::pow(1 - done, 0.9); }
 
-}  // namespace
-
-const std::vector<ScheduleRule>& schedule_rules() {
-  static const std::vector<ScheduleRule> rules = {
-      {"constant", "lr throughout", false, constant},
-      {"cosine", "from lr down to 0 at the last step", true, cosine},
-      {"poly", "lr times (1 - t)^0.9, t the share of the training that is over", true, poly},
-  };
+OpenTable<ScheduleRule>& table() {
+  static OpenTable<ScheduleRule> rules(
+      "schedule",
+      {
+          {"constant", "lr throughout", false, constant},
+          {"cosine", "from lr down to 0 at the last step", true, cosine},
+          {"poly", "lr times (1 - t)^0.9, t the share of the training that is over", true, poly},
+          {"plateau",
+           "lr, times plateau.factor each time that plateau.monitor has not improved for plateau.patience epochs",
+           false, constant, true},
+      });
   return rules;
 }
 

@@ -14,6 +14,7 @@ struct ScheduleRule {
   bool depends_on_end = false;
   // Of a step; `done` is the share of the training that is over before it, 0 <= done < 1.
   double (*learning_rate)(double lr, double done) = nullptr;
+  bool on_plateaus = false;  // times train.plateau.factor for each plateau (training_rules.h) so far
 };
 
 const std::vector<ScheduleRule>& schedule_rules();

@@ -191,6 +191,19 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
          .as_before = 0.0});
   visit("weight_decay", weight_decay,
         {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)",
+  visit("plateau.monitor", plateau_monitor,
+        {.help = "of schedule = \"plateau\": the figure that it watches",
+         .choices = monitored_figures(),
+         .as_before = "val_loss"});
+  visit("plateau.factor", plateau_factor,
+        {.help = "likewise: what the learning rate is multiplied with at a plateau",
+         .minimum = 0.01,
+         .maximum = 0.99,
+         .as_before = 0.1});
+  visit("plateau.patience", plateau_patience,
+        {.help = "likewise: epochs without improvement that are a plateau", .minimum = 1, .as_before = 10});
+  visit("plateau.min_delta", plateau_min_delta,
+        {.help = "likewise: smallest change that counts as improvement", .minimum = 0, .as_before = 0.0});
          .minimum = 0,
          .maximum = 1});
   visit("clip_norm", clip_norm,

@@ -34,6 +34,10 @@ struct TrainParameters {
   double lr = 1e-3;
   std::string schedule = "constant";
   double warm_up = 0;  // epochs
+  std::string plateau_monitor = "val_loss";
+  double plateau_factor = 0.1;
+  int64_t plateau_patience = 10;
+  double plateau_min_delta = 0;
   std::string optimizer = "adamw";
   double momentum = 0.9;
   double weight_decay = 0;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "stages/training/schedules.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -50,13 +52,24 @@ TrainingRules::TrainingRules(const TrainParameters& parameters)
       larger_(larger_monitor(parameters)),
       best_(larger_, parameters.every),
       stopping_(larger_is_better(parameters.stop_monitor), parameters.stop_patience, parameters.stop_min_delta,
-                parameters.stop_warm_up) {}
+                parameters.stop_warm_up),
+      plateau_monitor_(schedule_rule(parameters.schedule).on_plateaus ? parameters.plateau_monitor : ""),
+      plateau_factor_(parameters.plateau_factor),
+      plateau_(larger_is_better(parameters.plateau_monitor), parameters.plateau_patience, parameters.plateau_min_delta,
+               0) {}
 
 TrainingRules::Decision TrainingRules::update(int64_t epoch, const pipeline::Value& row) {
   Decision decision;
   decision.best = best_.update(epoch, figure_of(monitor_, row), epoch == epochs_);
-  const bool measured = !is_of_validation(stop_monitor_) || !row.at("validation").is_null();
-  decision.stop = measured && stopping_.update(epoch, figure_of(stop_monitor_, row));
+  const auto measured = [&](const std::string& monitor) {
+    return !is_of_validation(monitor) || !row.at("validation").is_null();
+  };
+  decision.stop = measured(stop_monitor_) && stopping_.update(epoch, figure_of(stop_monitor_, row));
+  if (!plateau_monitor_.empty() && measured(plateau_monitor_) &&
+      plateau_.update(epoch, figure_of(plateau_monitor_, row))) {
+    plateau_.wait_again();
+    rate_factor_ *= plateau_factor_;
+  }
   return decision;
 }
 

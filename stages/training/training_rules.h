@@ -35,6 +35,8 @@ class EarlyStopping {
       : larger_(larger_is_better), patience_(patience), min_delta_(min_delta), warm_up_(warm_up) {}
   // After each epoch (from 1). Patience 0 never stops.
   bool update(int64_t epoch, double value);
+  // Patience begins anew; the best figure stays.
+  void wait_again() { waited_ = 0; }
 
  private:
   bool larger_;
@@ -53,7 +55,8 @@ bool is_of_validation(const std::string& figure);
 // infinite.
 double figure_of(const std::string& name, const pipeline::Value& row);
 
-// Both rules of one run. Where there is no validation subset, early stopping that watches a figure of it never stops.
+// The rules of one run. Where there is no validation subset, early stopping that watches a figure of it never stops,
+// and there are no plateaus of such a figure.
 class TrainingRules {
  public:
   explicit TrainingRules(const TrainParameters& parameters);
@@ -69,6 +72,9 @@ class TrainingRules {
 
   const BestEpoch& best() const { return best_; }
   bool larger() const { return larger_; }  // of the monitored figure
+  // What the learning rate is multiplied with after the epochs so far: less at each plateau, which are as many epochs
+  // without improvement as train.plateau.patience says; 1 with a schedule that does not look for any.
+  double rate_factor() const { return rate_factor_; }
 
  private:
   std::string monitor_, stop_monitor_;
@@ -76,6 +82,9 @@ class TrainingRules {
   bool larger_;
   BestEpoch best_;
   EarlyStopping stopping_;
+  std::string plateau_monitor_;  // empty: no plateau is looked for
+  double plateau_factor_, rate_factor_ = 1;
+  EarlyStopping plateau_;
 };
 
 }  // namespace penstock::stages

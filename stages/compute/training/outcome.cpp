@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "distributed/error.h"
+#include "stages/training/schedules.h"
 #include "stages/training/training_rules.h"
 
 namespace penstock::stages {
@@ -21,9 +22,11 @@ constexpr float absurd_weight = 1e6f;
 void say_what_is_not_validated(const TrainParameters& parameters, const std::string& stage) {
   const bool best = parameters.final_weights == "best" && is_of_validation(parameters.monitor);
   const bool stopping = parameters.stop_patience > 0 && is_of_validation(parameters.stop_monitor);
-  spdlog::warn("{}: there is no validation subset: nothing is measured on it{}{}; a split.validation above 0 makes one",
-               stage, best ? ", no epoch is the best, the last one's weights are published" : "",
-               stopping ? ", early stopping is off" : "");
+  const bool plateaus = schedule_rule(parameters.schedule).on_plateaus && is_of_validation(parameters.plateau_monitor);
+  spdlog::warn(
+      "{}: there is no validation subset: nothing is measured on it{}{}{}; a split.validation above 0 makes one", stage,
+      best ? ", no epoch is the best, the last one's weights are published" : "",
+      stopping ? ", early stopping is off" : "", plateaus ? ", the learning rate stays as it is" : "");
 }
 
 }  // namespace

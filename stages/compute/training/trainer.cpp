@@ -95,7 +95,7 @@ double Trainer::learning_rate() const {
       (static_cast<double>(epoch_) + static_cast<double>(step_in_epoch_) / static_cast<double>(steps_per_epoch_)) /
       static_cast<double>(parameters_.epochs);
   return warm_up_factor(parameters_.warm_up, position(), steps_per_epoch_) *
-         schedule_.learning_rate(parameters_.lr, done);
+         schedule_.learning_rate(parameters_.lr, done) * rules_.rate_factor();
 }
 
 std::vector<int> Trainer::order_of(int64_t epoch) const { return epoch_order(ids_, parameters_.seed, epoch, numbers_); }
@@ -218,11 +218,12 @@ void Trainer::end_epoch() {
   ++epoch_;
   step_in_epoch_ = 0;
   sums_ = {};
+  const double rate_factor_before = rules_.rate_factor();
   const EpochDecision decision = decide(row);
   if (decision.best) best_weights_ = step_->measured_weights();
   stopped_early_ = decision.stop && epoch_ < parameters_.epochs;
   given_up_ = decision.give_up;
-  report_epoch(row, decision.best);
+  report_epoch(row, decision.best, rate_factor_before);
   epochs_.push_back(std::move(row));
   // The best epoch's weights are worth an early checkpoint, as far as that costs little.
   if (decision.best && saver_.is_half_due()) save();
@@ -237,13 +238,17 @@ Trainer::EpochDecision Trainer::decide(const Value& row) {
   return {decision[0] != 0, decision[1] != 0, decision[2] != 0};
 }
 
-void Trainer::report_epoch(const Value& row, bool best) {
+void Trainer::report_epoch(const Value& row, bool best, double rate_factor_before) {
   const double seconds = seconds_since(epoch_start_);
   const double rate = static_cast<double>(steps_per_epoch_ * parameters_.global_batch) / seconds;
   const std::string waited =
       reading_.is_active() ? fmt::format(", waited {:.2f} ms a step for samples", 1e3 * telemetry_.epoch_wait()) : "";
   spdlog::info("{}: epoch {}/{}: {}{}, {:.1f} images/s{}", context_.stage, epoch_, parameters_.epochs,
                text_of_epoch(row), best ? " (best)" : "", rate, waited);
+  if (rules_.rate_factor() < rate_factor_before) {
+    spdlog::info("{}: {} has not improved for {} epochs: the learning rate is multiplied with {:.3g} from here on",
+                 context_.stage, parameters_.plateau_monitor, parameters_.plateau_patience, rules_.rate_factor());
+  }
   if (stopped_early_) {
     spdlog::info("{}: stops early: {} has not improved by {} for {} epochs", context_.stage, parameters_.stop_monitor,
                  parameters_.stop_min_delta, parameters_.stop_patience);

@@ -78,7 +78,7 @@ class Trainer {
   [[noreturn]] void stop_interrupted();
   void end_epoch();
   EpochDecision decide(const pipeline::Value& row);
-  void report_epoch(const pipeline::Value& row, bool best);
+  void report_epoch(const pipeline::Value& row, bool best, double rate_factor_before);
   bool sweep_continues(const pipeline::Value& row, bool last);
   void save();
   std::pair<Checkpoint, CheckpointManifest> snapshot() const;

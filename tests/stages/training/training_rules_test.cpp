@@ -106,6 +106,50 @@ TEST(TrainingRules, AFigureThatWasAskedForButIsNotFiniteStillCountsAsWaiting) {
   EXPECT_TRUE(rules.update(2, row(2)).stop);
 }
 
+TrainParameters with_plateaus() {
+  TrainParameters parameters;
+  parameters.schedule = "plateau";
+  parameters.plateau_factor = 0.5, parameters.plateau_patience = 2, parameters.plateau_min_delta = 0.1;
+  return parameters;
+}
+
+TEST(Plateau, EachOneMultipliesTheLearningRate) {
+  TrainingRules rules(with_plateaus());
+  std::vector<double> factors;
+  int64_t epoch = 0;
+  for (const double loss : {1.0, 0.95, 0.5, 0.45, 0.6, 0.45, 0.45, 0.1, 0.1, 0.1}) {
+    rules.update(++epoch, row_of(epoch, loss));
+    factors.push_back(rules.rate_factor());
+  }
+  EXPECT_EQ(factors, (std::vector<double>{1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125}));
+}
+
+TEST(Plateau, ThereIsNoneWithAnotherScheduleOrWithoutTheFigureThatIsWatched) {
+  TrainParameters constant = with_plateaus();
+  constant.schedule = "constant";
+  TrainingRules of_constant(constant), without(with_plateaus());
+  for (int64_t epoch = 1; epoch <= 9; ++epoch) {
+    of_constant.update(epoch, row_of(epoch, 1));
+    without.update(epoch, {{"epoch", epoch}, {"train", {{"loss", 1.0}}}, {"validation", nullptr}});
+  }
+  EXPECT_EQ(of_constant.rate_factor(), 1);
+  EXPECT_EQ(without.rate_factor(), 1);
+}
+
+TEST(Plateau, AResumedTrainingKnowsThoseBefore) {
+  pipeline::Value rows = pipeline::Value::array();
+  TrainingRules rules(with_plateaus());
+  for (int64_t epoch = 1; epoch <= 6; ++epoch) {
+    rows.push_back(row_of(epoch, 1));
+    rules.update(epoch, rows.back());
+  }
+  TrainingRules resumed(with_plateaus());
+  bool stopped = false;
+  resumed.replay(rows, &stopped);
+  EXPECT_EQ(resumed.rate_factor(), rules.rate_factor());
+  EXPECT_LT(resumed.rate_factor(), 1);
+}
+
 TEST(Adoption, ALongerRunContinuesFromTheEndOfAShorterOne) {
   const TemporaryFolder folder;
   keep(folder.path(), {3, 2, 1}, of_epochs(3));
