@@ -186,6 +186,11 @@ pipeline::StageKind train_kind() {
     check_effects(view, parameters, problems);
     check_metadata(view, parameters, problems);
     check_cache(parameters, problems);
+    if (parameters.deep_supervision >= parameters.depth) {
+      problems.push_back({"deep_supervision",
+                          fmt::format("a decoder of depth {} has {} below its first level, not {}", parameters.depth,
+                                      pipeline::counted(parameters.depth - 1, "level"), parameters.deep_supervision)});
+    }
     if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
       problems.push_back({"targets", fault});
     if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {

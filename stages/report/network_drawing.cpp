@@ -73,7 +73,10 @@ class Drawing {
     svg_ = arrow_head;
     for (int level = 0; level < depth_; ++level) nested_ ? draw_nested_arrows_of(level) : draw_arrows_of(level);
     for (const auto& [place, shape] : blocks_) {
-      if (place.side->name != "output") draw_box(place, shape);
+      if (place.side->name != "output")
+        draw_box(place, shape);
+      else if (place.level > 0 || place.column > 0)
+        draw_side_output(place);
     }
     draw_ends();
     const double half = depth_ * slope + inner_gap + box_width / 2 + 60;
@@ -141,6 +144,18 @@ class Drawing {
         side.direction == 0 ? std::string(side.name)
         : inner             ? fmt::format("level {}, column {}", place.level, place.column)
                             : fmt::format("{} level {}", side.name, place.level));
+  }
+
+  // Deep supervision: out of a level of the decoder, or of a column of a nested one.
+  void draw_side_output(const Place& place) {
+    const auto [x, y] = place.column == 0 ? centre("decoder", place.level) : centre_of_column(0, place.column);
+    if (place.column == 0)
+      arrow({x + box_width / 2, y}, {x + box_width / 2 + 32, y}, "skip");
+    else
+      arrow({x, y - box_height / 2}, {x, y - box_height / 2 - 16}, "skip");
+    svg_ += fmt::format("<text class=\"small\" x=\"{:.0f}\" y=\"{:.0f}\">in training</text>",
+                        x + (place.column == 0 ? box_width / 2 + 2 : 6),
+                        place.column == 0 ? y - 8 : y - box_height / 2 - 6);
   }
 
   // Image in, probability out, and what the dashed arrows are.

@@ -1,5 +1,8 @@
 #include "stages/training/architecture.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <numeric>
 
 #include "stages/training/name_table.h"
@@ -18,6 +21,7 @@ Value to_json(const Architecture& a) {
   if (a.out_channels != 1) json["out_channels"] = a.out_channels;
   if (a.upsampling != Architecture{}.upsampling) json["upsampling"] = a.upsampling;
   return json;
+  if (a.side_outputs != 0) json["side_outputs"] = a.side_outputs;
 }
 
 Architecture architecture_from_json(const Value& json) {
@@ -28,11 +32,16 @@ Architecture architecture_from_json(const Value& json) {
                             json.at("dropout"),
                             json.at("kind"),
                             json.value("out_channels", int64_t{1}),
-                            json.value("upsampling", Architecture{}.upsampling)};
+                            json.value("upsampling", Architecture{}.upsampling),
+                            json.value("side_outputs", int64_t{0})};
   require_known("network", architecture.kind, names_of(network_rules()));
   require_known("norm", architecture.norm, names_of(norm_rules()));
   require_known("upsampling", architecture.upsampling, names_of(upsampling_rules()));
   return architecture;
+  if (architecture.side_outputs < 0 || architecture.side_outputs >= std::max(architecture.depth, int64_t{1})) {
+    throw Error(ExitCode::data, fmt::format("its {} side outputs must be fewer than its depth, {}",
+                                            architecture.side_outputs, architecture.depth));
+  }
 }
 
 int64_t Layer::parameters() const { return std::accumulate(slots.begin(), slots.end(), int64_t{0}); }

@@ -19,6 +19,9 @@ struct Architecture {
   std::string kind = "unet";              // a name in network_rules()
   int64_t out_channels = 1;               // one a target
   std::string upsampling = "transposed";  // a name in upsamplings.h
+  // Deep supervision (Lee et al. 2015, arXiv:1409.5185): outputs of as many decoder levels below the first, or columns
+  // before the last where it is nested, that training learns too. Below `depth`; nothing else reads them.
+  int64_t side_outputs = 0;
 
   bool operator==(const Architecture&) const = default;
 };

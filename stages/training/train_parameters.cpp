@@ -38,6 +38,7 @@ Architecture architecture_of(const TrainParameters& parameters, int64_t channels
   Architecture architecture{channels, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
   architecture.kind = parameters.network;
   architecture.upsampling = parameters.upsampling;
+  architecture.side_outputs = parameters.deep_supervision;
   architecture.out_channels = static_cast<int64_t>(parameters.targets.size());
   return architecture;
 }
@@ -105,6 +106,12 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
         {.help = "how the decoder comes up a level: " + help_of(upsampling_rules()),
          .choices = names_of(upsampling_rules()),
          .as_before = "transposed"});
+  visit("deep_supervision", deep_supervision,
+        {.help = "how many levels of the decoder below the first (columns before the last of unet++) have outputs that "
+                 "training learns too, each with half the weight of the one before it; fewer than depth; 0: none",
+         .minimum = 0,
+         .maximum = 6,
+         .as_before = 0});
   visit("dropout", dropout,
         {.help = "share of channels' values dropped after each block in training", .minimum = 0, .maximum = 0.9});
   visit("normalise", normalise,

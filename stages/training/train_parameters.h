@@ -20,6 +20,7 @@ struct TrainParameters {
   int64_t depth = 4;
   std::string norm = "batch";
   std::string upsampling = "transposed";
+  int64_t deep_supervision = 0;  // side outputs
   double dropout = 0;
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;

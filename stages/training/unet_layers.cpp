@@ -133,6 +133,13 @@ std::vector<Layer> unet_layers(const Architecture& architecture, int64_t height,
   }
   walk.enter_column(0);
   walk.conv("output", "1x1 convolution, sigmoid", 0, "output", architecture.out_channels, 1, true);
+  for (int64_t side = 1; side <= architecture.side_outputs; ++side) {
+    const int64_t level = style.nested ? 0 : side;
+    walk.go_to(level, architecture.base_channels << level);
+    if (style.nested) walk.enter_column(architecture.depth - side);
+    walk.conv(fmt::format("side{}", side), "1x1 convolution, sigmoid", level, "output", architecture.out_channels, 1,
+              true);
+  }
   return std::move(walk.layers);
 }
 

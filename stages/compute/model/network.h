@@ -19,8 +19,9 @@ namespace penstock::stages {
 class Network : public torch::nn::Module {
  public:
   // x: [N, C, H, W], float32 or the type of the weights, of a size that the architecture can halve `depth` times.
-  // Returns logits [N, out_channels, H, W]. In training with dropout, draws come from `dropout`, which must then be
-  // given.
+  // Returns logits [N, out_channels, H, W]; in training with side outputs those follow, scaled up to H x W, as many
+  // channels each: [N, out_channels * (1 + side_outputs), H, W]. In training with dropout, draws come from `dropout`,
+  // which must then be given.
   torch::Tensor operator()(torch::Tensor x, std::optional<at::Generator> dropout = std::nullopt) {
     return forward(std::move(x), std::move(dropout));
   }

@@ -43,6 +43,12 @@ UNet::UNet(const Architecture& architecture, const UNetStyle& style)
   }
   output_ = register_module("output",
                             nn::Conv2d(nn::Conv2dOptions(architecture.base_channels, architecture.out_channels, 1)));
+  PENSTOCK_CHECK(architecture.side_outputs < architecture.depth, "each side output has a level below the first");
+  for (int64_t side = 1; side <= architecture.side_outputs; ++side) {
+    sides_.push_back(make_pointwise(fmt::format("side{}", side),
+                                    architecture.base_channels << (style.nested ? 0 : side), architecture.out_channels,
+                                    true));
+  }
 }
 
 UNet::Block UNet::make_block(const std::string& name, int64_t in, int64_t out) {
@@ -109,6 +115,17 @@ torch::Tensor UNet::run(Block& block, torch::Tensor x, std::optional<at::Generat
   return x;
 }
 
+// `done`: as in forward.
+torch::Tensor UNet::with_sides(torch::Tensor logits, const std::vector<std::vector<torch::Tensor>>& done) {
+  std::vector<torch::Tensor> all = {std::move(logits)};
+  const std::vector<int64_t> size = {all.front().size(2), all.front().size(3)};
+  for (size_t side = 1; side <= sides_.size(); ++side) {
+    const auto& from = style_.nested ? done.front()[done.front().size() - 1 - side] : done[side].back();
+    all.push_back(torch::upsample_nearest2d(sides_[side - 1](from), size));
+  }
+  return torch::cat(all, 1);
+}
+
 torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropout) {
   const int64_t factor = int64_t{1} << architecture_.depth;
   PENSTOCK_CHECK(
@@ -136,7 +153,8 @@ torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropou
     else
       done[level] = {std::move(made)};
   }
-  return output_(done.front().back());
+  auto logits = output_(done.front().back());
+  return sides_.empty() || !is_training() ? logits : with_sides(std::move(logits), done);
 }
 
 }  // namespace penstock::stages

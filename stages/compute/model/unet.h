@@ -1,7 +1,7 @@
 // The U-Net (Ronneberger et al. 2015, arXiv:1505.04597) as used in this field: two 3x3 convolutions with norm and ReLU
 // a block, max-pooling down, transposed convolutions up, skip connections by concatenation, 1x1 output. Its blocks may
 // be residual (Zhang et al. 2018, arXiv:1711.10684), its skip connections gated (Oktay et al. 2018, arXiv:1804.03999),
-// its decoder nested (U-Net++, Zhou et al. 2018, arXiv:1807.10165; one output, without deep supervision).
+// its decoder nested (U-Net++, Zhou et al. 2018, arXiv:1807.10165).
 // Made by make_network() (network.h), which says who may call it.
 #pragma once
 
@@ -47,6 +47,7 @@ class UNet final : public Network {
   torch::nn::Conv2d make_pointwise(const std::string& name, int64_t in, int64_t out, bool bias);
   static torch::Tensor gated(Gate& gate, const torch::Tensor& skip, const torch::Tensor& up);
   torch::Tensor run(Block& block, torch::Tensor x, std::optional<at::Generator>& dropout);
+  torch::Tensor with_sides(torch::Tensor logits, const std::vector<std::vector<torch::Tensor>>& done);
 
   const Architecture architecture_;
   const UNetStyle style_;
@@ -58,6 +59,7 @@ class UNet final : public Network {
   std::vector<Gate> gates_;
   std::vector<Block> joined_;
   torch::nn::Conv2d output_{nullptr};
+  std::vector<torch::nn::Conv2d> sides_;
 };
 
 }  // namespace penstock::stages

@@ -121,7 +121,8 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
   tail.narrow(0, 0, layout_.statistic_count)
       .add_(state_.shard_statistics(), 1 / static_cast<double>(parameters_.micro_shards()));
   tail.narrow(0, layout_.statistic_count, 1).add_(loss.detach());
-  tally(logits.detach(), index * parameters_.micro_batch, parameters_.micro_batch);
+  const auto main_logits = logits.detach().narrow(1, 0, batch_.targets().size(1)).contiguous();  // without side outputs
+  tally(main_logits, index * parameters_.micro_batch, parameters_.micro_batch);
   if (last || tree_) share_figures(pixels_of(parameters_.global_batch));
   gradients_.begin(state_.gradient_views(), !first && !tree_, [this, last](size_t bucket) {
     if (last && overlaps()) reduce(bucket);

@@ -237,7 +237,8 @@ void HostStep::run_item(Replica& replica, const StepSamples& data, Item& item, i
   }
   const auto logits = (*replica.network)(batch.images, dropout);
   const auto loss = loss_(logits, batch.targets).sum() / static_cast<double>(parameters_.global_batch);
-  write_tail(replica, logits.detach().contiguous(), batch, item, loss.item<float>(), interrupted);
+  const auto main_logits = logits.detach().narrow(1, 0, batch.targets.size(1)).contiguous();  // without side outputs
+  write_tail(replica, main_logits, batch, item, loss.item<float>(), interrupted);
   loss.backward();
   if (whole_share_) at::set_num_threads(1);
 }

@@ -59,7 +59,20 @@ const std::vector<NamedLoss>& losses() {
 LossFunction loss_function(std::string_view name) { return row_of(losses(), "loss", name).function; }
 
 torch::Tensor Loss::operator()(const torch::Tensor& logits, const torch::Tensor& targets) const {
-  PENSTOCK_CHECK(logits.size(1) == static_cast<int64_t>(channels_.size()), "each channel has its loss");
+  const auto own = static_cast<int64_t>(channels_.size());
+  PENSTOCK_CHECK(logits.size(1) % own == 0 && targets.size(1) == own, "each channel has its loss");
+  if (logits.size(1) == own) return of_output(logits, targets);
+  torch::Tensor sum;
+  double weight = 1, weights = 0;
+  for (int64_t first = 0; first < logits.size(1); first += own, weight /= 2) {
+    const auto loss = of_output(logits.narrow(1, first, own), targets) * weight;
+    sum = sum.defined() ? sum + loss : loss;
+    weights += weight;
+  }
+  return sum / weights;
+}
+
+torch::Tensor Loss::of_output(const torch::Tensor& logits, const torch::Tensor& targets) const {
   torch::Tensor sum;
   for (int64_t channel = 0; channel < logits.size(1); ++channel) {
     const OfChannel& of = channels_[static_cast<size_t>(channel)];

@@ -35,7 +35,9 @@ const std::vector<NamedLoss>& losses();
 LossFunction loss_function(std::string_view name);  // fails a check where there is none of that name
 
 // The loss of a network with one channel a target: the sum over its channels, each with its own loss and weight.
-// logits and targets: [N, K, H, W] -> [N].
+// targets: [N, K, H, W], logits: [N, K, H, W] -> [N]. Logits [N, K (1 + S), H, W] are those and S side outputs
+// (Network), which are losses too: the mean over all, each with half the weight of the one before it, as nnU-Net has it
+// (Isensee et al. 2021).
 class Loss {
  public:
   struct OfChannel {
@@ -47,6 +49,8 @@ class Loss {
 
  private:
   std::vector<OfChannel> channels_;
+  torch::Tensor of_output(const torch::Tensor& logits, const torch::Tensor& targets) const;
+
 };
 
 }  // namespace penstock::stages

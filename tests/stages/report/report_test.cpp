@@ -220,6 +220,22 @@ TEST(Report, DrawsEachNodeOfANestedDecoder) {
   EXPECT_THAT(network_drawing(describe_layers(nested, 64, 64)), testing::Not(HasSubstr("column")));
 }
 
+TEST(Report, DrawsEachSideOutputOfANetwork) {
+  const auto side_outputs = [](const Architecture& architecture) {
+    const std::string drawn = network_drawing(describe_layers(architecture, 64, 64));
+    int count = 0;
+    for (size_t at = 0; (at = drawn.find("in training", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  for (const char* kind : {"unet", "unet++"}) {
+    Architecture architecture{3, 8, 3, "batch", 0};
+    architecture.kind = kind;
+    EXPECT_EQ(side_outputs(architecture), 0) << kind;
+    architecture.side_outputs = 2;
+    EXPECT_EQ(side_outputs(architecture), 2) << kind;
+  }
+}
+
 TEST(Report, SaysWhichConnectivityTheObjectsWereScoredWith) {
   const TemporaryFolder folder;
   pipeline::write_file(folder.path() / "metrics.json",

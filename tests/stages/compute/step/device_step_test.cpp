@@ -29,9 +29,7 @@ TrainParameters plain() {
   return parameters;
 }
 
-Architecture network(const TrainParameters& parameters) {
-  return {3, parameters.base_channels, parameters.depth, parameters.norm, parameters.dropout};
-}
+Architecture network(const TrainParameters& parameters) { return architecture_of(parameters, 3); }
 
 std::unique_ptr<DeviceStep> device_step(const TrainParameters& parameters, Communicator& ranks,
                                         StepOptions options = {Reproducible::run, true, true}) {
@@ -236,6 +234,12 @@ TEST(DeviceStep, IsTheHostsStepToRounding) {
       EXPECT_LT(distance(train(parameters, false), train(parameters, true)), 1e-5) << norm << " " << loss;
     }
   }
+}
+
+TEST(DeviceStep, LearnsSideOutputsAsTheHostDoes) {
+  TrainParameters parameters = plain();
+  parameters.deep_supervision = 1;
+  EXPECT_LT(distance(train(parameters, false), train(parameters, true)), 1e-5);
 }
 
 TEST(DeviceStep, SumsOverRanksWhateverTheirShare) {

@@ -166,5 +166,15 @@ TEST(Losses, OfANetworkAreSummedOverItsTargetsEachByItsOwnLossAndWeight) {
   EXPECT_TRUE(torch::allclose(both, expected));
 }
 
+TEST(Losses, OfSideOutputsCountHalfOfTheOneBefore) {
+  TrainParameters parameters;
+  const auto all = cases();
+  const auto logits = batch_of(all, &Case::z, torch::kFloat32), masks = batch_of(all, &Case::t, torch::kFloat32);
+  const auto loss = loss_of(parameters);
+  const auto together = loss(torch::cat({logits, -logits, 0.5 * logits}, 1), masks);
+  const auto expected = (loss(logits, masks) + loss(-logits, masks) / 2 + loss(0.5 * logits, masks) / 4) / 1.75;
+  EXPECT_TRUE(torch::allclose(together, expected));
+}
+
 }  // namespace
 }  // namespace penstock::stages

@@ -60,11 +60,42 @@ TEST(TrainingStep, LearnsSeveralTargetsWithTheSameBitsOnAnyNumberOfRanks) {
   EXPECT_EQ(alone.size(), train(tiny(), 1, 1, Reproducible::world).size() + 4 + 1) << "weights of one more output";
 }
 
+TEST(TrainingStep, LearnsSideOutputsWithTheSameBitsOnAnyNumberOfRanks) {
+  TrainParameters parameters = tiny();
+  parameters.targets = {"mask", "border"}, parameters.deep_supervision = 1;
+  for (const char* kind : {"unet", "unet++"}) {
+    parameters.network = kind;
+    const auto alone = train(parameters, 1, 1, Reproducible::world);
+    for (const int ranks : {2, 3}) EXPECT_EQ(train(parameters, ranks, 2, Reproducible::world), alone) << kind << ranks;
+  }
+}
+
+TEST(UNet, GivesSideOutputsInTrainingOnlyAtFullSize) {
+  for (const char* kind : {"unet", "unet++"}) {
+    Architecture architecture{3, 4, 3, "none", 0};
+    architecture.kind = kind, architecture.out_channels = 2, architecture.side_outputs = 2;
+    const auto network = make_network(architecture);
+    const auto x = torch::rand({2, 3, 16, 24});
+    const auto all = (*network)(x);
+    EXPECT_EQ(all.sizes(), (std::vector<int64_t>{2, 6, 16, 24})) << kind;
+    network->eval();
+    EXPECT_TRUE(torch::equal((*network)(x), all.narrow(1, 0, 2))) << kind;
+    all.narrow(1, 4, 2).sum().backward();
+    const auto slope = [&](const char* name) {
+      return network->named_parameters()[name].grad().abs().sum().item<float>();
+    };
+    EXPECT_EQ(slope("output.weight"), 0) << kind;
+    EXPECT_GT(slope("side2.weight"), 0) << kind;
+    EXPECT_GT(slope("down0_conv1.weight"), 0) << kind;
+  }
+}
+
 TEST(UNet, ItsLayerTableCountsTheWeightsItHas) {
   for (const char* norm : {"batch", "group", "none"}) {
     for (const NetworkRule& rule : network_rules()) {
       Architecture architecture{3, 8, 3, norm, 0};
       architecture.kind = rule.name, architecture.out_channels = 2;
+      architecture.side_outputs = norm == std::string("batch") ? 2 : 0;
       for (const UpsamplingRule& up : upsampling_rules()) {
         architecture.upsampling = up.name;
         const FlatLayout layout = layout_of(*make_network(architecture));
