@@ -2,6 +2,7 @@
 // the executable, and a body, which does the work and may be in a library that is opened when it must run.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -136,6 +137,8 @@ struct CheckView {
   std::function<std::optional<Value>(std::string_view kind, const std::string& parameter)> upstream;
   std::vector<std::string> inputs = {};  // names of those that are given
   std::vector<std::string> given = {};   // names of parameters that do not stand at their defaults by themselves
+
+  bool has(std::string_view input) const { return std::find(inputs.begin(), inputs.end(), input) != inputs.end(); }
 };
 
 // What such a check finds.

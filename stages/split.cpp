@@ -11,11 +11,13 @@
 #include <string_view>
 
 #include "distributed/check.h"
+#include "distributed/printable.h"
 #include "pipeline/files.h"
-#include "stages/images/csv.h"
 #include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
+#include "stages/images/quarantine.h"
 #include "stages/kinds.h"
+#include "stages/split_list.h"
 #include "stages/subset_draws.h"
 #include "stages/training/name_table.h"
 
@@ -52,6 +54,7 @@ struct SplitParameters {
   double validation = 0.1;
   double test = 0.1;
   std::string fold;
+  std::string unlisted = "refuse";
   int64_t seed = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
@@ -68,6 +71,10 @@ struct SplitParameters {
                "k-fold, as \"2/5\": what the test leaves is cut into 5 parts, of which the second validates; empty: by "
                "the share `validation`",
            .as_before = ""});
+    visit("unlisted", unlisted,
+          {.help = "labelled samples that the input list does not name: refuse, or leave_out (they are in no subset)",
+           .choices = {"refuse", "leave_out"},
+           .as_before = "refuse"});
     visit("seed", seed, {.help = "seed of the draw", .minimum = 0});
   }
   Shares shares() const { return {validation, test, fold_of(fold), seed}; }
@@ -144,51 +151,31 @@ void say_leakage(const Value& leakage) {
       leakage.at("related").get<int64_t>(), leakage.at("held_out").get<int64_t>());
 }
 
-// The user's own list: rows "id,subset". An id with commas may stand without quotes: the last field is the subset.
-Subsets read_list(const std::filesystem::path& file, const std::vector<std::string>& ids) {
-  const std::set<std::string> known(ids.begin(), ids.end());
-  std::set<std::string> seen;
-  Subsets subsets;
-  const std::string text = pipeline::read_file(file);
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto number = 1 + std::count(text.begin(), text.end() - static_cast<std::ptrdiff_t>(rest.size()), '\n');
-    const auto refuse = [&](const std::string& fault) {
-      throw Error(ExitCode::data, fmt::format("{}:{}: {}", file.string(), number, fault));
-    };
-    if (rest.starts_with('#')) {
-      rest.remove_prefix(std::min(rest.size(), rest.find('\n')));
-      rest.remove_prefix(rest.empty() ? 0 : 1);
-      continue;
-    }
-    std::vector<std::string> fields;
-    try {
-      fields = next_csv_row(rest).value_or(std::vector<std::string>{""});
-    } catch (const Error& error) {
-      refuse(error.what());
-    }
-    const std::string subset = fields.back();
-    fields.pop_back();
-    const std::string id = fmt::format("{}", fmt::join(fields, ","));
-    if ((fields.empty() && subset.empty()) || (id == "id" && subset == "subset")) continue;
-    if (fields.empty()) refuse("expected 'id,subset', read '" + subset + "'");
-    if (subset != "train" && subset != "validation" && subset != "test")
-      refuse("the subset '" + subset + "' is none of train, validation, test");
-    if (!known.count(id)) refuse("there is no labelled sample '" + id + "'");
-    if (!seen.insert(id).second) refuse("the sample '" + id + "' is listed twice");
-    subsets[subset].push_back(id);
+// By the user's own list.
+Subsets listed_subsets(const SplitParameters& parameters, const std::vector<std::string>& labelled, const Value& index,
+                       const std::filesystem::path& file) {
+  SplitList list = read_split_list(file, labelled, left_out_of(index));
+  if (!list.unlisted.empty() && parameters.unlisted == "refuse") {
+    throw Error(
+        ExitCode::data,
+        fmt::format("{}: the labelled sample '{}' is not listed ({} of {} are); unlisted = \"leave_out\" leaves "
+                    "out what is not",
+                    file.string(), list.unlisted.front(), labelled.size() - list.unlisted.size(), labelled.size()));
   }
-  if (seen.size() < known.size()) {
-    const auto missing =
-        std::find_if(known.begin(), known.end(), [&](const std::string& id) { return !seen.count(id); });
-    throw Error(ExitCode::data, fmt::format("{}: the labelled sample '{}' is not listed ({} of {} are)", file.string(),
-                                            *missing, seen.size(), known.size()));
-  }
-  return subsets;
+  const auto say = [&](const std::vector<std::string>& names, const char* what) {
+    if (!names.empty())
+      spdlog::warn("split: {} {} ({}{})", names.size(), what, distributed::printable_name(names.front()),
+                   names.size() > 1 ? ", ..." : "");
+  };
+  say(list.unlisted, "labelled samples are not listed and in no subset");
+  say(list.left_out, "listed samples were left out before, as their files cannot be read");
+  say(list.unread, "columns of the list are not read");
+  return std::move(list.subsets);
 }
 
 Subsets drawn_by(const SplitParameters& parameters, const std::vector<std::string>& labelled, const Value& index,
                  const Value& metadata, const pipeline::StageContext& context) {
-  if (context.has("list")) return read_list(context.input("list"), labelled);
+  if (context.has("list")) return listed_subsets(parameters, labelled, index, context.input("list"));
   const DrawRule& rule = row_of(rules(), "split", parameters.by);
   if (rule.by_folder) return folder_subsets(labelled, index, parameters);
   if (rule.by_group) return group_subsets(labelled, groups_of(metadata), parameters);
@@ -241,10 +228,11 @@ pipeline::StageKind split_kind() {
   kind.name = "split";
   kind.version = 3;  // says what belongs together and stands in several subsets
   kind.summary = "divides the samples into train, validation and test, each by its own id";
-  kind.inputs = {
-      {.name = "shards", .help = "shard.shards"},
-      {.name = "metadata", .help = "inspect.metadata", .optional = true},
-      {.name = "list", .help = "a CSV of your own, lines 'id,subset', instead of the draw", .optional = true}};
+  kind.inputs = {{.name = "shards", .help = "shard.shards"},
+                 {.name = "metadata", .help = "inspect.metadata", .optional = true},
+                 {.name = "list",
+                  .help = "a CSV of your own instead of the draw: lines 'id,subset', or columns of these names",
+                  .optional = true}};
   kind.outputs = {{.name = "index", .help = "split.json: the ids of each subset"}};
   kind.parameters = pipeline::specifications_of<SplitParameters>();
   kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
@@ -253,11 +241,10 @@ pipeline::StageKind split_kind() {
       problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on",
                                               parameters.validation, parameters.test)});
     }
-    const auto has = [&](const char* input) {
-      return std::find(view.inputs.begin(), view.inputs.end(), input) != view.inputs.end();
-    };
+    if (parameters.unlisted != "refuse" && !view.has("list"))
+      problems.push_back({"unlisted", "unlisted has no effect without the input list: take it out, or give a list"});
     const DrawRule& rule = row_of(rules(), "split", parameters.by);
-    if ((rule.by_look || rule.by_group) && !has("metadata") && !has("list"))
+    if ((rule.by_look || rule.by_group) && !view.has("metadata") && !view.has("list"))
       problems.push_back(
           {"by", fmt::format("by = \"{}\" needs {}: inputs = {{ metadata = \"inspect.metadata\" }}", rule.name,
                              rule.by_look ? "the visual types" : "the groups that inspect finds")});

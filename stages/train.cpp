@@ -98,7 +98,7 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
                      "take this out",
                      name)});
   }
-  const bool has_init = std::find(view.inputs.begin(), view.inputs.end(), "init") != view.inputs.end();
+  const bool has_init = view.has("init");
   if (given("init_layers") && !has_init)
     problems.push_back(
         {"init_layers", "init_layers has no effect without the input init: add it to inputs, or take this out"});
@@ -141,7 +141,7 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
 }
 
 void check_metadata(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
-  if (std::find(view.inputs.begin(), view.inputs.end(), "metadata") != view.inputs.end()) return;
+  if (view.has("metadata")) return;
   const auto needs = [&](const char* parameter, const std::string& value, const char* what) {
     problems.push_back({parameter, fmt::format("{} = \"{}\" needs the {}: add metadata = \"inspect.metadata\" to "
                                                "train's inputs",

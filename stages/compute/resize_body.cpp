@@ -148,6 +148,7 @@ class ResizeWork final : public pipeline::SharedWork {
                    {"samples", rows},
                    {"excluded", excluded_}};
     put_bad(index, bad, rows.size() + bad.size(), stage_, "samples.json");
+    put_left_out(index, images_.index());
     require_objects(stage_, rows);
     if (own_size_)
       index["mode"] = parameters_.mode, index["scale"] = scale_;

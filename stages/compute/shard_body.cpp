@@ -7,6 +7,7 @@
 #include "stages/compute/data/shard_columns.h"
 #include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
+#include "stages/images/quarantine.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {
@@ -72,6 +73,7 @@ class ShardWork final : public pipeline::SharedWork {
     index["schema"] = 1;
     index["classes"] = {"background", "nucleus"};
     index["samples"] = rows;
+    put_left_out(index, samples_.index());
     put_input(index, input_of(samples_.index()));
     pipeline::write_file(output_ / "index.json", index.dump(1) + "\n");
     describe(files, rows.size());

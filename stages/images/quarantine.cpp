@@ -17,7 +17,7 @@ using pipeline::Value;
 
 constexpr const char* fail_word = "fail";
 constexpr const char* quarantine_word = "quarantine";
-constexpr const char* key = "quarantined";
+constexpr const char *key = "quarantined", *left_out_key = "left_out";
 constexpr const char* chunk_file = "bad.json";
 constexpr size_t shown_samples = 3;
 
@@ -74,5 +74,18 @@ void put_bad(Value& index, BadSamples bad, size_t samples, const std::string& st
 }
 
 Value quarantined_in(const Value& index) { return index.value(key, Value::array()); }
+
+void put_left_out(Value& index, const Value& before) {
+  std::set<std::string> ids = left_out_of(before);
+  const auto add = [&](const Value& made) {
+    for (const Value& row : quarantined_in(made)) ids.insert(row.at("id").get<std::string>());
+  };
+  add(before), add(index);
+  if (!ids.empty()) index[left_out_key] = ids;
+}
+
+std::set<std::string> left_out_of(const Value& index) {
+  return index.value(left_out_key, Value::array()).get<std::set<std::string>>();
+}
 
 }  // namespace penstock::stages

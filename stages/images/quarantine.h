@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,5 +57,10 @@ void put_bad(pipeline::Value& index, BadSamples bad, size_t samples, const std::
 
 // What put_bad put there; an empty list where it put nothing.
 pipeline::Value quarantined_in(const pipeline::Value& index);
+
+// Of an index that is made of another one: "left_out", the ids that either of them quarantined, sorted; nothing where
+// there are none. A list of the user's may still name them.
+void put_left_out(pipeline::Value& index, const pipeline::Value& before);
+std::set<std::string> left_out_of(const pipeline::Value& index);
 
 }  // namespace penstock::stages

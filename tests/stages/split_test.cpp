@@ -5,6 +5,7 @@
 #include <set>
 
 #include "context.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 
 namespace penstock::stages {
@@ -222,6 +223,43 @@ TEST(Split, AListOfTheUsersIsTakenAsItIsAndMistakesInItHaveALine) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("list.csv:2"), testing::HasSubstr("'training'")));
   }
+}
+
+TEST(Split, AListMayNameItsColumnsAndHaveOthers) {
+  Bench bench;
+  const auto subsets =
+      split(bench, 3, 0, {}, "subset,note,image_id\ntest,\"bright, large\",s0\ntrain,,s1\nvalidation,x,s2\n");
+  EXPECT_EQ(subsets.at("test"), std::vector<std::string>{"s0"});
+  EXPECT_EQ(subsets.at("validation"), std::vector<std::string>{"s2"});
+  const std::string refused = refusal_of([&] { split(bench, 2, 0, {}, "id,subset,note\ns0,test\n"); }, ExitCode::data);
+  EXPECT_THAT(refused, testing::HasSubstr("list.csv:2: it has 2 fields, the first line names 3"));
+}
+
+TEST(Split, WhatAListLeavesOutIsRefusedOrInNoSubset) {
+  Bench bench;
+  const std::string list = "id,subset\ns0,test\ns1,train\n";
+  const std::string refused = refusal_of([&] { split(bench, 4, 0, {}, list); }, ExitCode::data);
+  EXPECT_THAT(refused, testing::AllOf(testing::HasSubstr("'s2' is not listed (2 of 4 are)"),
+                                      testing::HasSubstr("unlisted = \"leave_out\"")));
+  const auto subsets = split(bench, 4, 0, {{"unlisted", "leave_out"}}, list);
+  EXPECT_EQ(subsets.at("train"), std::vector<std::string>{"s1"});
+  EXPECT_EQ(subsets.at("test"), std::vector<std::string>{"s0"});
+  EXPECT_TRUE(subsets.at("validation").empty() && subsets.at("unlabelled").empty());
+}
+
+TEST(Split, AListMayNameSamplesThatWereQuarantined) {
+  Bench bench;
+  const Value samples = {{{"id", "a"}, {"labelled", true}}, {{"id", "c"}, {"labelled", true}}};
+  pipeline::write_file(bench.path() / "shards/index.json", Value{{"samples", samples}, {"left_out", {"b"}}}.dump());
+  const auto subsets_by = [&](const std::string& list) {
+    pipeline::write_file(bench.path() / "list.csv", list);
+    const auto outputs = bench.run(
+        "split", {{"shards", {bench.path() / "shards"}}, {"list", {bench.path() / "list.csv"}}}, {{"validation", 0.0}});
+    return Value::parse(pipeline::read_file(outputs.at("index") / "split.json")).at("subsets");
+  };
+  EXPECT_EQ(subsets_by("a,train\nb,train\nc,test\n").at("train"), Value::array({"a"}));
+  EXPECT_THAT(refusal_of([&] { subsets_by("a,train\nd,train\nc,test\n"); }, ExitCode::data),
+              testing::HasSubstr("there is no labelled sample 'd'"));
 }
 
 }  // namespace

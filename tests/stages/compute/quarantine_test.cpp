@@ -73,6 +73,7 @@ TEST(QuarantinedSamples, TakesASampleWhoseImageIsDamaged) {
   const Value samples = DataSet().with("b/images/b.png", half(png('b', 200))).samples();
   EXPECT_EQ(ids(samples.at("samples")), "acd");
   ASSERT_EQ(ids(samples.at("quarantined")), "b");
+  EXPECT_EQ(samples.at("left_out"), Value::array({"b"}));
   const Value& bad = samples.at("quarantined")[0];
   EXPECT_EQ(bad.at("entry"), "b/images/b.png");
   EXPECT_THAT(bad.at("reason").get<std::string>(), AllOf(HasSubstr("b/images/b.png"), HasSubstr("truncated")));
