@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "distributed/error.h"
 #include "stages/training/name_table.h"
 #include "stages/training/norms.h"
 #include "stages/training/unet_layers.h"
@@ -20,8 +21,8 @@ Value to_json(const Architecture& a) {
       {"norm", a.norm}, {"dropout", a.dropout}};
   if (a.out_channels != 1) json["out_channels"] = a.out_channels;
   if (a.upsampling != Architecture{}.upsampling) json["upsampling"] = a.upsampling;
-  return json;
   if (a.side_outputs != 0) json["side_outputs"] = a.side_outputs;
+  return json;
 }
 
 Architecture architecture_from_json(const Value& json) {
@@ -37,32 +38,45 @@ Architecture architecture_from_json(const Value& json) {
   require_known("network", architecture.kind, names_of(network_rules()));
   require_known("norm", architecture.norm, names_of(norm_rules()));
   require_known("upsampling", architecture.upsampling, names_of(upsampling_rules()));
-  return architecture;
   if (architecture.side_outputs < 0 || architecture.side_outputs >= std::max(architecture.depth, int64_t{1})) {
     throw Error(ExitCode::data, fmt::format("its {} side outputs must be fewer than its depth, {}",
                                             architecture.side_outputs, architecture.depth));
   }
+  return architecture;
 }
 
 int64_t Layer::parameters() const { return std::accumulate(slots.begin(), slots.end(), int64_t{0}); }
 
-const std::vector<NetworkRule>& network_rules() {
-  static const std::vector<NetworkRule> rules = {
-      {"unet", "Ronneberger et al. 2015",
-       [](const Architecture& a, int64_t height, int64_t width) { return unet_layers(a, height, width, plain_unet); }},
-      {"residual_unet", "blocks add to what they are given, Zhang et al. 2018",
-       [](const Architecture& a, int64_t height, int64_t width) {
-         return unet_layers(a, height, width, residual_unet);
-       }},
-      {"attention_unet", "the decoder weighs the pixels of each skip connection, Oktay et al. 2018",
-       [](const Architecture& a, int64_t height, int64_t width) {
-         return unet_layers(a, height, width, attention_unet);
-       }},
-      {"unet++", "each level decodes from every level below and joins all of its own, Zhou et al. 2018",
-       [](const Architecture& a, int64_t height, int64_t width) { return unet_layers(a, height, width, nested_unet); }},
-  };
+namespace {
+
+OpenTable<NetworkRule>& table() {
+  static OpenTable<NetworkRule> rules(
+      "network", {
+                     {"unet", "Ronneberger et al. 2015",
+                      [](const Architecture& a, int64_t height, int64_t width) {
+                        return unet_layers(a, height, width, plain_unet);
+                      }},
+                     {"residual_unet", "blocks add to what they are given, Zhang et al. 2018",
+                      [](const Architecture& a, int64_t height, int64_t width) {
+                        return unet_layers(a, height, width, residual_unet);
+                      }},
+                     {"attention_unet", "the decoder weighs the pixels of each skip connection, Oktay et al. 2018",
+                      [](const Architecture& a, int64_t height, int64_t width) {
+                        return unet_layers(a, height, width, attention_unet);
+                      }},
+                     {"unet++", "each level decodes from every level below and joins all of its own, Zhou et al. 2018",
+                      [](const Architecture& a, int64_t height, int64_t width) {
+                        return unet_layers(a, height, width, nested_unet);
+                      }},
+                 });
   return rules;
 }
+
+}  // namespace
+
+const std::vector<NetworkRule>& network_rules() { return table().rows(); }
+
+void add_row(NetworkRule rule) { table().add(std::move(rule)); }
 
 std::vector<Layer> layers_of(const Architecture& architecture, int64_t height, int64_t width) {
   return row_of(network_rules(), "network", architecture.kind).layers(architecture, height, width);

@@ -51,6 +51,7 @@ struct NetworkRule {
   std::vector<Layer> (*layers)(const Architecture& architecture, int64_t height, int64_t width) = nullptr;
 };
 const std::vector<NetworkRule>& network_rules();
+void add_row(NetworkRule rule);  // of a user's own program: compute/extensions.h
 
 // In the order of forward, which is the order of the parameters in flat buffers. An unknown kind fails a check.
 std::vector<Layer> layers_of(const Architecture& architecture, int64_t height, int64_t width);

@@ -70,16 +70,20 @@ std::vector<AugmentationRule> rules_of_values() {
   };
 }
 
-}  // namespace
-
-const std::vector<AugmentationRule>& augmentation_rules() {
-  static const std::vector<AugmentationRule> rules = [] {
+OpenTable<AugmentationRule>& table() {
+  static OpenTable<AugmentationRule> rules("augmentation", [] {
     auto all = rules_of_places();
     for (AugmentationRule& rule : rules_of_values()) all.push_back(std::move(rule));
     return all;
-  }();
+  }());
   return rules;
 }
+
+}  // namespace
+
+const std::vector<AugmentationRule>& augmentation_rules() { return table().rows(); }
+
+void add_row(AugmentationRule rule) { table().add(std::move(rule)); }
 
 Strengths usual_strengths() {
   Strengths strengths;

@@ -29,6 +29,7 @@ struct AugmentationRule {
 };
 
 const std::vector<AugmentationRule>& augmentation_rules();
+void add_row(AugmentationRule rule);  // of a user's own program: compute/extensions.h
 
 // By name, of those that have one.
 using Strengths = std::map<std::string, double>;

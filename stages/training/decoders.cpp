@@ -6,32 +6,42 @@
 
 namespace penstock::stages {
 
-const std::vector<DecoderRule>& decoder_rules() {
-  static const std::vector<DecoderRule> rules = {
-      {.name = "components", .help = "connected foreground is one object"},
-      {.name = "distance",
-       .help =
-           "foreground is cut where it is narrow between its innermost places, so that round objects which touch are "
-           "told apart"},
-      {.name = "watershed",
-       .help = "objects grow over the foreground from where foreground exceeds border by the seed threshold",
-       .target = "border",
-       .has_seeds = true},
-      {.name = "border_distance",
-       .help = "as watershed, but what exceeds border is also cut where it is narrow",
-       .target = "border",
-       .has_seeds = true},
-      {.name = "interior",
-       .help = "objects grow over the foreground from where interior exceeds the seed threshold",
-       .target = "interior",
-       .has_seeds = true},
-      {.name = "interior_distance",
-       .help = "as interior, but what exceeds the threshold is also cut where it is narrow",
-       .target = "interior",
-       .has_seeds = true},
-  };
+namespace {
+
+OpenTable<DecoderRule>& table() {
+  static OpenTable<DecoderRule> rules(
+      "decoder",
+      {
+          {.name = "components", .help = "connected foreground is one object"},
+          {.name = "distance",
+           .help = "foreground is cut where it is narrow between its innermost places, so that round objects which "
+                   "touch are "
+                   "told apart"},
+          {.name = "watershed",
+           .help = "objects grow over the foreground from where foreground exceeds border by the seed threshold",
+           .target = "border",
+           .has_seeds = true},
+          {.name = "border_distance",
+           .help = "as watershed, but what exceeds border is also cut where it is narrow",
+           .target = "border",
+           .has_seeds = true},
+          {.name = "interior",
+           .help = "objects grow over the foreground from where interior exceeds the seed threshold",
+           .target = "interior",
+           .has_seeds = true},
+          {.name = "interior_distance",
+           .help = "as interior, but what exceeds the threshold is also cut where it is narrow",
+           .target = "interior",
+           .has_seeds = true},
+      });
   return rules;
 }
+
+}  // namespace
+
+const std::vector<DecoderRule>& decoder_rules() { return table().rows(); }
+
+void add_row(DecoderRule rule) { table().add(std::move(rule)); }
 
 const DecoderRule& decoder_rule(std::string_view name) { return row_of(decoder_rules(), "decoder", name); }
 

@@ -15,6 +15,7 @@ struct DecoderRule {
 };
 
 const std::vector<DecoderRule>& decoder_rules();
+void add_row(DecoderRule rule);                          // of a user's own program: compute/extensions.h
 const DecoderRule& decoder_rule(std::string_view name);  // fails a check where there is none of that name
 
 // Whether a network with these targets has learned what the decoder needs.

@@ -48,13 +48,13 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
 // ---- targets ----
 
 // What an output channel of the network stands for (targets.h).
-enum class TargetKind : int32_t { mask, border, interior };
+enum class TargetKind : int32_t { mask, border, interior, own };
 
 inline constexpr int most_targets = 4;
 
 struct Target {
   TargetKind kind = TargetKind::mask;
-  int32_t radius = 1;  // of a border and of an interior, pixels
+  int32_t radius = 1;  // of a border and of an interior, pixels; of an own target, its row in target_rules()
 };
 
 struct TargetList {
@@ -92,7 +92,7 @@ PENSTOCK_BOTH inline bool is_interior(int radius, int y, int x, int height, int 
   return true;
 }
 
-// The value that a channel should have at that pixel.
+// The value that a channel should have at that pixel; not of an own target, which only the host knows (targets.h).
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
                                         const ObjectAt& object_at) {

@@ -12,5 +12,6 @@ struct LossRule {
 };
 
 const std::vector<LossRule>& loss_rules();
+void add_row(LossRule rule);  // of a user's own program: compute/extensions.h
 
 }  // namespace penstock::stages

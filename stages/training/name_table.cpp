@@ -21,4 +21,9 @@ void require_known(std::string_view table, const std::string& name, const std::v
                                           fmt::join(known, ", ")));
 }
 
+void require_new_row(std::string_view table, const std::string& name, const std::vector<std::string>& known) {
+  PENSTOCK_CHECK(!name.empty() && std::find(known.begin(), known.end(), name) == known.end(),
+                 fmt::format("a new {} has a name of its own, not '{}'", table, name));
+}
+
 }  // namespace penstock::stages

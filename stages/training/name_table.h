@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace penstock::stages {
@@ -14,6 +15,9 @@ namespace penstock::stages {
 
 // For names from outside, as a model's: throws Error(data) with the known ones where `name` is none of them.
 void require_known(std::string_view table, const std::string& name, const std::vector<std::string>& known);
+
+// Fails a check where a row of that name stands in the table already, or the name is empty.
+void require_new_row(std::string_view table, const std::string& name, const std::vector<std::string>& known);
 
 template <typename Row>
 std::vector<std::string> names_of(const std::vector<Row>& rows) {
@@ -30,6 +34,25 @@ const Row& row_of(const std::vector<Row>& rows, std::string_view table, std::str
   }
   no_such_row(table, name, names_of(rows));
 }
+
+// A table to which a user's own program adds rows (compute/extensions.h), before anything else reads it: one thread, at
+// the program's start.
+template <typename Row>
+class OpenTable {
+ public:
+  // `what`: as of row_of().
+  OpenTable(std::string_view what, std::vector<Row> rows) : what_(what), rows_(std::move(rows)) {}
+
+  const std::vector<Row>& rows() const { return rows_; }
+  void add(Row row) {
+    require_new_row(what_, row.name, names_of(rows_));
+    rows_.push_back(std::move(row));
+  }
+
+ private:
+  std::string_view what_;
+  std::vector<Row> rows_;
+};
 
 // "batch (over one micro-batch), group (over 8 channels of a sample)", for a parameter's help.
 template <typename Row>

@@ -31,6 +31,12 @@ OpenTable<ScheduleRule>& table() {
   return rules;
 }
 
+}  // namespace
+
+const std::vector<ScheduleRule>& schedule_rules() { return table().rows(); }
+
+void add_row(ScheduleRule rule) { table().add(std::move(rule)); }
+
 double warm_up_factor(double warm_up, int64_t step, int64_t steps_per_epoch) {
   const double steps = warm_up * static_cast<double>(steps_per_epoch);
   return steps > 0 ? std::min(1.0, static_cast<double>(step + 1) / steps) : 1;

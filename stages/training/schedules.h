@@ -18,6 +18,7 @@ struct ScheduleRule {
 };
 
 const std::vector<ScheduleRule>& schedule_rules();
+void add_row(ScheduleRule rule);                           // of a user's own program: compute/extensions.h
 const ScheduleRule& schedule_rule(std::string_view name);  // fails a check where there is none of that name
 
 // What a step's rate is multiplied with while the training warms up, `warm_up` epochs long: it grows by the same amount

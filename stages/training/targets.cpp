@@ -7,27 +7,49 @@
 
 namespace penstock::stages {
 
-const std::vector<TargetRule>& target_rules() {
-  static const std::vector<TargetRule> rules = {
-      {"mask", "whether a pixel is of any object", TargetKind::mask, "foreground"},
-      {"border",
-       "whether two objects meet within border_radius pixels of it, so that eval can tell touching ones apart",
-       TargetKind::border, "border"},
-      {"interior",
-       "whether all pixels within interior_radius of it are of one object: what is left of each object when its edge "
-       "is "
-       "taken away, apart from its neighbours",
-       TargetKind::interior, "interior"},
-  };
+namespace {
+
+OpenTable<TargetRule>& table() {
+  static OpenTable<TargetRule> rules(
+      "target",
+      {
+          {"mask", "whether a pixel is of any object", TargetKind::mask, "foreground"},
+          {"border",
+           "whether two objects meet within border_radius pixels of it, so that eval can tell touching ones apart",
+           TargetKind::border, "border"},
+          {"interior",
+           "whether all pixels within interior_radius of it are of one object: what is left of each object when its "
+           "edge "
+           "is "
+           "taken away, apart from its neighbours",
+           TargetKind::interior, "interior"},
+      });
   return rules;
+}
+
+}  // namespace
+
+const std::vector<TargetRule>& target_rules() { return table().rows(); }
+
+void add_row(TargetRule rule) {
+  PENSTOCK_CHECK(rule.kind == TargetKind::own && rule.own != nullptr, "a program's own target has its function");
+  table().add(std::move(rule));
+}
+
+const TargetRule& own_target(const Target& target) {
+  PENSTOCK_CHECK(target.kind == TargetKind::own, "its row is that of a program's own target");
+  return target_rules().at(static_cast<size_t>(target.radius));
 }
 
 TargetList target_list(const std::vector<std::string>& names, const TargetRadii& radii) {
   PENSTOCK_CHECK(fault_of_targets(names).empty(), "a network's targets are the mask and others, each once");
   TargetList list;
   for (const std::string& name : names) {
-    const TargetKind kind = row_of(target_rules(), "target", name).kind;
-    const int64_t radius = kind == TargetKind::interior ? radii.interior : radii.border;
+    const TargetRule& rule = row_of(target_rules(), "target", name);
+    const TargetKind kind = rule.kind;
+    const int64_t radius = kind == TargetKind::own        ? &rule - target_rules().data()
+                           : kind == TargetKind::interior ? radii.interior
+                                                          : radii.border;
     list.targets[list.count++] = {kind, static_cast<int32_t>(radius)};
   }
   return list;

@@ -10,13 +10,23 @@
 
 namespace penstock::stages {
 
+// Which object each pixel of a crop is of; 0 is background.
+struct ObjectMap {
+  const uint16_t* objects = nullptr;  // [height, width]
+  int height = 0, width = 0;
+
+  uint16_t at(int y, int x) const { return objects[static_cast<size_t>(y) * width + x]; }
+};
+
 struct TargetRule {
   std::string name, help;
   TargetKind kind = TargetKind::mask;
-  std::string output;  // what the channel is called in model.json
+  std::string output;                                          // what the channel is called in model.json
+  float (*own)(const ObjectMap& map, int y, int x) = nullptr;  // of kind own: the value of a pixel, 0 or 1
 };
 
 const std::vector<TargetRule>& target_rules();
+void add_row(TargetRule rule);  // of a user's own program, of kind own: compute/extensions.h
 
 // The same value for each target, by name.
 template <typename T>
@@ -35,6 +45,9 @@ TargetList target_list(const std::vector<std::string>& names, const TargetRadii&
 
 // What is wrong with a list of known targets, in words; empty: nothing. The mask comes first, and each once.
 std::string fault_of_targets(const std::vector<std::string>& names);
+
+// Fails a check where it is none of a user's own program.
+const TargetRule& own_target(const Target& target);
 
 // The channel of this target among `names`; -1 where it is not one of them.
 int channel_of(const std::vector<std::string>& names, TargetKind kind);

@@ -191,13 +191,6 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
   visit("momentum", momentum, {.help = "of sgd", .minimum = 0, .maximum = 0.999, .as_before = 0.9});
   visit("schedule", schedule,
         {.help = "learning rate over the epochs: " + help_of(schedule_rules()), .choices = names_of(schedule_rules())});
-  visit("warm_up", warm_up,
-        {.help = "epochs, or parts of one, over which the learning rate grows from 0 to what the schedule says",
-         .minimum = 0,
-         .maximum = 1000,
-         .as_before = 0.0});
-  visit("weight_decay", weight_decay,
-        {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)",
   visit("plateau.monitor", plateau_monitor,
         {.help = "of schedule = \"plateau\": the figure that it watches",
          .choices = monitored_figures(),
@@ -211,6 +204,13 @@ void TrainParameters::describe_optimisation(pipeline::ParameterVisitor& visit) {
         {.help = "likewise: epochs without improvement that are a plateau", .minimum = 1, .as_before = 10});
   visit("plateau.min_delta", plateau_min_delta,
         {.help = "likewise: smallest change that counts as improvement", .minimum = 0, .as_before = 0.0});
+  visit("warm_up", warm_up,
+        {.help = "epochs, or parts of one, over which the learning rate grows from 0 to what the schedule says",
+         .minimum = 0,
+         .maximum = 1000,
+         .as_before = 0.0});
+  visit("weight_decay", weight_decay,
+        {.help = "of the weights per step, times the learning rate (adamw), or added to the gradient (adam, sgd)",
          .minimum = 0,
          .maximum = 1});
   visit("clip_norm", clip_norm,

@@ -34,11 +34,11 @@ struct TrainParameters {
   // Optimisation.
   double lr = 1e-3;
   std::string schedule = "constant";
-  double warm_up = 0;  // epochs
   std::string plateau_monitor = "val_loss";
   double plateau_factor = 0.1;
   int64_t plateau_patience = 10;
   double plateau_min_delta = 0;
+  double warm_up = 0;  // epochs
   std::string optimizer = "adamw";
   double momentum = 0.9;
   double weight_decay = 0;

@@ -39,6 +39,7 @@ struct NetworkMaker {
   std::shared_ptr<Network> (*make)(const Architecture& architecture) = nullptr;
 };
 const std::vector<NetworkMaker>& network_makers();
+void add_row(NetworkMaker maker);  // of a user's own program: compute/extensions.h
 
 // With LibTorch's own initial weights: flat_layout.h sets them. An unknown kind or norm fails a check.
 std::shared_ptr<Network> make_network(const Architecture& architecture);

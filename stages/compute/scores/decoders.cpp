@@ -214,17 +214,21 @@ std::vector<int32_t> seeds_by_distance(const PixelMaps& maps, double threshold, 
   return grown(seeds, inside.levels, inside.region, maps.width, maps.height, rules.connectivity);
 }
 
-}  // namespace
-
-const std::vector<NamedDecoder>& decoders() {
-  static const std::vector<NamedDecoder> all = {{"components", components},
-                                                {"distance", by_distance},
-                                                {"watershed", seeded_watershed<TargetKind::border>},
-                                                {"border_distance", seeds_by_distance<TargetKind::border>},
-                                                {"interior", seeded_watershed<TargetKind::interior>},
-                                                {"interior_distance", seeds_by_distance<TargetKind::interior>}};
+OpenTable<NamedDecoder>& table() {
+  static OpenTable<NamedDecoder> all("decoder", {{"components", components},
+                                                 {"distance", by_distance},
+                                                 {"watershed", seeded_watershed<TargetKind::border>},
+                                                 {"border_distance", seeds_by_distance<TargetKind::border>},
+                                                 {"interior", seeded_watershed<TargetKind::interior>},
+                                                 {"interior_distance", seeds_by_distance<TargetKind::interior>}});
   return all;
 }
+
+}  // namespace
+
+const std::vector<NamedDecoder>& decoders() { return table().rows(); }
+
+void add_row(NamedDecoder decoder) { table().add(std::move(decoder)); }
 
 void require_decodable(const std::vector<std::string>& targets, const InstanceRules& rules) {
   PENSTOCK_CHECK(rules.connectivity == 4 || rules.connectivity == 8, "pixels are connected by 4 or 8 neighbours");

@@ -42,5 +42,6 @@ struct NamedDecoder {
   Decoder function = nullptr;
 };
 const std::vector<NamedDecoder>& decoders();
+void add_row(NamedDecoder decoder);  // of a user's own program: compute/extensions.h
 
 }  // namespace penstock::stages

@@ -112,10 +112,18 @@ class RowWriter {
   void write_target(const Target& target, float* plane) const {
     if (target.kind == TargetKind::border) return write_border(target.radius, plane);
     if (target.kind == TargetKind::interior) return write_interior(target.radius, plane);
+    if (target.kind == TargetKind::own) return write_own(own_target(target), plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
       for (int x = 0; x < input_.width; ++x)
         *plane++ = target_value(target, y, x, input_.height, input_.width, object_at);
+    }
+  }
+
+  void write_own(const TargetRule& rule, float* plane) const {
+    const ObjectMap map{objects_.data(), input_.height, input_.width};
+    for (int y = 0; y < input_.height; ++y) {
+      for (int x = 0; x < input_.width; ++x) *plane++ = rule.own(map, y, x);
     }
   }
 

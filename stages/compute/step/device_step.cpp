@@ -10,6 +10,7 @@
 #include "distributed/check.h"
 #include "stages/compute/step/batches.h"
 #include "stages/draws.h"
+#include "stages/training/name_table.h"
 #include "stages/training/norms.h"
 #include "stages/training/optimisers.h"
 #include "stages/training/precisions.h"
@@ -31,8 +32,18 @@ void refuse_norm_over_ranks(const Architecture& architecture) {
                   architecture.norm));
 }
 
-const Architecture& for_a_device(const Architecture& architecture) {
+void refuse_own_targets(const TrainParameters& parameters) {
+  for (const std::string& name : parameters.targets) {
+    if (row_of(target_rules(), "target", name).kind != TargetKind::own) continue;
+    throw Error(ExitCode::config, fmt::format("the target \"{}\" is this program's own, and works on the CPU and in "
+                                              "float32 only: set device = \"cpu\" and precision = \"fp32\"",
+                                              name));
+  }
+}
+
+const Architecture& for_a_device(const Architecture& architecture, const TrainParameters& parameters) {
   refuse_norm_over_ranks(architecture);
+  refuse_own_targets(parameters);
   return architecture;
 }
 
@@ -47,7 +58,7 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       device_(std::move(device)),
       options_(options),
       loss_(loss_of(parameters)),
-      network_(make_network(for_a_device(architecture))),
+      network_(make_network(for_a_device(architecture, parameters))),
       layout_(layout_of(*network_)),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
       state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,

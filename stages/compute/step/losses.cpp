@@ -48,13 +48,21 @@ torch::Tensor lovasz(const torch::Tensor& logits, const torch::Tensor& masks) {
   return (torch::relu(falling) * added).sum(1);
 }
 
-}  // namespace
-
-const std::vector<NamedLoss>& losses() {
-  static const std::vector<NamedLoss> all = {{"bce", bce},     {"bce_dice", bce_dice}, {"dice", dice},
-                                             {"focal", focal}, {"tversky", tversky},   {"lovasz", lovasz}};
+OpenTable<NamedLoss>& table() {
+  static OpenTable<NamedLoss> all("loss", {{"bce", bce},
+                                           {"bce_dice", bce_dice},
+                                           {"dice", dice},
+                                           {"focal", focal},
+                                           {"tversky", tversky},
+                                           {"lovasz", lovasz}});
   return all;
 }
+
+}  // namespace
+
+const std::vector<NamedLoss>& losses() { return table().rows(); }
+
+void add_row(NamedLoss loss) { table().add(std::move(loss)); }
 
 LossFunction loss_function(std::string_view name) { return row_of(losses(), "loss", name).function; }
 

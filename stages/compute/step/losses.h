@@ -31,6 +31,7 @@ struct NamedLoss {
   LossFunction function = nullptr;
 };
 const std::vector<NamedLoss>& losses();
+void add_row(NamedLoss loss);  // of a user's own program: compute/extensions.h
 
 LossFunction loss_function(std::string_view name);  // fails a check where there is none of that name
 
@@ -48,9 +49,9 @@ class Loss {
   torch::Tensor operator()(const torch::Tensor& logits, const torch::Tensor& targets) const;
 
  private:
-  std::vector<OfChannel> channels_;
   torch::Tensor of_output(const torch::Tensor& logits, const torch::Tensor& targets) const;
 
+  std::vector<OfChannel> channels_;
 };
 
 }  // namespace penstock::stages

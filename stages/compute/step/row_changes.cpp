@@ -128,6 +128,12 @@ OpenTable<ChangeDraw>& table() {
   return rows;
 }
 
+}  // namespace
+
+const std::vector<ChangeDraw>& change_draws() { return table().rows(); }
+
+void add_row(ChangeDraw draw) { table().add(std::move(draw)); }
+
 CropChange draw_change(const Augmentation& augmentation, bool bright,
                        const std::function<Draws(const std::string& purpose)>& draws_of) {
   CropChange change;
@@ -140,17 +146,17 @@ RowChange row_change_of(const CropChange& drawn, const Normaliser& normaliser) {
   RowChange change;
   CropChange quiet = drawn;
   if (drawn.noise == 0) quiet.noise_key = 0;
+  if (drawn.bend == 0) quiet.bend_key = 0;
   if (quiet == CropChange{}) return change;
   change.active = 1;
   change.map = map_of(drawn);
+  change.bend = {static_cast<int32_t>(std::lround(drawn.bend * 65536 / noise_deviation)), quiet.bend_key};
   change.averages = 1 / drawn.zoom > shrinks_from;
   change.values = drawn.values;
   if (drawn.colours != CropChange{}.colours) set_mix(drawn.colours, normaliser, change);
-  if (drawn.bend == 0) quiet.bend_key = 0;
   if (drawn.blur > 0) set_blur(drawn.blur, change);
   const bool by_channel = normalisation_rule(normaliser.kind).by_channel;
   const double unit = by_channel ? std::accumulate(normaliser.sd.begin(), normaliser.sd.end(), 0.0) /
-  change.bend = {static_cast<int32_t>(std::lround(drawn.bend * 65536 / noise_deviation)), quiet.bend_key};
                                        static_cast<double>(normaliser.sd.size())
                                  : 1.0;
   change.noise = static_cast<float>(drawn.noise / unit);

@@ -38,6 +38,7 @@ struct ChangeDraw {
   void (*draw)(CropChange& change, const Draws& draws, double strength, bool bright);
 };
 const std::vector<ChangeDraw>& change_draws();
+void add_row(ChangeDraw draw);  // of a user's own program: compute/extensions.h
 
 // `draws_of` gives the crop's stream of draws for a purpose.
 CropChange draw_change(const Augmentation& augmentation, bool bright,
