@@ -46,10 +46,11 @@ void check_tile(const pipeline::CheckView& view, pipeline::Problems& problems) {
   if (view.values.at("tile").is_string()) return;
   const auto mode = view.upstream("resize", "mode");
   if (!mode || resize_mode(mode->get<std::string>()).own_size) return;
-  problems.push_back({"tile",
-                      "has no effect where resize brings every picture to one size: take it out, or set resize.mode "
-                      "to \"native\"",
-                      "resize", "mode"});
+  problems.push_back(
+      {"tile",
+       "tile has no effect where resize brings every picture to one size: take it out, or set resize.mode "
+       "to \"native\"",
+       "resize", "mode"});
 }
 
 void check_eval(const pipeline::CheckView& view, pipeline::Problems& problems) {

@@ -12,6 +12,7 @@
 
 #include "distributed/check.h"
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
@@ -162,14 +163,15 @@ Subsets listed_subsets(const SplitParameters& parameters, const std::vector<std:
                     "out what is not",
                     file.string(), list.unlisted.front(), labelled.size() - list.unlisted.size(), labelled.size()));
   }
-  const auto say = [&](const std::vector<std::string>& names, const char* what) {
-    if (!names.empty())
-      spdlog::warn("split: {} {} ({}{})", names.size(), what, distributed::printable_name(names.front()),
-                   names.size() > 1 ? ", ..." : "");
+  const auto say = [](const std::vector<std::string>& names, const char* noun, const char* what) {
+    if (names.empty()) return;
+    spdlog::warn("split: {} {} {} ({}{})", pipeline::counted(static_cast<int64_t>(names.size()), noun),
+                 names.size() == 1 ? "is" : "are", what, distributed::printable_name(names.front()),
+                 names.size() > 1 ? ", ..." : "");
   };
-  say(list.unlisted, "labelled samples are not listed and in no subset");
-  say(list.left_out, "listed samples were left out before, as their files cannot be read");
-  say(list.unread, "columns of the list are not read");
+  say(list.unlisted, "labelled sample", "not listed, and in no subset");
+  say(list.left_out, "listed sample", "left out, as on_bad says");
+  say(list.unread, "column", "in the list beside id and subset, and not read");
   return std::move(list.subsets);
 }
 
@@ -199,7 +201,7 @@ void split(pipeline::StageContext& context) {
   const auto fold = fold_of(parameters.fold);
   const auto validating = static_cast<size_t>(fold ? fold->of : 1 + (parameters.validation > 0));
   const size_t wanted = validating + (parameters.test > 0);
-  if (labelled.size() < wanted) {
+  if (labelled.size() < wanted && !context.has("list")) {
     throw Error(ExitCode::data, fmt::format("{} labelled samples cannot fill {} {}; give more images with masks, or {}",
                                             labelled.size(), wanted, fold ? "folds and a test subset" : "subsets",
                                             fold ? "fewer folds" : "set validation or test to 0"));

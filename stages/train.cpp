@@ -160,6 +160,37 @@ void check_cache(const TrainParameters& parameters, pipeline::Problems& problems
                                   parameters.device == "cuda" ? "device = \"cuda\"" : "precision = \"bf16\"")});
 }
 
+void check_train(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  const auto parameters = train_parameters_of(view.values);
+  check_input(view, parameters, problems);
+  check_effects(view, parameters, problems);
+  check_metadata(view, parameters, problems);
+  check_cache(parameters, problems);
+  if (parameters.deep_supervision >= parameters.depth) {
+    problems.push_back({"deep_supervision",
+                        fmt::format("a decoder of depth {} has {} below its first level, not {}", parameters.depth,
+                                    pipeline::counted(parameters.depth - 1, "level"), parameters.deep_supervision)});
+  }
+  if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
+    problems.push_back({"targets", fault});
+  if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
+    problems.push_back({"reproducible",
+                        "norm = \"sync\" works on each rank's whole share at once, so its last bits depend on the rank "
+                        "count; \"run\" is what it can promise"});
+  }
+  if (norm_rule(parameters.norm).over_ranks && (parameters.device == "cuda" || parameters.precision == "bf16")) {
+    problems.push_back({"norm",
+                        "norm = \"sync\" runs on the CPU in float32 only; \"group\", or \"batch\" with a larger "
+                        "micro_batch, comes close to it"});
+  }
+  if (parameters.global_batch % parameters.micro_batch != 0) {
+    problems.push_back(
+        {"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}",
+                                     parameters.micro_batch, parameters.global_batch,
+                                     near_batches(parameters.global_batch, parameters.micro_batch))});
+  }
+}
+
 }  // namespace
 
 pipeline::StageKind train_kind() {
@@ -180,37 +211,7 @@ pipeline::StageKind train_kind() {
                   {.name = "curves", .help = "curves.json: figures of each epoch"},
                   {.name = "telemetry", .help = "telemetry.json: times, rates, hosts", .is_volatile = true}};
   kind.parameters = pipeline::specifications_of<TrainParameters>();
-  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
-    const auto parameters = train_parameters_of(view.values);
-    check_input(view, parameters, problems);
-    check_effects(view, parameters, problems);
-    check_metadata(view, parameters, problems);
-    check_cache(parameters, problems);
-    if (parameters.deep_supervision >= parameters.depth) {
-      problems.push_back({"deep_supervision",
-                          fmt::format("a decoder of depth {} has {} below its first level, not {}", parameters.depth,
-                                      pipeline::counted(parameters.depth - 1, "level"), parameters.deep_supervision)});
-    }
-    if (const std::string fault = fault_of_targets(parameters.targets); !fault.empty())
-      problems.push_back({"targets", fault});
-    if (norm_rule(parameters.norm).over_ranks && parameters.reproducible == "world") {
-      problems.push_back(
-          {"reproducible",
-           "norm = \"sync\" works on each rank's whole share at once, so its last bits depend on the rank "
-           "count; \"run\" is what it can promise"});
-    }
-    if (norm_rule(parameters.norm).over_ranks && (parameters.device == "cuda" || parameters.precision == "bf16")) {
-      problems.push_back({"norm",
-                          "norm = \"sync\" runs on the CPU in float32 only; \"group\", or \"batch\" with a larger "
-                          "micro_batch, comes close to it"});
-    }
-    if (parameters.global_batch % parameters.micro_batch != 0) {
-      problems.push_back(
-          {"global_batch", fmt::format("global_batch must be a multiple of micro_batch ({}), is {}; the nearest are {}",
-                                       parameters.micro_batch, parameters.global_batch,
-                                       near_batches(parameters.global_batch, parameters.micro_batch))});
-    }
-  };
+  kind.check = check_train;
   kind.ends = [](const pipeline::Values& values) {
     std::vector<std::string> ends = {"early_stopping.monitor", "early_stopping.patience", "early_stopping.min_delta",
                                      "early_stopping.warm_up"};

@@ -118,7 +118,8 @@ TEST(Plateau, EachOneMultipliesTheLearningRate) {
   std::vector<double> factors;
   int64_t epoch = 0;
   for (const double loss : {1.0, 0.95, 0.5, 0.45, 0.6, 0.45, 0.45, 0.1, 0.1, 0.1}) {
-    rules.update(++epoch, row_of(epoch, loss));
+    ++epoch;
+    rules.update(epoch, row_of(epoch, loss));
     factors.push_back(rules.rate_factor());
   }
   EXPECT_EQ(factors, (std::vector<double>{1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125}));
