@@ -229,7 +229,7 @@ TEST(ChangedRows, ImageAndLabelsStayAligned) {
 }
 
 // The nodes' displacements have this deviation; between them the spline averages.
-TEST(ChangedRows, ABentRowMovesItsPixelsSmoothlyAndNeverFolds) {
+TEST(ChangedRows, ABentRowMovesItsPixelsSmoothly) {
   constexpr int side = 128;
   double squares = 0, steepest = 0;
   int count = 0;
@@ -256,7 +256,7 @@ TEST(ChangedRows, ABentRowMovesItsPixelsSmoothlyAndNeverFolds) {
   // In each direction the squares of the weights add up to 1/2 at a node, to 0.46 between two.
   EXPECT_NEAR(std::sqrt(squares / count), 4 * 0.479, 0.15);
   EXPECT_GT(steepest, 0.1);
-  EXPECT_LT(steepest, 1);
+  EXPECT_LT(steepest, 1) << "no line runs backwards";
 }
 
 TEST(ChangedRows, ABendGoesWithItsRowWhateverTheRowsOrientation) {
