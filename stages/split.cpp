@@ -163,6 +163,10 @@ Subsets listed_subsets(const SplitParameters& parameters, const std::vector<std:
                     "out what is not",
                     file.string(), list.unlisted.front(), labelled.size() - list.unlisted.size(), labelled.size()));
   }
+  if (list.subsets.empty())
+    throw Error(ExitCode::data,
+                fmt::format("{}: it names none of the {}", file.string(),
+                            pipeline::counted(static_cast<int64_t>(labelled.size()), "labelled sample")));
   const auto say = [](const std::vector<std::string>& names, const char* noun, const char* what) {
     if (names.empty()) return;
     spdlog::warn("split: {} {} {} ({}{})", pipeline::counted(static_cast<int64_t>(names.size()), noun),

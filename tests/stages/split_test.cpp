@@ -247,6 +247,16 @@ TEST(Split, WhatAListLeavesOutIsRefusedOrInNoSubset) {
   EXPECT_TRUE(subsets.at("validation").empty() && subsets.at("unlabelled").empty());
 }
 
+TEST(Split, AListThatNamesNoSampleIsRefused) {
+  Bench bench;
+  const std::string refused = refusal_of(
+      [&] {
+        split(bench, 2, 0, {{"unlisted", "leave_out"}}, "id,subset\n");
+      },
+      ExitCode::data);
+  EXPECT_THAT(refused, testing::HasSubstr("it names none of the 2 labelled samples"));
+}
+
 TEST(Split, AListMayNameSamplesThatWereQuarantined) {
   Bench bench;
   const Value samples = {{{"id", "a"}, {"labelled", true}}, {{"id", "c"}, {"labelled", true}}};
