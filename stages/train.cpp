@@ -13,7 +13,6 @@
 #include "stages/training/checkpoint_manifest.h"
 #include "stages/training/normalisations.h"
 #include "stages/training/norms.h"
-#include "stages/training/precisions.h"
 #include "stages/training/schedules.h"
 #include "stages/training/targets.h"
 #include "stages/training/train_parameters.h"
@@ -152,12 +151,10 @@ void check_metadata(const pipeline::CheckView& view, const TrainParameters& para
 }
 
 void check_cache(const TrainParameters& parameters, pipeline::Problems& problems) {
-  const bool resident = parameters.device == "cuda" || precision_rule(parameters.precision).bfloat16;
-  if (!parameters.cache_limit() || !resident) return;
-  problems.push_back(
-      {"cache_bytes", fmt::format("cache_bytes has no effect with {}, which keeps all samples in the device's memory: "
-                                  "take it out, or train on the CPU in fp32",
-                                  parameters.device == "cuda" ? "device = \"cuda\"" : "precision = \"bf16\"")});
+  if (!parameters.cache_limit() || parameters.device != "cuda") return;
+  problems.push_back({"cache_bytes",
+                      "cache_bytes has no effect with device = \"cuda\", which keeps all samples in the device's "
+                      "memory: take it out, or train on the CPU"});
 }
 
 void check_train(const pipeline::CheckView& view, pipeline::Problems& problems) {
@@ -178,10 +175,10 @@ void check_train(const pipeline::CheckView& view, pipeline::Problems& problems) 
                         "norm = \"sync\" works on each rank's whole share at once, so its last bits depend on the rank "
                         "count; \"run\" is what it can promise"});
   }
-  if (norm_rule(parameters.norm).over_ranks && (parameters.device == "cuda" || parameters.precision == "bf16")) {
+  if (norm_rule(parameters.norm).over_ranks && parameters.device == "cuda") {
     problems.push_back({"norm",
-                        "norm = \"sync\" runs on the CPU in float32 only; \"group\", or \"batch\" with a larger "
-                        "micro_batch, comes close to it"});
+                        "norm = \"sync\" runs on the CPU only; \"group\", or \"batch\" with a larger micro_batch, "
+                        "comes close to it"});
   }
   if (parameters.global_batch % parameters.micro_batch != 0) {
     problems.push_back(

@@ -119,7 +119,7 @@ void add_bench(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"reducer", "world", "overlap", "graph"}))
       ->type_name("");
   train.add("--device", request->device, "device", "train: auto, cpu or cuda");
-  train.add("--precision", request->precision, "precision", "train: fp32 or bf16");
+  train.add("--precision", request->precision, "precision", "train: fp32, bf16 or auto");
   command->callback([request, &context] { context.code = bench_command(*request, context.output); });
 }
 

@@ -8,8 +8,10 @@
 
 #include "stages/compute/bench_steps.h"
 #include "stages/compute/bench_timing.h"
+#include "stages/compute/step/make_step.h"
 #include "stages/training/name_table.h"
 #include "stages/training/norms.h"
+#include "stages/training/precisions.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -93,6 +95,7 @@ Value bench_usual(const BenchRequest& request, Communicator& ranks, int threads)
   }
   Value result = throughput(request, seconds);
   result["device"] = steps->step().device_name();
+  result["precision"] = request.precision;
   result["reproducible"] = name_of(steps->step().reproducible());
   result["peak_memory_bytes"] = peak_memory_bytes(ranks);
   result["crop_seconds"] = {{"plain", crop_seconds(request, false)}, {"augmented", crop_seconds(request, true)}};
@@ -133,6 +136,8 @@ Value compare_reducer(const BenchRequest& request, Communicator& ranks, int thre
         ExitCode::usage,
         "bench train --compare reducer: for one rank; without a reducer several ranks would not train together");
   }
+  if (precision_rule(request.precision).bfloat16)
+    throw Error(ExitCode::usage, "bench train --compare reducer: in fp32 only, as the training without a reducer is");
   return alternate(request, "reducer", "none", [&] {
     const auto steps = host_steps(request, ranks, threads);
     const auto plain = std::make_shared<PlainSteps>(request, threads);
@@ -169,7 +174,9 @@ const std::vector<Comparison>& comparisons() {
 
 Value bench_train(const BenchRequest& request, Communicator& ranks, int threads) {
   keep_memory();  // as train
-  return row_of(comparisons(), "comparison", request.compare).compare(request, ranks, threads);
+  BenchRequest decided = request;
+  if (precision_rule(request.precision).by_machine) decided.precision = faster_precision(parameters_of(request), ranks);
+  return row_of(comparisons(), "comparison", request.compare).compare(decided, ranks, threads);
 }
 
 }  // namespace penstock::stages

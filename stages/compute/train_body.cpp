@@ -12,6 +12,7 @@
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/make_step.h"
 #include "stages/compute/training/device_memory.h"
+#include "stages/compute/training/fixed_choice.h"
 #include "stages/compute/training/initial_weights.h"
 #include "stages/compute/training/micro_batch.h"
 #include "stages/compute/training/trainer.h"
@@ -202,11 +203,10 @@ void warn_of_small_batches(const TrainParameters& parameters, const InputShape& 
       context.stage, seen, parameters.micro_batch, input.width / factor, input.height / factor);
 }
 
-// Without such instructions LibTorch multiplies bfloat16 values one by one.
 void warn_of_slow_precision(const TrainParameters& parameters, const pipeline::StageContext& context) {
   const bool on_gpus = trains_on_gpus(parameters, context.ranks);
   if (context.ranks.rank() != 0 || on_gpus || !precision_rule(parameters.precision).bfloat16) return;
-  if (__builtin_cpu_supports("avx512bf16")) return;
+  if (multiplies_bfloat16()) return;
   spdlog::warn(
       "{}: this processor has no instructions for bfloat16 (AVX-512 BF16): precision = \"{}\" is many times "
       "slower here than \"fp32\"",
@@ -234,6 +234,15 @@ TrainingShape shape_of(const Prepared& prepared) {
 }
 
 std::unique_ptr<StepDevice> open_gpu(distributed::Communicator& alone) { return cuda_library().open_device(alone); }
+
+// precision = "auto": the faster one on the machines of the first attempt.
+void fix_precision(TrainParameters& parameters, pipeline::StageContext& context) {
+  if (!precision_rule(parameters.precision).by_machine) return;
+  const auto choose = [&] { return Value(faster_precision(parameters, context.ranks)); };
+  parameters.precision =
+      fixed_choice(context.ranks, context.progress, context.relatives, "precision", choose).get<std::string>();
+  spdlog::info("{}: precision = \"auto\" is {}", context.stage, parameters.precision);
+}
 
 // "auto": on GPUs the largest that fits the smallest of them.
 void fix_micro_batch(Prepared& prepared, pipeline::StageContext& context) {
@@ -271,6 +280,7 @@ std::unique_ptr<Prepared> prepare(pipeline::StageContext& context) {
   check_input(parameters, data.input);
   prepared->normaliser = normaliser_for(context, parameters, data);
   prepared->data.index.samples = {};  // large data sets have long lists
+  fix_precision(prepared->parameters, context);
   if (parameters.chooses_micro_batch()) fix_micro_batch(*prepared, context);
   prepared->trainer = std::make_unique<Trainer>(parameters, data, prepared->normaliser, context);
   if (context.has("init")) {
@@ -317,6 +327,8 @@ void train(pipeline::StageContext& context) {
   const std::string digest = write_model(context.output("model"), model, trainer.layout(), trainer.final_weights());
   write_model_input(context.output("model"), input_of(data.index.others));
   Value curves = trainer.curves();
+  if (precision_rule(train_parameters_of(context.values).precision).by_machine)
+    curves["precision"] = parameters.precision;
   curves["weights_digest"] = digest;
   write_json(context.output("curves") / "curves.json", curves);
   Value telemetry = trainer.telemetry();

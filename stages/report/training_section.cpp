@@ -117,11 +117,13 @@ std::string rate_item(const Value& telemetry) {
   if (telemetry.is_null()) return {};
   const Value& checkpoints = telemetry.at("checkpoints");
   return fmt::format(
-      "<li>{} rank(s) with {} thread(s), {:.1f} images/s; {} checkpoints, for which training waited {}; resumed {} "
+      "<li>{} rank(s) with {} thread(s), {:.1f} images/s{}; {} checkpoints, for which training waited {}; resumed {} "
       "time(s).</li>",
       telemetry.at("ranks").get<int>(), telemetry.at("threads").get<int>(),
-      telemetry.at("images_per_second").get<double>(), checkpoints.at("count").get<int>(),
-      duration(checkpoints.at("blocked_seconds")), telemetry.at("resumed_at_steps").size());
+      telemetry.at("images_per_second").get<double>(),
+      telemetry.contains("precision") ? " in " + text_of(telemetry.at("precision")) : "",
+      checkpoints.at("count").get<int>(), duration(checkpoints.at("blocked_seconds")),
+      telemetry.at("resumed_at_steps").size());
 }
 
 }  // namespace

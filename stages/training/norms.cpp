@@ -8,7 +8,7 @@ const std::vector<NormRule>& norm_rules() {
   static const std::vector<NormRule> rules = {
       {.name = "batch", .help = "over one micro-batch", .running_statistics = true},
       {.name = "sync",
-       .help = "batch norm over the global batch, whatever the ranks; CPU and fp32 only",
+       .help = "batch norm over the global batch, whatever the ranks; CPU only",
        .running_statistics = true,
        .over_ranks = true},
       {.name = "group", .help = "over 8 channels of one sample"},

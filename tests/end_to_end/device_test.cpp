@@ -39,6 +39,40 @@ TEST(Device, AGpuThatIsNotThereIsSaidWithExitCode69OnAnyRankCount) {
   }
 }
 
+// Which one it is depends on the machine; that it is kept, and does what its name does, does not.
+TEST(Device, AnAutomaticPrecisionTrainsAsItsNameDoesAndIsKept) {
+  std::map<std::string, std::string> weights;
+  const auto trained = [](const Workplace& place, const std::string& precision, int ranks) {
+    const Ran ran = place.penstock(
+        "run pipeline.toml --until train --set train.base_channels=8 --set "
+        "'train.precision=\"" +
+            precision + "\"'",
+        ranks);
+    EXPECT_EQ(ran.code, 0) << ran.error;
+    return place.published().at("train.model");
+  };
+  for (const char* precision : {"fp32", "bf16"}) weights[precision] = trained(Workplace(), precision, 1);
+  for (const int ranks : {1, 2}) {
+    Workplace place;
+    const std::string found = trained(place, "auto", ranks);
+    const Ran kept = run("find .penstock -name precision.json | xargs cat", place.path());
+    const std::string chosen = nlohmann::json::parse(kept.out).at("precision");
+    EXPECT_EQ(found, weights.at(chosen)) << ranks;
+    EXPECT_THAT(run("find .penstock -name curves.json | xargs cat", place.path()).out,
+                HasSubstr("\"precision\": \"" + chosen + "\""));
+  }
+}
+
+// Few channels gain nothing from bfloat16 on any processor.
+TEST(Device, AnAutomaticPrecisionIsFloat32ForFewChannelsOnTheCpu) {
+  Workplace place;
+  const Ran ran = place.penstock(
+      "run pipeline.toml --until train --set train.base_channels=4 --set 'train.precision=\"auto\"' --set "
+      "'train.device=\"cpu\"'");
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.error, HasSubstr("precision = \"auto\" is fp32"));
+}
+
 TEST(Device, AnAutomaticMicroBatchIsKeptInProgressAndModel) {
   Workplace place;
   ASSERT_EQ(place.penstock("run pipeline.toml --until train --set 'train.micro_batch=\"auto\"'").code, 0);

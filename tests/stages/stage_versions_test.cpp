@@ -110,6 +110,7 @@ TEST(StageVersions, EverySourceIsSomeKindsButForThoseThatMakeNoOutput) {
                                          "stages/compute/device_checks.cpp",
                                          "stages/compute/extensions.cpp",
                                          "stages/compute/kernel_checks.cpp",
+                                         "stages/compute/step/host_device.cpp",
                                          "stages/compute/library.cpp",
                                          "stages/compute/library_checks.cpp",
                                          "stages/compute/predict.cpp",

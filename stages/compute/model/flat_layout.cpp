@@ -71,16 +71,21 @@ size_t encoder_parameters(const FlatLayout& layout) {
   return static_cast<size_t>(end - layout.parameters.begin());
 }
 
-void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics) {
-  const auto place = [](torch::Tensor& own, const FlatLayout::Slot& slot, float* values) {
+void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics, at::BFloat16* rounded) {
+  const auto place = [](torch::Tensor& own, const FlatLayout::Slot& slot, auto* values, torch::ScalarType type) {
     PENSTOCK_CHECK(own.sizes().vec() == slot.shape, "'" + slot.name + "' has the shape that the layout states");
-    own.set_data(torch::from_blob(values + slot.offset, slot.shape));
+    own.set_data(torch::from_blob(values + slot.offset, slot.shape, type));
   };
   auto own = network.named_parameters();
   PENSTOCK_CHECK(own.size() == layout.parameters.size(), "a layout is used with a network of its architecture");
-  for (const auto& slot : layout.parameters) place(own[slot.name], slot, parameters);
+  for (const auto& slot : layout.parameters) {
+    if (rounded != nullptr && !slot.keeps_float32)
+      place(own[slot.name], slot, rounded, torch::kBFloat16);
+    else
+      place(own[slot.name], slot, parameters, torch::kFloat32);
+  }
   auto buffers = network.named_buffers();
-  for (const auto& slot : layout.statistics) place(buffers[slot.name], slot, statistics);
+  for (const auto& slot : layout.statistics) place(buffers[slot.name], slot, statistics, torch::kFloat32);
 }
 
 void initialise(const FlatLayout& layout, int64_t seed, std::vector<float>& parameters,

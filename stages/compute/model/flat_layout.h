@@ -34,9 +34,11 @@ bool is_of_encoder(const FlatLayout::Slot& slot);
 // How many parameters are of the encoder. They are the first ones.
 size_t encoder_parameters(const FlatLayout& layout);
 
-// Makes the network's parameters and running statistics views of flat buffers, which must outlive it. The layout must
-// be of a network of the same architecture; another fails a check.
-void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics);
+// Makes the network's parameters and running statistics views of flat buffers, which must outlive it. With `rounded`, a
+// buffer of parameter_count values of bfloat16, parameters are views of that, but for those that keep float32. The
+// layout must be of a network of the same architecture; another fails a check.
+void alias(Network& network, const FlatLayout& layout, float* parameters, float* statistics,
+           at::BFloat16* rounded = nullptr);
 
 // He initialisation (He et al. 2015, arXiv:1502.01852): normal with variance 2 / fan_in; norms 1, biases 0; running
 // means 0, variances 1. Draws depend on the seed and the parameter's place alone.

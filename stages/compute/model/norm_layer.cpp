@@ -21,7 +21,7 @@ class BatchNorm : public nn::BatchNorm2dImpl, public NormLayer {
  public:
   explicit BatchNorm(int64_t channels) : nn::BatchNorm2dImpl(batch_options(channels)) {}
   torch::Tensor normed_relu(const torch::Tensor& x) override {
-    if (is_training() && x.is_cpu() && x.scalar_type() == torch::kFloat32) {
+    if (is_training() && x.is_cpu()) {
       return norm_relu(x.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, running_mean,
                        running_var);  // x is laid out so already, except for odd shapes
     }

@@ -2,10 +2,12 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
 #include "distributed/check.h"
+#include "stages/training/device_arithmetic.h"
 
 namespace penstock::stages {
 namespace {
@@ -15,6 +17,18 @@ constexpr int64_t rows_of_guess = 64;
 
 // The same source for each type of processor; the best is chosen when the library is opened.
 #define PENSTOCK_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+
+// A value in memory, float32 or the bits of a bfloat16, as float32; and back, rounded to the nearest.
+inline float widened(float value) { return value; }
+inline float widened(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+inline void put(float value, float& place) { place = value; }
+inline void put(float value, uint16_t& place) { place = bfloat16_of(value); }
+
+// The values of a tensor of T: float, or the bits of bfloat16.
+template <typename T>
+T* values_in(const torch::Tensor& tensor) {
+  return reinterpret_cast<T*>(tensor.data_ptr());
+}
 
 // A tensor's memory as rows of `width` values: the channels of one pixel, or of so many that a row fills the
 // processor's registers; what belongs to a channel is then repeated along the row. The last row may be shorter, by
@@ -39,13 +53,14 @@ struct Rows {
 };
 
 // Adds x - guess, and its square.
-PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const float* __restrict x, int64_t count, int64_t width,
+template <typename T>
+PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const T* __restrict x, int64_t count, int64_t width,
                                                 const float* __restrict guess, float* __restrict sums,
                                                 float* __restrict squares) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
-      const float apart = x[begin + i] - guess[i];
+      const float apart = widened(x[begin + i]) - guess[i];
       sums[i] += apart;
       squares[i] += apart * apart;
     }
@@ -53,44 +68,47 @@ PENSTOCK_FOR_EACH_PROCESSOR void add_deviations(const float* __restrict x, int64
 }
 
 // y = max(0, scale * x + shift).
-PENSTOCK_FOR_EACH_PROCESSOR void write_relu(const float* __restrict x, float* __restrict y, int64_t count,
-                                            int64_t width, const float* __restrict scale,
-                                            const float* __restrict shift) {
+template <typename T>
+PENSTOCK_FOR_EACH_PROCESSOR void write_relu(const T* __restrict x, T* __restrict y, int64_t count, int64_t width,
+                                            const float* __restrict scale, const float* __restrict shift) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
-      const float value = x[begin + i] * scale[i] + shift[i];
-      y[begin + i] = value > 0 ? value : 0;
+      const float value = widened(x[begin + i]) * scale[i] + shift[i];
+      put(value > 0 ? value : 0, y[begin + i]);
     }
   }
 }
 
 // Adds the gradient behind the ReLU, and it times (x - mean).
-PENSTOCK_FOR_EACH_PROCESSOR void add_gradients(const float* __restrict x, const float* __restrict dy, int64_t count,
+template <typename T>
+PENSTOCK_FOR_EACH_PROCESSOR void add_gradients(const T* __restrict x, const T* __restrict dy, int64_t count,
                                                int64_t width, const float* __restrict scale,
                                                const float* __restrict shift, const float* __restrict mean,
                                                float* __restrict sums, float* __restrict products) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
-      const float behind = x[begin + i] * scale[i] + shift[i] > 0 ? dy[begin + i] : 0;
+      const float value = widened(x[begin + i]), given = widened(dy[begin + i]);
+      const float behind = value * scale[i] + shift[i] > 0 ? given : 0;
       sums[i] += behind;
-      products[i] += behind * (x[begin + i] - mean[i]);
+      products[i] += behind * (value - mean[i]);
     }
   }
 }
 
 // dx = scale * (behind - mean_dy - (x - mean) * slope), where `behind` is the gradient behind the ReLU.
-PENSTOCK_FOR_EACH_PROCESSOR void write_gradient(const float* __restrict x, const float* __restrict dy,
-                                                float* __restrict dx, int64_t count, int64_t width,
-                                                const float* __restrict scale, const float* __restrict shift,
-                                                const float* __restrict mean, const float* __restrict mean_dy,
-                                                const float* __restrict slope) {
+template <typename T>
+PENSTOCK_FOR_EACH_PROCESSOR void write_gradient(const T* __restrict x, const T* __restrict dy, T* __restrict dx,
+                                                int64_t count, int64_t width, const float* __restrict scale,
+                                                const float* __restrict shift, const float* __restrict mean,
+                                                const float* __restrict mean_dy, const float* __restrict slope) {
   for (int64_t begin = 0; begin < count; begin += width) {
     const int64_t length = std::min(width, count - begin);
     for (int64_t i = 0; i < length; ++i) {
-      const float behind = x[begin + i] * scale[i] + shift[i] > 0 ? dy[begin + i] : 0;
-      dx[begin + i] = (behind - mean_dy[i] - (x[begin + i] - mean[i]) * slope[i]) * scale[i];
+      const float value = widened(x[begin + i]), given = widened(dy[begin + i]);
+      const float behind = value * scale[i] + shift[i] > 0 ? given : 0;
+      put((behind - mean_dy[i] - (value - mean[i]) * slope[i]) * scale[i], dx[begin + i]);
     }
   }
 }
@@ -131,17 +149,18 @@ struct Lines {
   std::vector<float> scale, shift;
 };
 
-class NormRelu final : public torch::autograd::Function<NormRelu> {
+template <typename T>
+class NormRelu final : public torch::autograd::Function<NormRelu<T>> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean,
                                torch::Tensor running_var) {
     const Rows rows(x);
-    const float* from = x.data_ptr<float>();
+    const T* from = values_in<T>(x);
     std::vector<float> guess(static_cast<size_t>(rows.channels));
     const int64_t guessed = std::min(rows_of_guess * rows.channels, rows.count);
     for (int64_t i = 0; i < guessed; ++i)
-      guess[i % rows.channels] += from[i] * static_cast<float>(rows.channels) / static_cast<float>(guessed);
+      guess[i % rows.channels] += widened(from[i]) * static_cast<float>(rows.channels) / static_cast<float>(guessed);
     const std::vector<float> along = rows.repeated(guess);
     const auto [sums, squares] = sums_of(rows, [&](int64_t begin, int64_t count, float* first, float* second) {
       add_deviations(from + begin, count, rows.width, along.data(), first, second);
@@ -157,7 +176,7 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
     running_mean.copy_(mean);
     auto y = torch::empty_like(x);
     const Lines lines(rows, weight, bias, mean, inverse);
-    write_relu(from, y.data_ptr<float>(), rows.count, rows.width, lines.scale.data(), lines.shift.data());
+    write_relu(from, values_in<T>(y), rows.count, rows.width, lines.scale.data(), lines.shift.data());
     context->save_for_backward({x, weight, bias, mean, inverse});
     return y;
   }
@@ -170,7 +189,7 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
     const Rows rows(x);
     const Lines lines(rows, weight, bias, mean, inverse);
     const std::vector<float> means = rows.repeated(values_of(mean));
-    const float *from = x.data_ptr<float>(), *given = dy.data_ptr<float>();
+    const T *from = values_in<T>(x), *given = values_in<T>(dy);
     const auto [sums, products] = sums_of(rows, [&](int64_t begin, int64_t count, float* first, float* second) {
       add_gradients(from + begin, given + begin, count, rows.width, lines.scale.data(), lines.shift.data(),
                     means.data(), first, second);
@@ -185,7 +204,7 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
       mean_dy.push_back(static_cast<float>(sums[c] / rows.values()));
       slope.push_back(static_cast<float>(products[c] / rows.values() * deviation * deviation));
     }
-    write_gradient(from, given, dx.data_ptr<float>(), rows.count, rows.width, lines.scale.data(), lines.shift.data(),
+    write_gradient(from, given, values_in<T>(dx), rows.count, rows.width, lines.scale.data(), lines.shift.data(),
                    means.data(), rows.repeated(mean_dy).data(), rows.repeated(slope).data());
     return {dx, d_weight, d_bias, torch::Tensor(), torch::Tensor()};
   }
@@ -195,11 +214,14 @@ class NormRelu final : public torch::autograd::Function<NormRelu> {
 
 torch::Tensor norm_relu(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                         torch::Tensor running_mean, torch::Tensor running_var) {
-  PENSTOCK_CHECK(x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.dim() == 4 &&
+  const bool rounded = x.scalar_type() == torch::kBFloat16;
+  PENSTOCK_CHECK(x.is_cpu() && (rounded || x.scalar_type() == torch::kFloat32) && x.dim() == 4 &&
                      x.is_contiguous(at::MemoryFormat::ChannelsLast),
-                 "norm_relu takes [N, C, H, W] float32, channels last, on the CPU");
+                 "norm_relu takes [N, C, H, W] float32 or bfloat16, channels last, on the CPU");
+  PENSTOCK_CHECK(weight.scalar_type() == torch::kFloat32, "a batch norm's weights are float32");
   PENSTOCK_CHECK(x.numel() / x.size(1) > 1, "a batch norm needs more than one value a channel");
-  return NormRelu::apply(x, weight, bias, running_mean, running_var);
+  return rounded ? NormRelu<uint16_t>::apply(x, weight, bias, running_mean, running_var)
+                 : NormRelu<float>::apply(x, weight, bias, running_mean, running_var);
 }
 
 }  // namespace penstock::stages

@@ -25,12 +25,14 @@ std::vector<double> sums_of(const torch::Tensor& x, const torch::Tensor& y, cons
 
 torch::Tensor per_channel(const torch::Tensor& values) { return values.view({1, -1, 1, 1}); }
 
+// The arithmetic is float32's; what comes in and goes out may be bfloat16.
 class SyncNorm final : public torch::autograd::Function<SyncNorm> {
  public:
-  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& given,
                                const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor running_mean,
                                torch::Tensor running_var, int64_t sum_pointer) {
     const auto& sum = *reinterpret_cast<const SumOverRanks*>(sum_pointer);
+    const torch::Tensor x = given.to(torch::kFloat32);
     const int64_t channels = x.size(1);
     const auto sums = sums_of(x, x, sum);
     const double count = sums.back();
@@ -45,13 +47,14 @@ class SyncNorm final : public torch::autograd::Function<SyncNorm> {
     const auto normal = (x - per_channel(mean)) * per_channel(scale);
     context->save_for_backward({normal, weight, scale});
     context->saved_data["sum"] = sum_pointer;
-    return normal * per_channel(weight) + per_channel(bias);
+    return (normal * per_channel(weight) + per_channel(bias)).to(given.scalar_type());
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                torch::autograd::tensor_list gradients) {
     const auto saved = context->get_saved_variables();
-    const torch::Tensor &normal = saved[0], &weight = saved[1], &scale = saved[2], &dy = gradients[0];
+    const torch::Tensor &normal = saved[0], &weight = saved[1], &scale = saved[2];
+    const torch::Tensor dy = gradients[0].to(torch::kFloat32);
     const auto& sum = *reinterpret_cast<const SumOverRanks*>(context->saved_data["sum"].toInt());
     const int64_t channels = dy.size(1);
     // This rank's part of the parameters' gradients: the reducer adds the others'.
@@ -63,7 +66,7 @@ class SyncNorm final : public torch::autograd::Function<SyncNorm> {
       mean_dy_normal.data_ptr<float>()[c] = static_cast<float>(sums[channels + c] / sums.back());
     }
     const auto dx = per_channel(weight * scale) * (dy - per_channel(mean_dy) - normal * per_channel(mean_dy_normal));
-    return {dx, d_weight, d_bias, torch::Tensor(), torch::Tensor(), torch::Tensor()};
+    return {dx.to(gradients[0].scalar_type()), d_weight, d_bias, torch::Tensor(), torch::Tensor(), torch::Tensor()};
   }
 };
 

@@ -25,19 +25,18 @@ constexpr int64_t warm_up_steps = 3;
 
 void refuse_norm_over_ranks(const Architecture& architecture) {
   if (!norm_rule(architecture.norm).over_ranks) return;
-  throw Error(
-      ExitCode::config,
-      fmt::format("norm = \"{}\" works on the CPU and in float32 only; on a GPU, norm = \"group\", or \"batch\" "
-                  "with a larger micro_batch, comes near it",
-                  architecture.norm));
+  throw Error(ExitCode::config,
+              fmt::format("norm = \"{}\" works on the CPU only; on a GPU, norm = \"group\", or \"batch\" with a larger "
+                          "micro_batch, comes near it",
+                          architecture.norm));
 }
 
 void refuse_own_targets(const TrainParameters& parameters) {
   for (const std::string& name : parameters.targets) {
     if (row_of(target_rules(), "target", name).kind != TargetKind::own) continue;
-    throw Error(ExitCode::config, fmt::format("the target \"{}\" is this program's own, and works on the CPU and in "
-                                              "float32 only: set device = \"cpu\" and precision = \"fp32\"",
-                                              name));
+    throw Error(
+        ExitCode::config,
+        fmt::format("the target \"{}\" is this program's own, and works on the CPU only: set device = \"cpu\"", name));
   }
 }
 
@@ -61,8 +60,8 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
       network_(make_network(for_a_device(architecture, parameters))),
       layout_(layout_of(*network_)),
       mine_(distributed::micro_shards_of(ranks.rank(), ranks.size(), static_cast<int>(parameters.micro_shards()))),
-      state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments,
-             precision_rule(parameters.precision).bfloat16, parameters.ema > 0),
+      state_(layout_, *device_, optimiser_rule(parameters.optimizer).moments, works_in_bfloat16(parameters.precision),
+             parameters.ema > 0),
       known_(input, normaliser),
       batch_(input, targets_of(parameters), *device_, parameters.micro_batch,
              std::max<int64_t>(shards(), 1) * parameters.micro_batch, crop_rules_of(parameters).augmentation),
@@ -74,7 +73,7 @@ DeviceStep::DeviceStep(const TrainParameters& parameters, const Architecture& ar
   }
   device_->run([this] {
     state_.make(*network_);
-    batch_.make(precision_rule(parameters_.precision).bfloat16);
+    batch_.make(works_in_bfloat16(parameters_.precision));
     const auto place = device_->place();
     counts_ = torch::zeros({4}, torch::dtype(torch::kInt32).device(place));
     partials_ = torch::zeros({norm_width}, torch::dtype(torch::kFloat64).device(place));

@@ -13,8 +13,10 @@
 
 #include "distributed/check.h"
 #include "stages/draws.h"
+#include "stages/training/device_arithmetic.h"
 #include "stages/training/norms.h"
 #include "stages/training/optimisers.h"
+#include "stages/training/precisions.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -90,6 +92,8 @@ HostStep::HostStep(const TrainParameters& parameters, const Architecture& archit
       pool_(threads) {
   initialise(layout_, parameters.seed, weights_.parameters, weights_.statistics);
   if (averages()) averaged_ = weights_;
+  if (works_in_bfloat16(parameters.precision)) rounded_.resize(weights_.parameters.size());
+  round_weights();
   if (whole_share_) require_share(parameters, ranks);
   const distributed::ReducerOptions how{items_, reproducible_, options.overlap};
   reducer_ = std::make_unique<distributed::GradientReducer>(ranks, buckets(), how);
@@ -128,7 +132,8 @@ std::pair<int, int> HostStep::shards_of_item(int item) const {
 // Makes the replica's parameters views of the common weights, and has each gradient copied to its place when it is
 // complete.
 void HostStep::hook_gradients(Replica& replica) {
-  alias(*replica.network, layout_, weights_.parameters.data(), replica.statistics.data());
+  alias(*replica.network, layout_, weights_.parameters.data(), replica.statistics.data(),
+        rounded_.empty() ? nullptr : rounded_.data());
   auto named = replica.network->named_parameters();
   for (const auto& slot : layout_.parameters) {
     const size_t bucket = distributed::bucket_of(reducer_->buckets(), static_cast<size_t>(slot.offset));
@@ -160,6 +165,22 @@ void HostStep::load_weights(const Weights& given) {
   std::copy(given.parameters.begin(), given.parameters.end(), weights_.parameters.begin());
   std::copy(given.statistics.begin(), given.statistics.end(), weights_.statistics.begin());
   if (averages()) averaged_ = weights_;
+  round_weights();
+}
+
+// With every change of the weights. Parameters that keep float32 have a copy here that nobody reads.
+void HostStep::round_weights() {
+  constexpr size_t block = 64 * 1024;  // elements that one worker takes at once
+  pool_.run(static_cast<int>((rounded_.size() + block - 1) / block), [&](int, int index) {
+    const size_t begin = static_cast<size_t>(index) * block, end = std::min(begin + block, rounded_.size());
+    for (size_t i = begin; i < end; ++i) rounded_[i].x = bfloat16_of(weights_.parameters[i]);
+  });
+}
+
+// Float32, whatever the network works in.
+torch::Tensor HostStep::logits_of(Replica& replica, const torch::Tensor& images, std::optional<at::Generator> dropout) {
+  const auto seen = rounded_.empty() ? images : images.to(torch::kBFloat16);
+  return (*replica.network)(seen, std::move(dropout)).to(torch::kFloat32);
 }
 
 void HostStep::load(const StepState& state) {
@@ -199,6 +220,7 @@ StepResult HostStep::step(const std::vector<GridSample>& samples, const std::vec
   const auto slow = part.parameters == 0 ? size_t{0} : static_cast<size_t>(layout_.parameters[part.parameters].offset);
   optimiser_.update(weights_.parameters, sum, result.gradient_norm, {lr, slow, lr * part.share}, ++updates_, pool_,
                     averages() ? &averaged_.parameters : nullptr);
+  round_weights();
   for (int64_t i = 0; i < layout_.statistic_count; ++i) {
     weights_.statistics[i] += statistics_momentum * (statistics[i] - weights_.statistics[i]);
     if (averages())
@@ -235,7 +257,7 @@ void HostStep::run_item(Replica& replica, const StepSamples& data, Item& item, i
     dropout =
         at::make_generator<at::CPUGeneratorImpl>(Draws(parameters_.seed, "dropout", {epoch, step, item.index}).bits(0));
   }
-  const auto logits = (*replica.network)(batch.images, dropout);
+  const auto logits = logits_of(replica, batch.images, dropout);
   const auto loss = loss_(logits, batch.targets).sum() / static_cast<double>(parameters_.global_batch);
   const auto main_logits = logits.detach().narrow(1, 0, batch.targets.size(1)).contiguous();  // without side outputs
   write_tail(replica, main_logits, batch, item, loss.item<float>(), interrupted);
@@ -262,6 +284,7 @@ void HostStep::exchange_averaged() {
   if (!averages()) return;
   std::swap_ranges(weights_.parameters.begin(), weights_.parameters.end(), averaged_.parameters.begin());
   std::swap_ranges(weights_.statistics.begin(), weights_.statistics.end(), averaged_.statistics.begin());
+  round_weights();
 }
 
 Figures HostStep::validate(const std::vector<GridSample>& samples) {
@@ -292,7 +315,7 @@ Figures HostStep::validate_batch(Replica& replica, const StepSamples& data, int6
   rows.resize(static_cast<size_t>(real));
   replica.statistics = weights_.statistics;
   replica.network->eval();
-  const auto logits = (*replica.network)(replica.batch.images).contiguous();
+  const auto logits = logits_of(replica, replica.batch.images, std::nullopt).contiguous();
   const auto losses = loss_(logits, replica.batch.targets);
   Figures sums;
   for (int64_t i = 0; i < real; ++i) sums.loss += losses.data_ptr<float>()[i];

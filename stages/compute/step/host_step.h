@@ -1,5 +1,7 @@
 // The training step on the host: micro-shards side by side on single threads, their gradients summed along one tree.
-// Made by make_step.h; used through TrainingStep, which says what is collective and when results are safe to read.
+// Weights, moments and gradients are float32; with precision = "bf16" the networks work on rounded copies of the
+// weights. Made by make_step.h; used through TrainingStep, which says what is collective and when results are safe to
+// read.
 #pragma once
 
 #include <memory>
@@ -42,6 +44,7 @@ class HostStep final : public TrainingStep {
  private:
   bool averages() const { return parameters_.ema > 0; }
   void exchange_averaged();
+  void round_weights();
   // What a worker's item of a step is.
   struct Item {
     int index = 0;
@@ -50,6 +53,7 @@ class HostStep final : public TrainingStep {
   };
   struct Replica;
   void join_norms(Replica& replica);
+  torch::Tensor logits_of(Replica& replica, const torch::Tensor& images, std::optional<at::Generator> dropout);
   Item item_of(int index, const StepSamples& data, const std::vector<int>& order, int64_t epoch, int64_t step) const;
   void run_item(Replica& replica, const StepSamples& data, Item& item, int64_t epoch, int64_t step, bool interrupted);
   void write_tail(const Replica& replica, const torch::Tensor& logits, const Batch& batch, const Item& item, float loss,
@@ -71,7 +75,8 @@ class HostStep final : public TrainingStep {
   bool overlap_;
   const int items_;  // what the reducer adds up: micro-shards, or ranks' shares
   Weights weights_;
-  Weights averaged_;  // train.ema; else empty
+  Weights averaged_;                   // train.ema; else empty
+  std::vector<at::BFloat16> rounded_;  // the parameters as the networks see them; empty: float32
   Optimiser optimiser_;
   int64_t updates_ = 0;  // the optimiser's step count
   std::unique_ptr<distributed::Communicator> norm_ranks_;

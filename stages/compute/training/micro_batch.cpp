@@ -2,24 +2,9 @@
 
 #include <algorithm>
 
-#include "pipeline/files.h"
-#include "pipeline/value.h"
+#include "stages/compute/training/fixed_choice.h"
 
 namespace penstock::stages {
-namespace {
-
-namespace fs = std::filesystem;
-using pipeline::Value;
-
-constexpr const char* file_name = "micro_batch.json";
-
-// 0: none is kept there.
-int64_t kept_in(const fs::path& folder) {
-  if (!fs::exists(folder / file_name)) return 0;
-  return Value::parse(pipeline::read_file(folder / file_name)).at("micro_batch").get<int64_t>();
-}
-
-}  // namespace
 
 std::vector<int64_t> micro_batch_candidates(int64_t global_batch, int ranks) {
   std::vector<int64_t> even, some;
@@ -41,26 +26,16 @@ std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates,
   return *(beyond - 1);
 }
 
-int64_t fixed_micro_batch(distributed::Communicator& ranks, const fs::path& progress, std::vector<fs::path>& relatives,
-                          const std::function<int64_t()>& choose) {
-  int64_t fixed = 0;
-  if (ranks.rank() == 0) {
-    fixed = kept_in(progress);
-    for (auto relative = relatives.begin(); fixed == 0 && relative != relatives.end(); ++relative)
-      fixed = kept_in(*relative);
-  }
-  ranks.broadcast(distributed::buffer_of(&fixed, 1), 0, "the micro-batch of earlier attempts");
-  if (fixed == 0) {
+int64_t fixed_micro_batch(distributed::Communicator& ranks, const std::filesystem::path& progress,
+                          std::vector<std::filesystem::path>& relatives, const std::function<int64_t()>& choose) {
+  const auto smallest = [&]() -> pipeline::Value {
     std::vector<int64_t> all(ranks.size());
     int64_t mine = choose();
     ranks.all_gather(distributed::buffer_of(&mine, 1), distributed::buffer_of(all.data(), all.size()),
                      "the largest micro-batches");
-    fixed = *std::min_element(all.begin(), all.end());
-  }
-  if (ranks.rank() == 0 && kept_in(progress) == 0)
-    pipeline::write_file(progress / file_name, Value{{"micro_batch", fixed}}.dump() + "\n");
-  std::erase_if(relatives, [&](const fs::path& relative) { return kept_in(relative) != fixed; });
-  return fixed;
+    return *std::min_element(all.begin(), all.end());
+  };
+  return fixed_choice(ranks, progress, relatives, "micro_batch", smallest).get<int64_t>();
 }
 
 }  // namespace penstock::stages

@@ -1,5 +1,5 @@
-// micro_batch = "auto": the value that a training works with. It is fixed at the first attempt and kept in the progress
-// folder, since another micro-batch means another batch norm.
+// micro_batch = "auto": the value that a training works with. It is fixed at the first attempt (fixed_choice.h), since
+// another micro-batch means another batch norm.
 #pragma once
 
 #include <filesystem>
@@ -19,9 +19,8 @@ std::vector<int64_t> micro_batch_candidates(int64_t global_batch, int ranks);
 std::optional<int64_t> largest_fitting(const std::vector<int64_t>& candidates,
                                        const std::function<bool(int64_t)>& fits);
 
-// Collective. The value that `progress` holds, else that of the first of `relatives` that holds one, else the smallest
-// that any rank's `choose` returns, which rank 0 then writes. Relatives that went with another are taken out of the
-// list.
+// Collective. What an earlier attempt or the first of `relatives` fixed, else the smallest that any rank's `choose`
+// returns.
 int64_t fixed_micro_batch(distributed::Communicator& ranks, const std::filesystem::path& progress,
                           std::vector<std::filesystem::path>& relatives, const std::function<int64_t()>& choose);
 

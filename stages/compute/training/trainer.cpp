@@ -375,6 +375,7 @@ Value Trainer::telemetry() const {
   json["ranks"] = ranks_.size();
   json["threads"] = context_.threads;
   json["device"] = step_->device_name();
+  json["precision"] = parameters_.precision;
   json["reproducible"] = name_of(step_->reproducible());
   json["overlap"] = step_->overlaps();
   json["passed_over"] = passed_over_;

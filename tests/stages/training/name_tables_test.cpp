@@ -41,7 +41,7 @@ TEST(NameTables, AnUnknownBalanceFailsACheck) {
   expect_check([] { balance_rule("size"); }, "there is no balance 'size'; known are none, look");
 }
 TEST(NameTables, AnUnknownPrecisionFailsACheck) {
-  expect_check([] { precision_rule("fp16"); }, "there is no precision 'fp16'; known are fp32, bf16");
+  expect_check([] { precision_rule("fp16"); }, "there is no precision 'fp16'; known are fp32, bf16, auto");
 }
 TEST(NameTables, AnUnknownNormalisationFailsACheck) {
   expect_check([] { normalisation_rule("minmax"); }, "there is no normalisation 'minmax'");

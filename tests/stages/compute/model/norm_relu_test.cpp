@@ -62,6 +62,31 @@ INSTANTIATE_TEST_SUITE_P(Shapes, NormReluOf,
                                          std::vector<int64_t>{2, 8, 1, 1}, std::vector<int64_t>{3, 2, 128, 72},
                                          std::vector<int64_t>{2, 96, 9, 5}, std::vector<int64_t>{5, 24, 17, 3}));
 
+TEST_P(NormReluOf, OfBfloat16RoundsWhatTheFloat32LayerGives) {
+  torch::manual_seed(6);
+  const auto& shape = GetParam();
+  const auto at = [](const torch::Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); };
+  const auto x = at(torch::randn(shape).to(torch::kBFloat16)), dy = at(torch::randn(shape).to(torch::kBFloat16));
+  const auto weight = torch::randn({shape[1]}) + 1, bias = torch::randn({shape[1]});
+  const auto run_in = [&](torch::ScalarType type) {
+    auto leaf = x.to(type).detach().requires_grad_();
+    auto w = weight.clone().requires_grad_(), b = bias.clone().requires_grad_();
+    auto mean = torch::zeros({shape[1]}), variance = torch::ones({shape[1]});
+    auto y = norm_relu(leaf, w, b, mean, variance);
+    y.backward(dy.to(type));
+    return Results{y.detach(), leaf.grad(), w.grad(), b.grad(), mean, variance};
+  };
+  const Results low = run_in(torch::kBFloat16), full = run_in(torch::kFloat32);
+  EXPECT_EQ(low.y.scalar_type(), torch::kBFloat16);
+  // A bfloat16 has 8 binary digits; of float32 sums the last digits may differ between the two loops.
+  EXPECT_TRUE(torch::allclose(low.y.to(torch::kFloat32), full.y, 1.0 / 256, 1e-6));
+  EXPECT_TRUE(torch::allclose(low.dx.to(torch::kFloat32), full.dx, 1.0 / 256, 1e-6));
+  EXPECT_TRUE(torch::allclose(low.d_weight, full.d_weight, 1e-4, 1e-4));
+  EXPECT_TRUE(torch::allclose(low.d_bias, full.d_bias, 1e-4, 1e-4));
+  EXPECT_TRUE(torch::allclose(low.mean, full.mean, 1e-5, 1e-6));
+  EXPECT_TRUE(torch::allclose(low.variance, full.variance, 1e-5, 1e-6));
+}
+
 // Values far from zero: a sum of squares alone would lose the variance.
 TEST(NormRelu, KeepsItsDigitsFarFromZero) {
   torch::manual_seed(11);

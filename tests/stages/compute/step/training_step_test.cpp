@@ -11,6 +11,7 @@
 #include <set>
 
 #include "distributed/local_communicator.h"
+#include "expect_check.h"
 #include "pipeline/files.h"
 #include "stages/compute/model/up_layer.h"
 #include "stages/compute/step/host_step.h"
@@ -303,6 +304,82 @@ TEST(AveragedWeights, GoOnFromAStateAsIfUninterrupted) {
   EXPECT_EQ(rest->state().averaged.statistics, whole->state().averaged.statistics);
 }
 
+// ---- precision = "bf16" ----
+
+TrainParameters rounding(const char* norm = "batch") {
+  TrainParameters parameters = tiny();
+  parameters.precision = "bf16", parameters.norm = norm;
+  return parameters;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, length = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+  return std::sqrt(difference / length);
+}
+
+TEST(Bfloat16, GivesTheSameBitsForAnyRanksAndThreads) {
+  for (const char* norm : {"batch", "group", "none"}) {
+    TrainParameters parameters = rounding(norm);
+    parameters.targets = {"mask", "border"}, parameters.dropout = 0.1;
+    const auto alone = train(parameters, 1, 1, Reproducible::world);
+    EXPECT_EQ(train(parameters, 1, 3, Reproducible::world), alone) << norm;
+    for (const int ranks : {2, 3, 7})
+      EXPECT_EQ(train(parameters, ranks, 1 + ranks % 2, Reproducible::world, 3, true), alone) << norm << ranks;
+  }
+}
+
+TEST(Bfloat16, StaysNearFloat32AndKeepsFloat32Weights) {
+  for (const NetworkRule& network : network_rules()) {
+    TrainParameters full = tiny(), low = rounding();
+    full.optimizer = low.optimizer = "sgd";  // Adam's first step is the gradient's sign
+    full.network = low.network = network.name;
+    const auto exact = train(full, 1, 1, Reproducible::world), near = train(low, 1, 1, Reproducible::world);
+    EXPECT_LT(distance(exact, near), 0.02) << network.name;
+    EXPECT_GT(distance(exact, near), 0) << network.name;
+    size_t finer = 0;
+    for (const float value : near) finer += static_cast<float>(c10::BFloat16(value)) != value;
+    EXPECT_GT(finer, near.size() / 2) << network.name;
+  }
+}
+
+TEST(Bfloat16, SynchronisedNormsDoNotDependOnTheRankCount) {
+  TrainParameters parameters = rounding("sync");
+  parameters.optimizer = "sgd";
+  const auto alone = train(parameters, 1, 2, Reproducible::run);
+  for (const int ranks : {2, 4})
+    EXPECT_LT(distance(alone, train(parameters, ranks, 1, Reproducible::run)), 1e-3) << ranks;
+}
+
+TEST(Bfloat16, GoesOnFromAStateAsIfUninterruptedAlsoBehindAValidationOfAveragedWeights) {
+  const auto samples = some_samples(8);
+  const std::vector<int> order = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto ranks = distributed::local_world(1);
+  TrainParameters parameters = rounding();
+  parameters.ema = 0.9;
+  const auto make = [&] {
+    return std::make_unique<HostStep>(parameters, architecture_of(parameters, 3), grid, Normaliser{}, *ranks[0], 2,
+                                      StepOptions{});
+  };
+  const auto whole = make(), rest = make(), measured = make();
+  for (int i = 0; i < 3; ++i) whole->step(samples, order, 0, i, 1e-2, false);
+  const StepState half_way = whole->state();
+  rest->load(half_way);
+  const Figures figures = whole->validate(samples);
+  whole->step(samples, order, 0, 3, 1e-2, false), rest->step(samples, order, 0, 3, 1e-2, false);
+  EXPECT_EQ(rest->state().weights.parameters, whole->state().weights.parameters);
+  EXPECT_EQ(rest->state().averaged.parameters, whole->state().averaged.parameters);
+  measured->load_weights(half_way.averaged);
+  EXPECT_EQ(measured->validate(samples).loss, figures.loss);
+}
+
+TEST(Bfloat16, AStepIsNotMadeBeforeItsPrecisionIsDecided) {
+  TrainParameters parameters = tiny();
+  parameters.precision = "auto";
+  expect_check([&] { train(parameters, 1, 1, Reproducible::world); }, "a step's precision is decided before");
+}
+
 // One step from the same weights: Adam's first step is lr * sign-like, so the sums themselves are compared.
 TEST(TrainingStep, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   const auto expected = train(tiny(), 1, 1, Reproducible::run, 1);
@@ -319,12 +396,6 @@ TEST(TrainingStep, RunAgreesToRoundingAtOneTwoAndFourRanks) {
 
 // Batch norm over the whole batch is the same mathematics however ranks share it; over micro-batches it is another.
 TEST(TrainingStep, SynchronisedNormsDoNotDependOnTheRankCount) {
-  const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
-    double difference = 0, length = 0;
-    for (size_t i = 0; i < a.size(); ++i)
-      difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
-    return std::sqrt(difference / length);
-  };
   TrainParameters parameters = tiny();
   parameters.optimizer = "sgd";  // Adam's first step is the gradient's sign
   parameters.norm = "sync";
