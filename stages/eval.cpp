@@ -93,6 +93,11 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
         {.help =
              "in what pieces the model looks at samples of their own size, in eval and predict: \"crop\", as large as "
              "train.crop, or a number of pixels that their sides have at most, so that a smaller picture is one "
+  visit("holes", holes,
+        {.help = "background inside of an object, with no other object in it: keep, fill (it becomes the object's), "
+                 "validation (what has the better mAP there)",
+         .choices = {"keep", "fill", "validation"},
+         .as_before = "keep"});
              "piece; larger ones overlap less and take more memory",
          .minimum = smallest_tile,
          .maximum = largest_tile,

@@ -17,6 +17,7 @@ struct EvalParameters {
   int64_t shown = 4;
   int64_t seed = 0;
 
+  std::string holes = "keep";
   void describe(pipeline::ParameterVisitor& visit);
 };
 

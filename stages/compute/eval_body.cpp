@@ -81,6 +81,7 @@ class EvalWork final : public pipeline::SharedWork {
       used["thresholds"] = plan_.candidates.thresholds;
       used["seed_thresholds"] = plan_.candidates.seed_thresholds;
       used["minimum_areas"] = plan_.candidates.minimum_areas;
+      if (plan_.candidates.fill_holes != std::vector<bool>{false}) used["fill_holes"] = plan_.candidates.fill_holes;
     }
     return used;
   }

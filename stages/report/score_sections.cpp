@@ -52,6 +52,7 @@ std::string object_rule(const Value& metrics) {
     if (rules.contains("seed_threshold")) text += " " + text_of(rules.at("seed_threshold"));
     text += ")";
   }
+  if (rules.value("holes", "keep") == "fill") text += ", their holes filled";
   if (const int64_t area = rules.at("minimum_area"); area > 0) text += fmt::format(", of {} pixels or more", area);
   return text;
 }

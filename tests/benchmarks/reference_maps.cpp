@@ -99,6 +99,7 @@ Value one_case(int64_t number, Files& files) {
   const double threshold = draws.between(4, 0.3, 0.7);
   files.append("truth.u16", truth.labels), files.append("predicted.u16", predicted.labels);
   files.append("foreground.f32", foreground), files.append("border.f32", border);
+  rules.fill_holes = number % 3 == 0;
   for (const char* decoder : {"components", "watershed"}) {
     rules.decoder = decoder;
     files.append(decoder + std::string(".u16"), label_map_of(find_objects(maps, threshold, rules)).labels);
@@ -112,6 +113,7 @@ Value one_case(int64_t number, Files& files) {
           {"seed_threshold", rules.seed_threshold},
           {"connectivity", rules.connectivity},
           {"minimum_area", rules.minimum_area},
+          {"fill_holes", rules.fill_holes},
           {"pixels", figures_of(scores.native)},
           {"calibration_error", scores.calibration.error()},
           {"scores", to_json(scores).at("native")}};

@@ -79,13 +79,14 @@ TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) {
   text.replace(text.find("[\"train\", \"inspect\"]"), 20, "[\"eval\"]");
   text +=
       "[stage.eval]\ninputs = { model = \"train.model\", shards = \"shard.shards\", split = \"split.index\" }\n"
-      "minimum_area = \"validation\"\nturns = \"all\"\ntile = 96\n";
+      "minimum_area = \"validation\"\nholes = \"fill\"\nturns = \"all\"\ntile = 96\n";
   const Workplace place(text);
   const Ran ran = place.penstock("run pipeline.toml --set train.epochs=6", 2);
   ASSERT_EQ(ran.code, 0) << ran.error;
   const auto evaluated = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
   EXPECT_EQ(evaluated.at("instances").at("decoder"), "watershed");
   EXPECT_TRUE(evaluated.at("instances").contains("seed_threshold"));
+  EXPECT_EQ(evaluated.at("instances").at("holes"), "fill");
   const Ran again = place.penstock("predict runs/small '" + made_archive(place).string() + "' --output predicted", 3);
   ASSERT_EQ(again.code, 0) << again.error;
   const auto all = nlohmann::json::parse(text_of(place.path() / "predicted/metrics.json")).at("all").at("native");

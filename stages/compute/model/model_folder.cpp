@@ -42,6 +42,7 @@ Value instances_of(const ModelDescription& model) {
   Value json = {{"connectivity", rules.connectivity}, {"minimum_area", rules.minimum_area}};
   if (rules.decoder != "components") json["decoder"] = rules.decoder;
   if (decoder_rule(rules.decoder).has_seeds) json["seed_threshold"] = rules.seed_threshold;
+  if (rules.fill_holes) json["holes"] = "fill";
   return json;
 }
 
@@ -65,6 +66,9 @@ InstanceRules instances_from(const Value& json, const std::vector<std::string>& 
   rules.decoder = json.value("decoder", rules.decoder);
   require_known("decoder", rules.decoder, names_of(decoder_rules()));
   rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
+  const std::string holes = json.value("holes", "keep");
+  require_known("rule for holes", holes, {"keep", "fill"});
+  rules.fill_holes = holes == "fill";
   if (const DecoderRule& rule = decoder_rule(rules.decoder); !can_decode(rule, targets))
     throw Error(ExitCode::data, fmt::format("the decoder \"{}\" needs an output \"{}\", which this network lacks",
                                             rule.name, rule.target));

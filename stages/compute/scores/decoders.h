@@ -26,6 +26,7 @@ struct InstanceRules {
   int64_t minimum_area = 0;            // smaller objects are removed, native pixels
   std::string decoder = "components";  // training/decoders.h
   double seed_threshold = 0.5;         // of decoders with seeds
+  bool fill_holes = false;             // background inside of an object becomes its own (hole_filling.h)
 
   bool operator==(const InstanceRules&) const = default;
 };

@@ -8,6 +8,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "stages/compute/scores/hole_filling.h"
 #include "stages/compute/scores/instances.h"
 #include "stages/compute/scores/object_finder.h"
 #include "stages/training/decoders.h"
@@ -16,8 +17,8 @@ namespace penstock::stages {
 namespace {
 
 // How far from the middle.
-std::tuple<double, double, int64_t> distance_of(const Decoding& decoding) {
-  return {std::abs(decoding.threshold - 0.5), std::abs(decoding.rules.seed_threshold - 0.5),
+std::tuple<double, double, bool, int64_t> distance_of(const Decoding& decoding) {
+  return {std::abs(decoding.threshold - 0.5), std::abs(decoding.rules.seed_threshold - 0.5), decoding.rules.fill_holes,
           decoding.rules.minimum_area};
 }
 
@@ -44,19 +45,21 @@ pipeline::Value to_json(const Decoding& decoding) {
                           {"decoder", decoding.rules.decoder},
                           {"minimum_area", decoding.rules.minimum_area}};
   if (decoder_rule(decoding.rules.decoder).has_seeds) json["seed_threshold"] = decoding.rules.seed_threshold;
+  if (decoding.rules.fill_holes) json["holes"] = "fill";
   return json;
 }
 
 Decoding decoding_from(const pipeline::Value& json, InstanceRules rules) {
   rules.decoder = json.at("decoder");
   rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
+  rules.fill_holes = json.value("holes", "keep") == "fill";
   rules.minimum_area = json.at("minimum_area");
   return {json.at("threshold"), rules};
 }
 
 const DecodingCandidates& usual_candidates() {
   static const DecodingCandidates usual = {
-      {}, {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}, {0, 8, 16, 32, 64}};
+      {}, {0.3, 0.4, 0.5, 0.6, 0.7}, {0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}, {false, true}, {0, 8, 16, 32, 64}};
   return usual;
 }
 
@@ -66,12 +69,15 @@ std::vector<Decoding> combinations(const DecodingCandidates& candidates, const I
   for (const std::string& decoder : candidates.decoders) {
     for (const double threshold : candidates.thresholds) {
       for (const double seed_threshold : decoder_rule(decoder).has_seeds ? candidates.seed_thresholds : no_seeds) {
-        for (const int64_t minimum_area : candidates.minimum_areas) {
-          Decoding decoding{threshold, rules};
-          decoding.rules.decoder = decoder;
-          decoding.rules.seed_threshold = seed_threshold;
-          decoding.rules.minimum_area = minimum_area;
-          all.push_back(decoding);
+        for (const bool fill_holes : candidates.fill_holes) {
+          for (const int64_t minimum_area : candidates.minimum_areas) {
+            Decoding decoding{threshold, rules};
+            decoding.rules.decoder = decoder;
+            decoding.rules.seed_threshold = seed_threshold;
+            decoding.rules.fill_holes = fill_holes;
+            decoding.rules.minimum_area = minimum_area;
+            all.push_back(decoding);
+          }
         }
       }
     }
@@ -93,6 +99,8 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
     candidates.minimum_areas = {*area};
   else
     candidates.minimum_areas = usual.minimum_areas;
+  candidates.fill_holes =
+      parameters.holes == "validation" ? usual.fill_holes : std::vector<bool>{parameters.holes == "fill"};
   const auto* seed = std::get_if<double>(&parameters.seed_threshold);
   if (seed != nullptr && !has_seeds) {
     throw Error(ExitCode::config, fmt::format("eval.seed_threshold has no effect: the decoder \"{}\" has no seeds",
@@ -104,12 +112,13 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
     candidates.seed_thresholds = usual.seed_thresholds;
   // An area is chosen by objects, and so is then what they are cut from.
   const bool by_objects = has_seeds || candidates.decoders.size() > 1 || candidates.minimum_areas.size() > 1 ||
-                          parameters.threshold == pipeline::NumberOrWord("objects");
+                          candidates.fill_holes.size() > 1 || parameters.threshold == pipeline::NumberOrWord("objects");
   if (const auto* threshold = std::get_if<double>(&parameters.threshold))
     candidates.thresholds = {*threshold};
   else if (by_objects)
     candidates.thresholds = usual.thresholds;
   plan.given.rules.minimum_area = candidates.minimum_areas.size() > 1 ? 0 : candidates.minimum_areas.front();
+  plan.given.rules.fill_holes = candidates.fill_holes.size() == 1 && candidates.fill_holes.front();
   if (candidates.seed_thresholds.size() == 1) plan.given.rules.seed_threshold = candidates.seed_thresholds.front();
   plan.combinations = combinations(candidates, plan.given.rules);
   return plan;
@@ -117,17 +126,22 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
 
 std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth, std::span<const Decoding> decodings) {
   std::vector<double> scores;
-  FoundObjects whole;  // of the last combination but for its area
+  FoundObjects cut, whole;  // of the last combination: without its holes and area, and without its area
   const Decoding* decoded = nullptr;
   for (const Decoding& decoding : decodings) {
-    Decoding without_area = decoding;
-    without_area.rules.minimum_area = 0;
-    if (decoded == nullptr || decoded->threshold != decoding.threshold ||
-        decoded->rules.seed_threshold != decoding.rules.seed_threshold ||
-        decoded->rules.decoder != decoding.rules.decoder) {
-      whole = find_objects(native, decoding.threshold, without_area.rules);
-      decoded = &decoding;
+    const bool cut_alike = decoded != nullptr && decoded->threshold == decoding.threshold &&
+                           decoded->rules.seed_threshold == decoding.rules.seed_threshold &&
+                           decoded->rules.decoder == decoding.rules.decoder;
+    if (!cut_alike) {
+      InstanceRules rules = decoding.rules;
+      rules.minimum_area = 0, rules.fill_holes = false;
+      cut = find_objects(native, decoding.threshold, rules);
     }
+    if (!cut_alike || decoded->rules.fill_holes != decoding.rules.fill_holes) {
+      whole = cut;
+      if (decoding.rules.fill_holes) fill_holes(whole);
+    }
+    decoded = &decoding;
     FoundObjects large = whole;
     std::erase_if(large.objects, [&](const FoundObject& object) { return object.area < decoding.rules.minimum_area; });
     scores.push_back(score_objects(truth, large).map);

@@ -19,19 +19,21 @@ struct Decoding {
 
   bool operator==(const Decoding&) const = default;
 };
-pipeline::Value to_json(const Decoding& decoding);  // {"threshold", "decoder", "seed_threshold"?, "minimum_area"}
+pipeline::Value to_json(
+    const Decoding& decoding);  // {"threshold", "decoder", "seed_threshold"?, "holes"?, "minimum_area"}
 Decoding decoding_from(const pipeline::Value& json, InstanceRules rules);
 
 // What may be chosen; a single candidate is given. No threshold: it is chosen by Dice (threshold_sweep.h).
 struct DecodingCandidates {
   std::vector<std::string> decoders;
   std::vector<double> thresholds, seed_thresholds;
+  std::vector<bool> fill_holes;
   std::vector<int64_t> minimum_areas;
 };
-// 0.3, 0.4 .. 0.7; 0.2, 0.3 .. 0.9, 0.95; 0, 8, 16, 32, 64 native pixels.
+// 0.3, 0.4 .. 0.7; 0.2, 0.3 .. 0.9, 0.95; no, yes; 0, 8, 16, 32, 64 native pixels.
 const DecodingCandidates& usual_candidates();
 
-// All combinations, by decoder, threshold, seed threshold (of those with seeds) and area.
+// All combinations, by decoder, threshold, seed threshold (of those with seeds), holes and area.
 std::vector<Decoding> combinations(const DecodingCandidates& candidates, const InstanceRules& rules);
 
 // How a model with these targets is evaluated: what is given, and what is chosen on validation.
@@ -49,7 +51,8 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
 // Of one image, the mean AP of each combination against native labels.
 std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth, std::span<const Decoding> decodings);
 
-// Of the best sum of scores; among equals nearest to (0.5, 0.5, 0), then the first. `sums` has one for each.
+// Of the best sum of scores; among equals nearest to (0.5, 0.5, holes kept, 0), then the first. `sums` has one for
+// each.
 const Decoding& best_decoding(std::span<const Decoding> decodings, std::span<const double> sums);
 
 }  // namespace penstock::stages

@@ -22,14 +22,14 @@ static_assert(max_side <= 65535, "a run's place and length are numbers of 16 bit
 struct FoundObject {
   size_t first_run = 0, runs = 0;  // those of FoundObjects::runs that are its own, from the top and the left
   int64_t area = 0, x = 0, y = 0;  // pixels, and the sums of their columns and rows
-  double probability = 0;          // the sum of the foreground's, over its pixels in their order
+  double probability = 0;          // the sum of the foreground's, over its pixels in their order, without `filled`
+  int64_t filled = 0;              // of its pixels, those that were background inside of it (hole_filling.h)
 };
 
 struct FoundObjects {
   int width = 0, height = 0;
   std::vector<FoundObject> objects;  // number n is objects[n - 1]: in the order of their first pixels
-  std::vector<ObjectRun> runs;
-  std::vector<ObjectRun> left_out;  // foreground of objects that are smaller than the smallest area; in no order
+  std::vector<ObjectRun> runs;       // of all foreground: also of objects that were smaller than the smallest area
 
   std::span<const ObjectRun> runs_of(const FoundObject& object) const {
     return std::span(runs).subspan(object.first_run, object.runs);

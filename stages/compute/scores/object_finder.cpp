@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "distributed/check.h"
+#include "stages/compute/scores/hole_filling.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {
@@ -67,7 +68,9 @@ FoundObjects ObjectFinder::finish() {
   std::vector<Piece> last = open_.finish();
   std::move(last.begin(), last.end(), std::back_inserter(waiting_));
   decode_ready();
-  auto& runs = found_.runs;
+  if (rules_.fill_holes) fill_holes(found_);
+  std::erase_if(found_.objects, [this](const FoundObject& object) { return object.area < rules_.minimum_area; });
+  const auto& runs = found_.runs;
   std::sort(found_.objects.begin(), found_.objects.end(), [&](const FoundObject& a, const FoundObject& b) {
     const ObjectRun &first = runs[a.first_run], &second = runs[b.first_run];
     return std::pair(first.y, first.begin) < std::pair(second.y, second.begin);
@@ -140,11 +143,9 @@ void ObjectFinder::add_objects(const std::vector<Piece>& pieces, const Crop& cro
   }
   for (Gathered& one : gathered) {
     if (one.runs.empty()) continue;
-    const bool small = one.object.area < rules_.minimum_area;
-    auto& runs = small ? found_.left_out : found_.runs;
-    one.object.first_run = runs.size(), one.object.runs = one.runs.size();
-    runs.insert(runs.end(), one.runs.begin(), one.runs.end());
-    if (!small) found_.objects.push_back(one.object);
+    one.object.first_run = found_.runs.size(), one.object.runs = one.runs.size();
+    found_.runs.insert(found_.runs.end(), one.runs.begin(), one.runs.end());
+    found_.objects.push_back(one.object);
   }
 }
 

@@ -1,7 +1,7 @@
 // The objects of a picture whose probabilities arrive row by row: where the foreground's exceeds the threshold, cut by
-// a decoder (decoders.h), numbered 1..n in the order of their first pixels, without those of fewer pixels than
-// `minimum_area`. They are those of the whole picture, to the bit, while only pieces of foreground that are not
-// complete are held. One thread uses a finder.
+// a decoder (decoders.h), numbered 1..n in the order of their first pixels, with their holes where those are
+// filled, without those of fewer pixels than `minimum_area`. They are those of the whole picture, to the bit, while
+// only pieces of foreground that are not complete are held. One thread uses a finder.
 //
 // A decoder cuts each connected piece of foreground by itself, so a piece is decoded when it is complete. Memory: some
 // 700 rows of foreground with their values, 6 bytes for each run of an object, and for a piece that is larger what its

@@ -21,7 +21,7 @@ std::vector<std::string> object_fields(const std::string& id, const FoundObjects
           std::to_string(object.area),
           fmt::format("{:.3f}", static_cast<double>(object.x) / area),
           fmt::format("{:.3f}", static_cast<double>(object.y) / area),
-          fmt::format("{:.4f}", object.probability / area)};
+          fmt::format("{:.4f}", object.probability / static_cast<double>(object.area - object.filled))};
 }
 
 void append_file(const std::filesystem::path& from, pipeline::FileWriter& to) { to.write(pipeline::read_file(from)); }

@@ -69,12 +69,10 @@ std::vector<uint8_t> foreground_of(const LabelMap& truth) {
 PixelCounts native_counts(const FoundObjects& found, const LabelMap& truth) {
   PENSTOCK_CHECK(truth.width == found.width && truth.height == found.height, "foreground is compared on one grid");
   PixelCounts counts;
-  for (const auto* runs : {&found.runs, &found.left_out}) {
-    for (const ObjectRun& run : *runs) {
-      const auto label = truth.labels.begin() + static_cast<ptrdiff_t>(size_t{run.y} * truth.width + run.begin);
-      const int64_t outside = std::count(label, label + run.length, uint16_t{0});
-      counts.tp += run.length - outside, counts.fp += outside;
-    }
+  for (const ObjectRun& run : found.runs) {
+    const auto label = truth.labels.begin() + static_cast<ptrdiff_t>(size_t{run.y} * truth.width + run.begin);
+    const int64_t outside = std::count(label, label + run.length, uint16_t{0});
+    counts.tp += run.length - outside, counts.fp += outside;
   }
   counts.tn = std::count(truth.labels.begin(), truth.labels.end(), uint16_t{0}) - counts.fp;
   counts.fn = static_cast<int64_t>(truth.labels.size()) - counts.tp - counts.fp - counts.tn;

@@ -5,6 +5,7 @@
 #include "stages/compute/scores/components_of.h"
 #include "stages/compute/scores/decoding_choice.h"
 #include "stages/compute/scores/instances.h"
+#include "stages/compute/scores/object_finder.h"
 #include "stages/draws.h"
 #include "stages/training/decoders.h"
 #include "stages/training/name_table.h"
@@ -213,10 +214,10 @@ TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
   DecodingCandidates candidates = usual_candidates();
   candidates.decoders = {"watershed", "components"};
   const auto all = combinations(candidates, {4, 0, "watershed", 0.5});
-  ASSERT_EQ(all.size(), 5u * 9u * 5u + 5u * 5u) << "components have no seeds";
+  ASSERT_EQ(all.size(), (5u * 9u * 5u + 5u * 5u) * 2u) << "components have no seeds; with holes and without";
   const auto scores = object_scores(perfect_maps(truth), truth, all);
   for (size_t i = 0; i < all.size(); i += 17)
-    EXPECT_EQ(scores[i], score_objects(truth, objects_of(perfect_maps(truth), all[i].threshold, all[i].rules)).map)
+    EXPECT_EQ(scores[i], score_objects(truth, find_objects(perfect_maps(truth), all[i].threshold, all[i].rules)).map)
         << i;
   const Decoding& best = best_decoding(all, scores);
   EXPECT_EQ(best.rules.decoder, "watershed");
@@ -226,3 +227,29 @@ TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
 
 }  // namespace
 }  // namespace penstock::stages
+  EXPECT_FALSE(best.rules.fill_holes) << "it is no better here";
+}
+
+// A true disc of which the middle was missed.
+TEST(DecodingChoice, FillsHolesWhereThatHasTheBetterObjects) {
+  PixelMaps maps{20, 20, {"mask"}, std::vector<float>(400)};
+  LabelMap truth{20, 20, std::vector<uint16_t>(400)};
+  for (size_t i = 0; i < 400; ++i) {
+    const auto x = static_cast<int>(i % 20) - 10, y = static_cast<int>(i / 20) - 10;
+    truth.labels[i] = x * x + y * y < 64;
+    maps.values[i] = x * x + y * y < 64 && x * x + y * y > 20 ? 1.0f : 0.0f;
+  }
+  EvalParameters parameters;
+  for (const auto& [holes, combinations, fills] :
+       {std::tuple("keep", 0u, false), std::tuple("fill", 0u, true), std::tuple("validation", 10u, true)}) {
+    parameters.holes = holes;
+    const DecodingPlan plan = plan_decoding(parameters, {"mask"}, {});
+    EXPECT_EQ(plan.by_objects(), combinations > 0) << holes;
+    EXPECT_EQ(plan.given.rules.fill_holes, holes == std::string("fill")) << holes;
+    if (!plan.by_objects()) continue;
+    EXPECT_EQ(plan.combinations.size(), combinations);
+    const auto scores = object_scores(maps, truth, plan.combinations);
+    const Decoding& best = best_decoding(plan.combinations, scores);
+    EXPECT_EQ(best.rules.fill_holes, fills);
+    EXPECT_EQ(decoding_from(to_json(best), {}), best);
+  }

@@ -45,14 +45,14 @@ TEST(FoundObjects, KaggleRunsGoDownTheColumnsAndOnFromOneToTheNext) {
 // 5,000 x 5,000: more than is looked at together.
 TEST(FoundObjects, KaggleRunsOfAnObjectAsLargeAsALargePictureAreOneRun) {
   constexpr int side = 5000;
-  FoundObjects found{side, side, {}, {}, {}};
+  FoundObjects found{side, side, {}, {}};
   for (int y = 0; y < side; ++y) found.runs.push_back({static_cast<uint16_t>(y), 0, side});
   found.objects.push_back({0, side, int64_t{side} * side, 0, 0, 0});
   EXPECT_EQ(run_lengths(found, found.objects[0]), "1 25000000");
 }
 
 TEST(FoundObjects, RowsOfLabelsHoldHolesAndNeighbours) {
-  FoundObjects found{5, 2, {}, {}, {}};
+  FoundObjects found{5, 2, {}, {}};
   found.runs = {{0, 0, 2}, {0, 4, 1}, {1, 0, 1}, {0, 2, 1}, {1, 2, 2}};
   found.objects = {{0, 3, 4, 0, 0, 0}, {3, 2, 3, 0, 0, 0}};
   EXPECT_EQ(label_map_of(found).labels, (std::vector<uint16_t>{1, 1, 2, 0, 1, 1, 0, 2, 2, 0}));

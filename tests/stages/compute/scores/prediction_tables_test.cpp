@@ -19,7 +19,7 @@ std::vector<std::vector<std::string>> rows_in(const std::filesystem::path& file)
 
 // One object, the first four pixels of the first column.
 FoundObjects column() {
-  FoundObjects found{5, 6, {}, {{0, 0, 1}, {1, 0, 1}, {2, 0, 1}, {3, 0, 1}}, {}};
+  FoundObjects found{5, 6, {}, {{0, 0, 1}, {1, 0, 1}, {2, 0, 1}, {3, 0, 1}}};
   found.objects = {{0, 4, 4, 0, 6, 3}};
   return found;
 }
@@ -30,7 +30,7 @@ TEST(PredictionTables, AnIdWithCommasQuotesOrLineBreaksStaysOneField) {
   std::vector<TableParts> parts;
   for (const std::string& id : ids) {
     parts.push_back(table_parts(folder.path(), std::to_string(parts.size())));
-    write_table_parts(parts.back(), id, id == "none, here" ? FoundObjects{5, 6, {}, {}, {}} : column());
+    write_table_parts(parts.back(), id, id == "none, here" ? FoundObjects{5, 6, {}, {}} : column());
   }
   join_tables(folder.path(), parts);
   const auto objects = rows_in(folder.path() / "objects.csv"), submission = rows_in(folder.path() / "submission.csv");
