@@ -126,6 +126,7 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
                                           name, target)});
   };
   needs_target("border_radius", "border");
+  needs_target("separation_weight", "border");
   needs_target("interior_radius", "interior");
   for (const TargetRule& rule : target_rules()) {
     needs_target("losses." + rule.name, rule.name);

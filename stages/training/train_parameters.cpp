@@ -171,6 +171,18 @@ void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
          .minimum = 1,
          .maximum = 16,
          .as_before = 2});
+  visit("distance_limit", distance_limit,
+        {.help = "of the target \"distance\", pixels: larger distances are learned as this one",
+         .minimum = 2,
+         .maximum = 32,
+         .as_before = 8});
+  visit(
+      "separation_weight", separation_weight,
+      {.help = "how often the few pixels between touching objects, those of the target \"border\", count in the "
+               "cross-entropy of every target, so that gaps are learned (U-Net's border weights: 10); 1: as all others",
+       .minimum = 1,
+       .maximum = 1000,
+       .as_before = 1.0});
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : names_of(loss_rules())) losses.push_back(name);
   for (const TargetRule& rule : target_rules()) {

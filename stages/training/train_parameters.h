@@ -47,7 +47,8 @@ struct TrainParameters {
   std::string on_nan = "stop";
   std::string loss = "bce";
   std::map<std::string, std::string> target_losses = for_each_target<std::string>("auto");  // train.losses.TARGET
-  std::map<std::string, double> loss_weights = for_each_target(1.0);                        // train.loss_weights.TARGET
+  double separation_weight = 1;
+  std::map<std::string, double> loss_weights = for_each_target(1.0);  // train.loss_weights.TARGET
   int64_t epochs = 30;
   int64_t global_batch = 16;
   pipeline::IntegerOrWord given_micro_batch = int64_t{4};  // the parameter as it stands in the configuration

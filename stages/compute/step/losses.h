@@ -45,13 +45,19 @@ class Loss {
     LossFunction function = nullptr;
     double weight = 1;
   };
-  explicit Loss(std::vector<OfChannel> channels) : channels_(std::move(channels)) {}
+  // `separation`: how often pixels between objects, those of the target in channel `border`, count in each channel's
+  // cross-entropy, beside its own loss: as the weights of the U-Net paper do (Ronneberger et al. 2015,
+  // arXiv:1505.04597), they are few, and decide which objects are apart. 1: as all others.
+  explicit Loss(std::vector<OfChannel> channels, double separation = 1, int border = -1);
   torch::Tensor operator()(const torch::Tensor& logits, const torch::Tensor& targets) const;
 
  private:
   torch::Tensor of_output(const torch::Tensor& logits, const torch::Tensor& targets) const;
+  torch::Tensor between(const torch::Tensor& logits, const torch::Tensor& targets, int64_t channel) const;
 
   std::vector<OfChannel> channels_;
+  double separation_;
+  int border_;
 };
 
 }  // namespace penstock::stages

@@ -82,7 +82,7 @@ Loss loss_of(const TrainParameters& parameters) {
     const std::string& own = parameters.target_losses.at(target);
     channels.push_back({loss_function(own == "auto" ? parameters.loss : own), parameters.loss_weights.at(target)});
   }
-  return Loss(std::move(channels));
+  return Loss(std::move(channels), parameters.separation_weight, channel_of(parameters.targets, TargetKind::border));
 }
 
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {

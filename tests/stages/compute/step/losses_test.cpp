@@ -166,6 +166,34 @@ TEST(Losses, OfANetworkAreSummedOverItsTargetsEachByItsOwnLossAndWeight) {
   EXPECT_TRUE(torch::allclose(both, expected));
 }
 
+// Dice would push the values of a distance to 0 and 1.
+TEST(Losses, OfADistanceAreItsCrossEntropyUnlessAnotherIsNamed) {
+  TrainParameters parameters;
+  parameters.targets = {"mask", "distance"}, parameters.loss = "bce_dice";
+  const auto logits = torch::randn({2, 2, 8, 8}), targets = torch::rand({2, 2, 8, 8});
+  const auto of = [&](const char* name, int64_t channel) {
+    return loss_function(name)(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1));
+  };
+  EXPECT_TRUE(torch::equal(loss_of(parameters)(logits, targets), of("bce_dice", 0) + of("bce", 1)));
+  parameters.target_losses["distance"] = "dice";
+  EXPECT_TRUE(torch::equal(loss_of(parameters)(logits, targets), of("bce_dice", 0) + of("dice", 1)));
+}
+
+// With cross-entropy alone that is its mean with a weight for each pixel.
+TEST(Losses, OfPixelsBetweenObjectsCountMoreInEveryTarget) {
+  TrainParameters parameters;
+  parameters.targets = {"mask", "border"}, parameters.loss = "bce";
+  parameters.separation_weight = 10, parameters.loss_weights["border"] = 3;
+  const auto logits = torch::randn({2, 2, 8, 8}), targets = (torch::rand({2, 2, 8, 8}) < 0.3).to(torch::kFloat32);
+  const auto weights = 1 + 9 * targets.narrow(1, 1, 1);
+  const auto of = [&](int64_t channel) {
+    return torch::binary_cross_entropy_with_logits(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1), weights,
+                                                   {}, at::Reduction::None)
+        .mean({1, 2, 3});
+  };
+  EXPECT_TRUE(torch::allclose(loss_of(parameters)(logits, targets), of(0) + 3 * of(1)));
+}
+
 TEST(Losses, OfSideOutputsCountHalfOfTheOneBefore) {
   TrainParameters parameters;
   const auto all = cases();
