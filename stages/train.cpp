@@ -128,6 +128,7 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
   needs_target("border_radius", "border");
   needs_target("separation_weight", "border");
   needs_target("interior_radius", "interior");
+  needs_target("distance_limit", "distance");
   for (const TargetRule& rule : target_rules()) {
     needs_target("losses." + rule.name, rule.name);
     needs_target("loss_weights." + rule.name, rule.name);

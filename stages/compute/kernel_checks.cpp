@@ -64,6 +64,7 @@ std::string check_gather(StepDevice& device) {
   constexpr int side = 33, channels = 3, count = 16;
   const std::vector<SamplePlace> samples = {{0, 33, 33}, {33 * 33, 20, 70}, {33 * 33 + 20 * 70, 5, 9}};
   const int64_t pixels = samples.back().begin + 5 * 9;
+  const TargetList targets = target_list({"mask", "border", "interior", "distance"});
   std::vector<BatchRow> rows;
   const Draws draws(13, "device check");
   for (int i = 0; i < count; ++i) {
@@ -77,7 +78,7 @@ std::string check_gather(StepDevice& device) {
           objects(drawn_bytes(2, {pixels}, 3).to(torch::kInt16), place), tables(drawn(3, {3 * channels * 256}), place),
           places(bytes_of(samples), place), chosen(bytes_of(rows), place);
       const Twin batch(torch::zeros({count, side, side, channels}, low ? torch::kBFloat16 : torch::kFloat32), place),
-          truth(torch::zeros({count, 3, side, side}), place);
+          truth(torch::zeros({count, targets.count, side, side}), place);
       const auto work = [&](bool d) {
         return GatherWork{images.on<uint8_t>(d),
                           objects.on<uint16_t>(d),
@@ -91,7 +92,7 @@ std::string check_gather(StepDevice& device) {
                           side,
                           channels,
                           batch.on<void>(d),
-                          target_list({"mask", "border", "interior"}),
+                          targets,
                           truth.on<float>(d),
                           low};
       };
@@ -102,7 +103,7 @@ std::string check_gather(StepDevice& device) {
       truth.compare("the batch's targets");
     }
   }
-  return "8 orientations, windows across edges, 2 kinds of tables, 3 targets, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, 4 targets, float32 and bfloat16: equal to the bit";
 }
 
 // Every augmentation at once, as a step of the device gathers it and as the host's own step makes it.
@@ -120,7 +121,7 @@ std::string check_changed_rows(StepDevice& device) {
   }
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
   const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
-  const TargetList targets = target_list({"mask", "border", "interior"}, {2, 3});
+  const TargetList targets = target_list({"mask", "border", "interior", "distance"}, {2, 3, 5});
   Batch expected = make_batch(count, data.input(), targets);
   for (const bool low : {false, true}) {
     DeviceBatch batch(data.input(), targets, device, count, count, rules.augmentation);

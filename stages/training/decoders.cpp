@@ -33,6 +33,16 @@ OpenTable<DecoderRule>& table() {
            .help = "as interior, but what exceeds the threshold is also cut where it is narrow",
            .target = "interior",
            .has_seeds = true},
+          {.name = "hills",
+           .help =
+               "foreground is divided among the hills of the learned distance; a hill that rises above the pass to a "
+               "higher one by less than the share seed_threshold of its height belongs to that",
+           .target = "distance",
+           .has_seeds = true},
+          {.name = "hilltops",
+           .help = "objects grow over the foreground from where the learned distance exceeds the seed threshold",
+           .target = "distance",
+           .has_seeds = true},
       });
   return rules;
 }

@@ -48,13 +48,14 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
 // ---- targets ----
 
 // What an output channel of the network stands for (targets.h).
-enum class TargetKind : int32_t { mask, border, interior, own };
+enum class TargetKind : int32_t { mask, border, interior, distance, own };
 
 inline constexpr int most_targets = 4;
 
 struct Target {
   TargetKind kind = TargetKind::mask;
-  int32_t radius = 1;  // of a border and of an interior, pixels; of an own target, its row in target_rules()
+  // Pixels: of a border and of an interior; of a distance, the largest. Of an own target, its row in target_rules().
+  int32_t radius = 1;
 };
 
 struct TargetList {
@@ -92,6 +93,24 @@ PENSTOCK_BOTH inline bool is_interior(int radius, int y, int x, int height, int 
   return true;
 }
 
+// How far pixel (y, x) of a piece is from the nearest pixel that is not of its object, as far as the piece reaches:
+// steps to any of eight neighbours (the chessboard distance), `limit` at most. 0 in the background.
+template <typename ObjectAt>
+PENSTOCK_BOTH inline int distance_inside(int limit, int y, int x, int height, int width, const ObjectAt& object_at) {
+  const uint16_t object = object_at(y, x);
+  if (object == 0) return 0;
+  int nearest = limit;
+  for (int i = y >= limit ? y - limit + 1 : 0; i < y + limit && i < height; ++i) {
+    for (int j = x >= limit ? x - limit + 1 : 0; j < x + limit && j < width; ++j) {
+      if (object_at(i, j) == object) continue;
+      const int down = i > y ? i - y : y - i, across = j > x ? j - x : x - j;
+      const int steps = down > across ? down : across;
+      nearest = steps < nearest ? steps : nearest;
+    }
+  }
+  return nearest;
+}
+
 // The value that a channel should have at that pixel; not of an own target, which only the host knows (targets.h).
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
@@ -100,6 +119,10 @@ PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int 
     return objects_meet(target.radius, y, x, height, width, object_at) ? 1.0f : 0.0f;
   if (target.kind == TargetKind::interior)
     return is_interior(target.radius, y, x, height, width, object_at) ? 1.0f : 0.0f;
+  if (target.kind == TargetKind::distance) {
+    return static_cast<float>(distance_inside(target.radius, y, x, height, width, object_at)) /
+           static_cast<float>(target.radius);
+  }
   return object_at(y, x) != 0 ? 1.0f : 0.0f;
 }
 

@@ -19,10 +19,12 @@ OpenTable<TargetRule>& table() {
            TargetKind::border, "border"},
           {"interior",
            "whether all pixels within interior_radius of it are of one object: what is left of each object when its "
-           "edge "
-           "is "
-           "taken away, apart from its neighbours",
+           "edge is taken away, apart from its neighbours",
            TargetKind::interior, "interior"},
+          {"distance",
+           "how far it is from the nearest pixel that is not of its object, as a share of distance_limit, which is the "
+           "most: objects are hills with a valley between touching ones",
+           TargetKind::distance, "distance", "bce"},  // overlaps, as Dice, are best for values of 0 and 1 alone
       });
   return rules;
 }
@@ -49,6 +51,7 @@ TargetList target_list(const std::vector<std::string>& names, const TargetRadii&
     const TargetKind kind = rule.kind;
     const int64_t radius = kind == TargetKind::own        ? &rule - target_rules().data()
                            : kind == TargetKind::interior ? radii.interior
+                           : kind == TargetKind::distance ? radii.distance
                                                           : radii.border;
     list.targets[list.count++] = {kind, static_cast<int32_t>(radius)};
   }

@@ -22,7 +22,8 @@ struct TargetRule {
   std::string name, help;
   TargetKind kind = TargetKind::mask;
   std::string output;                                          // what the channel is called in model.json
-  float (*own)(const ObjectMap& map, int y, int x) = nullptr;  // of kind own: the value of a pixel, 0 or 1
+  std::string loss = {};                                       // where losses.NAME is auto; empty: as train.loss says
+  float (*own)(const ObjectMap& map, int y, int x) = nullptr;  // of kind own: the value of a pixel, in [0, 1]
 };
 
 const std::vector<TargetRule>& target_rules();
@@ -37,7 +38,7 @@ std::map<std::string, T> for_each_target(const T& value) {
 }
 
 struct TargetRadii {
-  int64_t border = 1, interior = 2;  // pixels
+  int64_t border = 1, interior = 2, distance = 8;  // pixels
 };
 
 // These targets, in their order. An unknown name fails a check.

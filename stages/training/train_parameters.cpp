@@ -187,7 +187,9 @@ void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
   for (const std::string& name : names_of(loss_rules())) losses.push_back(name);
   for (const TargetRule& rule : target_rules()) {
     visit("losses." + rule.name, target_losses[rule.name],
-          {.help = "loss of the target " + rule.name + "; auto: as loss says", .choices = losses, .as_before = "auto"});
+          {.help = "loss of the target " + rule.name + "; auto: " + (rule.loss.empty() ? "as loss says" : rule.loss),
+           .choices = losses,
+           .as_before = "auto"});
     visit("loss_weights." + rule.name, loss_weights[rule.name],
           {.help = "what the loss of the target " + rule.name + " is multiplied with in the sum over targets",
            .minimum = 0,

@@ -25,7 +25,7 @@ struct TrainParameters {
   std::string normalise = "unit";
   double percentile_low = 1, percentile_high = 99;
   std::vector<std::string> targets = {"mask"};
-  int64_t border_radius = 1, interior_radius = 2;  // pixels
+  int64_t border_radius = 1, interior_radius = 2, distance_limit = 8;  // pixels
   // What it starts from, and what of it stays.
   std::string init_layers = "all";
   std::string freeze = "none";

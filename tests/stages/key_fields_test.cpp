@@ -119,6 +119,9 @@ std::string needed_by(const std::string& kind, const std::string& parameter) {
   if (parameter == "border_radius" || parameter == "separation_weight" || parameter.ends_with(".border"))
     return "targets = [\"mask\", \"border\"]\n";
   if (parameter == "interior_radius" || parameter.ends_with(".interior")) return "targets = [\"mask\", \"interior\"]\n";
+  if (parameter == "distance_limit" || parameter.ends_with(".distance")) return "targets = [\"mask\", \"distance\"]\n";
+  if (kind == "split" && parameter != "unlisted" && parameter != "unnamed_subsets")
+    return "unnamed_subsets = \"draw\"\n";
   if (parameter.starts_with("percentiles.")) return "normalise = \"percentile\"\n";
   return own_size ? "mode = \"native\"\n" : "";
 }

@@ -85,14 +85,19 @@ std::vector<int32_t> grown(std::vector<int32_t> seeds, const std::vector<uint8_t
   return seeds;
 }
 
+// How much a summit must rise above the pass to a higher one to be an object of its own.
+struct Rise {
+  float least = 0;  // in units of height
+  float share = 0;  // of its height
+};
+
 // A region divided among the summits of a landscape: each pixel belongs to the one that its steepest neighbour does. A
-// summit that rises by less than three quarters of a pixel, or a tenth of its height, above the pass to a higher one
-// belongs to that: edges are rough. (Watershed with merging by persistence: Edelsbrunner, Letscher and Zomorodian
-// 2002.)
+// summit that rises by less than that above the pass to a higher one belongs to that. (Watershed with merging by
+// persistence: Edelsbrunner, Letscher and Zomorodian 2002.)
 class Basins {
  public:
-  Basins(const std::vector<float>& height, int width, int connectivity)
-      : height_(height), width_(width), connectivity_(connectivity), towards_(height.size(), none) {}
+  Basins(std::span<const float> height, int width, int connectivity, const Rise& rise)
+      : height_(height), width_(width), connectivity_(connectivity), rise_(rise), towards_(height.size(), none) {}
 
   std::vector<int32_t> of(const std::vector<uint8_t>& region) {
     std::vector<int32_t> places;
@@ -148,18 +153,20 @@ class Basins {
       int32_t low = summit(place), high = summit(at);
       if (low == high) return;
       if (is_higher(low, high)) std::swap(low, high);
-      if (height(low) - height(place) < std::max(0.75f, 0.1f * height(low))) towards(low) = high;
+      if (height(low) - height(place) < std::max(rise_.least, rise_.share * height(low))) towards(low) = high;
     });
   }
 
-  const std::vector<float>& height_;
+  const std::span<const float> height_;
   const int width_, connectivity_;
+  const Rise rise_;
   std::vector<int32_t> towards_;  // of each flooded pixel one of its basin that is nearer to the summit, or itself
 };
 
-std::vector<int32_t> basins(const std::vector<float>& height, const std::vector<uint8_t>& region, int width,
+// By distances that were measured, in pixels: edges are rough.
+std::vector<int32_t> basins(const std::vector<float>& distance, const std::vector<uint8_t>& region, int width,
                             int connectivity) {
-  return Basins(height, width, connectivity).of(region);
+  return Basins(distance, width, connectivity, {0.75f, 0.1f}).of(region);
 }
 
 std::vector<int32_t> components(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
@@ -199,6 +206,13 @@ Inside inside_of(const PixelMaps& maps, double threshold, double seed_threshold,
   return inside;
 }
 
+// By the distance that was learned, a share of its limit.
+std::vector<int32_t> hills(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+  const auto learned = maps.plane(static_cast<size_t>(channel_of(maps.targets, TargetKind::distance)));
+  const Rise rise{1.0f / 32, static_cast<float>(rules.seed_threshold)};
+  return Basins(learned, maps.width, rules.connectivity, rise).of(above(maps.foreground(), threshold));
+}
+
 template <TargetKind target>
 std::vector<int32_t> seeded_watershed(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
   const Inside inside = inside_of(maps, threshold, rules.seed_threshold, target);
@@ -220,7 +234,9 @@ OpenTable<NamedDecoder>& table() {
                                                  {"watershed", seeded_watershed<TargetKind::border>},
                                                  {"border_distance", seeds_by_distance<TargetKind::border>},
                                                  {"interior", seeded_watershed<TargetKind::interior>},
-                                                 {"interior_distance", seeds_by_distance<TargetKind::interior>}});
+                                                 {"interior_distance", seeds_by_distance<TargetKind::interior>},
+                                                 {"hills", hills},
+                                                 {"hilltops", seeded_watershed<TargetKind::distance>}});
   return all;
 }
 

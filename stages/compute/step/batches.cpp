@@ -112,6 +112,7 @@ class RowWriter {
   void write_target(const Target& target, float* plane) const {
     if (target.kind == TargetKind::border) return write_border(target.radius, plane);
     if (target.kind == TargetKind::interior) return write_interior(target.radius, plane);
+    if (target.kind == TargetKind::distance) return write_distance(target.radius, plane);
     if (target.kind == TargetKind::own) return write_own(own_target(target), plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
@@ -154,6 +155,19 @@ class RowWriter {
       const uint16_t low = smallest.ptr<uint16_t>()[i];
       plane[i] = low != 0 && largest.ptr<uint16_t>()[i] == low ? 1.0f : 0.0f;
     }
+  }
+
+  // Likewise: a pixel is as far inside as it is interior of ever larger windows.
+  void write_distance(int limit, float* plane) const {
+    const cv::Mat objects = shown_objects(), window = window_of(1);
+    cv::Mat smallest = objects.clone(), largest = objects.clone();
+    std::vector<int> steps(objects_.size());
+    for (int radius = 0; radius < limit; ++radius) {
+      if (radius > 0) cv::dilate(largest, largest, window), cv::erode(smallest, smallest, window);
+      const uint16_t *low = smallest.ptr<uint16_t>(), *high = largest.ptr<uint16_t>();
+      for (size_t i = 0; i < steps.size(); ++i) steps[i] += low[i] != 0 && low[i] == high[i] ? 1 : 0;
+    }
+    for (size_t i = 0; i < steps.size(); ++i) plane[i] = static_cast<float>(steps[i]) / static_cast<float>(limit);
   }
 
   cv::Mat shown_objects() const {

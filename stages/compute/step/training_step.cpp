@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "distributed/check.h"
+#include "stages/training/name_table.h"
 
 namespace penstock::stages {
 namespace {
@@ -73,14 +74,17 @@ PartRate encoder_rate(const TrainParameters& parameters, const FlatLayout& layou
 }
 
 TargetList targets_of(const TrainParameters& parameters) {
-  return target_list(parameters.targets, {parameters.border_radius, parameters.interior_radius});
+  return target_list(parameters.targets,
+                     {parameters.border_radius, parameters.interior_radius, parameters.distance_limit});
 }
 
 Loss loss_of(const TrainParameters& parameters) {
   std::vector<Loss::OfChannel> channels;
   for (const std::string& target : parameters.targets) {
-    const std::string& own = parameters.target_losses.at(target);
-    channels.push_back({loss_function(own == "auto" ? parameters.loss : own), parameters.loss_weights.at(target)});
+    const std::string &own = parameters.target_losses.at(target),
+                      &usual = row_of(target_rules(), "target", target).loss;
+    const std::string& automatic = usual.empty() ? parameters.loss : usual;
+    channels.push_back({loss_function(own == "auto" ? automatic : own), parameters.loss_weights.at(target)});
   }
   return Loss(std::move(channels), parameters.separation_weight, channel_of(parameters.targets, TargetKind::border));
 }

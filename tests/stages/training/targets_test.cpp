@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 namespace penstock::stages {
@@ -52,6 +53,32 @@ TEST(Targets, AnInteriorIsWhatIsLeftOfAnObjectWithoutItsEdge) {
 TEST(Targets, AWiderEdgeLeavesLessInside) {
   EXPECT_EQ(interiors_of({"0111110"}, 2), "...#...");
   EXPECT_EQ(interiors_of({"011110"}, 2), "......");
+}
+
+// Digits: the distance in pixels.
+std::string distances_of(const std::vector<std::string>& map, int limit) {
+  const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
+  const auto object_at = [&](int y, int x) {
+    return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
+  };
+  std::string text;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const float share = target_value({TargetKind::distance, limit}, y, x, height, width, object_at);
+      text += static_cast<char>('0' + std::lround(share * static_cast<float>(limit)));
+    }
+    text += y + 1 < height ? "\n" : "";
+  }
+  return text;
+}
+
+TEST(Targets, ADistanceIsThatToTheNearestPixelOfAnotherOrOfNoObject) {
+  EXPECT_EQ(distances_of({"0000000", "0111110", "0111110", "0111110", "0000000"}, 8),
+            "0000000\n0111110\n0122210\n0111110\n0000000");
+  EXPECT_EQ(distances_of({"01112220", "01112220", "01112220"}, 8), "01211210\n01211210\n01211210")
+      << "touching objects have a valley between them; the piece's edge is none";
+  EXPECT_EQ(distances_of({"0111111110"}, 3), "0123333210") << "at most the limit";
+  EXPECT_EQ(distances_of({"11111", "11111", "11110"}, 8), "43222\n43211\n43210") << "corners are one step away";
 }
 
 TEST(Targets, BeginWithTheMaskAndStandOnce) {

@@ -92,18 +92,19 @@ LabelMap random_objects(int64_t seed, int count) {
 
 // What a network that makes no mistake would say.
 PixelMaps perfect_maps(const LabelMap& truth) {
-  PixelMaps maps{truth.width, truth.height, {"mask", "border", "interior"}, {}};
+  PixelMaps maps{truth.width, truth.height, {"mask", "border", "interior", "distance"}, {}};
   const auto object_at = [&](int y, int x) { return truth.labels[static_cast<size_t>(y * truth.width + x)]; };
-  for (const TargetKind kind : {TargetKind::mask, TargetKind::border, TargetKind::interior}) {
+  for (const TargetKind kind : {TargetKind::mask, TargetKind::border, TargetKind::interior, TargetKind::distance}) {
+    const int radius = kind == TargetKind::distance ? 8 : 1;
     for (int y = 0; y < truth.height; ++y)
       for (int x = 0; x < truth.width; ++x)
-        maps.values.push_back(target_value({kind, 1}, y, x, truth.height, truth.width, object_at));
+        maps.values.push_back(target_value({kind, radius}, y, x, truth.height, truth.width, object_at));
   }
   return maps;
 }
 
-TEST(Decoders, BorderAndInteriorTellTouchingObjectsApart) {
-  double merged = 0, by_border = 0, by_interior = 0;
+TEST(Decoders, WhatWasLearnedTellsTouchingObjectsApart) {
+  double merged = 0, by_border = 0, by_interior = 0, by_hills = 0, by_hilltops = 0;
   constexpr int images = 50;
   for (int i = 0; i < images; ++i) {
     const LabelMap truth = random_objects(i, 60);
@@ -111,10 +112,14 @@ TEST(Decoders, BorderAndInteriorTellTouchingObjectsApart) {
     merged += score_objects(truth, objects_of(maps, 0.5, {4, 0})).map / images;
     by_border += score_objects(truth, objects_of(maps, 0.5, {4, 0, "watershed", 0.5})).map / images;
     by_interior += score_objects(truth, objects_of(maps, 0.5, {4, 0, "interior", 0.5})).map / images;
+    by_hills += score_objects(truth, objects_of(maps, 0.5, {4, 0, "hills", 0.3})).map / images;
+    by_hilltops += score_objects(truth, objects_of(maps, 0.5, {4, 0, "hilltops", 0.2})).map / images;
   }
   EXPECT_LT(merged, 0.75);
   EXPECT_GT(by_border, 0.95);
   EXPECT_GT(by_interior, 0.95);
+  EXPECT_GT(by_hills, 0.95);
+  EXPECT_GT(by_hilltops, 0.95);
 }
 
 TEST(Decoders, EveryPixelOfTheForegroundIsOfAnObjectAndNoOtherIs) {
@@ -203,7 +208,7 @@ TEST(DecodingChoice, OfTheDecoderTriesThoseThatTheTargetsAllow) {
   const DecodingPlan plan = plan_decoding(parameters, {"mask", "border"}, {});
   EXPECT_EQ(plan.candidates.decoders,
             (std::vector<std::string>{"components", "distance", "watershed", "border_distance"}));
-  EXPECT_EQ(plan_decoding(parameters, {"mask", "border", "interior"}, {}).candidates.decoders,
+  EXPECT_EQ(plan_decoding(parameters, {"mask", "border", "interior", "distance"}, {}).candidates.decoders,
             names_of(decoder_rules()));
   EXPECT_EQ(plan.given.rules.decoder, "watershed") << "without a validation subset";
   EXPECT_EQ(plan.combinations.size(), 5u + 5u + 5u * 9u + 5u * 9u);
@@ -223,10 +228,6 @@ TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
   EXPECT_EQ(best.rules.decoder, "watershed");
   EXPECT_EQ(best.threshold, 0.5) << "nearest to the middle among equals";
   EXPECT_EQ(best.rules.minimum_area, 0);
-}
-
-}  // namespace
-}  // namespace penstock::stages
   EXPECT_FALSE(best.rules.fill_holes) << "it is no better here";
 }
 
@@ -253,3 +254,7 @@ TEST(DecodingChoice, FillsHolesWhereThatHasTheBetterObjects) {
     EXPECT_EQ(best.rules.fill_holes, fills);
     EXPECT_EQ(decoding_from(to_json(best), {}), best);
   }
+}
+
+}  // namespace
+}  // namespace penstock::stages

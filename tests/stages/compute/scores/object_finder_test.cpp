@@ -19,10 +19,10 @@ struct Drawn {
 };
 
 // Round objects that touch, overlap, are cut by the edges and cross the rows at which pieces are decoded; among them a
-// bar across the picture, and specks of noise. Foreground, border and interior.
+// bar across the picture, and specks of noise. Foreground, border, interior and distance.
 PixelMaps drawn_maps(const Drawn& drawn, int64_t seed) {
   const Draws draws(seed, "object finder test");
-  PixelMaps maps{drawn.width, drawn.height, {"mask", "border", "interior"}, {}};
+  PixelMaps maps{drawn.width, drawn.height, {"mask", "border", "interior", "distance"}, {}};
   const size_t pixels = maps.pixels();
   maps.values.resize(2 * pixels);
   for (size_t i = 0; i < 2 * pixels; ++i) maps.values[i] = 0.36f * static_cast<float>(draws.uniform(i));
@@ -44,6 +44,7 @@ PixelMaps drawn_maps(const Drawn& drawn, int64_t seed) {
   for (int i = 0; i < std::min(drawn.width, drawn.height); ++i)
     raise(i * drawn.width / std::min(drawn.width, drawn.height), i, 0.5f);
   for (size_t i = 0; i < pixels; ++i) maps.values.push_back(std::max(0.0f, maps.values[i] - maps.values[pixels + i]));
+  for (size_t i = 0; i < pixels; ++i) maps.values.push_back(maps.values[2 * pixels + i] * maps.values[i]);
   return maps;
 }
 
@@ -120,12 +121,13 @@ TEST(ObjectFinder, ScoresAndCountsAreThoseOfTheLabelMaps) {
 TEST(ObjectFinder, HoldsABandOfThePictureWhateverItsHeight) {
   constexpr int width = 240, height = 6000;
   for (const DecoderRule& rule : decoder_rules()) {
-    ObjectFinder finder(width, height, {"mask", "border", "interior"}, 0.5, {4, 0, rule.name});
+    ObjectFinder finder(width, height, {"mask", "border", "interior", "distance"}, 0.5, {4, 0, rule.name});
     size_t most = 0;
-    std::vector<float> row(3 * width);
+    std::vector<float> row(4 * width);
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x)
-        row[static_cast<size_t>(x)] = row[static_cast<size_t>(2 * width + x)] = x % 12 < 6 && y % 12 < 6 ? 0.9f : 0.0f;
+        row[static_cast<size_t>(x)] = row[static_cast<size_t>(2 * width + x)] =
+            row[static_cast<size_t>(3 * width + x)] = x % 12 < 6 && y % 12 < 6 ? 0.9f : 0.0f;
       finder.add_row(row);
       most = std::max(most, finder.held_pixels());
     }
