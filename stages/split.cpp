@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <tuple>
 
 #include "distributed/check.h"
 #include "distributed/printable.h"
@@ -56,6 +57,7 @@ struct SplitParameters {
   double test = 0.1;
   std::string fold;
   std::string unlisted = "refuse";
+  std::string unnamed_subsets = "empty";
   int64_t seed = 0;
 
   void describe(pipeline::ParameterVisitor& visit) {
@@ -76,6 +78,13 @@ struct SplitParameters {
           {.help = "labelled samples that the input list does not name: refuse, or leave_out (they are in no subset)",
            .choices = {"refuse", "leave_out"},
            .as_before = "refuse"});
+    visit(
+        "unnamed_subsets", unnamed_subsets,
+        {.help =
+             "with the input list, what of validation and test it does not name: empty, or draw (of its train samples "
+             "the shares `validation` and `test`, as `by`, `fold` and `seed` say)",
+         .choices = {"empty", "draw"},
+         .as_before = "empty"});
     visit("seed", seed, {.help = "seed of the draw", .minimum = 0});
   }
   Shares shares() const { return {validation, test, fold_of(fold), seed}; }
@@ -180,12 +189,27 @@ Subsets listed_subsets(const SplitParameters& parameters, const std::vector<std:
 }
 
 Subsets drawn_by(const SplitParameters& parameters, const std::vector<std::string>& labelled, const Value& index,
-                 const Value& metadata, const pipeline::StageContext& context) {
-  if (context.has("list")) return listed_subsets(parameters, labelled, index, context.input("list"));
+                 const Value& metadata) {
   const DrawRule& rule = row_of(rules(), "split", parameters.by);
   if (rule.by_folder) return folder_subsets(labelled, index, parameters);
   if (rule.by_group) return group_subsets(labelled, groups_of(metadata), parameters);
   return draw_subsets(rule.by_look ? strata_of(labelled, metadata) : Strata{labelled}, parameters.shares());
+}
+
+Subsets listed_by(SplitParameters parameters, const std::vector<std::string>& labelled, const Value& index,
+                  const Value& metadata, const std::filesystem::path& file) {
+  Subsets listed = listed_subsets(parameters, labelled, index, file);
+  if (parameters.unnamed_subsets == "empty") return listed;
+  if (!listed["validation"].empty()) parameters.validation = 0, parameters.fold.clear();
+  if (!listed["test"].empty()) parameters.test = 0;
+  if (parameters.validation == 0 && parameters.fold.empty() && parameters.test == 0) {
+    throw Error(ExitCode::data,
+                fmt::format("{}: unnamed_subsets = \"draw\" has nothing to draw: the list names validation and "
+                            "test, or their shares are 0",
+                            file.string()));
+  }
+  for (auto& [subset, ids] : drawn_by(parameters, listed["train"], index, metadata)) listed[subset] = std::move(ids);
+  return listed;
 }
 
 void split(pipeline::StageContext& context) {
@@ -212,7 +236,8 @@ void split(pipeline::StageContext& context) {
   }
   const Value metadata =
       context.has("metadata") ? read_json(context.input("metadata") / "metadata.json") : Value(nullptr);
-  Subsets drawn = drawn_by(parameters, labelled, index, metadata, context);
+  Subsets drawn = context.has("list") ? listed_by(parameters, labelled, index, metadata, context.input("list"))
+                                      : drawn_by(parameters, labelled, index, metadata);
   for (auto& [subset, ids] : drawn) {
     std::sort(ids.begin(), ids.end());
     subsets[subset] = ids;
@@ -225,6 +250,60 @@ void split(pipeline::StageContext& context) {
     say_leakage(split["leakage"]);
   }
   write_json(context.output("index") / "split.json", split);
+}
+
+// What the input list decides, and what is for it alone.
+void check_list(const pipeline::CheckView& view, const SplitParameters& parameters, pipeline::Problems& problems) {
+  const bool draws = parameters.unnamed_subsets == "draw";
+  if (!view.has("list")) {
+    const std::vector<std::pair<const char*, bool>> idle = {{"unlisted", parameters.unlisted != "refuse"},
+                                                            {"unnamed_subsets", draws}};
+    for (const auto& [name, is] : idle) {
+      if (is)
+        problems.push_back(
+            {name, fmt::format("{} has no effect without the input list: take it out, or give a list", name)});
+    }
+    return;
+  }
+  const auto given = [&](const char* name) {
+    return std::find(view.given.begin(), view.given.end(), name) != view.given.end();
+  };
+  // What a base of this configuration sets is undone by the default.
+  const std::vector<std::tuple<const char*, bool, const char*>> idle = {
+      {"by", parameters.by != "random" && !draws, "take it out, or set it to \"random\""},
+      {"validation", given("validation") && parameters.validation > 0 && !draws, "take it out, or set it to 0"},
+      {"test", given("test") && parameters.test > 0 && !draws, "take it out, or set it to 0"},
+      {"fold", !parameters.fold.empty() && !draws, "take it out, or set it to \"\""},
+      {"seed", parameters.seed != 0 && !draws, "take it out, or set it to 0"}};
+  for (const auto& [name, is, undo] : idle) {
+    if (!is) continue;
+    problems.push_back(
+        {name, fmt::format("{} has no effect with the input list, which says each sample's subset: {}, or "
+                           "set unnamed_subsets to \"draw\"",
+                           name, undo)});
+  }
+  if (draws && row_of(rules(), "split", parameters.by).by_folder)
+    problems.push_back(
+        {"by", "by = \"folders\" does not go with the input list: the one or the other says the subsets"});
+}
+
+void check_split(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  const auto parameters = pipeline::read_parameters<SplitParameters>(view.values);
+  if (parameters.validation + parameters.test >= 1) {
+    problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on",
+                                            parameters.validation, parameters.test)});
+  }
+  check_list(view, parameters, problems);
+  const DrawRule& rule = row_of(rules(), "split", parameters.by);
+  if ((rule.by_look || rule.by_group) && !view.has("metadata") &&
+      (!view.has("list") || parameters.unnamed_subsets == "draw"))
+    problems.push_back(
+        {"by", fmt::format("by = \"{}\" needs {}: inputs = {{ metadata = \"inspect.metadata\" }}", rule.name,
+                           rule.by_look ? "the visual types" : "the groups that inspect finds")});
+  if (!parameters.fold.empty() && !fold_of(parameters.fold))
+    problems.push_back({"fold", fmt::format("fold is the number of a part and how many there are, as \"2/5\", at least "
+                                            "two; is \"{}\"",
+                                            parameters.fold)});
 }
 
 }  // namespace
@@ -241,25 +320,7 @@ pipeline::StageKind split_kind() {
                   .optional = true}};
   kind.outputs = {{.name = "index", .help = "split.json: the ids of each subset"}};
   kind.parameters = pipeline::specifications_of<SplitParameters>();
-  kind.check = [](const pipeline::CheckView& view, pipeline::Problems& problems) {
-    const auto parameters = pipeline::read_parameters<SplitParameters>(view.values);
-    if (parameters.validation + parameters.test >= 1) {
-      problems.push_back({"test", fmt::format("validation {} and test {} leave nothing to train on",
-                                              parameters.validation, parameters.test)});
-    }
-    if (parameters.unlisted != "refuse" && !view.has("list"))
-      problems.push_back({"unlisted", "unlisted has no effect without the input list: take it out, or give a list"});
-    const DrawRule& rule = row_of(rules(), "split", parameters.by);
-    if ((rule.by_look || rule.by_group) && !view.has("metadata") && !view.has("list"))
-      problems.push_back(
-          {"by", fmt::format("by = \"{}\" needs {}: inputs = {{ metadata = \"inspect.metadata\" }}", rule.name,
-                             rule.by_look ? "the visual types" : "the groups that inspect finds")});
-    if (!parameters.fold.empty() && !fold_of(parameters.fold))
-      problems.push_back(
-          {"fold", fmt::format("fold is the number of a part and how many there are, as \"2/5\", at least "
-                               "two; is \"{}\"",
-                               parameters.fold)});
-  };
+  kind.check = check_split;
   kind.body = [] { return pipeline::body_of(split); };
   return kind;
 }
