@@ -54,6 +54,8 @@ void check_tile(const pipeline::CheckView& view, pipeline::Problems& problems) {
 }
 
 void check_eval(const pipeline::CheckView& view, pipeline::Problems& problems) {
+  if (view.values.at("subsets").empty())
+    problems.push_back({"subsets", "subsets names none, so that nothing would be scored; \"test\" is the least"});
   check_decoder(view, problems);
   check_tile(view, problems);
 }
@@ -61,6 +63,12 @@ void check_eval(const pipeline::CheckView& view, pipeline::Problems& problems) {
 }  // namespace
 
 void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
+  visit("subsets", subsets,
+        {.help =
+             "which samples are predicted and scored (unlabelled ones only predicted); train is most of them, so that "
+             "without it a sweep is done sooner; what is chosen is chosen on validation in any case",
+         .choices = evaluated_subsets,
+         .as_before = pipeline::Value(evaluated_subsets)});
   visit(
       "threshold", threshold,
       {.help = "probability above which a pixel is foreground; \"objects\": the one whose objects have the best mAP on "
@@ -85,6 +93,11 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
              "smaller predicted objects are removed, native pixels; \"validation\": the limit with the best mAP there",
          .minimum = 0,
          .choices = {"validation"}});
+  visit("holes", holes,
+        {.help = "background inside of an object, with no other object in it: keep, fill (it becomes the object's), "
+                 "validation (what has the better mAP there)",
+         .choices = {"keep", "fill", "validation"},
+         .as_before = "keep"});
   visit("turns", turns,
         {.help = "in which ways the model looks at each tile, the answers being averaged: " + help_of(turn_rules()),
          .choices = names_of(turn_rules()),
@@ -93,11 +106,6 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
         {.help =
              "in what pieces the model looks at samples of their own size, in eval and predict: \"crop\", as large as "
              "train.crop, or a number of pixels that their sides have at most, so that a smaller picture is one "
-  visit("holes", holes,
-        {.help = "background inside of an object, with no other object in it: keep, fill (it becomes the object's), "
-                 "validation (what has the better mAP there)",
-         .choices = {"keep", "fill", "validation"},
-         .as_before = "keep"});
              "piece; larger ones overlap less and take more memory",
          .minimum = smallest_tile,
          .maximum = largest_tile,

@@ -67,7 +67,7 @@ class EvalWork final : public pipeline::SharedWork {
     std::vector<pipeline::Sample> all;
     for (const ShardRecord& record : index_.samples) {
       const auto subset = subset_of_.find(record.id);
-      if (subset == subset_of_.end() || (pass == choice_pass && subset->second != "validation")) continue;
+      if (subset == subset_of_.end() || !takes(subset->second, pass)) continue;
       all.push_back({record.id, {{"shards", record.digest}}});
     }
     return all;
@@ -104,6 +104,12 @@ class EvalWork final : public pipeline::SharedWork {
   }
 
  private:
+  bool takes(const std::string& subset, int pass) const {
+    if (pass == choice_pass) return subset == "validation";
+    const auto& wanted = parameters_.subsets;
+    return std::find(wanted.begin(), wanted.end(), subset) != wanted.end();
+  }
+
   void require_samples_of_the_model() const {
     const ModelDescription& model = predictor_.model();
     const bool same =
