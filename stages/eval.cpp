@@ -121,7 +121,7 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind eval_kind() {
   pipeline::StageKind kind;
   kind.name = "eval";
-  kind.version = 5;  // metrics.json has visual types, sizes, calibration and intervals; more seed thresholds are tried
+  kind.version = 6;  // interior_hills is one more decoder to choose from
   kind.summary = "chooses the threshold and scores the model on train, validation and test";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "model", .help = "train.model"},

@@ -33,6 +33,10 @@ OpenTable<DecoderRule>& table() {
            .help = "as interior, but what exceeds the threshold is also cut where it is narrow",
            .target = "interior",
            .has_seeds = true},
+          {.name = "interior_hills",
+           .help = "foreground is divided among the hills of interior, as hills does with distance",
+           .target = "interior",
+           .has_seeds = true},
           {.name = "hills",
            .help =
                "foreground is divided among the hills of the learned distance; a hill that rises above the pass to a "

@@ -206,9 +206,10 @@ Inside inside_of(const PixelMaps& maps, double threshold, double seed_threshold,
   return inside;
 }
 
-// By the distance that was learned, a share of its limit.
+// By what was learned of how far inside a pixel is, in [0, 1].
+template <TargetKind target>
 std::vector<int32_t> hills(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
-  const auto learned = maps.plane(static_cast<size_t>(channel_of(maps.targets, TargetKind::distance)));
+  const auto learned = maps.plane(static_cast<size_t>(channel_of(maps.targets, target)));
   const Rise rise{1.0f / 32, static_cast<float>(rules.seed_threshold)};
   return Basins(learned, maps.width, rules.connectivity, rise).of(above(maps.foreground(), threshold));
 }
@@ -235,7 +236,8 @@ OpenTable<NamedDecoder>& table() {
                                                  {"border_distance", seeds_by_distance<TargetKind::border>},
                                                  {"interior", seeded_watershed<TargetKind::interior>},
                                                  {"interior_distance", seeds_by_distance<TargetKind::interior>},
-                                                 {"hills", hills},
+                                                 {"interior_hills", hills<TargetKind::interior>},
+                                                 {"hills", hills<TargetKind::distance>},
                                                  {"hilltops", seeded_watershed<TargetKind::distance>}});
   return all;
 }

@@ -122,6 +122,16 @@ TEST(Decoders, WhatWasLearnedTellsTouchingObjectsApart) {
   EXPECT_GT(by_hilltops, 0.95);
 }
 
+// A network is less sure between two objects than inside of them, though it may exceed any one threshold there.
+TEST(Decoders, HillsOfTheInteriorArePartedWhereOneThresholdWouldMergeThem) {
+  PixelMaps maps{9, 1, {"mask", "interior"}, {}};
+  maps.values = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0.6f, 0.9f, 0.95f, 0.9f, 0.65f, 0.9f, 0.97f, 0.9f, 0.6f};
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior", 0.5}).objects(), 1);
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior_hills", 0.3}).labels,
+            (std::vector<uint16_t>{1, 1, 1, 1, 1, 2, 2, 2, 2}));
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior_hills", 0.4}).objects(), 1) << "the pass is at 68 % of the lower";
+}
+
 TEST(Decoders, EveryPixelOfTheForegroundIsOfAnObjectAndNoOtherIs) {
   for (int i = 0; i < 20; ++i) {
     const PixelMaps maps = perfect_maps(random_objects(i, 12));
