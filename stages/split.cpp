@@ -208,7 +208,9 @@ Subsets listed_by(SplitParameters parameters, const std::vector<std::string>& la
                             "test, or their shares are 0",
                             file.string()));
   }
-  for (auto& [subset, ids] : drawn_by(parameters, listed["train"], index, metadata)) listed[subset] = std::move(ids);
+  for (auto& [subset, ids] : drawn_by(parameters, listed["train"], index, metadata)) {
+    if (subset == "train" || listed[subset].empty()) listed[subset] = std::move(ids);
+  }
   return listed;
 }
 

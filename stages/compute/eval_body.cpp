@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,6 +50,11 @@ class EvalWork final : public pipeline::SharedWork {
     const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
     for (const auto& [subset, ids] : subsets.items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
+    }
+    if (std::none_of(subset_of_.begin(), subset_of_.end(),
+                     [this](const auto& sample) { return takes(sample.second, score_pass); })) {
+      throw Error(ExitCode::data, fmt::format("eval.subsets names {}, and split has no sample there",
+                                              fmt::join(parameters_.subsets, ", ")));
     }
     if (context.has("metadata")) looks_ = looks_of(read_json(context.input("metadata") / "metadata.json"));
     require_samples_of_the_model();

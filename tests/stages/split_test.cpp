@@ -251,13 +251,16 @@ TEST(Split, WhatAListDoesNotNameMayBeDrawnFromItsTrainSamples) {
   Bench bench;
   std::string list = "id,subset\ns0,test\n";
   for (int i = 1; i <= 20; ++i) list += "s" + std::to_string(i) + ",train\n";
-  const pipeline::Values draw = {{"unnamed_subsets", "draw"}, {"validation", 0.25}, {"test", 0.2}};
-  const auto subsets = split(bench, 21, 0, draw, list);
-  EXPECT_EQ(subsets.at("test"), std::vector<std::string>{"s0"});
-  EXPECT_EQ(subsets.at("validation").size(), 5u);
-  EXPECT_EQ(subsets.at("train").size(), 15u);
+  pipeline::Values draw = {{"unnamed_subsets", "draw"}, {"validation", 0.25}, {"test", 0.2}};
+  for (const char* by : {"random", "group"}) {
+    draw["by"] = by;
+    const auto subsets = split(bench, 21, 0, draw, list, groups_of(bench, 21, 1));
+    EXPECT_EQ(subsets.at("test"), std::vector<std::string>{"s0"}) << by;
+    EXPECT_EQ(subsets.at("validation").size(), 5u) << by;
+    EXPECT_EQ(subsets.at("train").size(), 15u) << by;
+  }
   list.replace(list.find("s1,train"), 8, "s1,validation");
-  EXPECT_THAT(refusal_of([&] { split(bench, 21, 0, draw, list); }, ExitCode::data),
+  EXPECT_THAT(refusal_of([&] { split(bench, 21, 0, draw, list, groups_of(bench, 21, 1)); }, ExitCode::data),
               testing::HasSubstr("has nothing to draw"));
 }
 
