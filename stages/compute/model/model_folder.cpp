@@ -130,7 +130,7 @@ fs::path confirmed_file(const fs::path& folder, const std::string& name) {
 void write_with_input(const fs::path& to, Value json, const Value& before, const fs::path& from) {
   if (const Value& grid = before.at("preprocessing"); grid.contains("input"))
     json.at("preprocessing")["input"] = grid.at("input");
-  pipeline::link_or_copy(from / "architecture.json", to / "architecture.json");
+  fs::copy_file(from / "architecture.json", to / "architecture.json");  // not linked: it may be a file of the user's
   write_json(to / "model.json", json);
 }
 
@@ -231,7 +231,7 @@ Weights read_weights(const fs::path& folder, const FlatLayout& layout, const std
 
 void rewrite_model(const fs::path& from, const fs::path& to, const ModelDescription& model) {
   const Value before = json_of(from);
-  for (const std::string& member : model.members) pipeline::link_or_copy(from / member, to / member);
+  for (const std::string& member : model.members) fs::copy_file(from / member, to / member);
   write_with_input(to, to_json(model, before.at("digests")), before, from);
 }
 
@@ -246,7 +246,7 @@ void write_ensemble(std::span<const fs::path> models, const fs::path& to) {
     const Value json = json_of(model);
     for (const std::string& member : read_model_description(model).members) {
       ensemble.members.push_back(fmt::format("weights_{}.safetensors", ensemble.members.size() + 1));
-      pipeline::link_or_copy(confirmed_file(model, member), to / ensemble.members.back());
+      fs::copy_file(confirmed_file(model, member), to / ensemble.members.back());
       digests[ensemble.members.back()] = json.at("digests").at(member);
     }
   }

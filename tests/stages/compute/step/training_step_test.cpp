@@ -612,6 +612,21 @@ TEST(ModelFolder, SaysWhetherItsWeightsAreAveragedAndKeepsThat) {
   EXPECT_EQ(read_model_description(copy.path()).averaged, 0.99);
 }
 
+// A link would change the user's own file, and take its right to be written when the store does.
+TEST(ModelFolder, IsRewrittenWithoutLinksToWhereItCameFrom) {
+  const TemporaryFolder from, to;
+  const Architecture architecture{3, 4, 2, "batch", 0};
+  const FlatLayout layout = layout_of(*make_network(architecture));
+  ModelDescription model;
+  model.architecture = architecture, model.width = model.height = 16;
+  Weights weights;
+  initialise(layout, 1, weights.parameters, weights.statistics);
+  write_model(from.path(), model, layout, weights);
+  rewrite_model(from.path(), to.path(), model);
+  for (const char* name : {"weights.safetensors", "architecture.json"})
+    EXPECT_EQ(std::filesystem::hard_link_count(from.path() / name), 1u) << name;
+}
+
 TEST(ModelFolder, GivesBackItsWeightsAndRefusesOthers) {
   TemporaryFolder folder;
   const Architecture architecture{3, 4, 2, "batch", 0};
