@@ -109,6 +109,18 @@ TEST(Pipeline, ImagesWithoutMasksArePredictedAndShownButNeverScored) {
   EXPECT_THAT(text_of(place.path() / "runs/small/report.html"), testing::HasSubstr("Without masks"));
 }
 
+TEST(Pipeline, EvalScoresTheSubsetsThatItIsGivenAndNeverNone) {
+  Workplace place;
+  const Ran ran = place.penstock("run pipeline.toml --set 'eval.subsets=[\"test\"]'", 2);
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  EXPECT_TRUE(metrics.contains("test"));
+  EXPECT_FALSE(metrics.contains("train") || metrics.contains("validation"));
+  const Ran none = place.penstock("run pipeline.toml --set split.test=0 --set 'eval.subsets=[\"test\"]'");
+  EXPECT_EQ(none.code, 65) << none.error;
+  EXPECT_THAT(none.error, testing::HasSubstr("eval.subsets names test, and split has no sample there"));
+}
+
 TEST(Pipeline, AMatrixSharesItsDataStages) {
   Workplace place(std::string(small_pipeline) + "[matrix.axes]\n\"train.lr\" = [1e-3, 3e-3]\n");
   const Ran ran = place.penstock("run pipeline.toml --set train.epochs=1 --json", 2);

@@ -19,8 +19,8 @@ struct Decoding {
 
   bool operator==(const Decoding&) const = default;
 };
-pipeline::Value to_json(
-    const Decoding& decoding);  // {"threshold", "decoder", "seed_threshold"?, "holes"?, "minimum_area"}
+// {"threshold", "decoder", "seed_threshold"?, "holes"?, "minimum_area"}
+pipeline::Value to_json(const Decoding& decoding);
 Decoding decoding_from(const pipeline::Value& json, InstanceRules rules);
 
 // What may be chosen; a single candidate is given. No threshold: it is chosen by Dice (threshold_sweep.h).

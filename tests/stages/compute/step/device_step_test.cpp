@@ -62,13 +62,6 @@ std::vector<float> train(const TrainParameters& parameters, bool on_device, int 
   return reached;
 }
 
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, length = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
-  return std::sqrt(difference / length);
-}
-
 TEST(DeviceArithmetic, RoundsToBfloat16AsLibTorchDoes) {
   const Draws draws(1, "bfloat16");
   for (uint64_t i = 0; i < 100'000; ++i) {

@@ -1,6 +1,7 @@
 // A training that takes a moment: samples of spots on a dark ground, and a network of a few weights.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,14 @@ inline void give_objects(std::vector<GridSample>& samples) {
       sample.objects.push_back(sample.mask[p] == 0 ? 0 : static_cast<uint16_t>(1 + y / 4 * 20 + x / 4));
     }
   }
+}
+
+// How far b is from a, as a share of a's length.
+inline double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, length = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
+  return std::sqrt(difference / length);
 }
 
 inline TrainParameters tiny() {

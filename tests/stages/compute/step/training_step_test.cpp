@@ -312,13 +312,6 @@ TrainParameters rounding(const char* norm = "batch") {
   return parameters;
 }
 
-double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, length = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    difference += std::pow(double{a[i]} - b[i], 2), length += std::pow(double{a[i]}, 2);
-  return std::sqrt(difference / length);
-}
-
 TEST(Bfloat16, GivesTheSameBitsForAnyRanksAndThreads) {
   for (const char* norm : {"batch", "group", "none"}) {
     TrainParameters parameters = rounding(norm);
@@ -385,12 +378,7 @@ TEST(TrainingStep, RunAgreesToRoundingAtOneTwoAndFourRanks) {
   const auto expected = train(tiny(), 1, 1, Reproducible::run, 1);
   for (const int ranks : {2, 4}) {
     const auto weights = train(tiny(), ranks, 1, Reproducible::run, 1);
-    double difference = 0, length = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      difference += std::pow(double{weights[i]} - expected[i], 2);
-      length += std::pow(double{expected[i]}, 2);
-    }
-    EXPECT_LT(std::sqrt(difference / length), 1e-4) << ranks;
+    EXPECT_LT(distance(expected, weights), 1e-4) << ranks;
   }
 }
 
