@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <tuple>
 
 #include "distributed/check.h"
@@ -126,7 +127,8 @@ DecodingPlan plan_decoding(const EvalParameters& parameters, const std::vector<s
 
 std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth, std::span<const Decoding> decodings) {
   std::vector<double> scores;
-  FoundObjects cut, whole;  // of the last combination: without its holes and area, and without its area
+  FoundObjects cut;                            // of the last combination, without its holes and area
+  std::optional<ObjectComparison> comparison;  // without its area
   const Decoding* decoded = nullptr;
   for (const Decoding& decoding : decodings) {
     const bool cut_alike = decoded != nullptr && decoded->threshold == decoding.threshold &&
@@ -138,13 +140,12 @@ std::vector<double> object_scores(const PixelMaps& native, const LabelMap& truth
       cut = find_objects(native, decoding.threshold, rules);
     }
     if (!cut_alike || decoded->rules.fill_holes != decoding.rules.fill_holes) {
-      whole = cut;
+      FoundObjects whole = cut;
       if (decoding.rules.fill_holes) fill_holes(whole);
+      comparison.emplace(truth, whole);
     }
     decoded = &decoding;
-    FoundObjects large = whole;
-    std::erase_if(large.objects, [&](const FoundObject& object) { return object.area < decoding.rules.minimum_area; });
-    scores.push_back(score_objects(truth, large).map);
+    scores.push_back(comparison->scores(decoding.rules.minimum_area).map);
   }
   return scores;
 }

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <unordered_map>
+#include <vector>
 
 #include "stages/compute/scores/found_objects.h"
 #include "stages/images/label_codec.h"
@@ -30,7 +32,21 @@ struct ObjectScores {
 };
 // TP / (TP + FP + FN); 1 of no objects at all.
 double average_precision(int64_t matches, int64_t objects_true, int64_t objects_predicted);
-// Both empty: every score is 1.
+
+// The scores of predicted objects without the small ones, for several limits at the cost of one.
+class ObjectComparison {
+ public:
+  ObjectComparison(const LabelMap& truth, const LabelMap& predicted);
+  ObjectComparison(const LabelMap& truth, const FoundObjects& predicted);
+
+  // Predicted objects of fewer pixels do not count. No objects on either side: every score is 1.
+  ObjectScores scores(int64_t minimum_area = 0) const;
+
+ private:
+  std::vector<int64_t> true_areas_, predicted_areas_;  // by number, from 1 on
+  // Of how many pixels each pair of a true and a predicted object shares: (true << 32 | predicted) -> pixels.
+  std::unordered_map<uint64_t, int64_t> overlaps_;
+};
 ObjectScores score_objects(const LabelMap& truth, const LabelMap& predicted);
 ObjectScores score_objects(const LabelMap& truth, const FoundObjects& predicted);
 

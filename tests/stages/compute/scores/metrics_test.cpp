@@ -89,5 +89,15 @@ TEST(Objects, AnOverlapOfExactlyAHalfIsNoMatch) {
   EXPECT_EQ(scores.extra, 1);
 }
 
+TEST(Objects, SmallOnesDoNotCountWhereTheyAreLeftOut) {
+  const LabelMap truth = labels(4, {1, 1, 0, 2}), found = labels(4, {1, 1, 0, 2}), large = labels(4, {1, 1, 0, 0});
+  const ObjectComparison comparison(truth, found);
+  EXPECT_DOUBLE_EQ(comparison.scores().map, 1);
+  EXPECT_EQ(comparison.scores(2).missed, 1);
+  EXPECT_DOUBLE_EQ(comparison.scores(2).map, score_objects(truth, large).map);
+  EXPECT_EQ(comparison.scores(3).objects_predicted, 0);
+  EXPECT_DOUBLE_EQ(ObjectComparison(found, labels(4, {0, 0, 1, 0})).scores(2).map, 0);
+}
+
 }  // namespace
 }  // namespace penstock::stages
