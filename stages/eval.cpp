@@ -77,9 +77,11 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
        .maximum = 1,
        .choices = {"validation", "objects"}});
   visit("decoder", decoder,
-        {.help = "how objects are made of probabilities: " + help_of(decoder_rules()) +
-                 ", auto (watershed where train.targets has \"border\", else interior where it has \"interior\", else "
-                 "components), validation (the one with the best mAP there, of all that the targets allow)",
+        {.help =
+             "how objects are made of probabilities: " + help_of(decoder_rules()) +
+             ", auto (directions where train.targets has \"horizontal\", else watershed where it has \"border\", else "
+             "interior where it has \"interior\", else hills where it has \"distance\", else components), validation "
+             "(the one with the best mAP there, of all that the targets allow)",
          .choices = decoder_names(),
          .as_before = "auto"});
   visit("seed_threshold", seed_threshold,

@@ -174,10 +174,10 @@ class Choices {
     table.set("foreground", "0.5");
     if (const double touching = survey_.at("touching"); touching > least_touching) {
       table.comment(fmt::format(
-          "{:.0f} % of the objects touch another: the network also learns the inside of each, from which eval "
-          "grows it.",
+          "{:.0f} % of the objects touch another: the network also learns the inside of each and the direction to its "
+          "middle, by which eval tells them apart.",
           100 * touching));
-      table.set("targets", "[\"mask\", \"interior\"]");
+      table.set("targets", "[\"mask\", \"interior\", \"horizontal\", \"vertical\"]");
     }
     table.set("depth", std::to_string(depth)).set("base_channels", "16");
     table.comment(fmt::format("Bits: {}{}.", counts_of(survey_.at("bits")),

@@ -64,7 +64,7 @@ std::string check_gather(StepDevice& device) {
   constexpr int side = 33, channels = 3, count = 16;
   const std::vector<SamplePlace> samples = {{0, 33, 33}, {33 * 33, 20, 70}, {33 * 33 + 20 * 70, 5, 9}};
   const int64_t pixels = samples.back().begin + 5 * 9;
-  const TargetList targets = target_list({"mask", "border", "interior", "distance"});
+  const TargetList targets = target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"});
   std::vector<BatchRow> rows;
   const Draws draws(13, "device check");
   for (int i = 0; i < count; ++i) {
@@ -103,7 +103,7 @@ std::string check_gather(StepDevice& device) {
       truth.compare("the batch's targets");
     }
   }
-  return "8 orientations, windows across edges, 2 kinds of tables, 4 targets, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, 6 targets, float32 and bfloat16: equal to the bit";
 }
 
 // Every augmentation at once, as a step of the device gathers it and as the host's own step makes it.
@@ -121,7 +121,8 @@ std::string check_changed_rows(StepDevice& device) {
   }
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
   const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
-  const TargetList targets = target_list({"mask", "border", "interior", "distance"}, {2, 3, 5});
+  const TargetList targets =
+      target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 5});
   Batch expected = make_batch(count, data.input(), targets);
   for (const bool low : {false, true}) {
     DeviceBatch batch(data.input(), targets, device, count, count, rules.augmentation);

@@ -17,6 +17,13 @@ OpenTable<DecoderRule>& table() {
            .help = "foreground is cut where it is narrow between its innermost places, so that round objects which "
                    "touch are "
                    "told apart"},
+          {.name = "directions",
+           .help =
+               "foreground is divided among the hills of the surface whose slopes fit horizontal and vertical best; "
+               "a hill that rises above the pass to a higher one by less than the share seed_threshold of its "
+               "height belongs to that",
+           .target = "horizontal",
+           .has_seeds = true},
           {.name = "watershed",
            .help = "objects grow over the foreground from where foreground exceeds border by the seed threshold",
            .target = "border",

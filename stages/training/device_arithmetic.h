@@ -48,9 +48,9 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
 // ---- targets ----
 
 // What an output channel of the network stands for (targets.h).
-enum class TargetKind : int32_t { mask, border, interior, distance, own };
+enum class TargetKind : int32_t { mask, border, interior, distance, horizontal, vertical, own };
 
-inline constexpr int most_targets = 4;
+inline constexpr int most_targets = 8;
 
 struct Target {
   TargetKind kind = TargetKind::mask;
@@ -111,6 +111,22 @@ PENSTOCK_BOTH inline int distance_inside(int limit, int y, int x, int height, in
   return nearest;
 }
 
+// How far along its object pixel (y, x) of a piece is, as far as the piece reaches: the middle of the pixel's place in
+// the run of its object's pixels to the left and right of it, or above and below, in (0, 1). 0.5 in the background.
+// (Graham et al. 2019, arXiv:1812.06499, measure from the object's centre instead, which is not known in a piece.)
+template <typename ObjectAt>
+PENSTOCK_BOTH inline float place_along(bool horizontal, int y, int x, int height, int width,
+                                       const ObjectAt& object_at) {
+  const uint16_t object = object_at(y, x);
+  if (object == 0) return 0.5f;
+  const int place = horizontal ? x : y, end = horizontal ? width : height;
+  const auto is_same = [&](int i) { return (horizontal ? object_at(y, i) : object_at(i, x)) == object; };
+  int first = place, last = place + 1;
+  while (first > 0 && is_same(first - 1)) --first;
+  while (last < end && is_same(last)) ++last;
+  return (static_cast<float>(place - first) + 0.5f) / static_cast<float>(last - first);
+}
+
 // The value that a channel should have at that pixel; not of an own target, which only the host knows (targets.h).
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
@@ -123,6 +139,8 @@ PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int 
     return static_cast<float>(distance_inside(target.radius, y, x, height, width, object_at)) /
            static_cast<float>(target.radius);
   }
+  if (target.kind == TargetKind::horizontal || target.kind == TargetKind::vertical)
+    return place_along(target.kind == TargetKind::horizontal, y, x, height, width, object_at);
   return object_at(y, x) != 0 ? 1.0f : 0.0f;
 }
 

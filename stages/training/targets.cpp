@@ -25,6 +25,12 @@ OpenTable<TargetRule>& table() {
            "how far it is from the nearest pixel that is not of its object, as a share of distance_limit, which is the "
            "most: objects are hills with a valley between touching ones",
            TargetKind::distance, "distance", "bce"},  // overlaps, as Dice, are best for values of 0 and 1 alone
+          {"horizontal",
+           "how far from the left to the right end of its object, in its row, it lies; together with vertical it says "
+           "in which direction the middle of the object is",
+           TargetKind::horizontal, "horizontal", "bce"},
+          {"vertical", "how far from the upper to the lower end of its object, in its column, it lies",
+           TargetKind::vertical, "vertical", "bce"},
       });
   return rules;
 }
@@ -64,6 +70,11 @@ std::string fault_of_targets(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (std::count(names.begin(), names.end(), name) > 1) return "\"" + name + "\" stands there twice";
   }
+  if (names.size() > static_cast<size_t>(most_targets))
+    return "a network has " + std::to_string(most_targets) + " targets at most";
+  const auto has = [&](TargetKind kind) { return channel_of(names, kind) >= 0; };
+  if (has(TargetKind::horizontal) != has(TargetKind::vertical))
+    return "\"horizontal\" and \"vertical\" are of use together alone";
   return "";
 }
 

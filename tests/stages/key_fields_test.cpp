@@ -122,6 +122,8 @@ std::string needed_by(const std::string& kind, const std::string& parameter) {
   if (parameter == "distance_limit" || parameter.ends_with(".distance")) return "targets = [\"mask\", \"distance\"]\n";
   if (kind == "split" && parameter != "unlisted" && parameter != "unnamed_subsets")
     return "unnamed_subsets = \"draw\"\n";
+  if (parameter.ends_with(".horizontal") || parameter.ends_with(".vertical"))
+    return "targets = [\"mask\", \"horizontal\", \"vertical\"]\n";
   if (parameter.starts_with("percentiles.")) return "normalise = \"percentile\"\n";
   return own_size ? "mode = \"native\"\n" : "";
 }

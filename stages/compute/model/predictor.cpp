@@ -12,6 +12,7 @@
 #include "stages/resize_modes.h"
 #include "stages/training/device_arithmetic.h"
 #include "stages/training/name_table.h"
+#include "stages/training/targets.h"
 #include "stages/training/turns.h"
 
 namespace penstock::stages {
@@ -25,12 +26,27 @@ struct Turn {
     if (transpose) x = x.transpose(2, 3);
     return flipped(x);
   }
-  torch::Tensor back(torch::Tensor x) const {
+  // What the network says of each target, turned back. A direction turns with the picture: `horizontal` and `vertical`
+  // are their channels, or -1.
+  torch::Tensor back(torch::Tensor x, int horizontal, int vertical) const {
     x = flipped(x);
-    return transpose ? x.transpose(2, 3) : x;
+    if (horizontal >= 0) {
+      if (flip_x) mirror(x, horizontal);
+      if (flip_y) mirror(x, vertical);
+    }
+    if (!transpose) return x;
+    x = x.transpose(2, 3);
+    if (horizontal < 0) return x;
+    auto planes = x.unbind(1);
+    std::swap(planes[static_cast<size_t>(horizontal)], planes[static_cast<size_t>(vertical)]);
+    return torch::stack(planes, 1);
   }
 
  private:
+  static void mirror(torch::Tensor& x, int channel) {
+    auto plane = x.select(1, channel);
+    plane.neg_().add_(1);
+  }
   torch::Tensor flipped(torch::Tensor x) const {
     if (flip_x) x = x.flip(3);
     if (flip_y) x = x.flip(2);
@@ -96,10 +112,13 @@ class Predictor::Tile {
     const torch::NoGradGuard no_gradients;
     const auto input = piece(left, top);
     const auto turns = turns_of(predictor_.model_.turns);
+    const std::vector<std::string>& targets = predictor_.model_.targets;
+    const int horizontal = channel_of(targets, TargetKind::horizontal),
+              vertical = channel_of(targets, TargetKind::vertical);
     torch::Tensor sum;
     for (const auto& network : predictor_.networks_) {
       for (const Turn& turn : turns) {
-        const auto said = turn.back(torch::sigmoid((*network)(turn.there(input))));
+        const auto said = turn.back(torch::sigmoid((*network)(turn.there(input))), horizontal, vertical);
         sum = sum.defined() ? sum + said : said;
       }
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "distributed/check.h"
+#include "stages/compute/scores/surface.h"
 #include "stages/training/decoders.h"
 #include "stages/training/name_table.h"
 #include "stages/training/targets.h"
@@ -229,9 +230,16 @@ std::vector<int32_t> seeds_by_distance(const PixelMaps& maps, double threshold, 
   return grown(seeds, inside.levels, inside.region, maps.width, maps.height, rules.connectivity);
 }
 
+std::vector<int32_t> by_directions(const PixelMaps& maps, double threshold, const InstanceRules& rules) {
+  const auto region = above(maps.foreground(), threshold);
+  const Rise rise{0.6f, static_cast<float>(rules.seed_threshold)};
+  return Basins(surface_of(maps, region), maps.width, rules.connectivity, rise).of(region);
+}
+
 OpenTable<NamedDecoder>& table() {
   static OpenTable<NamedDecoder> all("decoder", {{"components", components},
                                                  {"distance", by_distance},
+                                                 {"directions", by_directions},
                                                  {"watershed", seeded_watershed<TargetKind::border>},
                                                  {"border_distance", seeds_by_distance<TargetKind::border>},
                                                  {"interior", seeded_watershed<TargetKind::interior>},

@@ -113,6 +113,8 @@ class RowWriter {
     if (target.kind == TargetKind::border) return write_border(target.radius, plane);
     if (target.kind == TargetKind::interior) return write_interior(target.radius, plane);
     if (target.kind == TargetKind::distance) return write_distance(target.radius, plane);
+    if (target.kind == TargetKind::horizontal) return write_along(input_.width, 1, input_.height, plane);
+    if (target.kind == TargetKind::vertical) return write_along(input_.height, input_.width, input_.width, plane);
     if (target.kind == TargetKind::own) return write_own(own_target(target), plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
@@ -168,6 +170,21 @@ class RowWriter {
       for (size_t i = 0; i < steps.size(); ++i) steps[i] += low[i] != 0 && low[i] == high[i] ? 1 : 0;
     }
     for (size_t i = 0; i < steps.size(); ++i) plane[i] = static_cast<float>(steps[i]) / static_cast<float>(limit);
+  }
+
+  // Likewise, run by run: `lines` of `length` pixels, the next of which is `step` further.
+  void write_along(int length, int step, int lines, float* plane) const {
+    const int next_line = step == 1 ? length : 1;
+    for (int line = 0; line < lines; ++line) {
+      const auto at = [&](int i) { return static_cast<size_t>(line * next_line + i * step); };
+      for (int first = 0, last = 0; first < length; first = last) {
+        const uint16_t object = objects_[at(first)];
+        while (last < length && objects_[at(last)] == object) ++last;
+        for (int i = first; i < last; ++i) {
+          plane[at(i)] = object == 0 ? 0.5f : (static_cast<float>(i - first) + 0.5f) / static_cast<float>(last - first);
+        }
+      }
+    }
   }
 
   cv::Mat shown_objects() const {

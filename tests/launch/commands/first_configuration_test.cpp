@@ -77,7 +77,8 @@ TEST(FirstConfiguration, LearnsInteriorsWhereObjectsTouch) {
   Value survey = survey_of(50, {{256, 256}}, 20);
   EXPECT_THAT(text_for(survey), Not(HasSubstr("interior")));
   survey["touching"] = 0.23;
-  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 23 % of the objects touch"), HasSubstr("[\"mask\", \"interior\"]")));
+  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 23 % of the objects touch"),
+                                      HasSubstr("[\"mask\", \"interior\", \"horizontal\", \"vertical\"]")));
   expect_valid(text_for(survey));
 }
 

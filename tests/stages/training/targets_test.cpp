@@ -81,6 +81,36 @@ TEST(Targets, ADistanceIsThatToTheNearestPixelOfAnotherOrOfNoObject) {
   EXPECT_EQ(distances_of({"11111", "11111", "11110"}, 8), "43222\n43211\n43210") << "corners are one step away";
 }
 
+// Digits: hundredths, of a horizontal or a vertical place, in pairs.
+std::string places_of(const std::vector<std::string>& map, TargetKind kind) {
+  const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
+  const auto object_at = [&](int y, int x) {
+    return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
+  };
+  std::string text;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const float place = target_value({kind, 0}, y, x, height, width, object_at);
+      text += std::to_string(std::lround(place * 100)) + (x + 1 < width ? " " : "");
+    }
+    text += y + 1 < height ? "\n" : "";
+  }
+  return text;
+}
+
+TEST(Targets, APlaceIsThatInTheRunOfTheObjectsPixels) {
+  EXPECT_EQ(places_of({"01111020"}, TargetKind::horizontal), "50 13 38 63 88 50 50 50");
+  EXPECT_EQ(places_of({"1112222"}, TargetKind::horizontal), "17 50 83 13 38 63 88") << "it jumps where objects touch";
+  EXPECT_EQ(places_of({"110111"}, TargetKind::horizontal), "25 75 50 17 50 83") << "a run ends at a gap";
+  EXPECT_EQ(places_of({"10", "10", "02", "02"}, TargetKind::vertical), "25 50\n75 50\n50 25\n50 75");
+}
+
+TEST(Targets, ADirectionHasBothOfItsParts) {
+  EXPECT_EQ(fault_of_targets({"mask", "horizontal", "vertical"}), "");
+  EXPECT_NE(fault_of_targets({"mask", "horizontal"}), "");
+  EXPECT_NE(fault_of_targets({"mask", "vertical"}), "");
+}
+
 TEST(Targets, BeginWithTheMaskAndStandOnce) {
   EXPECT_EQ(fault_of_targets({"mask", "border"}), "");
   EXPECT_NE(fault_of_targets({"border"}), "");

@@ -268,6 +268,34 @@ TEST(Predictor, OneChannelOfAModelOfThreeStandsForThreeEqualOnes) {
   }
 }
 
+// A direction is mirrored with the picture, and changes places with the other when lines become columns.
+TEST(Predictor, WithTurnsATurnedPictureHasTurnedDirections) {
+  const TemporaryFolder folder;
+  ModelDescription model = two_outputs();
+  model.architecture.out_channels = 3;
+  model.targets = {"mask", "horizontal", "vertical"};
+  model.instances = {};
+  write(folder.path(), model);
+  Predictor predictor(folder.path());
+  predictor.set_views("all", 0);
+  const auto picture = drawn_picture(side, side), mirror = mirrored_rows(picture, side);
+  std::vector<uint8_t> transposed(picture.size());
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x) transposed[x * side + y] = picture[y * side + x];
+  const PixelMaps one = predictor.on_sample(picture, side, side), mirrored = predictor.on_sample(mirror, side, side),
+                  turned = predictor.on_sample(transposed, side, side);
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      const auto at = static_cast<size_t>(y * side + x), at_mirror = static_cast<size_t>(y * side + side - 1 - x),
+                 at_turned = static_cast<size_t>(x * side + y);
+      EXPECT_NEAR(mirrored.plane(1)[at_mirror], 1 - one.plane(1)[at], 1e-5);
+      EXPECT_NEAR(mirrored.plane(2)[at_mirror], one.plane(2)[at], 1e-5);
+      EXPECT_NEAR(turned.plane(2)[at_turned], one.plane(1)[at], 1e-5);
+      EXPECT_NEAR(turned.plane(1)[at_turned], one.plane(2)[at], 1e-5);
+    }
+  }
+}
+
 // What is averaged over all mirrored views does not depend on which of them is the picture.
 TEST(Predictor, WithFlipsAMirroredPictureIsPredictedMirrored) {
   const TemporaryFolder folder;

@@ -92,9 +92,10 @@ LabelMap random_objects(int64_t seed, int count) {
 
 // What a network that makes no mistake would say.
 PixelMaps perfect_maps(const LabelMap& truth) {
-  PixelMaps maps{truth.width, truth.height, {"mask", "border", "interior", "distance"}, {}};
+  PixelMaps maps{truth.width, truth.height, {"mask", "border", "interior", "distance", "horizontal", "vertical"}, {}};
   const auto object_at = [&](int y, int x) { return truth.labels[static_cast<size_t>(y * truth.width + x)]; };
-  for (const TargetKind kind : {TargetKind::mask, TargetKind::border, TargetKind::interior, TargetKind::distance}) {
+  for (const TargetKind kind : {TargetKind::mask, TargetKind::border, TargetKind::interior, TargetKind::distance,
+                                TargetKind::horizontal, TargetKind::vertical}) {
     const int radius = kind == TargetKind::distance ? 8 : 1;
     for (int y = 0; y < truth.height; ++y)
       for (int x = 0; x < truth.width; ++x)
@@ -104,7 +105,7 @@ PixelMaps perfect_maps(const LabelMap& truth) {
 }
 
 TEST(Decoders, WhatWasLearnedTellsTouchingObjectsApart) {
-  double merged = 0, by_border = 0, by_interior = 0, by_hills = 0, by_hilltops = 0;
+  double merged = 0, by_border = 0, by_interior = 0, by_hills = 0, by_hilltops = 0, by_directions = 0;
   constexpr int images = 50;
   for (int i = 0; i < images; ++i) {
     const LabelMap truth = random_objects(i, 60);
@@ -114,12 +115,14 @@ TEST(Decoders, WhatWasLearnedTellsTouchingObjectsApart) {
     by_interior += score_objects(truth, objects_of(maps, 0.5, {4, 0, "interior", 0.5})).map / images;
     by_hills += score_objects(truth, objects_of(maps, 0.5, {4, 0, "hills", 0.3})).map / images;
     by_hilltops += score_objects(truth, objects_of(maps, 0.5, {4, 0, "hilltops", 0.2})).map / images;
+    by_directions += score_objects(truth, objects_of(maps, 0.5, {4, 0, "directions", 0.4})).map / images;
   }
   EXPECT_LT(merged, 0.75);
   EXPECT_GT(by_border, 0.95);
   EXPECT_GT(by_interior, 0.95);
   EXPECT_GT(by_hills, 0.95);
   EXPECT_GT(by_hilltops, 0.95);
+  EXPECT_GT(by_directions, 0.95);
 }
 
 // A network is less sure between two objects than inside of them, though it may exceed any one threshold there.
@@ -218,7 +221,8 @@ TEST(DecodingChoice, OfTheDecoderTriesThoseThatTheTargetsAllow) {
   const DecodingPlan plan = plan_decoding(parameters, {"mask", "border"}, {});
   EXPECT_EQ(plan.candidates.decoders,
             (std::vector<std::string>{"components", "distance", "watershed", "border_distance"}));
-  EXPECT_EQ(plan_decoding(parameters, {"mask", "border", "interior", "distance"}, {}).candidates.decoders,
+  EXPECT_EQ(plan_decoding(parameters, {"mask", "border", "interior", "distance", "horizontal", "vertical"}, {})
+                .candidates.decoders,
             names_of(decoder_rules()));
   EXPECT_EQ(plan.given.rules.decoder, "watershed") << "without a validation subset";
   EXPECT_EQ(plan.combinations.size(), 5u + 5u + 5u * 9u + 5u * 9u);

@@ -14,15 +14,17 @@
 namespace penstock::stages {
 namespace {
 
+std::vector<std::string> all_targets() { return {"mask", "border", "interior", "distance", "horizontal", "vertical"}; }
+
 struct Drawn {
   int width, height, discs, largest;  // radius of the largest disc, pixels
 };
 
 // Round objects that touch, overlap, are cut by the edges and cross the rows at which pieces are decoded; among them a
-// bar across the picture, and specks of noise. Foreground, border, interior and distance.
+// bar across the picture, and specks of noise. Foreground, border, interior, distance and directions.
 PixelMaps drawn_maps(const Drawn& drawn, int64_t seed) {
   const Draws draws(seed, "object finder test");
-  PixelMaps maps{drawn.width, drawn.height, {"mask", "border", "interior", "distance"}, {}};
+  PixelMaps maps{drawn.width, drawn.height, all_targets(), {}};
   const size_t pixels = maps.pixels();
   maps.values.resize(2 * pixels);
   for (size_t i = 0; i < 2 * pixels; ++i) maps.values[i] = 0.36f * static_cast<float>(draws.uniform(i));
@@ -45,6 +47,7 @@ PixelMaps drawn_maps(const Drawn& drawn, int64_t seed) {
     raise(i * drawn.width / std::min(drawn.width, drawn.height), i, 0.5f);
   for (size_t i = 0; i < pixels; ++i) maps.values.push_back(std::max(0.0f, maps.values[i] - maps.values[pixels + i]));
   for (size_t i = 0; i < pixels; ++i) maps.values.push_back(maps.values[2 * pixels + i] * maps.values[i]);
+  for (size_t i = 0; i < 2 * pixels; ++i) maps.values.push_back(static_cast<float>(draws.uniform(i ^ 1)));
   return maps;
 }
 
@@ -121,9 +124,9 @@ TEST(ObjectFinder, ScoresAndCountsAreThoseOfTheLabelMaps) {
 TEST(ObjectFinder, HoldsABandOfThePictureWhateverItsHeight) {
   constexpr int width = 240, height = 6000;
   for (const DecoderRule& rule : decoder_rules()) {
-    ObjectFinder finder(width, height, {"mask", "border", "interior", "distance"}, 0.5, {4, 0, rule.name});
+    ObjectFinder finder(width, height, all_targets(), 0.5, {4, 0, rule.name});
     size_t most = 0;
-    std::vector<float> row(4 * width);
+    std::vector<float> row(all_targets().size() * width);
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x)
         row[static_cast<size_t>(x)] = row[static_cast<size_t>(2 * width + x)] =

@@ -85,7 +85,8 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   const auto ranks = distributed::local_world(1);
   for (const char* kind : {"unit", "zscore", "percentile"}) {
     const StepSamples data(samples, grid, make_normaliser(kind, images, 3));
-    const TargetList targets = target_list({"mask", "border", "interior", "distance"}, {3, 1, 4});
+    const TargetList targets =
+        target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {3, 1, 4});
     Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;
     for (int i = 0; i < count; ++i) {

@@ -318,7 +318,8 @@ TEST(ChangedRows, BlurKeepsTheMeanAndNoiseHasItsDeviation) {
 }
 
 TEST(ChangedRows, ADeviceGathersThemToTheBit) {
-  const TargetList targets = target_list({"mask", "border", "interior", "distance"}, {2, 3, 6});
+  const TargetList targets =
+      target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 6});
   for (const int channels : {1, 3, 4}) {
     auto samples = pictures(5, 90);
     give_objects(samples);
