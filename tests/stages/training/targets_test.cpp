@@ -9,18 +9,24 @@
 namespace penstock::stages {
 namespace {
 
-// A map of digits, 0 being background; where this target is, '#'.
-std::string target_of(const std::vector<std::string>& map, const Target& target) {
+// What is said of each pixel's value, line by line. A map of digits: the object of each pixel, 0 being background.
+template <typename Say>
+std::string said_of(const std::vector<std::string>& map, const Target& target, const Say& say) {
   const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
   const auto object_at = [&](int y, int x) {
     return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
   };
   std::string text;
   for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) text += target_value(target, y, x, height, width, object_at) > 0 ? '#' : '.';
+    for (int x = 0; x < width; ++x) text += say(target_value(target, y, x, height, width, object_at));
     text += y + 1 < height ? "\n" : "";
   }
   return text;
+}
+
+// '#' where this target is.
+std::string target_of(const std::vector<std::string>& map, const Target& target) {
+  return said_of(map, target, [](float value) { return value > 0 ? '#' : '.'; });
 }
 std::string borders_of(const std::vector<std::string>& map, int radius = 1) {
   return target_of(map, {TargetKind::border, radius});
@@ -57,19 +63,9 @@ TEST(Targets, AWiderEdgeLeavesLessInside) {
 
 // Digits: the distance in pixels.
 std::string distances_of(const std::vector<std::string>& map, int limit) {
-  const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
-  const auto object_at = [&](int y, int x) {
-    return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
-  };
-  std::string text;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const float share = target_value({TargetKind::distance, limit}, y, x, height, width, object_at);
-      text += static_cast<char>('0' + std::lround(share * static_cast<float>(limit)));
-    }
-    text += y + 1 < height ? "\n" : "";
-  }
-  return text;
+  return said_of(map, {TargetKind::distance, limit}, [limit](float share) {
+    return static_cast<char>('0' + std::lround(share * static_cast<float>(limit)));
+  });
 }
 
 TEST(Targets, ADistanceIsThatToTheNearestPixelOfAnotherOrOfNoObject) {
@@ -81,34 +77,28 @@ TEST(Targets, ADistanceIsThatToTheNearestPixelOfAnotherOrOfNoObject) {
   EXPECT_EQ(distances_of({"11111", "11111", "11110"}, 8), "43222\n43211\n43210") << "corners are one step away";
 }
 
-// Digits: hundredths, of a horizontal or a vertical place, in pairs.
+// Hundredths, a space after each.
 std::string places_of(const std::vector<std::string>& map, TargetKind kind) {
-  const int height = static_cast<int>(map.size()), width = static_cast<int>(map[0].size());
-  const auto object_at = [&](int y, int x) {
-    return static_cast<uint16_t>(map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0');
-  };
-  std::string text;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const float place = target_value({kind, 0}, y, x, height, width, object_at);
-      text += std::to_string(std::lround(place * 100)) + (x + 1 < width ? " " : "");
-    }
-    text += y + 1 < height ? "\n" : "";
-  }
-  return text;
+  return said_of(map, {kind, 0}, [](float place) { return std::to_string(std::lround(place * 100)) + " "; });
 }
 
 TEST(Targets, APlaceIsThatInTheRunOfTheObjectsPixels) {
-  EXPECT_EQ(places_of({"01111020"}, TargetKind::horizontal), "50 13 38 63 88 50 50 50");
-  EXPECT_EQ(places_of({"1112222"}, TargetKind::horizontal), "17 50 83 13 38 63 88") << "it jumps where objects touch";
-  EXPECT_EQ(places_of({"110111"}, TargetKind::horizontal), "25 75 50 17 50 83") << "a run ends at a gap";
-  EXPECT_EQ(places_of({"10", "10", "02", "02"}, TargetKind::vertical), "25 50\n75 50\n50 25\n50 75");
+  EXPECT_EQ(places_of({"01111020"}, TargetKind::horizontal), "50 13 38 63 88 50 50 50 ");
+  EXPECT_EQ(places_of({"1112222"}, TargetKind::horizontal), "17 50 83 13 38 63 88 ") << "it jumps where objects touch";
+  EXPECT_EQ(places_of({"110111"}, TargetKind::horizontal), "25 75 50 17 50 83 ") << "a run ends at a gap";
+  EXPECT_EQ(places_of({"10", "10", "02", "02"}, TargetKind::vertical), "25 50 \n75 50 \n50 25 \n50 75 ");
 }
 
 TEST(Targets, ADirectionHasBothOfItsParts) {
   EXPECT_EQ(fault_of_targets({"mask", "horizontal", "vertical"}), "");
   EXPECT_NE(fault_of_targets({"mask", "horizontal"}), "");
   EXPECT_NE(fault_of_targets({"mask", "vertical"}), "");
+}
+
+TEST(Targets, AreNoMoreThanAStepHasRoomFor) {
+  std::vector<std::string> names = {"mask"};
+  for (int i = 1; i <= most_targets; ++i) names.push_back("own " + std::to_string(i));
+  EXPECT_NE(fault_of_targets(names).find(std::to_string(most_targets)), std::string::npos);
 }
 
 TEST(Targets, BeginWithTheMaskAndStandOnce) {

@@ -57,6 +57,13 @@ TEST(Surface, OfAnObjectIsAHillHalfAsHighAsItsRadius) {
   }
 }
 
+// As surface.cpp says of its sweeps.
+TEST(Surface, OfALargeObjectIsATenthTooLow) {
+  const Picture picture = picture_of(120, 120, {{60, 60, 50}});
+  const auto heights = surface_of(picture.maps, picture.region);
+  EXPECT_NEAR(*std::max_element(heights.begin(), heights.end()), 0.9 * 25.25, 1.3);
+}
+
 TEST(Surface, HasAValleyWhereTwoObjectsTouch) {
   const Picture picture = picture_of(60, 30, {{18, 15, 10}, {39, 15, 10}});
   const auto heights = surface_of(picture.maps, picture.region);
