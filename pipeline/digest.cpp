@@ -70,6 +70,7 @@ Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 Hasher& Hasher::bytes(const void* data, size_t size) {
+  if (size == 0) return *this;  // of nothing there may be no address
   State& state = *state_;
   if (state.used + size > state.waiting.size()) state.flush();
   if (size > state.waiting.size()) {

@@ -10,8 +10,9 @@ std::optional<Digest> family_of(const Node& node, const KeyFields& fields) {
   Hasher hasher;
   hasher.field("family");
   for (const auto& [name, value] : fields.fields) {
-    const bool only_ends = std::any_of(ends.begin(), ends.end(),
-                                       [&](const std::string& parameter) { return name == "parameter " + parameter; });
+    const bool only_ends = std::any_of(ends.begin(), ends.end(), [&field = name](const std::string& parameter) {
+      return field == "parameter " + parameter;
+    });
     if (!only_ends) add_to(hasher.field(name), value);
   }
   return hasher.finish();

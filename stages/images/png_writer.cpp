@@ -12,6 +12,10 @@
 namespace penstock::stages {
 
 struct PngWriter::State {
+  State(const PngShape& of, std::function<void(std::string_view)> to) : shape(of), put(std::move(to)) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
   PngShape shape;
   std::function<void(std::string_view)> put;
   int rows = 0;
