@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "distributed/error.h"
 #include "distributed/printable.h"
 #include "stages/images/orientation.h"
+#include "stages/images/png_filters.h"
 #include "stages/images/png_writer.h"
 
 namespace penstock::stages {
@@ -92,38 +94,6 @@ void check_data(const Chunks& chunks, std::string_view what) {
          fmt::format("damaged PNG: {} bytes of data cannot hold {} x {} pixels", packed, header.width, header.height));
 }
 
-uint8_t paeth(int a, int b, int c) {
-  const int p = a + b - c;
-  const int pa = std::abs(p - a), pb = std::abs(p - b), pc = std::abs(p - c);
-  return static_cast<uint8_t>(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
-}
-
-// Undoes one row's filter (PNG specification, section 9.2). `up` is the finished row above, or zeros.
-bool unfilter(int filter, const uint8_t* in, const uint8_t* up, uint8_t* out, size_t size, size_t step) {
-  switch (filter) {
-    case 0:
-      std::memcpy(out, in, size);
-      return true;
-    case 1:
-      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + (i < step ? 0 : out[i - step]));
-      return true;
-    case 2:
-      for (size_t i = 0; i < size; ++i) out[i] = static_cast<uint8_t>(in[i] + up[i]);
-      return true;
-    case 3:
-      for (size_t i = 0; i < size; ++i)
-        out[i] = static_cast<uint8_t>(in[i] + ((i < step ? 0 : out[i - step]) + up[i]) / 2);
-      return true;
-    case 4:
-      for (size_t i = 0; i < size; ++i) {
-        out[i] = static_cast<uint8_t>(in[i] + (i < step ? up[i] : paeth(out[i - step], up[i], up[i - step])));
-      }
-      return true;
-    default:
-      return false;
-  }
-}
-
 struct Decompressor {
   libdeflate_decompressor* state = libdeflate_alloc_decompressor();
   ~Decompressor() { libdeflate_free_decompressor(state); }
@@ -146,12 +116,13 @@ std::optional<Image> read_simple(const Chunks& chunks, std::string_view what) {
     stream = joined;
   }
   const size_t row = static_cast<size_t>(chunks.header.width) * channels;
-  std::vector<uint8_t> filtered((row + 1) * chunks.header.height);
+  const size_t size = (row + 1) * chunks.header.height;
+  const auto filtered = std::make_unique_for_overwrite<uint8_t[]>(size);
   static thread_local const Decompressor decompressor;
   size_t used = 0, got = 0;
-  const auto result = libdeflate_zlib_decompress_ex(decompressor.state, stream.data(), stream.size(), filtered.data(),
-                                                    filtered.size(), &used, &got);
-  if (result != LIBDEFLATE_SUCCESS || got != filtered.size() || used != stream.size()) return std::nullopt;
+  const auto result = libdeflate_zlib_decompress_ex(decompressor.state, stream.data(), stream.size(), filtered.get(),
+                                                    size, &used, &got);
+  if (result != LIBDEFLATE_SUCCESS || got != size || used != stream.size()) return std::nullopt;
 
   Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
   image.bytes.resize(row * chunks.header.height);
