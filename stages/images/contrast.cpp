@@ -52,6 +52,8 @@ const std::vector<ContrastRule>& contrast_rules() {
        where_little_is_used},
       {"scale", "0 to 65535 become 0 to 255 in every picture", never},
       {"percentile", "the values at 0.1 % and 99.9 % of each picture become 0 and 255, those beyond are cut", always},
+      {"root", "likewise, by the root of what is above the lower, so that dim objects beside bright ones keep levels",
+       always, true},
   };
   return rules;
 }
@@ -83,7 +85,9 @@ Image with_contrast(Image image, const ContrastRule& rule, std::vector<Limits>& 
     const uint32_t span = used.high - used.low;
     for (size_t i = group; i < narrow.size(); i += groups) {
       const uint32_t above = std::clamp(wide[i], used.low, used.high) - used.low;
-      narrow[i] = static_cast<uint8_t>((above * 510 + span) / (2 * span));
+      narrow[i] = stretched && rule.root
+                      ? static_cast<uint8_t>(std::lround(255 * std::sqrt(static_cast<double>(above) / span)))
+                      : static_cast<uint8_t>((above * 510 + span) / (2 * span));
     }
   }
   if (!any) taken.clear();

@@ -23,6 +23,9 @@ struct ContrastRule {
   // Whether these values, given by their limits, are stretched so that the limits become 0 and 255; else all of
   // 0..65535 becomes 0..255 (to_8_bit). `repeats_8_bits`: each value is a multiple of 257, as 8 bits written as 16 are.
   bool (*stretches)(const Limits& limits, bool repeats_8_bits);
+  // Stretched by the root of what is above the lower limit: levels are as far apart as the noise of counted photons,
+  // so that dim objects beside bright ones keep theirs.
+  bool root = false;
 };
 
 const std::vector<ContrastRule>& contrast_rules();

@@ -117,8 +117,18 @@ TEST(Contrast, OfPicturesThatUseTheirBitsIsTheFixedScale) {
   EXPECT_EQ(read(grey16(eight, 100), 1, {.contrast = "percentile"}).image.bytes[39], 255);
 }
 
+TEST(Contrast, OfDimObjectsBesideBrightOnesIsKeptByTheRoot) {
+  std::vector<uint16_t> values(64, 1000);
+  values[1] = 1100, values[2] = 1400, values[3] = 11000;
+  const Picture picture = read(grey16(values, 8), 1, {.contrast = "root"});
+  EXPECT_THAT(std::vector(picture.image.bytes.begin(), picture.image.bytes.begin() + 4), ElementsAre(0, 26, 51, 255));
+  EXPECT_THAT(picture.record.at("limits"), Value({{1000.0, 11000.0}}));
+  const Picture linear = read(grey16(values, 8), 1, {.contrast = "percentile"});
+  EXPECT_EQ(linear.image.bytes[1], 3);
+}
+
 TEST(Contrast, OfAFlatPictureIsNotMadeUp) {
-  for (const char* contrast : {"auto", "percentile", "scale"}) {
+  for (const char* contrast : {"auto", "percentile", "scale", "root"}) {
     const Picture picture = read(grey16(std::vector<uint16_t>(64, 777), 8), 1, {.contrast = contrast});
     EXPECT_THAT(picture.image.bytes, Each(3));
     EXPECT_TRUE(picture.record.empty());
