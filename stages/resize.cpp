@@ -18,8 +18,14 @@
 namespace penstock::stages {
 
 void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
-  visit("width", width, {.help = "width of a sample on the training grid, pixels", .minimum = 16, .maximum = 4096});
-  visit("height", height, {.help = "height of a sample on the training grid, pixels", .minimum = 16, .maximum = 4096});
+  visit("width", width,
+        {.help = "width of a sample on the training grid, pixels; of mode fit the largest",
+         .minimum = 16,
+         .maximum = 4096});
+  visit("height", height,
+        {.help = "height of a sample on the training grid, pixels; of mode fit the largest",
+         .minimum = 16,
+         .maximum = 4096});
   visit("channels", channels,
         {.help = "of every sample: 1 (grey), 3 (RGB; grey is repeated), or as many signals as the files have or "
                  "channels_from names; alpha is dropped",
@@ -71,6 +77,18 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
                    "samples.json"));
 }
 
+SampleRule ResizeParameters::sample_rule() const {
+  SampleRule rule;
+  rule.mode = mode;
+  if (resize_mode(mode).by_sides)
+    rule.width = static_cast<int>(width), rule.height = static_cast<int>(height);
+  else
+    rule.scale = scale;
+  return rule;
+}
+
+bool ResizeParameters::scales() const { return resize_mode(mode).by_sides || scale != 1 || object_diameter > 0; }
+
 PictureRule ResizeParameters::picture_rule() const {
   const auto* number = std::get_if<int64_t>(&page);
   const pipeline::Value value =
@@ -88,14 +106,17 @@ void check_mode(const pipeline::CheckView& view, pipeline::Problems& problems) {
       problems.push_back({parameter, fmt::format("mode \"{}\" {}, so {} has no effect: take it out", parameters.mode,
                                                  why, parameter)});
   };
-  if (resize_mode(parameters.mode).own_size) {
+  const ResizeMode& mode = resize_mode(parameters.mode);
+  if (mode.by_sides) {
+    const char* why =
+        mode.own_size ? "scales every picture to fit into width x height" : "brings every picture to width x height";
+    refuse("scale", why);
+    refuse("object_diameter", why);
+  } else {
     refuse("width", "keeps each picture's own size");
     refuse("height", "keeps each picture's own size");
     if (!parameters.scales()) refuse("mask_coverage", "without scale or object_diameter changes no pixel");
     if (parameters.object_diameter > 0) refuse("scale", "with object_diameter chooses the scale");
-  } else {
-    refuse("scale", "brings every picture to width x height");
-    refuse("object_diameter", "brings every picture to width x height");
   }
 }
 

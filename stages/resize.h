@@ -3,6 +3,7 @@
 
 #include "pipeline/parameters.h"
 #include "stages/images/picture.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 
@@ -23,8 +24,9 @@ struct ResizeParameters {
 
   void describe(pipeline::ParameterVisitor& visit);
   PictureRule picture_rule() const;
-  // Whether samples may have another size than their pictures; of mode native.
-  bool scales() const { return scale != 1 || object_diameter > 0; }
+  SampleRule sample_rule() const;  // with the scale that is given
+  // Whether samples may have another size than their pictures.
+  bool scales() const;
 };
 
 }  // namespace penstock::stages

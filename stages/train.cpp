@@ -55,6 +55,20 @@ std::string layout_of(const pipeline::Values& values, int ranks) {
                                              pipeline::counted(idle, "rank"), idle == 1 ? "trains" : "train"));
 }
 
+// No crop is larger than every sample: it would show most of each mirrored.
+void check_crop_fits(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
+  if (!resize_mode(view.upstream("resize", "mode")->get<std::string>()).by_sides) return;
+  const auto width = view.upstream("resize", "width"), height = view.upstream("resize", "height");
+  if (!width || !height || parameters.crop <= std::max(width->get<int64_t>(), height->get<int64_t>())) return;
+  problems.push_back(
+      {"crop",
+       fmt::format("a crop of {} is larger than the {} x {} pixels that every sample fits into: set crop "
+                   "to {} at most",
+                   parameters.crop, width->get<int64_t>(), height->get<int64_t>(),
+                   std::max(width->get<int64_t>(), height->get<int64_t>())),
+       "resize", "mode"});
+}
+
 // The network halves what it is given `depth` times: samples of one grid, or crops of samples of their own size.
 void check_input(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
   const int64_t factor = int64_t{1} << parameters.depth;
@@ -65,7 +79,7 @@ void check_input(const pipeline::CheckView& view, const TrainParameters& paramet
         {"crop", fmt::format("depth {} halves a crop {} times, so its side must be a multiple of {}, is {}",
                              parameters.depth, parameters.depth, factor, parameters.crop)});
   }
-  if (own_size) return;
+  if (own_size) return check_crop_fits(view, parameters, problems);
   if (const std::string given = parameters.given_for_crops(); mode && !given.empty()) {
     problems.push_back({given,
                         fmt::format("{} has no effect where resize brings every picture to one size: take it out, or "

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_reader.h"
@@ -24,7 +25,6 @@
 #include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
 #include "stages/images/pack.h"
-#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 namespace {
@@ -43,7 +43,7 @@ class EvalWork final : public pipeline::SharedWork {
       : parameters_(pipeline::read_parameters<EvalParameters>(context.values)),
         shards_(context.input("shards")),
         index_(read_shard_index(shards_)),
-        own_size_(resize_mode(index_.mode).own_size),
+        own_size_(index_.rule.own_size()),
         model_(context.input("model")),
         predictor_(model_),
         outputs_(context.outputs) {
@@ -118,20 +118,11 @@ class EvalWork final : public pipeline::SharedWork {
 
   void require_samples_of_the_model() const {
     const ModelDescription& model = predictor_.model();
-    const bool same =
-        index_.mode == model.mode && index_.channels == model.architecture.in_channels &&
-        (own_size_ ? index_.scale == model.scale : index_.width == model.width && index_.height == model.height);
-    if (same) return;
-    const auto described = [](const std::string& mode, int width, int height, double scale, int64_t channels) {
-      return resize_mode(mode).own_size
-                 ? fmt::format("samples of their own size (scale {}) with {} channels", scale, channels)
-                 : fmt::format("samples of {} x {} with {} channels", width, height, channels);
-    };
-    throw Error(
-        ExitCode::data,
-        fmt::format("the model was trained on {}, the shards hold {}",
-                    described(model.mode, model.width, model.height, model.scale, model.architecture.in_channels),
-                    described(index_.mode, index_.width, index_.height, index_.scale, index_.channels)));
+    const int64_t channels = model.architecture.in_channels;
+    if (index_.rule == model.rule && index_.channels == channels) return;
+    throw Error(ExitCode::data, fmt::format("the model was trained on {} with {}, the shards hold {} with {}",
+                                            in_words(model.rule), pipeline::counted(channels, "channel"),
+                                            in_words(index_.rule), pipeline::counted(index_.channels, "channel")));
   }
 
   void sweep_bucket(const std::vector<GridSample>& samples, const fs::path& folder) const {

@@ -9,9 +9,9 @@
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/mask_survey.h"
+#include "stages/compute/data/object_scale.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
-#include "stages/compute/data/sample_size.h"
 #include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
 #include "stages/images/quarantine.h"
@@ -79,8 +79,7 @@ class ResizeWork final : public pipeline::SharedWork {
         parameters_(pipeline::read_parameters<ResizeParameters>(context.values)),
         rule_(parameters_.picture_rule()),
         on_bad_(on_bad_named(parameters_.on_bad)),
-        own_size_(resize_mode(parameters_.mode).own_size),
-        scale_(parameters_.scale),
+        size_rule_(parameters_.sample_rule()),
         images_(context.input("images"), "catalogue.json"),
         output_(context.output("samples")),
         excluded_(parameters_.exclude.begin(), parameters_.exclude.end()),
@@ -110,10 +109,8 @@ class ResizeWork final : public pipeline::SharedWork {
     if (pass == survey_pass || is_measuring(pass)) return values;
     values["channels"] = parameters_.channels;
     values["mask_coverage"] = parameters_.mask_coverage;
-    if (own_size_)
-      values["mode"] = parameters_.mode, values["scale"] = parameters_.scale;
-    else
-      values["width"] = parameters_.width, values["height"] = parameters_.height;
+    const Value size = to_json(parameters_.sample_rule());
+    for (const auto& [name, value] : size.items()) values[name] = value;
     return values;
   }
 
@@ -150,10 +147,7 @@ class ResizeWork final : public pipeline::SharedWork {
     put_bad(index, bad, rows.size() + bad.size(), stage_, "samples.json");
     put_left_out(index, images_.index());
     require_objects(stage_, rows);
-    if (own_size_)
-      index["mode"] = parameters_.mode, index["scale"] = scale_;
-    else
-      index["width"] = parameters_.width, index["height"] = parameters_.height;
+    index.update(to_json(size_rule_));
     put_input(index, rule_);
     pipeline::write_file(output_ / "samples.json", index.dump(1) + "\n");
     say_how_read(stage_, rows, rule_);
@@ -162,13 +156,13 @@ class ResizeWork final : public pipeline::SharedWork {
 
   void decided(int pass, const std::string& decision) override {
     if (pass == survey_pass) survey_.decided(decision);
-    if (is_measuring(pass)) scale_ = Value::parse(decision).at("scale");
+    if (is_measuring(pass)) size_rule_.scale = Value::parse(decision).at("scale");
   }
 
  private:
   static constexpr int survey_pass = 0;
 
-  bool measures() const { return own_size_ && parameters_.object_diameter > 0; }
+  bool measures() const { return parameters_.object_diameter > 0; }
   bool is_measuring(int pass) const { return measures() && pass == 1; }
 
   // A sample's files in unzip's packs. To open a pack is not to read a user's file: a damaged one is the store's fault.
@@ -203,9 +197,11 @@ class ResizeWork final : public pipeline::SharedWork {
   Decoded decoded(const Files& files) const {
     Decoded sample;
     sample.picture = picture_of(files);
-    sample.size = size_of(sample.picture.image, files.id);
+    const Image& native = sample.picture.image;
+    sample.size =
+        sample_size(size_rule_, native.width, native.height, static_cast<int>(parameters_.channels), files.id);
     sample.labelled = files.labelled;
-    if (files.labelled) sample.masks = masks_of(files, sample.picture.image);
+    if (files.labelled) sample.masks = masks_of(files, native);
     return sample;
   }
 
@@ -235,12 +231,6 @@ class ResizeWork final : public pipeline::SharedWork {
     return Value{{"scale", scale_for_diameter(parameters_.object_diameter, counts)}}.dump();
   }
 
-  SampleSize size_of(const Image& native, const std::string& name) const {
-    if (own_size_)
-      return scaled_size(native.width, native.height, scale_, static_cast<int>(parameters_.channels), name);
-    return {static_cast<int>(parameters_.width), static_cast<int>(parameters_.height)};
-  }
-
   void add(PackWriter& pack, const Decoded& sample, const std::string& id) const {
     const Image& native = sample.picture.image;
     const MergedMasks& masks = sample.masks;
@@ -254,7 +244,7 @@ class ResizeWork final : public pipeline::SharedWork {
                mask_on_grid(masks.map, width, height, parameters_.mask_coverage));
       const auto stream = encode_labels(masks.map);
       pack.add(pack_entry::labels(id), Element::u8, {static_cast<int64_t>(stream.size())}, stream);
-      const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), uint16_t{0});
+      const auto background = std::count(masks.map.labels.begin(), masks.map.labels.end(), Label{0});
       foreground = 1.0 - static_cast<double>(background) / static_cast<double>(masks.map.labels.size());
     }
     Value fields = {{"height", native.height},
@@ -266,7 +256,7 @@ class ResizeWork final : public pipeline::SharedWork {
                     {"overlaps", masks.overlaps},
                     {"empty_masks", masks.empty_masks},
                     {"foreground", foreground}};
-    if (own_size_) fields["grid_height"] = height, fields["grid_width"] = width;
+    if (size_rule_.own_size()) fields["grid_height"] = height, fields["grid_width"] = width;
     if (masks.covered_masks > 0) fields["covered_masks"] = masks.covered_masks;
     fields.update(sample.picture.record);
     pack.close_sample(id, std::move(fields));
@@ -276,8 +266,7 @@ class ResizeWork final : public pipeline::SharedWork {
   ResizeParameters parameters_;
   PictureRule rule_;
   OnBad on_bad_;
-  bool own_size_;
-  double scale_;  // as a pass decided, where one measures
+  SampleRule size_rule_;  // its scale as a pass decided, where one measures
   PackedSamples images_;
   std::filesystem::path output_;
   std::set<std::string> excluded_;

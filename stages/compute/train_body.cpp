@@ -19,7 +19,6 @@
 #include "stages/cuda_library.h"
 #include "stages/images/data_summary.h"
 #include "stages/images/json_file.h"
-#include "stages/resize_modes.h"
 #include "stages/training/balances.h"
 #include "stages/training/normalisations.h"
 #include "stages/training/norms.h"
@@ -33,7 +32,7 @@ using pipeline::Value;
 
 // A crop where samples keep their own size, else all of a sample.
 InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& index) {
-  if (resize_mode(index.mode).own_size) {
+  if (index.rule.own_size()) {
     const auto side = static_cast<int>(parameters.crop);
     return {side, side, index.channels};
   }
@@ -42,9 +41,9 @@ InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& i
         ExitCode::config,
         fmt::format("train.{} has no effect on samples that resize.mode = \"{}\" brought to {} x {}: take it out, "
                     "or let resize keep each picture's size (resize.mode = \"native\")",
-                    given, index.mode, index.width, index.height));
+                    given, index.rule.mode, index.rule.width, index.rule.height));
   }
-  return {index.width, index.height, index.channels};
+  return {index.rule.width, index.rule.height, index.channels};
 }
 
 // Says of each training sample how often an epoch takes it, so that rare visual types are seen more often.
@@ -214,7 +213,7 @@ void warn_of_slow_precision(const TrainParameters& parameters, const pipeline::S
 }
 
 std::string crops_in_words(const TrainData& data) {
-  if (!resize_mode(data.index.mode).own_size) return "";
+  if (!data.index.rule.own_size()) return "";
   return fmt::format(" in {} crops of {} x {} an epoch", crops_of(data.train, data.input).size(), data.input.width,
                      data.input.height);
 }
@@ -319,7 +318,7 @@ void train(pipeline::StageContext& context) {
   model.targets = parameters.targets;
   model.width = data.input.width, model.height = data.input.height;
   model.normaliser = normaliser;
-  model.mode = data.index.mode, model.scale = data.index.scale;
+  model.rule = data.index.rule;
   if (parameters.chooses_micro_batch()) model.micro_batch = parameters.micro_batch;
   model.averaged = parameters.ema;
   spdlog::info("{}: final weights {}", context.stage,

@@ -12,6 +12,7 @@
 #include "pipeline/files.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 namespace {
@@ -38,10 +39,12 @@ std::string tables_of(const Value& summary) {
 }
 
 std::string sizes_in_words(const Value& grid) {
-  if (!grid.contains("scale"))
-    return fmt::format("Training grid: {} × {}", grid.at("width").get<int>(), grid.at("height").get<int>());
-  if (grid.at("scale") == 1.0) return "Samples at their own size";
-  return fmt::format("Samples at their own size times {:.4g}", grid.at("scale").get<double>());
+  const SampleRule rule = sample_rule_from(grid);
+  if (!rule.own_size()) return fmt::format("Training grid: {} × {}", rule.width, rule.height);
+  if (resize_mode(rule.mode).by_sides)
+    return fmt::format("Samples of their pictures' shape that fit into {} × {}", rule.width, rule.height);
+  if (rule.scale == 1) return "Samples at their own size";
+  return fmt::format("Samples at their own size times {:.4g}", rule.scale);
 }
 
 std::string sentence_of(const Value& summary) {

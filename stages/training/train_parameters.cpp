@@ -63,8 +63,8 @@ namespace {
 // What an epoch takes of each sample.
 void describe_crops(TrainParameters& train, pipeline::ParameterVisitor& visit) {
   visit("crop", train.given_crop,
-        {.help = "side of the square crops that samples of their own size (resize.mode = \"native\") are trained on, "
-                 "pixels; a multiple of 2^depth; auto: 256",
+        {.help = "side of the square crops that samples of their own size (resize.mode = \"native\" or \"fit\") are "
+                 "trained on, pixels; a multiple of 2^depth; auto: 256",
          .minimum = 16,
          .maximum = 4096,
          .choices = {"auto"},

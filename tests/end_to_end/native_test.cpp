@@ -9,8 +9,9 @@ namespace {
 
 using testing::HasSubstr;
 
-// The small pipeline without a grid: pictures of 128 to 256 pixels a side, in crops of 64, up to the model.
-std::string native_pipeline() {
+// The small pipeline without a grid: pictures of 128 to 256 pixels a side, made smaller, in crops of 32, up to the
+// model.
+std::string native_pipeline(const std::string& size = "mode = \"native\"\nscale = 0.5") {
   std::string text = small_pipeline;
   const auto put = [&text](const std::string& before, const std::string& now) {
     const size_t at = text.find(before);
@@ -19,7 +20,7 @@ std::string native_pipeline() {
   };
   put("targets = [\"report\"]", "targets = [\"train\", \"inspect\"]");
   put("count = 96", "count = 24");
-  put("width = 32\nheight = 32", "mode = \"native\"\nscale = 0.5");
+  put("width = 32\nheight = 32", size);
   put("epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3\ntargets = [\"mask\", \"border\"]");
   text.erase(text.find("[stage.eval]"));
   return text;
@@ -74,8 +75,7 @@ std::filesystem::path made_archive(const Workplace& place) {
 }
 
 // Two outputs, objects from seeds, rules that are chosen on validation, and tiles looked at in all ways.
-TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) {
-  std::string text = native_pipeline();
+void expect_predict_says_what_eval_says(std::string text) {
   text.replace(text.find("[\"train\", \"inspect\"]"), 20, "[\"eval\"]");
   text +=
       "[stage.eval]\ninputs = { model = \"train.model\", shards = \"shard.shards\", split = \"split.index\" }\n"
@@ -97,6 +97,12 @@ TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) {
     EXPECT_EQ(all.at(figure), sum) << figure;
   }
   EXPECT_GT(all.at("objects_predicted").get<int64_t>(), 0);
+}
+
+TEST(Native, PredictSaysOfAPictureWhatEvalSaidOfIt) { expect_predict_says_what_eval_says(native_pipeline()); }
+
+TEST(Native, PredictSaysOfAPictureThatWasMadeToFitWhatEvalSaidOfIt) {
+  expect_predict_says_what_eval_says(native_pipeline("mode = \"fit\"\nwidth = 96\nheight = 64"));
 }
 
 // What is planned of the steps is what is trained.

@@ -142,7 +142,7 @@ class GridColumns final : public ShardColumns {
 
 class OwnSizeColumns final : public ShardColumns {
  public:
-  OwnSizeColumns(int channels, double scale) : ShardColumns(channels), scale_(scale) {}
+  OwnSizeColumns(int channels, SampleRule rule) : ShardColumns(channels), rule_(std::move(rule)) {}
 
   // A sample that is larger than the limit is a file of its own.
   bool is_full_for(const Value& record) const override {
@@ -179,8 +179,7 @@ class OwnSizeColumns final : public ShardColumns {
   }
 
   std::string samples_in_words() const override {
-    return fmt::format("samples, each of its own size ({:.6g} sample pixels per native pixel), with {} channel(s)",
-                       scale_, channels_);
+    return fmt::format("{}, with {} channel(s)", in_words(rule_), channels_);
   }
   std::string python() const override {
     return "    begin, end = file[\"image_offset\"][0], file[\"image_offset\"][1]\n"
@@ -198,7 +197,7 @@ class OwnSizeColumns final : public ShardColumns {
     image_offset_.push_back(end);
   }
 
-  const double scale_;
+  const SampleRule rule_;
   std::vector<int32_t> height_, width_;
   std::vector<int64_t> image_offset_ = {0};
 };
@@ -206,9 +205,9 @@ class OwnSizeColumns final : public ShardColumns {
 }  // namespace
 
 std::unique_ptr<ShardColumns> make_shard_columns(const Value& index) {
-  if (resize_mode(index.value("mode", "squash")).own_size)
-    return std::make_unique<OwnSizeColumns>(index.at("channels"), index.at("scale"));
-  return std::make_unique<GridColumns>(index.at("height"), index.at("width"), index.at("channels"));
+  const SampleRule rule = sample_rule_from(index);
+  if (rule.own_size()) return std::make_unique<OwnSizeColumns>(index.at("channels"), rule);
+  return std::make_unique<GridColumns>(rule.height, rule.width, index.at("channels"));
 }
 
 }  // namespace penstock::stages

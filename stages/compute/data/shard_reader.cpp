@@ -7,7 +7,6 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "stages/resize_modes.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {
@@ -68,15 +67,15 @@ class IndexReader {
 
 ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth truth) {
   ShardPlaces places;
-  if (resize_mode(index.mode).own_size) {
+  if (index.rule.own_size()) {
     places.begin = values<int64_t>(file, "image_offset", Element::i64);
     places.height = values<int32_t>(file, "sample_height", Element::i32);
     places.width = values<int32_t>(file, "sample_width", Element::i32);
   } else {
     const size_t rows = file.shape("images").at(0);
-    places.height.assign(rows, index.height), places.width.assign(rows, index.width);
+    places.height.assign(rows, index.rule.height), places.width.assign(rows, index.rule.width);
     for (size_t row = 0; row < rows; ++row)
-      places.begin.push_back(static_cast<int64_t>(row) * index.height * index.width);
+      places.begin.push_back(static_cast<int64_t>(row) * index.rule.height * index.rule.width);
   }
   places.native_height = values<int32_t>(file, "height", Element::i32);
   places.native_width = values<int32_t>(file, "width", Element::i32);
@@ -124,10 +123,7 @@ ShardIndex read_shard_index(const std::filesystem::path& shards) {
       [&reader](int depth, Value::parse_event_t event, Value& parsed) { return reader(depth, event, parsed); });
   const Value& json = index.others;
   index.channels = json.at("channels");
-  index.mode = json.value("mode", index.mode);
-  require_known("resize mode", index.mode, names_of(resize_modes()));
-  index.scale = json.value("scale", index.scale);
-  if (!resize_mode(index.mode).own_size) index.width = json.at("width"), index.height = json.at("height");
+  index.rule = sample_rule_from(json);
   return index;
 }
 

@@ -12,6 +12,7 @@
 #include "stages/compute/data/hdf5_file.h"
 #include "stages/compute/data/sample_pixels.h"
 #include "stages/images/label_codec.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 
@@ -27,10 +28,8 @@ struct ShardRecord {
 
 // What describes the data set.
 struct ShardIndex {
-  std::string mode = "squash";  // a name in resize_modes.h
-  double scale = 1;             // sample pixels per native pixel, where samples keep their own size
+  SampleRule rule;
   int channels = 0;
-  int width = 0, height = 0;         // of the grid that all samples lie on; 0 where each has its own size
   std::vector<std::string> files;    // names
   std::vector<ShardRecord> samples;  // sorted by id
   pipeline::Value others;            // the file's keys but "samples"

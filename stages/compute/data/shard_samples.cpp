@@ -7,7 +7,6 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
-#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 namespace {
@@ -20,7 +19,7 @@ ShardSamples::ShardSamples(std::filesystem::path shards, const ShardIndex& index
                            Truth truth)
     : shards_(std::move(shards)),
       channels_(index.channels),
-      own_size_(resize_mode(index.mode).own_size),
+      own_size_(index.rule.own_size()),
       objects_(truth == Truth::objects),
       files_(index.files),
       ids_(ids),

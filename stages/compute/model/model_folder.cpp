@@ -94,8 +94,13 @@ Value to_json(const ModelDescription& model, const Value& digests) {
                          {"height", model.height},
                          {"channels", model.architecture.in_channels},
                          {"normalise", to_json(model.normaliser)}};
-  if (resize_mode(model.mode).own_size)
-    preprocessing.update({{"mode", model.mode}, {"scale", model.scale}, {"overlap", model.overlap}});
+  if (model.rule.own_size()) {
+    preprocessing["mode"] = model.rule.mode, preprocessing["overlap"] = model.overlap;
+    if (resize_mode(model.rule.mode).by_sides)
+      preprocessing["fits"] = {{"width", model.rule.width}, {"height", model.rule.height}};
+    else
+      preprocessing["scale"] = model.rule.scale;
+  }
   Value json = {{"schema", 1},
                 {"architecture", to_json(model.architecture)},
                 {"outputs", outputs_of(model)},
@@ -192,9 +197,10 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.micro_batch = json.value("micro_batch", model.micro_batch);
     model.averaged = json.value("averaged", model.averaged);
     model.members = members_from(json);
-    model.mode = grid.value("mode", model.mode);
-    require_known("resize mode", model.mode, names_of(resize_modes()));
-    model.scale = grid.value("scale", model.scale);
+    // "fits" stands beside the sides of the network's input.
+    Value rule = grid;
+    if (grid.contains("fits")) rule.update(grid.at("fits"));
+    model.rule = sample_rule_from(rule);
     model.overlap = grid.value("overlap", model.overlap);
     return model;
   } catch (const Value::exception& problem) {

@@ -11,6 +11,7 @@
 #include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/normaliser.h"
 #include "stages/compute/scores/decoders.h"
+#include "stages/resize_modes.h"
 
 namespace penstock::stages {
 
@@ -25,10 +26,9 @@ struct ModelDescription {
   std::string turns = "none";                   // in which ways each tile is looked at (training/turns.h)
   int64_t tile = 0;                             // sides of a tile at most, pixels (eval.tile); 0: width x height
   int64_t micro_batch = 0;                      // that micro_batch = "auto" chose in training; 0: it was given
-  // How a picture becomes a sample, and a sample the network's input.
-  std::string mode = "squash";  // a name in resize_modes.h
-  double scale = 1;             // native mode: sample pixels per pixel of the picture
-  double overlap = 0.25;        // of neighbouring tiles, share of a tile, where a sample is larger than the input
+  // How a picture becomes a sample (of a grid, width x height), and a sample the network's input.
+  SampleRule rule;
+  double overlap = 0.25;  // of neighbouring tiles, share of a tile, where a sample is larger than the input
   std::vector<std::string> members = {"weights.safetensors"};  // files of the folder; several of an ensemble
   double averaged = 0;  // the weights are an average of those of training, with this decay (train.ema); 0: they are not
 };

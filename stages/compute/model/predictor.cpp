@@ -7,9 +7,7 @@
 
 #include "distributed/check.h"
 #include "stages/compute/data/resize_image.h"
-#include "stages/compute/data/sample_size.h"
 #include "stages/compute/model/tiles.h"
-#include "stages/resize_modes.h"
 #include "stages/training/device_arithmetic.h"
 #include "stages/training/name_table.h"
 #include "stages/training/targets.h"
@@ -154,8 +152,7 @@ class Predictor::Tile {
 SampleSize Predictor::sample_size_of(const Image& picture, const std::string& what) const {
   PENSTOCK_CHECK(picture.channels == model_.architecture.in_channels || picture.channels == 1,
                  "a picture has the channels of the model, or one");
-  if (!resize_mode(model_.mode).own_size) return {model_.width, model_.height};
-  return scaled_size(picture.width, picture.height, model_.scale, picture.channels, what);
+  return sample_size(model_.rule, picture.width, picture.height, picture.channels, what);
 }
 
 Image Predictor::sample_of(const Image& picture, const std::string& what) const {
@@ -164,7 +161,7 @@ Image Predictor::sample_of(const Image& picture, const std::string& what) const 
 }
 
 SampleSize Predictor::tile_of(int width, int height) const {
-  if (model_.tile == 0 || !resize_mode(model_.mode).own_size) return {model_.width, model_.height};
+  if (model_.tile == 0 || !model_.rule.own_size()) return {model_.width, model_.height};
   const auto most = static_cast<int>(model_.tile), unit = 1 << model_.architecture.depth;
   return {fitted_tile(width, most, unit, model_.overlap), fitted_tile(height, most, unit, model_.overlap)};
 }

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "stages/compute/data/sample_size.h"
 #include "stages/compute/model/model_folder.h"
 #include "stages/images/image_codec.h"
 

@@ -6,8 +6,8 @@
 
 #include "pipeline/files.h"
 #include "stages/compute/data/hdf5_file.h"
+#include "stages/compute/data/object_scale.h"
 #include "stages/compute/data/resize_image.h"
-#include "stages/compute/data/sample_size.h"
 #include "stages/compute/data/shard_columns.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/data/shard_samples.h"
@@ -21,6 +21,7 @@ namespace penstock::stages {
 namespace {
 
 using pipeline::Value;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 // A picture whose pixels differ, and masks of one disc each.
@@ -66,9 +67,9 @@ class NativeSamples : public testing::Test {
 TEST_F(NativeSamples, ComeBackFromTheShardsPixelForPixel) {
   const auto shards = shards_of({}).at("shards");
   const ShardIndex index = read_shard_index(shards);
-  EXPECT_EQ(index.mode, "native");
-  EXPECT_EQ(index.scale, 1);
-  EXPECT_EQ(index.width, 0) << "there is no grid";
+  EXPECT_EQ(index.rule.mode, "native");
+  EXPECT_EQ(index.rule.scale, 1);
+  EXPECT_EQ(index.rule.width, 0) << "there is no grid";
   EXPECT_TRUE(index.others.at("samples").empty()) << "they are records, not a tree";
   EXPECT_EQ(index.samples.size(), 3u);
   EXPECT_FALSE(index.record("plain").labelled);
@@ -149,7 +150,7 @@ TEST_F(NativeSamples, AreDescribedWhereTheyLie) {
 TEST_F(NativeSamples, MayBeScaledByOneFactor) {
   const auto shards = shards_of({{"scale", 0.5}, {"channels", 1}, {"mask_coverage", 0.6}}).at("shards");
   const ShardIndex index = read_shard_index(shards);
-  EXPECT_EQ(index.scale, 0.5);
+  EXPECT_EQ(index.rule.scale, 0.5);
   const auto samples = read_samples(shards, index, {"tall"}, Truth::native_labels);
   EXPECT_EQ(samples[0].width, 20);
   EXPECT_EQ(samples[0].height, 45);
@@ -164,9 +165,21 @@ TEST_F(NativeSamples, MayBeScaledToAWantedDiameterOfTheirObjects) {
   const ShardIndex index = read_shard_index(shards);
   for (const GridSample& sample : read_samples(shards, index, {"wide", "tall"}, Truth::native_labels))
     count_areas(sample.labels, counts);
-  EXPECT_NEAR(index.scale, 2, 0.1) << "discs of about 16 pixels";
-  EXPECT_EQ(index.scale, scale_for_diameter(32, counts));
-  EXPECT_EQ(read_json(samples_ / "samples.json").at("scale"), index.scale);
+  EXPECT_NEAR(index.rule.scale, 2, 0.1) << "discs of about 16 pixels";
+  EXPECT_EQ(index.rule.scale, scale_for_diameter(32, counts));
+  EXPECT_EQ(read_json(samples_ / "samples.json").at("scale"), index.rule.scale);
+}
+
+TEST_F(NativeSamples, FitScalesEachPictureAndKeepsItsShape) {
+  const auto shards = shards_of({{"mode", "fit"}, {"width", 100}, {"height", 60}}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  EXPECT_EQ(index.rule, (SampleRule{"fit", 100, 60, 1}));
+  const auto samples = read_samples(shards, index, {"wide", "tall", "plain"}, Truth::native_labels);
+  std::vector<std::pair<int, int>> sizes;
+  for (const GridSample& sample : samples) sizes.emplace_back(sample.width, sample.height);
+  EXPECT_THAT(sizes, ElementsAre(std::pair(100, 40), std::pair(27, 60), std::pair(80, 60)));  // the last is enlarged
+  EXPECT_EQ(samples[0].image, to_grid(picture(300, 120, 3), 100, 40).bytes);
+  EXPECT_EQ(samples[0].labels.width, 300) << "the truth stays native";
 }
 
 TEST_F(NativeSamples, WithoutAnObjectNoScaleIsMadeUp) {

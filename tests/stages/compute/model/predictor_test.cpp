@@ -25,7 +25,7 @@ ModelDescription two_outputs() {
   model.width = model.height = side;
   model.targets = {"mask", "border"};
   model.instances = {4, 3, "watershed", 0.6};
-  model.mode = "native";
+  model.rule.mode = "native";
   return model;
 }
 
@@ -162,7 +162,7 @@ TEST(Ensemble, RefusesMembersThatDiffer) {
   other.instances = {};
   expect_refused(other, "outputs");
   other = two_outputs();
-  other.scale = 2;
+  other.rule.scale = 2;
   expect_refused(other, "preprocessing");
 }
 

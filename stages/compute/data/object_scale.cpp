@@ -1,4 +1,4 @@
-#include "stages/compute/data/sample_size.h"
+#include "stages/compute/data/object_scale.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,15 +6,8 @@
 #include <vector>
 
 #include "distributed/check.h"
-#include "stages/images/image.h"
 
 namespace penstock::stages {
-
-SampleSize scaled_size(int width, int height, double scale, int channels, const std::string& what) {
-  const auto side = [scale](int pixels) { return std::max<int64_t>(1, std::llround(pixels * scale)); };
-  check_size(side(width), side(height), channels, what + ", scaled");
-  return {static_cast<int>(side(width)), static_cast<int>(side(height))};
-}
 
 void count_areas(const LabelMap& map, AreaCounts& counts) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()) + 1);
