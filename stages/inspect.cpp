@@ -70,7 +70,7 @@ constexpr size_t pictured_samples = 4;  // of each finding
 
 std::vector<int64_t> areas_of(const LabelMap& map) {
   std::vector<int64_t> areas(static_cast<size_t>(map.objects()));
-  for (const uint16_t label : map.labels) {
+  for (const Label label : map.labels) {
     if (label > 0) ++areas[label - 1];
   }
   std::erase(areas, 0);

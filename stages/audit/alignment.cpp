@@ -28,7 +28,7 @@ std::vector<size_t> outline_of(const LabelMap& map) {
   for (int y = widest_shift + 1; y + widest_shift + 1 < map.height; ++y) {
     for (int x = widest_shift + 1; x + widest_shift + 1 < map.width; ++x) {
       const size_t at = static_cast<size_t>(y) * map.width + x;
-      const uint16_t label = map.labels[at];
+      const Label label = map.labels[at];
       if (label == 0) continue;
       if (map.labels[at - 1] != label || map.labels[at + 1] != label || map.labels[at - map.width] != label ||
           map.labels[at + map.width] != label)

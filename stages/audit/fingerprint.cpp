@@ -33,17 +33,17 @@ std::string drawing_of(const Image& grey) {
 
 void digest_masks(const LabelMap& map, Fingerprint& print) {
   std::vector<uint8_t> drawn, numbered;
-  std::map<uint16_t, uint16_t> numbers;  // in the order of first pixels
+  std::map<Label, Label> numbers;  // in the order of first pixels
+  const int bytes = static_cast<Label>(map.objects()) > most_narrow_label ? 4 : 2;
   bool any = false;
-  for (const uint16_t label : map.labels) {
-    const uint16_t number =
-        label == 0 ? uint16_t{0} : numbers.emplace(label, static_cast<uint16_t>(numbers.size() + 1)).first->second;
+  for (const Label label : map.labels) {
+    const Label number =
+        label == 0 ? Label{0} : numbers.emplace(label, static_cast<Label>(numbers.size() + 1)).first->second;
     drawn.push_back(label != 0);
     any |= label != 0;
-    numbered.push_back(static_cast<uint8_t>(number & 255));
-    numbered.push_back(static_cast<uint8_t>(number >> 8));
+    for (int byte = 0; byte < bytes; ++byte) numbered.push_back(static_cast<uint8_t>(number >> (8 * byte)));
   }
-  print.objects = digest_of_values(map.width, map.height, 2, numbered);
+  print.objects = digest_of_values(map.width, map.height, bytes, numbered);
   if (any) print.mask = digest_of_values(map.width, map.height, 1, drawn);
 }
 

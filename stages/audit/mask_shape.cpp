@@ -9,10 +9,10 @@ namespace {
 
 // An area of pixels of one label.
 struct Area {
-  uint16_t label = 0;
+  Label label = 0;
   int64_t pixels = 0;
   bool at_border = false;
-  std::set<uint16_t> around = {};  // labels beside it, where it is background
+  std::set<Label> around = {};  // labels beside it, where it is background
 };
 
 // Takes the area that `start` lies in: background by 4 neighbours, objects by 8.

@@ -5,6 +5,7 @@
 #include "pipeline/files.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_columns.h"
+#include "stages/images/label_codec.h"
 #include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
 #include "stages/images/quarantine.h"
@@ -95,8 +96,9 @@ class ShardWork final : public pipeline::SharedWork {
     Value sets = Value::array();
     std::string table;
     for (const ShardDataSet& one : columns->data_sets()) {
-      sets.push_back({{"name", one.name}, {"type", one.type}, {"axes", one.axes}, {"meaning", one.meaning}});
-      table += fmt::format("| `{}` | {} | {} | {} |\n", one.name, one.type, one.axes, one.meaning);
+      const std::string type = std::string(one.name) == "labels" && has_wide_labels() ? wide_labels : one.type;
+      sets.push_back({{"name", one.name}, {"type", type}, {"axes", one.axes}, {"meaning", one.meaning}});
+      table += fmt::format("| `{}` | {} | {} | {} |\n", one.name, type, one.axes, one.meaning);
     }
     pipeline::write_file(
         output_ / "dataset.json",
@@ -112,6 +114,15 @@ class ShardWork final : public pipeline::SharedWork {
                     "    labels = file[\"labels\"][begin:end].reshape(file[\"height\"][0], file[\"width\"][0])\n```\n",
                     samples, columns->samples_in_words(), files.size(), joined(files), table,
                     files.empty() ? "" : files[0].get<std::string>(), columns->python()));
+  }
+
+  static constexpr const char* wide_labels = "uint16, or uint32 in a file with a sample of more than 65,535 objects";
+
+  bool has_wide_labels() const {
+    const auto& records = samples_.records();
+    return std::any_of(records.begin(), records.end(), [](const Value& record) {
+      return record.at("objects").get<int64_t>() > int64_t{most_narrow_label};
+    });
   }
 
   static std::string joined(const Value& files) {

@@ -127,7 +127,7 @@ class Survey {
     const auto object_at = [&](int y, int x) {
       return map.labels[static_cast<size_t>(y) * static_cast<size_t>(map.width) + static_cast<size_t>(x)];
     };
-    std::set<uint16_t> touching;
+    std::set<Label> touching;
     for (int y = 0; y < map.height; ++y) {
       for (int x = 0; x < map.width; ++x) {
         if (object_at(y, x) != 0 && objects_meet(1, y, x, map.height, map.width, object_at))

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <numeric>
 #include <unordered_map>
@@ -31,7 +30,6 @@ constexpr NamedMeaning meanings[] = {
 
 constexpr int64_t tiny_area = 3;             // pixels; values of such areas are shades
 constexpr double least_share_largest = 0.8;  // of labelled pixels, for a value to be one object
-constexpr auto most_objects = std::numeric_limits<uint16_t>::max();
 
 // The 4-connected areas of pixels that `same` joins: for each pixel the index of its area, -1 outside. In the order of
 // their first pixels from the top.
@@ -122,34 +120,26 @@ bool is_shaded(const MaskNumbers& mask, const ValueCounts& counts, int64_t pixel
          mode->second.pixels * static_cast<int64_t>(counts.size()) > 2 * pixels;
 }
 
-[[noreturn]] void refuse_number(std::string_view what, int64_t objects) {
-  throw Error(ExitCode::data,
-              fmt::format("{}: its mask has {} objects, and an image may have at most {}: cut the image into parts",
-                          what, objects, most_objects));
-}
-
-LabelMap by_value(const MaskNumbers& mask, uint32_t background, std::string_view what) {
+LabelMap by_value(const MaskNumbers& mask, uint32_t background) {
   std::unordered_map<uint32_t, uint32_t> numbers;
   for (uint32_t last = background; const uint32_t value : mask.values) {
     if (value != background && value != last) numbers.emplace(value, 0);
     last = value;
   }
-  if (numbers.size() > most_objects) refuse_number(what, static_cast<int64_t>(numbers.size()));
   std::vector<uint32_t> values;
   for (const auto& [value, number] : numbers) values.push_back(value);
   std::sort(values.begin(), values.end());
   for (size_t i = 0; i < values.size(); ++i) numbers[values[i]] = static_cast<uint32_t>(i + 1);
-  LabelMap map{mask.height, mask.width, std::vector<uint16_t>(mask.values.size())};
+  LabelMap map{mask.height, mask.width, std::vector<Label>(mask.values.size())};
   for (size_t at = 0; at < mask.values.size(); ++at) {
-    if (mask.values[at] != background) map.labels[at] = static_cast<uint16_t>(numbers.at(mask.values[at]));
+    if (mask.values[at] != background) map.labels[at] = numbers.at(mask.values[at]);
   }
   return map;
 }
 
-LabelMap by_area(const Areas& areas, const MaskNumbers& mask, std::string_view what) {
-  if (areas.count > most_objects) refuse_number(what, areas.count);
-  LabelMap map{mask.height, mask.width, std::vector<uint16_t>(mask.values.size())};
-  for (size_t at = 0; at < areas.of.size(); ++at) map.labels[at] = static_cast<uint16_t>(areas.of[at] + 1);
+LabelMap by_area(const Areas& areas, const MaskNumbers& mask) {
+  LabelMap map{mask.height, mask.width, std::vector<Label>(mask.values.size())};
+  for (size_t at = 0; at < areas.of.size(); ++at) map.labels[at] = static_cast<Label>(areas.of[at] + 1);
   return map;
 }
 
@@ -307,7 +297,7 @@ MaskDecision decide_masks(std::optional<MaskMeaning> wanted, bool several, const
   return decision;
 }
 
-LabelMap objects_in(const MaskNumbers& mask, const MaskRule& rule, std::string_view what) {
+LabelMap objects_in(const MaskNumbers& mask, const MaskRule& rule) {
   PENSTOCK_CHECK(rule.meaning != MaskMeaning::objects,
                  "a file that is an object is merged with others, not read alone");
   if (rule.meaning == MaskMeaning::binary) {
@@ -315,10 +305,10 @@ LabelMap objects_in(const MaskNumbers& mask, const MaskRule& rule, std::string_v
     const auto areas = areas_of(
         mask.width, mask.height, [&](size_t at) { return mask.values[at] >= threshold; },
         [](size_t, size_t) { return true; });
-    return by_area(areas, mask, what);
+    return by_area(areas, mask);
   }
-  if (rule.meaning == MaskMeaning::pieces) return by_area(areas_of_values(mask), mask, what);
-  return by_value(mask, rule.background, what);
+  if (rule.meaning == MaskMeaning::pieces) return by_area(areas_of_values(mask), mask);
+  return by_value(mask, rule.background);
 }
 
 }  // namespace penstock::stages

@@ -86,7 +86,7 @@ MaskDecision decide_masks(std::optional<MaskMeaning> wanted, bool several, const
 std::optional<MaskMeaning> mask_meaning_named(std::string_view name);  // nullopt: "auto"
 
 // The objects of one mask, numbered 1..n: labels and colours by value, areas by their first pixel from the top. Not of
-// MaskMeaning::objects. Throws Error(data) naming `what`: more than 65,535 objects.
-LabelMap objects_in(const MaskNumbers& mask, const MaskRule& rule, std::string_view what);
+// MaskMeaning::objects.
+LabelMap objects_in(const MaskNumbers& mask, const MaskRule& rule);
 
 }  // namespace penstock::stages

@@ -67,10 +67,10 @@ struct TargetList {
 // reaches, holds two different ones. `object_at(y, x)`: 0 of background.
 template <typename ObjectAt>
 PENSTOCK_BOTH inline bool objects_meet(int radius, int y, int x, int height, int width, const ObjectAt& object_at) {
-  uint16_t first = 0;
+  decltype(object_at(y, x)) first = 0;
   for (int i = y > radius ? y - radius : 0; i <= y + radius && i < height; ++i) {
     for (int j = x > radius ? x - radius : 0; j <= x + radius && j < width; ++j) {
-      const uint16_t object = object_at(i, j);
+      const auto object = object_at(i, j);
       if (object == 0 || object == first) continue;
       if (first != 0) return true;
       first = object;
@@ -83,7 +83,7 @@ PENSTOCK_BOTH inline bool objects_meet(int radius, int y, int x, int height, int
 // of one object.
 template <typename ObjectAt>
 PENSTOCK_BOTH inline bool is_interior(int radius, int y, int x, int height, int width, const ObjectAt& object_at) {
-  const uint16_t object = object_at(y, x);
+  const auto object = object_at(y, x);
   if (object == 0) return false;
   for (int i = y > radius ? y - radius : 0; i <= y + radius && i < height; ++i) {
     for (int j = x > radius ? x - radius : 0; j <= x + radius && j < width; ++j) {
@@ -97,7 +97,7 @@ PENSTOCK_BOTH inline bool is_interior(int radius, int y, int x, int height, int 
 // steps to any of eight neighbours (the chessboard distance), `limit` at most. 0 in the background.
 template <typename ObjectAt>
 PENSTOCK_BOTH inline int distance_inside(int limit, int y, int x, int height, int width, const ObjectAt& object_at) {
-  const uint16_t object = object_at(y, x);
+  const auto object = object_at(y, x);
   if (object == 0) return 0;
   int nearest = limit;
   for (int i = y >= limit ? y - limit + 1 : 0; i < y + limit && i < height; ++i) {
@@ -117,7 +117,7 @@ PENSTOCK_BOTH inline int distance_inside(int limit, int y, int x, int height, in
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float place_along(bool horizontal, int y, int x, int height, int width,
                                        const ObjectAt& object_at) {
-  const uint16_t object = object_at(y, x);
+  const auto object = object_at(y, x);
   if (object == 0) return 0.5f;
   const int place = horizontal ? x : y, end = horizontal ? width : height;
   const auto is_same = [&](int i) { return (horizontal ? object_at(y, i) : object_at(i, x)) == object; };

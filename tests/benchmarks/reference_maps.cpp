@@ -20,7 +20,7 @@ using pipeline::Value;
 
 // Discs of random sizes and places, the later ones over the earlier; some numbers are left out.
 LabelMap discs(const Draws& draws, int width, int height) {
-  LabelMap map{height, width, std::vector<uint16_t>(static_cast<size_t>(width) * height)};
+  LabelMap map{height, width, std::vector<Label>(static_cast<size_t>(width) * height)};
   const uint64_t count = draws.below(0, 15);
   for (uint64_t i = 0; i < count; ++i) {
     const auto at = [&](uint64_t what, int end) { return static_cast<int>(draws.below(10 + 4 * i + what, end)); };
@@ -28,7 +28,7 @@ LabelMap discs(const Draws& draws, int width, int height) {
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
         if ((x - x0) * (x - x0) + (y - y0) * (y - y0) > radius * radius) continue;
-        map.labels[static_cast<size_t>(y) * width + x] = static_cast<uint16_t>(1 + 2 * i + at(3, 2));
+        map.labels[static_cast<size_t>(y) * width + x] = static_cast<Label>(1 + 2 * i + at(3, 2));
       }
     }
   }
@@ -42,7 +42,7 @@ LabelMap like(const LabelMap& truth, const Draws& draws) {
   for (int y = 0; y < map.height; ++y) {
     for (int x = 0; x < map.width; ++x) {
       const int from_x = std::clamp(x + dx, 0, map.width - 1), from_y = std::clamp(y + dy, 0, map.height - 1);
-      const uint16_t label = truth.labels[static_cast<size_t>(from_y) * map.width + from_x];
+      const Label label = truth.labels[static_cast<size_t>(from_y) * map.width + from_x];
       map.labels[static_cast<size_t>(y) * map.width + x] = draws.uniform(100 + label) < 0.2 ? 0 : label;
     }
   }
@@ -97,12 +97,14 @@ Value one_case(int64_t number, Files& files) {
   rules.minimum_area = static_cast<int64_t>(draws.below(2, 12));
   rules.seed_threshold = draws.between(3, 0.05, 0.6);
   const double threshold = draws.between(4, 0.3, 0.7);
-  files.append("truth.u16", truth.labels), files.append("predicted.u16", predicted.labels);
+  files.append("truth.u16", narrow_labels(truth.labels)),
+      files.append("predicted.u16", narrow_labels(predicted.labels));
   files.append("foreground.f32", foreground), files.append("border.f32", border);
   rules.fill_holes = number % 3 == 0;
   for (const char* decoder : {"components", "watershed"}) {
     rules.decoder = decoder;
-    files.append(decoder + std::string(".u16"), label_map_of(find_objects(maps, threshold, rules)).labels);
+    files.append(decoder + std::string(".u16"),
+                 narrow_labels(label_map_of(find_objects(maps, threshold, rules)).labels));
   }
   const auto mask = foreground_of(truth);
   const SampleScores scores{

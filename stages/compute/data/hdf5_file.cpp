@@ -246,6 +246,16 @@ std::vector<uint64_t> Hdf5Reader::shape(const std::string& name) const {
   return {sides.begin(), sides.end()};
 }
 
+Element Hdf5Reader::element(const std::string& name) const {
+  const Handle set = state_->open(name);
+  const Handle type(H5Dget_type(set), H5Tclose);
+  for (const Element one :
+       {Element::u8, Element::u16, Element::u32, Element::i32, Element::i64, Element::f32, Element::f64}) {
+    if (H5Tequal(type, type_of(one)) > 0) return one;
+  }
+  state_->damaged("data set '" + name + "' has an element type that shards do not have");
+}
+
 std::vector<uint8_t> Hdf5Reader::read(const std::string& name, Element element) const {
   size_t bytes = bytes_of(element);
   for (const uint64_t side : shape(name)) bytes *= side;

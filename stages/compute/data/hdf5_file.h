@@ -51,6 +51,7 @@ class Hdf5Reader {
   Hdf5Reader& operator=(const Hdf5Reader&) = delete;
 
   std::vector<uint64_t> shape(const std::string& name) const;
+  Element element(const std::string& name) const;
   // The whole data set, whose element must be this one.
   std::vector<uint8_t> read(const std::string& name, Element element) const;
   // `count` rows from row `first` on, along the first axis. Reads the chunks that they lie in, and keeps none; the data

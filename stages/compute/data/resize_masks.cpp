@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "distributed/error.h"
@@ -63,18 +62,15 @@ void check_size_of(const std::string& name, int mask_width, int mask_height, int
 
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height, const PageChoice& page) {
   MergedMasks merged;
-  merged.map = {height, width, std::vector<uint16_t>(static_cast<size_t>(width) * height)};
+  merged.map = {height, width, std::vector<Label>(static_cast<size_t>(width) * height)};
   std::vector<bool> twice;  // made when needed
   for (const MaskFile& file : files) {
     const Image mask = to_8_bit(decode_image(file.bytes, file.name, page));
     check_size_of(file.name, mask.width, mask.height, width, height);
-    if (merged.objects == std::numeric_limits<uint16_t>::max()) {
-      throw Error(ExitCode::data, fmt::format("{}: an image may have at most {} objects", file.name, merged.objects));
-    }
-    const auto number = static_cast<uint16_t>(merged.objects + 1);
+    const auto number = static_cast<Label>(merged.objects + 1);
     bool any = false, fresh = false;
     const auto claim = [&](size_t pixel) {
-      uint16_t& label = merged.map.labels[pixel];
+      Label& label = merged.map.labels[pixel];
       any = true;
       if (label == 0) {
         label = number;
@@ -113,7 +109,7 @@ MergedMasks read_masks(const std::vector<MaskFile>& files, int width, int height
   MergedMasks merged;
   const MaskNumbers mask = read_mask(files.front(), page);
   check_size_of(files.front().name, mask.width, mask.height, width, height);
-  merged.map = objects_in(mask, rule, files.front().name);
+  merged.map = objects_in(mask, rule);
   merged.objects = merged.map.objects();
   merged.empty_masks = merged.objects == 0 ? 1 : 0;
   return merged;

@@ -26,7 +26,7 @@ struct MergedMasks {
 
 // One object a file. A pixel is labelled where a colour channel is at or above half its range, in a file of 0 and 1
 // where it is 1. Throws Error(data) naming the file: not an
-// image, another size than the image (both sizes said), more than 65,535 objects.
+// image, another size than the image (both sizes said).
 MergedMasks merge_masks(const std::vector<MaskFile>& files, int width, int height, const PageChoice& page = {});
 
 // The numbers of a mask's file (decode_labels_image), alpha dropped. Throws Error(data) naming the file.

@@ -46,7 +46,7 @@ class ShardColumns::File {
     const uint64_t samples = columns.ids_.size();
     file_.add_texts("ids", columns.ids_, about("ids").meaning);
     add("labelled", Element::u8, {samples}, columns.labelled_.data(), samples);
-    add("labels", Element::u16, {columns.labels_.size()}, columns.labels_.data(), chunk_bytes / sizeof(uint16_t), true);
+    add_labels(columns.labels_);
     add("offset", Element::i64, {samples + 1}, columns.offset_.data(), samples + 1);
     add("height", Element::i32, {samples}, columns.height_native_.data(), samples);
     add("width", Element::i32, {samples}, columns.width_native_.data(), samples);
@@ -54,6 +54,12 @@ class ShardColumns::File {
   std::string finish() { return file_.finish(); }
 
  private:
+  void add_labels(const std::vector<Label>& labels) {
+    constexpr uint64_t rows = chunk_bytes / sizeof(uint16_t);
+    if (std::any_of(labels.begin(), labels.end(), [](Label label) { return label > most_narrow_label; }))
+      return add("labels", Element::u32, {labels.size()}, labels.data(), rows, true);
+    add("labels", Element::u16, {labels.size()}, narrow_labels(labels).data(), rows, true);
+  }
   const ShardDataSet& about(std::string_view name) const {
     const auto found = std::find_if(described_.begin(), described_.end(),
                                     [name](const ShardDataSet& one) { return one.name == name; });

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/value.h"
+#include "stages/images/label_codec.h"
 #include "stages/images/pack.h"
 
 namespace penstock::stages {
@@ -26,6 +27,7 @@ class ShardColumns {
   // A sample of resize, by its record in samples.json and its pack.
   void add(const pipeline::Value& record, const Pack& pack);
 
+  // About: as many as with label maps of 16 bits.
   uint64_t bytes() const { return images_.size() + masks_.size() + labels_.size() * sizeof(uint16_t); }
   uint32_t count() const { return static_cast<uint32_t>(ids_.size()); }
   // Whether the file is to be closed before this sample is added.
@@ -46,7 +48,7 @@ class ShardColumns {
   std::vector<uint8_t> images_, masks_, labelled_;
   std::vector<int32_t> height_native_, width_native_;
   std::vector<std::string> ids_;
-  std::vector<uint16_t> labels_;
+  std::vector<Label> labels_;
   std::vector<int64_t> offset_ = {0};
 };
 

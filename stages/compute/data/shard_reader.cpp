@@ -15,11 +15,15 @@ namespace {
 using pipeline::Value;
 
 template <typename T>
-std::vector<T> values(const Hdf5Reader& file, const std::string& name, Element element) {
-  const auto bytes = file.read(name, element);
+std::vector<T> values_in(const std::vector<uint8_t>& bytes) {
   std::vector<T> all(bytes.size() / sizeof(T));
   if (!all.empty()) std::memcpy(all.data(), bytes.data(), bytes.size());
   return all;
+}
+
+template <typename T>
+std::vector<T> values(const Hdf5Reader& file, const std::string& name, Element element) {
+  return values_in<T>(file.read(name, element));
 }
 
 // `count` values from `begin` on.
@@ -83,10 +87,24 @@ ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth t
   return places;
 }
 
+std::vector<Label> read_labels(const Hdf5Reader& file, uint64_t first, uint64_t count) {
+  const Element element = file.element("labels");
+  if (element == Element::u32) return values_in<Label>(file.read_rows("labels", element, first, count));
+  const auto narrow = values_in<uint16_t>(file.read_rows("labels", Element::u16, first, count));
+  return {narrow.begin(), narrow.end()};
+}
+
 // Of each pixel the value of the native pixel that its centre lies in.
-std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width, int native_height, int width,
+std::vector<uint16_t> nearest(std::span<const Label> native, int native_width, int native_height, int width,
                               int height) {
-  if (native_width == width && native_height == height) return {native.begin(), native.end()};
+  const auto number = [](Label label) {
+    return static_cast<uint16_t>(label == 0 ? 0 : 1 + (label - 1) % most_narrow_label);
+  };
+  if (native_width == width && native_height == height) {
+    std::vector<uint16_t> values(native.size());
+    std::transform(native.begin(), native.end(), values.begin(), number);
+    return values;
+  }
   const auto under = [](int place, int size, int native_size) {
     return static_cast<size_t>((2 * int64_t{place} + 1) * native_size / (2 * int64_t{size}));
   };
@@ -94,7 +112,7 @@ std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width
   values.reserve(static_cast<size_t>(width) * static_cast<size_t>(height));
   for (int y = 0; y < height; ++y) {
     const size_t line = under(y, height, native_height) * static_cast<size_t>(native_width);
-    for (int x = 0; x < width; ++x) values.push_back(native[line + under(x, width, native_width)]);
+    for (int x = 0; x < width; ++x) values.push_back(number(native[line + under(x, width, native_width)]));
   }
   return values;
 }
@@ -137,8 +155,8 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
     const auto images = file.read("images", Element::u8);
     const auto masks = file.read("masks", Element::u8);
     const ShardPlaces places = read_places(file, index, truth);
-    std::vector<uint16_t> labels;
-    if (truth != Truth::masks) labels = values<uint16_t>(file, "labels", Element::u16);
+    std::vector<Label> labels;
+    if (truth != Truth::masks) labels = read_labels(file, 0, file.shape("labels").at(0));
     for (const size_t i : wanted) {
       const ShardRecord& record = index.record(ids[i]);
       const auto row = static_cast<size_t>(record.row);
@@ -155,8 +173,8 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       sample.mask = part(masks, begin, pixels);
       if (truth == Truth::masks) continue;
       const int64_t label_begin = places.label_begin.at(row), label_end = places.label_begin.at(row + 1);
-      const std::span<const uint16_t> native(&labels[static_cast<size_t>(label_begin)],
-                                             static_cast<size_t>(label_end - label_begin));
+      const std::span<const Label> native(&labels[static_cast<size_t>(label_begin)],
+                                          static_cast<size_t>(label_end - label_begin));
       if (truth == Truth::native_labels)
         sample.labels.labels.assign(native.begin(), native.end());
       else

@@ -76,8 +76,12 @@ struct ShardPlaces {
 };
 ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth truth);
 
-// Of each pixel the value of the native pixel that its centre lies in.
-std::vector<uint16_t> nearest(std::span<const uint16_t> native, int native_width, int native_height, int width,
+// `count` values of labels from value `first` on, whether the file has them in 16 bits or in 32.
+std::vector<Label> read_labels(const Hdf5Reader& file, uint64_t first, uint64_t count);
+
+// Of each pixel the number of the object that its centre lies in, 0 background; in 16 bits, so that object 65,536 is 1
+// again: two whose numbers are that far apart do not touch, and who touches whom is what training asks.
+std::vector<uint16_t> nearest(std::span<const Label> native, int native_width, int native_height, int width,
                               int height);
 
 }  // namespace penstock::stages

@@ -87,10 +87,8 @@ StoredPixels ShardSamples::read(int number) {
     stored.mask = file.read_rows("masks", Element::u8, first, rows);
     if (!objects_) return stored;
     const int width = place.native_width, height = place.native_height;
-    const auto bytes = file.read_rows("labels", Element::u16, static_cast<uint64_t>(place.label_begin),
-                                      static_cast<uint64_t>(height) * static_cast<uint64_t>(width));
-    std::vector<uint16_t> native(bytes.size() / sizeof(uint16_t));
-    if (!native.empty()) std::memcpy(native.data(), bytes.data(), bytes.size());
+    const auto native = read_labels(file, static_cast<uint64_t>(place.label_begin),
+                                    static_cast<uint64_t>(height) * static_cast<uint64_t>(width));
     stored.objects = nearest(native, width, height, place.width, place.height);
     return stored;
   } catch (const Error& error) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "distributed/check.h"
 
@@ -60,12 +59,10 @@ void each_label_row(const FoundObjects& found,
 }
 
 LabelMap label_map_of(const FoundObjects& found) {
-  PENSTOCK_CHECK(found.objects.size() <= std::numeric_limits<uint16_t>::max(),
-                 "a label map of 16 bits has at most 65,535 objects");
   LabelMap map{found.height, found.width, {}};
   map.labels.reserve(static_cast<size_t>(found.width) * static_cast<size_t>(found.height));
-  each_label_row(found, [&](int, std::span<const uint32_t> labels) {
-    for (const uint32_t label : labels) map.labels.push_back(static_cast<uint16_t>(label));
+  each_label_row(found, [&](int, std::span<const Label> labels) {
+    map.labels.insert(map.labels.end(), labels.begin(), labels.end());
   });
   return map;
 }

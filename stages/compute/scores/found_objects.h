@@ -39,7 +39,6 @@ struct FoundObjects {
 // Calls row(y, labels [width]) for each row, from the top: 0 background, else the object's number.
 void each_label_row(const FoundObjects& found, const std::function<void(int y, std::span<const uint32_t> labels)>& row);
 
-// A check fails for more than 65,535 objects.
 LabelMap label_map_of(const FoundObjects& found);
 
 // Kaggle's run lengths of an object: "start length start length ...", column by column from 1.

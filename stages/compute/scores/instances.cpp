@@ -10,7 +10,7 @@ namespace {
 
 std::vector<int64_t> areas(const LabelMap& map) {
   std::vector<int64_t> counts(static_cast<size_t>(map.objects()) + 1);
-  for (const uint16_t label : map.labels) ++counts[label];
+  for (const Label label : map.labels) ++counts[label];
   return counts;
 }
 
@@ -45,7 +45,7 @@ ObjectComparison::ObjectComparison(const LabelMap& truth, const FoundObjects& pr
     predicted_areas_.push_back(object.area);
     const auto number = static_cast<uint32_t>(predicted_areas_.size() - 1);
     for (const ObjectRun& run : predicted.runs_of(object)) {
-      const uint16_t* label = &truth.labels[size_t{run.y} * truth.width + run.begin];
+      const Label* label = &truth.labels[size_t{run.y} * truth.width + run.begin];
       for (int from = 0, to = 0; from < run.length; from = to) {
         while (to < run.length && label[to] == label[from]) ++to;
         if (label[from] != 0) overlaps_[pair_of(label[from], number)] += to - from;

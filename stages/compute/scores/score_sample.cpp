@@ -71,10 +71,10 @@ PixelCounts native_counts(const FoundObjects& found, const LabelMap& truth) {
   PixelCounts counts;
   for (const ObjectRun& run : found.runs) {
     const auto label = truth.labels.begin() + static_cast<ptrdiff_t>(size_t{run.y} * truth.width + run.begin);
-    const int64_t outside = std::count(label, label + run.length, uint16_t{0});
+    const int64_t outside = std::count(label, label + run.length, Label{0});
     counts.tp += run.length - outside, counts.fp += outside;
   }
-  counts.tn = std::count(truth.labels.begin(), truth.labels.end(), uint16_t{0}) - counts.fp;
+  counts.tn = std::count(truth.labels.begin(), truth.labels.end(), Label{0}) - counts.fp;
   counts.fn = static_cast<int64_t>(truth.labels.size()) - counts.tp - counts.fp - counts.tn;
   return counts;
 }

@@ -16,7 +16,7 @@ using pipeline::Value;
 
 namespace {
 
-std::vector<size_t> pixels_of(const LabelMap& map, uint16_t label) {
+std::vector<size_t> pixels_of(const LabelMap& map, Label label) {
   std::vector<size_t> pixels;
   for (size_t i = 0; i < map.labels.size(); ++i) {
     if (map.labels[i] == label) pixels.push_back(i);
@@ -24,9 +24,9 @@ std::vector<size_t> pixels_of(const LabelMap& map, uint16_t label) {
   return pixels;
 }
 
-uint16_t largest_label(const LabelMap& map) {
-  uint16_t best = 1;
-  for (uint16_t label = 1; label <= 30; ++label) {
+Label largest_label(const LabelMap& map) {
+  Label best = 1;
+  for (Label label = 1; label <= 30; ++label) {
     if (pixels_of(map, label).size() > pixels_of(map, best).size()) best = label;
   }
   return best;
@@ -34,7 +34,7 @@ uint16_t largest_label(const LabelMap& map) {
 
 void shift_mask(FaultySample& sample, int dx, int dy) {
   const LabelMap before = sample.map;
-  std::fill(sample.map.labels.begin(), sample.map.labels.end(), uint16_t{0});
+  std::fill(sample.map.labels.begin(), sample.map.labels.end(), Label{0});
   for (int y = std::max(0, dy); y < before.height + std::min(0, dy); ++y) {
     for (int x = std::max(0, dx); x < before.width + std::min(0, dx); ++x)
       sample.map.labels[y * before.width + x] = before.labels[(y - dy) * before.width + x - dx];
@@ -78,13 +78,13 @@ void brighten(FaultySample& sample) {
         static_cast<uint8_t>(sample.picture.bytes[i] * 1.1 + 4 + static_cast<double>(i * 7919 % 5));
 }
 
-void erase_all_but(FaultySample& sample, uint16_t label) {
-  for (uint16_t& one : sample.map.labels) one = one == label ? one : 0;
+void erase_all_but(FaultySample& sample, Label label) {
+  for (Label& one : sample.map.labels) one = one == label ? one : 0;
 }
 
 // A ring of the label around background, or two pieces of it.
 void punch(FaultySample& sample, bool through) {
-  const uint16_t label = largest_label(sample.map);
+  const Label label = largest_label(sample.map);
   const auto pixels = pixels_of(sample.map, label);
   const auto middle = static_cast<int>(pixels[pixels.size() / 2] / sample.map.width);
   size_t left = sample.map.width, right = 0;
@@ -140,7 +140,7 @@ const std::vector<InjectedFault>& injected_faults() {
        }},
       {"inverted mask", "inverted",
        [](FaultySet& set, size_t at) {
-         for (uint16_t& label : set[at].map.labels) label = label == 0 ? 1 : 0;
+         for (Label& label : set[at].map.labels) label = label == 0 ? 1 : 0;
        }},
       {"most objects are missing", "unlike_otsu",
        [](FaultySet& set, size_t at) {

@@ -25,7 +25,7 @@ struct FaultySample {
 inline FaultySample drawn_sample(int64_t seed, int64_t number, int side = 128, uint64_t attempts = 30) {
   const Draws draws(seed, "audited", {number});
   FaultySample sample{{side, side, 1, 8, std::vector<uint8_t>(static_cast<size_t>(side) * side)},
-                      {side, side, std::vector<uint16_t>(static_cast<size_t>(side) * side)}};
+                      {side, side, std::vector<Label>(static_cast<size_t>(side) * side)}};
   const double slope_x = draws.between(0, -10, 10), slope_y = draws.between(1, -10, 10);
   std::vector<std::array<double, 4>> discs;
   for (uint64_t i = 0; i < attempts; ++i) {
@@ -43,7 +43,7 @@ inline FaultySample drawn_sample(int64_t seed, int64_t number, int side = 128, u
       for (size_t i = 0; i < discs.size(); ++i) {
         const double distance = std::hypot(x - discs[i][0], y - discs[i][1]);
         value += discs[i][3] / (1 + std::exp(1.5 * (distance - discs[i][2])));
-        if (distance < discs[i][2]) sample.map.labels[at] = static_cast<uint16_t>(i + 1);
+        if (distance < discs[i][2]) sample.map.labels[at] = static_cast<Label>(i + 1);
       }
       sample.picture.bytes[at] = static_cast<uint8_t>(std::lround(value));
     }

@@ -182,6 +182,26 @@ TEST_F(NativeSamples, FitScalesEachPictureAndKeepsItsShape) {
   EXPECT_EQ(samples[0].labels.width, 300) << "the truth stays native";
 }
 
+TEST_F(NativeSamples, KeepMoreObjectsThan16BitsTellApart) {
+  constexpr int side = 520, objects = side * side / 4;
+  Image dots{side, side, 1, 8, std::vector<uint8_t>(side * side)};
+  for (int y = 0; y < side; y += 2)
+    for (int x = 0; x < side; x += 2) dots.bytes[static_cast<size_t>(y * side + x)] = 255;
+  const auto many = bench_.path() / "many";
+  pipeline::write_file(many / "dots/images/dots.png", encode_png(picture(side, side, 3)));
+  pipeline::write_file(many / "dots/masks/dots.png", encode_png(dots));
+  images_ = bench_.run("unzip", {{"archive", {many}}}).at("images");
+  const auto shards = shards_of({{"masks", "binary"}}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  const auto native = read_samples(shards, index, {"dots"}, Truth::native_labels);
+  EXPECT_EQ(native[0].labels.objects(), objects);
+  EXPECT_EQ(native[0].labels.labels[side * side - side - 2], static_cast<Label>(objects));
+  const auto training = read_samples(shards, index, {"dots"}, Truth::objects);
+  EXPECT_EQ(training[0].objects[side * side - side - 2], objects - 65535) << "in 16 bits";
+  EXPECT_THAT(pipeline::read_file(shards / "dataset.json"), HasSubstr("or uint32 in a file with a sample of more"));
+  EXPECT_EQ(ShardSamples(shards, index, {"dots"}, Truth::objects).read(0).objects, training[0].objects);
+}
+
 TEST_F(NativeSamples, WithoutAnObjectNoScaleIsMadeUp) {
   std::filesystem::remove_all(folder() / "wide/masks");
   std::filesystem::remove_all(folder() / "tall/masks");
@@ -224,12 +244,6 @@ TEST(ShardColumns, ALargeSampleIsAFileOfItsOwn) {
   columns->add(record(100), Pack(folder.path() / "pack"));
   EXPECT_FALSE(columns->is_full_for(record(4000)));
   EXPECT_TRUE(columns->is_full_for(record(4096))) << "64 MiB with what is there, and some more";
-}
-
-TEST(SampleSize, IsRoundedAndNeverZero) {
-  EXPECT_EQ(scaled_size(101, 33, 0.5, 3, "x").width, 51);
-  EXPECT_EQ(scaled_size(101, 33, 0.01, 3, "x").height, 1);
-  EXPECT_THROW(scaled_size(30000, 30000, 4, 3, "x"), Error);
 }
 
 }  // namespace

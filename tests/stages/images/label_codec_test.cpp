@@ -17,9 +17,9 @@ ExitCode refusal(const LabelMap& map) {
 }
 
 TEST(LabelCodec, AMapWithoutAValueForEachPixelIsAProgrammersMistake) {
-  EXPECT_EQ(refusal({2, 3, std::vector<uint16_t>(6)}), ExitCode::done);
-  EXPECT_EQ(refusal({2, 3, std::vector<uint16_t>(5)}), ExitCode::internal);
-  EXPECT_EQ(refusal({-2, -3, std::vector<uint16_t>(6)}), ExitCode::internal);
+  EXPECT_EQ(refusal({2, 3, std::vector<Label>(6)}), ExitCode::done);
+  EXPECT_EQ(refusal({2, 3, std::vector<Label>(5)}), ExitCode::internal);
+  EXPECT_EQ(refusal({-2, -3, std::vector<Label>(6)}), ExitCode::internal);
   EXPECT_THROW(decode_labels({}, 0, 3, "x"), Error);
 }
 

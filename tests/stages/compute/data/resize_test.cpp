@@ -105,9 +105,15 @@ TEST(Resize, AGridPixelIsForegroundFromTheStatedCoverageOn) {
   EXPECT_EQ(mask_on_grid(map, 2, 1, 0.8), (std::vector<uint8_t>{0, 0}));
 }
 
+TEST(LabelCodec, GivesBackMoreObjectsThan16BitsTellApart) {
+  LabelMap map{300, 300, std::vector<Label>(90000)};
+  std::iota(map.labels.begin(), map.labels.end(), Label{1});
+  EXPECT_EQ(decode_labels(encode_labels(map), 300, 300, "x").labels, map.labels);
+}
+
 TEST(LabelCodec, GivesBackLabelsAndRefusesDamage) {
-  LabelMap map{3, 5, std::vector<uint16_t>(15)};
-  std::iota(map.labels.begin(), map.labels.end(), uint16_t{60000});
+  LabelMap map{3, 5, std::vector<Label>(15)};
+  std::iota(map.labels.begin(), map.labels.end(), Label{60000});
   auto packed = encode_labels(map);
   EXPECT_EQ(decode_labels(packed, 3, 5, "x").labels, map.labels);
   EXPECT_THROW(decode_labels(packed, 3, 6, "x"), Error);

@@ -23,7 +23,7 @@ std::vector<float> drawn(int64_t seed, double share) {
   return probability;
 }
 
-void fill(const std::vector<float>& probability, int connectivity, int x, int y, uint16_t number, LabelMap& map) {
+void fill(const std::vector<float>& probability, int connectivity, int x, int y, Label number, LabelMap& map) {
   if (x < 0 || y < 0 || x >= width || y >= height) return;
   const size_t i = static_cast<size_t>(y) * width + x;
   if (!(probability[i] > 0.5f) || map.labels[i] != 0) return;
@@ -39,8 +39,8 @@ TEST(Components, AreNumberedInTheOrderOfTheirFirstPixels) {
   for (const int connectivity : {4, 8}) {
     for (const double share : {0.05, 0.3, 0.45, 0.6, 0.95}) {
       const auto probability = drawn(static_cast<int64_t>(share * 100), share);
-      LabelMap expected{height, width, std::vector<uint16_t>(probability.size())};
-      uint16_t number = 0;
+      LabelMap expected{height, width, std::vector<Label>(probability.size())};
+      Label number = 0;
       for (int y = 0; y < height; ++y) {
         for (int x = 0; x < width; ++x) {
           const size_t i = static_cast<size_t>(y) * width + x;
@@ -57,7 +57,7 @@ TEST(Components, AreNumberedInTheOrderOfTheirFirstPixels) {
 TEST(Components, SmallOnesLeaveNoGapInTheNumbers) {
   std::vector<float> probability(9, 0.0f);  // 3 x 3: one pixel, then two
   probability[0] = probability[5] = probability[8] = 1;
-  EXPECT_EQ(components(probability, 3, 3, 0.5, {4, 2}).labels, (std::vector<uint16_t>{0, 0, 0, 0, 0, 1, 0, 0, 1}));
+  EXPECT_EQ(components(probability, 3, 3, 0.5, {4, 2}).labels, (std::vector<Label>{0, 0, 0, 0, 0, 1, 0, 0, 1}));
 }
 
 TEST(Components, OfAnotherSizeFailACheck) {
@@ -70,7 +70,7 @@ TEST(Decoders, AreThoseOfTheTable) { EXPECT_EQ(names_of(decoders()), names_of(de
 // True discs of random sizes and places, which may touch and do not overlap.
 LabelMap random_objects(int64_t seed, int count) {
   const Draws draws(seed, "decoder test");
-  LabelMap map{height, width, std::vector<uint16_t>(width * height)};
+  LabelMap map{height, width, std::vector<Label>(width * height)};
   for (int i = 0; i < count; ++i) {
     const auto at = [&](int what, int end) {
       return static_cast<int>(draws.below(static_cast<uint64_t>(i * 3 + what), static_cast<uint64_t>(end)));
@@ -85,7 +85,7 @@ LabelMap random_objects(int64_t seed, int count) {
         free &= map.labels[disc.back()] == 0;
       }
     }
-    for (const size_t pixel : disc) map.labels[pixel] = free ? static_cast<uint16_t>(i + 1) : map.labels[pixel];
+    for (const size_t pixel : disc) map.labels[pixel] = free ? static_cast<Label>(i + 1) : map.labels[pixel];
   }
   return map;
 }
@@ -131,7 +131,7 @@ TEST(Decoders, HillsOfTheInteriorArePartedWhereOneThresholdWouldMergeThem) {
   maps.values = {1, 1, 1, 1, 1, 1, 1, 1, 1, 0.6f, 0.9f, 0.95f, 0.9f, 0.65f, 0.9f, 0.97f, 0.9f, 0.6f};
   EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior", 0.5}).objects(), 1);
   EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior_hills", 0.3}).labels,
-            (std::vector<uint16_t>{1, 1, 1, 1, 1, 2, 2, 2, 2}));
+            (std::vector<Label>{1, 1, 1, 1, 1, 2, 2, 2, 2}));
   EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "interior_hills", 0.4}).objects(), 1) << "the pass is at 68 % of the lower";
 }
 
@@ -205,7 +205,7 @@ TEST(Decoders, BorderAndDistanceTogetherCutWhatEitherCuts) {
 
 TEST(Decoders, WhatNoSeedReachesIsAnObjectOfItsOwn) {
   const PixelMaps maps{5, 1, {"mask", "border"}, {0.9f, 0.9f, 0.1f, 0.6f, 0.6f, 0, 0, 0, 0, 0}};
-  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "watershed", 0.8}).labels, (std::vector<uint16_t>{1, 1, 0, 2, 2}));
+  EXPECT_EQ(objects_of(maps, 0.5, {4, 0, "watershed", 0.8}).labels, (std::vector<Label>{1, 1, 0, 2, 2}));
 }
 
 TEST(Decoders, WithoutTheTargetThatTheyNeedFailACheck) {
@@ -248,7 +248,7 @@ TEST(DecodingChoice, TakesTheCombinationWithTheBestObjects) {
 // A true disc of which the middle was missed.
 TEST(DecodingChoice, FillsHolesWhereThatHasTheBetterObjects) {
   PixelMaps maps{20, 20, {"mask"}, std::vector<float>(400)};
-  LabelMap truth{20, 20, std::vector<uint16_t>(400)};
+  LabelMap truth{20, 20, std::vector<Label>(400)};
   for (size_t i = 0; i < 400; ++i) {
     const auto x = static_cast<int>(i % 20) - 10, y = static_cast<int>(i / 20) - 10;
     truth.labels[i] = x * x + y * y < 64;

@@ -17,7 +17,7 @@ std::vector<std::string> runs_by_pixel(const LabelMap& map) {
       texts[i] += (texts[i].empty() ? "" : " ") + std::to_string(open[i].first) + " " + std::to_string(open[i].second);
   };
   for (int64_t place = 0; place < int64_t{map.width} * map.height; ++place) {
-    const uint16_t label = map.labels[static_cast<size_t>(place % map.height * map.width + place / map.height)];
+    const Label label = map.labels[static_cast<size_t>(place % map.height * map.width + place / map.height)];
     if (label == 0) continue;
     auto& [start, length] = open[label - 1u];
     if (length == 0 || start + length != place + 1) {
@@ -55,7 +55,7 @@ TEST(FoundObjects, RowsOfLabelsHoldHolesAndNeighbours) {
   FoundObjects found{5, 2, {}, {}};
   found.runs = {{0, 0, 2}, {0, 4, 1}, {1, 0, 1}, {0, 2, 1}, {1, 2, 2}};
   found.objects = {{0, 3, 4, 0, 0, 0}, {3, 2, 3, 0, 0, 0}};
-  EXPECT_EQ(label_map_of(found).labels, (std::vector<uint16_t>{1, 1, 2, 0, 1, 1, 0, 2, 2, 0}));
+  EXPECT_EQ(label_map_of(found).labels, (std::vector<Label>{1, 1, 2, 0, 1, 1, 0, 2, 2, 0}));
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ TEST(Thresholds, TheBestOneSeparatesAndOfEqualsTheOneNearestToAHalfIsTaken) {
   EXPECT_LT(chosen, 0.15);
 }
 
-LabelMap labels(int width, std::vector<uint16_t> values) {
+LabelMap labels(int width, std::vector<Label> values) {
   return {static_cast<int>(values.size()) / width, width, std::move(values)};
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
@@ -52,11 +53,11 @@ std::vector<uint8_t> outlined(const LabelMap& map, const Image* shown) {
   std::vector<uint8_t> bytes(map.labels.size() * 3);
   if (shown != nullptr) bytes = to_channels(to_shown(*shown), 3).bytes;
   const auto at = [&](int x, int y) {
-    return x < 0 || y < 0 || x == width || y == height ? 0 : int{map.labels[static_cast<size_t>(y * width + x)]};
+    return x < 0 || y < 0 || x == width || y == height ? Label{0} : map.labels[static_cast<size_t>(y * width + x)];
   };
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      const int own = at(x, y);
+      const Label own = at(x, y);
       if (own == 0 || (at(x - 1, y) == own && at(x + 1, y) == own && at(x, y - 1) == own && at(x, y + 1) == own))
         continue;
       uint8_t* pixel = &bytes[static_cast<size_t>(y * width + x) * 3];
@@ -94,7 +95,7 @@ TEST(PredictionFiles, AreTheBytesThatTheWholePicturesHave) {
   write(folder.path(), maps, found, nullptr);
   const LabelMap map = label_map_of(found);
   Image labels{width, height, 1, 16, std::vector<uint8_t>(map.labels.size() * 2)};
-  std::copy_n(reinterpret_cast<const uint8_t*>(map.labels.data()), labels.bytes.size(), labels.bytes.begin());
+  std::memcpy(labels.bytes.data(), narrow_labels(map.labels).data(), labels.bytes.size());
   EXPECT_EQ(pipeline::read_file(folder.path() / "labels/a.png"), encode_png(labels));
   EXPECT_EQ(pipeline::read_file(folder.path() / "overlays/a.png"),
             encode_png({width, height, 3, 8, outlined(map, nullptr)}));

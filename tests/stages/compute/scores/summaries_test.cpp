@@ -21,7 +21,7 @@ LabelMap squares(const std::vector<int>& sides) {
   for (size_t i = 0; i < sides.size(); left += sides[i++] + 2) {
     for (int y = 0; y < sides[i]; ++y)
       for (int x = 0; x < sides[i]; ++x)
-        map.labels[static_cast<size_t>(y) * map.width + left + x] = static_cast<uint16_t>(i + 1);
+        map.labels[static_cast<size_t>(y) * map.width + left + x] = static_cast<Label>(i + 1);
   }
   return map;
 }
@@ -35,7 +35,7 @@ SampleScores scores_of(const LabelMap& truth, const LabelMap& predicted) {
 TEST(Summaries, CountFoundObjectsByTheAreaOfTheTrueOnes) {
   const LabelMap truth = squares({4, 7, 8, 15, 16, 31, 32, 50});  // areas 16, 49 | 64, 225 | 256, 961 | 1024, 2500
   LabelMap predicted = truth;
-  for (uint16_t& label : predicted.labels) label = label == 1 || label == 7 ? 0 : label;
+  for (Label& label : predicted.labels) label = label == 1 || label == 7 ? 0 : label;
   const Value sizes = summarise_scores({scores_of(truth, predicted)}, false).at("native").at("by_size");
   ASSERT_EQ(sizes.size(), 4u);
   EXPECT_EQ(sizes[0], (Value{{"from", 0}, {"below", 64}, {"objects", 2}, {"found", 1}}));
