@@ -14,8 +14,8 @@ void add_loss(LossRule rule, LossFunction function) {
   add_row(std::move(rule));
 }
 
-void add_augmentation(AugmentationRule rule,
-                      void (*draw)(CropChange& change, const Draws& draws, double strength, bool bright)) {
+void add_augmentation(AugmentationRule rule, void (*draw)(CropChange& change, const Draws& draws, double strength,
+                                                          const PictureTraits& picture)) {
   add_row(ChangeDraw{rule.name, draw});
   add_row(std::move(rule));
 }

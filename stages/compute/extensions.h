@@ -30,8 +30,8 @@ void add_network(NetworkRule rule, std::shared_ptr<Network> (*make)(const Archit
 void add_loss(LossRule rule, LossFunction function);
 
 // `draw` sets parts of CropChange by its own stream of draws; `rule` says what its strength is.
-void add_augmentation(AugmentationRule rule,
-                      void (*draw)(CropChange& change, const Draws& draws, double strength, bool bright));
+void add_augmentation(AugmentationRule rule, void (*draw)(CropChange& change, const Draws& draws, double strength,
+                                                          const PictureTraits& picture));
 
 // `rule.own` is called for each pixel of each crop, by several threads. On the CPU in fp32 only.
 void add_target(TargetRule rule);

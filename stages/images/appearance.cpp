@@ -9,8 +9,6 @@
 namespace penstock::stages {
 namespace {
 
-constexpr double stained_colourfulness = 6;  // above it a picture counts as stained
-
 void check_rgb(const Image& image) {
   check_whole(image);
   PENSTOCK_CHECK(image.channels == 3 && image.bits == 8,
@@ -19,6 +17,15 @@ void check_rgb(const Image& image) {
 }
 
 }  // namespace
+
+double colourfulness_of(std::span<const uint8_t> rgb) {
+  int64_t sum = 0;
+  for (size_t i = 0; i + 2 < rgb.size(); i += 3) {
+    const auto [least, most] = std::minmax({rgb[i], rgb[i + 1], rgb[i + 2]});
+    sum += most - least;
+  }
+  return static_cast<double>(sum) / static_cast<double>(rgb.size() / 3);
+}
 
 Brightness brightness_of(const Image& rgb) {
   check_rgb(rgb);
@@ -29,10 +36,9 @@ Brightness brightness_of(const Image& rgb) {
     const uint8_t* p = &rgb.bytes[i * 3];
     for (int c = 0; c < 3; ++c) ++found.histogram[c][p[c]];
     found.mean += (p[0] + p[1] + p[2]) / 3.0;
-    found.colourfulness += std::max({p[0], p[1], p[2]}) - std::min({p[0], p[1], p[2]});
   }
   found.mean /= static_cast<double>(pixels);
-  found.colourfulness /= static_cast<double>(pixels);
+  found.colourfulness = colourfulness_of(rgb.bytes);
   return found;
 }
 

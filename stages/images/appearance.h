@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,17 @@ namespace penstock::stages {
 
 inline constexpr int intensity_bins = 256;
 
+// Above it a picture's colourfulness makes it a stained one.
+inline constexpr double stained_colourfulness = 6;
+
 struct Brightness {
   double mean = 0;                                // of (R + G + B) / 3, 0..255
-  double colourfulness = 0;                       // mean over pixels of max(R, G, B) - min(R, G, B)
+  double colourfulness = 0;                       // colourfulness_of()
   std::array<std::vector<int64_t>, 3> histogram;  // pixels of each value, of red, green and blue
 };
+
+// Mean over pixels of max(R, G, B) - min(R, G, B), of [pixels, 3] bytes.
+double colourfulness_of(std::span<const uint8_t> rgb);
 
 // Of an 8-bit RGB image.
 Brightness brightness_of(const Image& rgb);

@@ -19,6 +19,12 @@ struct Augmentation {
   std::vector<Enabled> others = {};  // in the order of the table
 };
 
+// What a draw may know of its picture.
+struct PictureTraits {
+  bool bright = false;    // its median is above the middle of its values: objects on a bright ground
+  bool coloured = false;  // of the look "stained" (images/appearance.h)
+};
+
 struct AugmentationRule {
   std::string name, help;
   bool Augmentation::*enables = nullptr;  // of those without a strength

@@ -3,7 +3,8 @@
 // device agree to the bit.
 //
 // A pixel: its place, turned, bent and mapped -> bytes between four pixels of the sample, by weights of 7 bits -> a
-// value, by the row's table -> channels mixed -> blurred within the row -> noise. A label is that of the nearest pixel.
+// value, by the row's table or those of the four tiles around it -> stains changed -> channels mixed -> blurred within
+// the row -> noise. A label is that of the nearest pixel.
 #pragma once
 
 #include "stages/training/device_work.h"
@@ -138,8 +139,74 @@ PENSTOCK_BOTH inline float value_of(const float* table, uint32_t byte) {
   return value_between(low, table[(byte >> byte_fraction_bits) + 1] - low, byte);
 }
 
+// Among which four tiles of a row's window a position lies: the centres of the upper left one's and of those beside and
+// below it are around it, but for the window's edges.
+struct TilePlace {
+  int row = 0, column = 0;  // of the upper left one
+  float below = 0, right = 0;
+};
+
+PENSTOCK_BOTH inline float tiles_from(int64_t at, int begin, int size) {
+  const float tiles = static_cast<float>(at + 32768 - int64_t{begin} * 65536) *
+                          (static_cast<float>(row_tiles) / (65536.0f * static_cast<float>(size))) -
+                      0.5f;
+  return tiles < 0 ? 0.0f : tiles > row_tiles - 1 ? static_cast<float>(row_tiles - 1) : tiles;
+}
+
+PENSTOCK_BOTH inline TilePlace tile_at(const SamplePosition& at, int height, int width, const BatchRow& row) {
+  const float y = tiles_from(at.y, row.top, height), x = tiles_from(at.x, row.left, width);
+  const int line = static_cast<int>(y), column = static_cast<int>(x);
+  TilePlace place;
+  place.row = line < row_tiles - 2 ? line : row_tiles - 2;
+  place.column = column < row_tiles - 2 ? column : row_tiles - 2;
+  place.below = y - static_cast<float>(place.row), place.right = x - static_cast<float>(place.column);
+  return place;
+}
+
+// `tables`: of all tiles.
+PENSTOCK_BOTH inline float value_among(const float* tables, int channels, int c, const TilePlace& tile, uint32_t byte) {
+  const auto of_tile = [&](int row, int column) {
+    const int number = ((tile.row + row) * row_tiles + tile.column + column) * channels + c;
+    return value_of(tables + static_cast<int64_t>(number) * row_table_length, byte);
+  };
+  const float upper = of_tile(0, 0), lower = of_tile(1, 0);
+  const float above = upper + tile.right * (of_tile(0, 1) - upper),
+              under = lower + tile.right * (of_tile(1, 1) - lower);
+  return above + tile.below * (under - above);
+}
+
 PENSTOCK_BOTH inline float mixed(const float* mix, float a, float b, float c) {
   return mix[0] * a + mix[1] * b + mix[2] * c + mix[3];
+}
+
+// The share of the light that passes an optical density: e^-density, to 1e-5 of it, for densities of -10 to 80. By
+// 2^(k + f), f in [-0.5, 0.5], with the first six terms of the series for 2^f.
+PENSTOCK_BOTH inline float transmitted(float density) {
+  const float x = density * -1.44269504f;
+  const float limited = x < -120.0f ? -120.0f : x > 100.0f ? 100.0f : x;
+  const auto biased = static_cast<int32_t>(limited + 127.5f);
+  const float f = limited - static_cast<float>(biased - 127);
+  const float series =
+      1.0f + f * (0.693147181f + f * (0.240226507f + f * (0.0555041087f + f * (0.00961812911f + f * 0.00133335581f))));
+  const uint32_t bits = static_cast<uint32_t>(biased) << 23;
+  float power = 0;
+  memcpy(&power, &bits, sizeof power);
+  return series * power;
+}
+
+// Three channels at once.
+struct Colour {
+  float red = 0, green = 0, blue = 0;
+};
+
+PENSTOCK_BOTH inline Colour mixed_colour(const float* mix, const Colour& from) {
+  return {mixed(mix, from.red, from.green, from.blue), mixed(mix + 4, from.red, from.green, from.blue),
+          mixed(mix + 8, from.red, from.green, from.blue)};
+}
+
+PENSTOCK_BOTH inline Colour seen_through(const float* stain, const Colour& densities) {
+  const Colour changed = mixed_colour(stain, densities);
+  return {transmitted(changed.red), transmitted(changed.green), transmitted(changed.blue)};
 }
 
 // Value `at` of a line of `size` values that are `stride` apart, blurred along it.
@@ -210,9 +277,12 @@ PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel)
   }
   const SamplePosition at = position_of(y, x, work.height, work.width, row);
   const uint8_t* image = work.images + place.begin * channels;
-  const float* tables = work.row_tables + static_cast<int64_t>(n) * channels * row_table_length;
+  const float* tables = work.row_tables + n * work.row_stride;
+  const TilePlace tile = tile_at(at, work.height, work.width, row);
   const auto shown = [&](int c) {
-    return value_of(tables + c * row_table_length, byte_shown(image + c, channels, at, change, place));
+    const uint32_t byte = byte_shown(image + c, channels, at, change, place);
+    return change.clip != 0 ? value_among(tables, channels, c, tile, byte)
+                            : value_of(tables + c * row_table_length, byte);
   };
   const auto put = [&](int c, float value) {
     const int64_t to = static_cast<int64_t>(pixel) * channels + c;
@@ -222,8 +292,10 @@ PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel)
       put_changed(work, n, to, change, value);
   };
   if (change.mixes != 0) {
-    const float r = shown(0), g = shown(1), b = shown(2);
-    for (int c = 0; c < 3; ++c) put(c, mixed(change.mix + 4 * c, r, g, b));
+    Colour colour = {shown(0), shown(1), shown(2)};
+    if (change.stains != 0) colour = seen_through(change.stain, colour);
+    colour = mixed_colour(change.mix, colour);
+    put(0, colour.red), put(1, colour.green), put(2, colour.blue);
   } else {
     for (int c = 0; c < channels; ++c) put(c, shown(c));
   }

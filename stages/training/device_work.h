@@ -69,8 +69,10 @@ struct GatherWork {
   TargetList targets;
   float* batch_targets = nullptr;  // [count,targets,H,W]
   bool bfloat16 = false;
-  // Only where rows are changed: a changed row's own tables, [count, C, row_table_length], instead of its sample's.
+  // Only where rows are changed: a changed row's own tables, [C, row_table_length] or [row_tiles, row_tiles, C,
+  // row_table_length], instead of its sample's; those of the next row are row_stride values further.
   const float* row_tables = nullptr;
+  int64_t row_stride = 0;
   float* scratch = nullptr;  // [2,count,H,W,C], where rows are blurred
 };
 

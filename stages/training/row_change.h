@@ -9,6 +9,9 @@ namespace penstock::stages {
 // Rows that a blur takes in at each side of a pixel.
 inline constexpr int blur_radius = 4;
 
+// Tiles a side of a row whose contrast is evened out tile by tile.
+inline constexpr int row_tiles = 4;
+
 // The table of a changed row: what each byte becomes, and once more the last, so that a byte between two has both.
 inline constexpr int row_table_length = 257;
 
@@ -31,6 +34,7 @@ struct ValueChange {
   double gamma = 1;     // exponent
   int32_t inverts = 0;  // 1: v becomes 1 - v
   double gain = 1, offset = 0;
+  int32_t densities = 0;  // 1: v becomes its optical density, -ln v; v is 1/255 at least
 
   bool operator==(const ValueChange&) const = default;
 };
@@ -41,6 +45,12 @@ struct RowChange {
   RowMap map = {};
   RowBend bend = {};
   ValueChange values = {};
+  // Above 0: each tile has tables of its own, from a histogram whose counts are clipped at so many times their mean
+  // (compute/step/row_tables.h). A value lies between those of the four tiles around it.
+  float clip = 0;
+  // Of 3 channels whose tables give densities: these are mixed as `mix` mixes, and value e^-d is seen through each.
+  int32_t stains = 0;
+  float stain[12] = {};
   // Of 3 channels: channel c becomes mix[4 c] a + mix[4 c + 1] b + mix[4 c + 2] c + mix[4 c + 3].
   int32_t mixes = 0;
   float mix[12] = {};

@@ -60,7 +60,7 @@ torch::Tensor squared_error(const torch::Tensor& logits, const torch::Tensor& ta
   return (difference * difference).mean({1, 2, 3});
 }
 
-void dim(CropChange& change, const Draws& draws, double strength, bool) {
+void dim(CropChange& change, const Draws& draws, double strength, const PictureTraits&) {
   change.values.gain *= 1 - draws.between(0, 0, strength);
 }
 

@@ -97,8 +97,7 @@ ChangedRows::ChangedRows(const StepSamples& data)
     : data_(data),
       input_(data.input()),
       stride_(input_.channels == 3 ? 4 : static_cast<size_t>(input_.channels)),
-      tables_(static_cast<size_t>(input_.channels) * row_table_length),
-      between_(tables_.size()),
+      between_(static_cast<size_t>(input_.channels) * row_table_length),
       bytes_(stride_ * static_cast<size_t>(input_.width)),
       bends_(static_cast<size_t>(input_.width)),
       nodes_(static_cast<size_t>(std::max(input_.width, input_.height) / bend_cell + 4)),
@@ -109,8 +108,9 @@ void ChangedRows::begin(const BatchRow& row, const SampleLook& look) {
   row_ = row;
   place_ = {0, sample.height, sample.width};
   image_ = look.pixels.image.data();
-  write_row_tables(row.change.values, data_.normaliser(), look.range, input_.channels, tables_.data());
-  for (size_t i = 0; i + 1 < tables_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
+  tables_ = tables_of(row, data_, look);
+  if (row.change.clip != 0) return;
+  for (size_t i = 0; i + 1 < between_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
 }
 
 // bend_at() of device_sampling.h for a line's pixels: the nodes are added across the line once, and along it for each.
@@ -168,10 +168,29 @@ void ChangedRows::write_labels(const Line& line, size_t* labels) const {
     write(Bent{straight, line.bends});
 }
 
+void ChangedRows::write_tiles(const Line& line) {
+  tiles_.resize(static_cast<size_t>(input_.width));
+  const auto write = [&](auto places) {
+    for (TilePlace& tile : tiles_) tile = tile_at(places.next(), input_.height, input_.width, row_);
+  };
+  const Straight straight{line.from, line.step};
+  if (line.bends == nullptr)
+    write(straight);
+  else
+    write(Bent{straight, line.bends});
+}
+
 // A line's values, from its bytes.
 void ChangedRows::write_values(float* to, size_t pixels) const {
   const auto columns = static_cast<size_t>(input_.width);
-  for (size_t c = 0; c < static_cast<size_t>(input_.channels); ++c) {
+  const bool tiled = row_.change.clip != 0;
+  for (size_t c = 0; tiled && c < static_cast<size_t>(input_.channels); ++c) {
+    for (size_t i = 0; i < columns; ++i) {
+      to[c * pixels + i] =
+          value_among(tables_.data(), input_.channels, static_cast<int>(c), tiles_[i], bytes_[i * stride_ + c]);
+    }
+  }
+  for (size_t c = 0; !tiled && c < static_cast<size_t>(input_.channels); ++c) {
     const uint32_t* byte = bytes_.data() + c;
     const Between* between = between_.data() + c * row_table_length;
     float* plane = to + c * pixels;
@@ -182,14 +201,17 @@ void ChangedRows::write_values(float* to, size_t pixels) const {
   }
   if (row_.change.mixes == 0) return;
   float *r = to, *g = r + pixels, *b = g + pixels;
-  float mix[12];
-  std::copy(std::begin(row_.change.mix), std::end(row_.change.mix), mix);
-  for (size_t i = 0; i < columns; ++i) {
-    const float red = r[i], green = g[i], blue = b[i];
-    r[i] = mixed(mix, red, green, blue);
-    g[i] = mixed(mix + 4, red, green, blue);
-    b[i] = mixed(mix + 8, red, green, blue);
-  }
+  const auto change = [&](const float(&of)[12], auto how) {
+    float mix[12];
+    std::copy(std::begin(of), std::end(of), mix);
+    for (size_t i = 0; i < columns; ++i) {
+      const Colour colour = how(mix, {r[i], g[i], b[i]});
+      r[i] = colour.red, g[i] = colour.green, b[i] = colour.blue;
+    }
+  };
+  if (row_.change.stains != 0)
+    change(row_.change.stain, [](const float* mix, const Colour& from) { return seen_through(mix, from); });
+  change(row_.change.mix, [](const float* mix, const Colour& from) { return mixed_colour(mix, from); });
 }
 
 void ChangedRows::line(int y, float* images, size_t* labels) {
@@ -201,6 +223,7 @@ void ChangedRows::line(int y, float* images, size_t* labels) {
   if (bent) bend(y);
   const SamplePosition* bends = bent ? bends_.data() : nullptr;
   write_labels({from, step, bends}, labels);
+  if (row_.change.clip != 0) write_tiles({from, step, bends});
   std::fill(bytes_.begin(), bytes_.end(), 0u);
   if (row_.change.averages != 0) {
     const SamplePosition down = quarter_down(map), right = quarter_right(map);

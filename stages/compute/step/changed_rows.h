@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "stages/compute/step/row_tables.h"
 #include "stages/compute/step/step_samples.h"
 #include "stages/training/device_sampling.h"
 
@@ -32,6 +33,7 @@ class ChangedRows {
   void bend(int y);
   void add_line(const Line& line);
   void write_labels(const Line& line, size_t* labels) const;
+  void write_tiles(const Line& line);
   void write_values(float* to, size_t pixels) const;
   void blur(float* plane);
   void add_noise(float* images) const;
@@ -46,10 +48,11 @@ class ChangedRows {
   const size_t stride_;  // of a pixel in bytes_
   BatchRow row_;
   SamplePlace place_;
-  const uint8_t* image_ = nullptr;             // of the sample
-  std::vector<float> tables_;                  // [C, row_table_length]
+  const uint8_t* image_ = nullptr;  // of the sample
+  RowTables tables_;
   std::vector<Between> between_;               // likewise
   std::vector<uint32_t> bytes_;                // [width, stride] of a line, in 1/16384
+  std::vector<TilePlace> tiles_;               // of a line's pixels
   std::vector<SamplePosition> bends_, nodes_;  // of a line's pixels; of the nodes along it
   std::vector<float> blurred_;                 // [H, W]
   std::vector<float> padded_;                  // a line with blur_radius values more at each end

@@ -6,9 +6,16 @@
 #include <cstring>
 
 #include "distributed/check.h"
-#include "stages/compute/step/row_changes.h"
 
 namespace penstock::stages {
+namespace {
+
+bool draws(const Augmentation& augmentation, const char* name) {
+  return std::any_of(augmentation.others.begin(), augmentation.others.end(),
+                     [name](const auto& one) { return one.name == name; });
+}
+
+}  // namespace
 
 DeviceBatch::DeviceBatch(const InputShape& input, const TargetList& targets, StepDevice& device, int64_t micro_batch,
                          int64_t listed, const Augmentation& augmentation)
@@ -18,8 +25,8 @@ DeviceBatch::DeviceBatch(const InputShape& input, const TargetList& targets, Ste
       micro_batch_(micro_batch),
       listed_(listed),
       changes_(!augmentation.others.empty()),
-      blurs_(std::any_of(augmentation.others.begin(), augmentation.others.end(),
-                         [](const auto& one) { return one.name == "blur"; })) {
+      blurs_(draws(augmentation, "blur")),
+      tiles_(draws(augmentation, "clahe")) {
   static_assert(sizeof(StepOrders) % alignof(BatchRow) == 0, "the list of rows follows the orders");
   PENSTOCK_CHECK(micro_batch > 0 && listed >= micro_batch && listed % micro_batch == 0,
                  "a step's orders list whole micro-shards");
@@ -51,9 +58,11 @@ void DeviceBatch::list(int64_t place, const BatchRow& row, const StepSamples& da
                  fmt::format("orders list {} rows: there is no place {} for sample {}", listed_, place, row.sample));
   std::memcpy(host_orders_ + sizeof(StepOrders) + static_cast<size_t>(place) * sizeof row, &row, sizeof row);
   if (row.change.active == 0) return;
-  PENSTOCK_CHECK(changes_ && (blurs_ || row.change.blurs == 0), "rows change as the batch was made for");
-  write_row_tables(row.change.values, data.normaliser(), data.range_of(row.sample), input_.channels,
-                   reinterpret_cast<float*>(host_orders_ + tables_begin()) + static_cast<size_t>(place) * row_tables());
+  PENSTOCK_CHECK(changes_ && (blurs_ || row.change.blurs == 0) && (tiles_ || row.change.clip == 0),
+                 "rows change as the batch was made for");
+  const RowTables tables = tables_of(row, data, data.look(row.sample));
+  std::memcpy(host_orders_ + tables_begin() + static_cast<size_t>(place) * row_tables() * sizeof(float), tables.data(),
+              tables.size() * sizeof(float));
 }
 
 void DeviceBatch::copy_orders() {
@@ -79,6 +88,7 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   if (changes_) {
     work.row_tables = reinterpret_cast<const float*>(orders_.data_ptr<uint8_t>() + tables_begin()) +
                       static_cast<size_t>(first) * row_tables();
+    work.row_stride = static_cast<int64_t>(row_tables());
   }
   if (blurs_) work.scratch = scratch_.data_ptr<float>();
   device_.gather(work);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "stages/compute/step/resident_samples.h"
+#include "stages/compute/step/row_tables.h"
 #include "stages/compute/step/step_device.h"
 
 namespace penstock::stages {
@@ -37,13 +38,13 @@ class DeviceBatch {
 
  private:
   size_t tables_begin() const { return sizeof(StepOrders) + static_cast<size_t>(listed_) * sizeof(BatchRow); }
-  size_t row_tables() const { return static_cast<size_t>(input_.channels) * row_table_length; }  // values a row
+  size_t row_tables() const { return table_values(input_.channels, tiles_); }  // values a row
 
   const InputShape input_;
   const TargetList targets_;
   StepDevice& device_;
   const int64_t micro_batch_, listed_;
-  const bool changes_ = false, blurs_ = false;  // rows may be changed, blurred
+  const bool changes_ = false, blurs_ = false, tiles_ = false;  // rows may be changed, blurred, have tables by tile
   bool bfloat16_ = false;
   std::map<const void*, ResidentSamples> resident_;
   uint8_t* host_orders_ = nullptr;  // exchange memory: StepOrders, rows, changed rows' tables

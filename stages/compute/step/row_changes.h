@@ -25,30 +25,33 @@ struct CropChange {
   uint64_t bend_key = 0;
   ValueChange values = {};
   std::array<double, 9> colours = {1, 0, 0, 0, 1, 0, 0, 0, 1};  // 3 x 3, row by row
-  double blur = 0;                                              // deviation, pixels of the crop
-  double noise = 0;                                             // deviation
+  // Of what haematoxylin, eosin and the rest absorb: times the gain, and the shift more.
+  std::array<double, 3> stain_gain = {1, 1, 1}, stain_shift = {};
+  double clip = 0;   // RowChange::clip
+  double blur = 0;   // deviation, pixels of the crop
+  double noise = 0;  // deviation
   uint64_t noise_key = 0;
 
   bool operator==(const CropChange&) const = default;
 };
 
-// The draw of one augmentation: adds to `change`. `bright`: the picture's median is above the middle of its values.
+// The draw of one augmentation: adds to `change`.
 struct ChangeDraw {
   std::string name;  // a row of augmentation_rules() with a strength
-  void (*draw)(CropChange& change, const Draws& draws, double strength, bool bright);
+  void (*draw)(CropChange& change, const Draws& draws, double strength, const PictureTraits& picture);
 };
 const std::vector<ChangeDraw>& change_draws();
 void add_row(ChangeDraw draw);  // of a user's own program: compute/extensions.h
 
 // `draws_of` gives the crop's stream of draws for a purpose.
-CropChange draw_change(const Augmentation& augmentation, bool bright,
+CropChange draw_change(const Augmentation& augmentation, const PictureTraits& picture,
                        const std::function<Draws(const std::string& purpose)>& draws_of);
 
 // What is drawn as a device takes it. Mixing and noise are on the scale of the normaliser's values.
 RowChange row_change_of(const CropChange& change, const Normaliser& normaliser);
 
-// The tables of a changed row, [channels, row_table_length]: values changed, then normalised. `range`: of its sample.
-void write_row_tables(const ValueChange& change, const Normaliser& normaliser, const std::pair<double, double>& range,
-                      int channels, float* tables);
+// Tables of values, [channels, row_table_length]: changed, then normalised. `range`: of the sample.
+void write_value_tables(const ValueChange& change, const Normaliser& normaliser, const std::pair<double, double>& range,
+                        int channels, float* tables);
 
 }  // namespace penstock::stages

@@ -7,6 +7,7 @@
 
 #include "distributed/check.h"
 #include "stages/compute/step/row_changes.h"
+#include "stages/images/appearance.h"
 #include "stages/training/training_layout.h"
 
 namespace penstock::stages {
@@ -155,13 +156,16 @@ SampleLook StepSamples::look(int number) const {
   if (!measured.known) {
     check_sample(sample, look.pixels, input_);
     const auto [darkest, brightest] = normaliser_.range_of(look.pixels.image);
-    measured = {static_cast<float>(darkest), static_cast<float>(brightest), true,
-                median_above_middle(look.pixels.image, {darkest, brightest})};
+    measured = {static_cast<float>(darkest),
+                static_cast<float>(brightest),
+                true,
+                {median_above_middle(look.pixels.image, {darkest, brightest}),
+                 input_.channels == 3 && colourfulness_of(look.pixels.image) > stained_colourfulness}};
     const std::lock_guard lock(mutex_);
     measured_[place] = measured;
   }
   look.range = {measured.darkest, measured.brightest};
-  look.bright = measured.bright;
+  look.traits = measured.traits;
   return look;
 }
 
@@ -187,7 +191,7 @@ BatchRow StepSamples::drawn(int crop, const CropRules& rules, int64_t epoch, con
   const auto draws_of = [&](const std::string& purpose) {
     return crop_draws(rules.seed, purpose, epoch, sample.id, number);
   };
-  row.change = row_change_of(draw_change(rules.augmentation, look.bright, draws_of), normaliser_);
+  row.change = row_change_of(draw_change(rules.augmentation, look.traits, draws_of), normaliser_);
   return row;
 }
 

@@ -61,7 +61,7 @@ int draw_window(const Draws& draws, uint64_t draw, int size, int crop);
 struct SampleLook {
   SamplePixels pixels;
   std::pair<double, double> range;  // the bytes of the whole picture that become 0 and 1 (Normaliser::range_of)
-  bool bright = false;              // its median is above the middle of its range: objects on a bright ground
+  PictureTraits traits;
 };
 
 // Samples made ready for the steps of one input. Any thread may call; `samples` must outlive it and stay as it is.
@@ -81,7 +81,6 @@ class StepSamples {
   // cannot be read.
   SampleLook look(int sample) const;
   std::pair<double, double> range_of(int sample) const { return look(sample).range; }
-  bool is_bright(int sample) const { return look(sample).bright; }
 
   // A crop of this epoch; `crop` indexes crops(). `look` is at its sample.
   BatchRow drawn(int crop, const CropRules& rules, int64_t epoch, const SampleLook& look) const;
@@ -93,7 +92,8 @@ class StepSamples {
   // Of a sample, measured when it is first looked at.
   struct Measured {
     float darkest = 0, brightest = 0;  // bytes
-    bool known = false, bright = false;
+    bool known = false;
+    PictureTraits traits = {};
   };
 
   const std::vector<GridSample>& samples_;

@@ -29,10 +29,10 @@ const InputShape square{window, window, 3};
 std::vector<std::string> all_names() { return names_of(augmentation_rules()); }
 
 // What many crops draw with one augmentation at its usual strength.
-std::vector<CropChange> many(const std::string& name, double strength, bool bright = false) {
+std::vector<CropChange> many(const std::string& name, double strength, const PictureTraits& picture = {}) {
   std::vector<CropChange> drawn;
   for (int number = 0; number < 4000; ++number) {
-    drawn.push_back(draw_change({false, false, {{name, strength}}}, bright, [&](const std::string& purpose) {
+    drawn.push_back(draw_change({false, false, {{name, strength}}}, picture, [&](const std::string& purpose) {
       return crop_draws(4, purpose, 1, "a sample", number);
     }));
   }
@@ -97,14 +97,21 @@ TEST(ChangeDraws, SomeCropsAreInvertedGreyBlurredOrNoisy) {
   EXPECT_EQ(share(many("noise", 0.05), [](const CropChange& c) { return c.noise > 0.05; }), 0);
 }
 
+TEST(ChangeDraws, EveryFifthCropHasItsContrastEvenedOut) {
+  const auto drawn = many("clahe", 3);
+  EXPECT_NEAR(share(drawn, [](const CropChange& c) { return c.clip > 0; }), 0.2, 0.02);
+  EXPECT_NEAR(share(drawn, [](const CropChange& c) { return c.clip > 1.5; }), 0.1, 0.02);
+  EXPECT_EQ(share(drawn, [](const CropChange& c) { return c.clip > 3; }), 0);
+}
+
 TEST(ChangeDraws, OnlyBrightPicturesAreInvertedTowardsDark) {
   const auto inverted = [](const CropChange& c) { return c.values.inverts == 1; };
-  EXPECT_EQ(share(many("invert_bright", 0.3, false), inverted), 0);
-  EXPECT_NEAR(share(many("invert_bright", 0.3, true), inverted), 0.3, 0.03);
+  EXPECT_EQ(share(many("invert_bright", 0.3, {.bright = false}), inverted), 0);
+  EXPECT_NEAR(share(many("invert_bright", 0.3, {.bright = true}), inverted), 0.3, 0.03);
   auto samples = some_samples(1);
-  EXPECT_FALSE(StepSamples(samples, grid, Normaliser{}).is_bright(0));
+  EXPECT_FALSE(StepSamples(samples, grid, Normaliser{}).look(0).traits.bright);
   for (uint8_t& value : samples[0].image) value = static_cast<uint8_t>(255 - value);
-  EXPECT_TRUE(StepSamples(samples, grid, Normaliser{}).is_bright(0));
+  EXPECT_TRUE(StepSamples(samples, grid, Normaliser{}).look(0).traits.bright);
 }
 
 TEST(ChangeDraws, MixedColoursKeepGrey) {
@@ -114,10 +121,23 @@ TEST(ChangeDraws, MixedColoursKeepGrey) {
   }
 }
 
+TEST(ChangeDraws, OnlyColouredPicturesHaveTheirStainsChanged) {
+  const auto unchanged = [](const CropChange& c) { return c == CropChange{}; };
+  EXPECT_EQ(share(many("stain", 0.2, {.bright = true}), unchanged), 1);
+  const auto drawn = many("stain", 0.2, {.coloured = true});
+  expect_even(drawn, 0.8, 1.2, [](const CropChange& c) { return c.stain_gain[1]; });
+  expect_even(drawn, -0.2, 0.2, [](const CropChange& c) { return c.stain_shift[2]; });
+  auto samples = some_samples(1);
+  for (size_t i = 0; i < samples[0].image.size(); ++i) samples[0].image[i] = samples[0].image[i / 3 * 3];  // grey
+  EXPECT_FALSE(StepSamples(samples, grid, Normaliser{}).look(0).traits.coloured);
+  for (size_t i = 0; i < samples[0].image.size(); i += 3) samples[0].image[i] ^= 64;
+  EXPECT_TRUE(StepSamples(samples, grid, Normaliser{}).look(0).traits.coloured);
+}
+
 TEST(ChangeDraws, OneDoesNotDependOnWhichOthersAreChosen) {
   const auto draws_of = [](const std::string& purpose) { return crop_draws(4, purpose, 1, "a sample", 2); };
-  const CropChange alone = draw_change(augmentation_of({"gamma"}), false, draws_of),
-                   among = draw_change(augmentation_of(all_names()), false, draws_of);
+  const CropChange alone = draw_change(augmentation_of({"gamma"}), {}, draws_of),
+                   among = draw_change(augmentation_of(all_names()), {}, draws_of);
   EXPECT_EQ(alone.values.gamma, among.values.gamma);
   EXPECT_NE(alone.values.gamma, 1);
 }
@@ -217,7 +237,7 @@ TEST(ChangedRows, ImageAndLabelsStayAligned) {
   const StepSamples data(samples, square, Normaliser{});
   for (int number = 0; number < 40; ++number) {
     const CropChange change =
-        draw_change(augmentation_of({"scale", "rotate", "shear", "elastic"}), false,
+        draw_change(augmentation_of({"scale", "rotate", "shear", "elastic"}), {},
                     [&](const std::string& purpose) { return crop_draws(9, purpose, 0, "disc", number); });
     const Batch batch = shown(data, {changed(change, 30, 30)});
     // A corner of the disc differs by 3/4 at most where the image is between pixels and the label is the nearest's.
@@ -300,6 +320,119 @@ TEST(ChangedRows, ColoursAreTakenAwayOnTheScaleOfThePicture) {
     };
     EXPECT_LT((original(0) - original(1)).abs().max().item<double>(), 1e-6) << kind;
     EXPECT_LT((original(0) - original(2)).abs().max().item<double>(), 1e-6) << kind;
+  }
+}
+
+// A picture each of whose tiles holds 64 values once, from `left` on in its left half and from `right` on in its right.
+std::vector<GridSample> ramps(int left, int right) {
+  auto samples = disc(0, 0, 0, window);
+  constexpr int tile = window / row_tiles;
+  for (int y = 0; y < window; ++y) {
+    for (int x = 0; x < window; ++x) {
+      const int value = (x < window / 2 ? left : right) + x % tile * tile + y % tile;
+      std::fill_n(samples[0].image.begin() + (y * window + x) * 3, 3, static_cast<uint8_t>(value));
+    }
+  }
+  return samples;
+}
+
+// A tile's 64 values have counts of 4 times their mean: clipped at 2, half of each is spread over 256.
+TEST(ChangedRows, EvenedOutContrastIsTheShareOfDarkerPixels) {
+  const auto samples = ramps(0, 0);
+  CropChange change;
+  change.clip = 2;
+  const auto values = shown(StepSamples(samples, square, Normaliser{}), {changed(change)}).images[0];
+  for (int y = 0; y < window; ++y) {
+    for (int x = 0; x < window; ++x) {
+      const double value = samples[0].image[static_cast<size_t>(y * window + x) * 3];
+      ASSERT_NEAR(values[1][y][x].item<double>(), (value + 0.5) * (2 + 0.5) / 256, 1e-5) << y << ", " << x;
+    }
+  }
+}
+
+TEST(ChangedRows, EvenedOutContrastIsOfTheTilesAround) {
+  const auto samples = ramps(0, 192);
+  CropChange change;
+  change.clip = 256;  // nothing is clipped
+  const auto values = shown(StepSamples(samples, square, Normaliser{}), {changed(change)}).images[0];
+  const auto expected = [&](int y, int x, int least) {
+    return (samples[0].image[static_cast<size_t>(y * window + x) * 3] - least + 0.5) / 64;
+  };
+  for (int y = 0; y < window; ++y) {
+    for (const int x : {0, 3, 7})
+      ASSERT_NEAR(values[0][y][x].item<double>(), expected(y, x, 0), 1e-5) << y << ", " << x;
+    for (const int x : {24, 29, 31})
+      ASSERT_NEAR(values[0][y][x].item<double>(), expected(y, x, 192), 1e-5) << y << ", " << x;
+    // Centres of tiles lie at 11.5 and 19.5; what is above all values of a tile is 1 there, what is below them 0.
+    const double own = expected(y, 14, 0), share_of_right = (14 - 11.5) / 8;
+    ASSERT_NEAR(values[0][y][14].item<double>(), own * (1 - share_of_right), 1e-5) << y;
+  }
+}
+
+TEST(ChangedRows, AClipNearZeroSpreadsAllCountsAndChangesNothing) {
+  const auto samples = pictures(1, 60);
+  const StepSamples data(samples, square, Normaliser{});
+  CropChange change;
+  change.clip = 1e-6;
+  const auto plain = shown(data, {{0, 0, 0, window, window, 0}}).images, evened = shown(data, {changed(change)}).images;
+  EXPECT_LT((plain - evened).abs().max().item<double>(), 0.5 / 255 + 1e-4);
+}
+
+// A picture of one colour, and what a change of its stains makes of it; the amounts of the three dyes are stated, not
+// taken from the picture.
+struct Dyed {
+  std::array<double, 3> amounts = {0.5, 0.3, 0.1};
+
+  // Red, green and blue of so much haematoxylin, eosin and diaminobenzidine (Ruifrok and Johnston 2001).
+  static std::array<double, 3> colour_of(const std::array<double, 3>& amounts) {
+    constexpr double absorbed[3][3] = {{0.65, 0.70, 0.29}, {0.07, 0.99, 0.11}, {0.27, 0.57, 0.78}};
+    std::array<double, 3> colour;
+    for (size_t c = 0; c < 3; ++c) {
+      colour[c] = std::exp(-amounts[0] * absorbed[0][c] - amounts[1] * absorbed[1][c] - amounts[2] * absorbed[2][c]);
+    }
+    return colour;
+  }
+  std::vector<GridSample> samples() const {
+    auto all = disc(0, 0, 0);
+    const auto colour = colour_of(amounts);
+    for (size_t i = 0; i < all[0].image.size(); ++i)
+      all[0].image[i] = static_cast<uint8_t>(std::lround(255 * colour[i % 3]));
+    return all;
+  }
+};
+
+TEST(ChangedRows, StainsChangeTheAmountOfEachDye) {
+  const Dyed dyed;
+  const auto samples = dyed.samples();
+  CropChange change;
+  change.stain_gain = {1.2, 0.7, 1.1}, change.stain_shift = {0.05, -0.1, 0.2};
+  std::array<double, 3> amounts = dyed.amounts;
+  for (size_t dye = 0; dye < 3; ++dye) amounts[dye] = amounts[dye] * change.stain_gain[dye] + change.stain_shift[dye];
+  const auto expected = Dyed::colour_of(amounts);
+  for (const char* kind : {"unit", "zscore"}) {
+    const Normaliser normaliser = make_normaliser(kind, {&samples[0].image}, 3);
+    const StepSamples data(samples, square, normaliser);
+    const auto values = shown(data, {changed(change, 0, 0, normaliser)}).images[0];
+    for (int c = 0; c < 3; ++c) {
+      double value = values[c][5][7].item<double>();
+      if (kind == std::string("zscore")) value = value * normaliser.sd[c] + normaliser.mean[c];
+      EXPECT_NEAR(value, expected[static_cast<size_t>(c)], 0.01) << kind << ", channel " << c;  // of bytes
+    }
+  }
+}
+
+TEST(ChangedRows, AnInvertedPicturesStainsStay) {
+  const auto samples = Dyed{}.samples();
+  const StepSamples data(samples, square, Normaliser{});
+  CropChange inverted, both;
+  inverted.values.inverts = both.values.inverts = 1, both.stain_gain = {2, 2, 2};
+  EXPECT_TRUE(torch::equal(shown(data, {changed(both)}).images, shown(data, {changed(inverted)}).images));
+}
+
+TEST(ChangedRows, TheLightThatPassesADensityIsItsExponential) {
+  for (double density = -10; density < 80; density += 0.0137) {
+    const float passed = transmitted(static_cast<float>(density));
+    EXPECT_NEAR(passed / std::exp(-static_cast<double>(static_cast<float>(density))), 1, 1e-5) << density;
   }
 }
 
