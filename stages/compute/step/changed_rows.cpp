@@ -74,6 +74,16 @@ struct Bent {
   SamplePosition next() { return straight.next() + *bend++; }
 };
 
+// Calls use() with the places from `from` on, `step` apart, and bent where there are bends.
+template <typename Use>
+void with_places(const SamplePosition& from, const SamplePosition& step, const SamplePosition* bends, const Use& use) {
+  const Straight straight{from, step};
+  if (bends == nullptr)
+    use(straight);
+  else
+    use(Bent{straight, bends});
+}
+
 // Adds the bytes shown at these places.
 template <int Channels, typename Places>
 void add_positions(const uint8_t* image, const SamplePlace& place, Places places, size_t columns, size_t stride,
@@ -144,56 +154,39 @@ void ChangedRows::bend(int y) {
 
 void ChangedRows::add_line(const Line& line) {
   const auto columns = static_cast<size_t>(input_.width);
-  const auto add = [&](auto places) {
+  with_places(line.from, line.step, line.bends, [&](auto places) {
     if (input_.channels == 3) return add_positions<3>(image_, place_, places, columns, stride_, bytes_.data());
     if (input_.channels == 1) return add_positions<1>(image_, place_, places, columns, stride_, bytes_.data());
     for (size_t i = 0; i < columns; ++i)
       add_anywhere(image_, input_.channels, places.next(), place_, &bytes_[i * stride_]);
-  };
-  const Straight straight{line.from, line.step};
-  if (line.bends == nullptr)
-    add(straight);
-  else
-    add(Bent{straight, line.bends});
+  });
 }
 
 void ChangedRows::write_labels(const Line& line, size_t* labels) const {
-  const auto write = [&](auto places) {
+  with_places(line.from, line.step, line.bends, [&](auto places) {
     for (int i = 0; i < input_.width; ++i) labels[i] = static_cast<size_t>(nearest_pixel(places.next(), place_));
-  };
-  const Straight straight{line.from, line.step};
-  if (line.bends == nullptr)
-    write(straight);
-  else
-    write(Bent{straight, line.bends});
+  });
 }
 
 void ChangedRows::write_tiles(const Line& line) {
   tiles_.resize(static_cast<size_t>(input_.width));
-  const auto write = [&](auto places) {
+  with_places(line.from, line.step, line.bends, [&](auto places) {
     for (TilePlace& tile : tiles_) tile = tile_at(places.next(), input_.height, input_.width, row_);
-  };
-  const Straight straight{line.from, line.step};
-  if (line.bends == nullptr)
-    write(straight);
-  else
-    write(Bent{straight, line.bends});
+  });
 }
 
 // A line's values, from its bytes.
 void ChangedRows::write_values(float* to, size_t pixels) const {
   const auto columns = static_cast<size_t>(input_.width);
-  const bool tiled = row_.change.clip != 0;
-  for (size_t c = 0; tiled && c < static_cast<size_t>(input_.channels); ++c) {
-    for (size_t i = 0; i < columns; ++i) {
-      to[c * pixels + i] =
-          value_among(tables_.data(), input_.channels, static_cast<int>(c), tiles_[i], bytes_[i * stride_ + c]);
-    }
-  }
-  for (size_t c = 0; !tiled && c < static_cast<size_t>(input_.channels); ++c) {
+  for (size_t c = 0; c < static_cast<size_t>(input_.channels); ++c) {
     const uint32_t* byte = bytes_.data() + c;
-    const Between* between = between_.data() + c * row_table_length;
     float* plane = to + c * pixels;
+    if (row_.change.clip != 0) {
+      for (size_t i = 0; i < columns; ++i, byte += stride_)
+        plane[i] = value_among(tables_.data(), input_.channels, static_cast<int>(c), tiles_[i], *byte);
+      continue;
+    }
+    const Between* between = between_.data() + c * row_table_length;
     for (size_t i = 0; i < columns; ++i, byte += stride_) {
       const Between& values = between[*byte >> byte_fraction_bits];
       plane[i] = value_between(values.low, values.difference, *byte);
