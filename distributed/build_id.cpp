@@ -17,6 +17,7 @@ int add_id(dl_phdr_info* object, size_t, void* text) {
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& part = object->dlpi_phdr[i];
     if (part.p_type != PT_NOTE) continue;
+    // The loader gives addresses as numbers.  NOLINTNEXTLINE(performance-no-int-to-ptr)
     const auto* at = reinterpret_cast<const unsigned char*>(object->dlpi_addr + part.p_vaddr);
     const auto* end = at + part.p_memsz;
     const auto padded = [](size_t size) { return (size + 3) / 4 * 4; };

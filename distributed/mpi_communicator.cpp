@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 // A collective of at least this many bytes runs MPI's blocking call once all ranks have arrived: it is faster than
 // the non-blocking one, which makes progress only while it is tested.
-constexpr size_t blocking_bytes = 64 * 1024;
+constexpr size_t blocking_bytes = size_t{64} << 10;
 constexpr size_t part_elements = size_t{1} << 30;  // MPI 3 counts are int
 
 void check_mpi(int code, std::string_view what) {

@@ -189,14 +189,20 @@ struct Pack::State {
     header = Value::parse(text);
     for (const Value& sample : header.value("samples", Value::array())) samples.push_back(sample);
   }
+  // A number with a fraction, or of more than 64 bits, is none of these.
+  template <typename T>
+  T whole(const std::string& name, const Value& number) const {
+    if (!number.is_number_integer()) damaged("array '" + name + "' has the number " + number.dump());
+    return number.get<T>();
+  }
   PackedArray read_array(const std::string& name, const Value& about, std::span<const uint8_t> data) const {
     PackedArray array;
     const auto element = element_of(about.at("dtype").get<std::string>());
     if (!element) damaged("array '" + name + "' has the unknown type " + about.at("dtype").dump());
     array.element = *element;
-    array.shape = about.at("shape").get<std::vector<int64_t>>();
-    const auto begin = about.at("data_offsets").at(0).get<uint64_t>();
-    const auto end = about.at("data_offsets").at(1).get<uint64_t>();
+    for (const Value& side : about.at("shape")) array.shape.push_back(whole<int64_t>(name, side));
+    const auto begin = whole<uint64_t>(name, about.at("data_offsets").at(0));
+    const auto end = whole<uint64_t>(name, about.at("data_offsets").at(1));
     if (begin > end || end > data.size()) damaged("array '" + name + "' lies outside the file");
     uint64_t expected = bytes_of(array.element);
     for (const int64_t side : array.shape) {

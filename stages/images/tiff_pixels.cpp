@@ -182,6 +182,14 @@ void place(const Layout& layout, RawPixels& raw, const Block& block) {
   }
 }
 
+// A small file may claim many rows and have the bytes of a few: found out before memory is taken for all.
+void require_pieces(TiffFile& file, uint32_t pieces) {
+  for (uint32_t i = 0; i < pieces; ++i) {
+    if (TIFFGetStrileByteCount(file.handle(), i) == 0)
+      file.refuse(fmt::format("of its {} pieces, number {} has no bytes", pieces, i + 1));
+  }
+}
+
 void read_strips(TiffFile& file, const Layout& layout, RawPixels& raw) {
   TIFF* tiff = file.handle();
   uint32_t rows_per_strip = layout.height;
@@ -192,6 +200,7 @@ void read_strips(TiffFile& file, const Layout& layout, RawPixels& raw) {
   if (row_bytes < wanted) file.refuse(fmt::format("a row has {} bytes, {} are needed", row_bytes, wanted));
   std::vector<uint8_t> buffer;
   const uint32_t strips = (layout.height + rows_per_strip - 1) / rows_per_strip;
+  require_pieces(file, TIFFNumberOfStrips(tiff));
   for (int plane = 0; plane < (layout.apart() ? layout.samples : 1); ++plane) {
     for (uint32_t strip = 0; strip < strips; ++strip) {
       const uint32_t y = strip * rows_per_strip, rows = std::min(rows_per_strip, layout.height - y);
@@ -216,6 +225,7 @@ void read_tiles(TiffFile& file, const Layout& layout, RawPixels& raw) {
   const auto size = static_cast<size_t>(TIFFTileSize(tiff));
   const size_t wanted = (size_t{layout.bits} * width * (layout.apart() ? 1 : layout.samples) + 7) / 8;
   if (row_bytes < wanted || size < row_bytes * height) file.refuse("its tiles have no sound size");
+  require_pieces(file, TIFFNumberOfTiles(tiff));
   std::vector<uint8_t> buffer(size);
   for (int plane = 0; plane < (layout.apart() ? layout.samples : 1); ++plane) {
     for (uint32_t y = 0; y < layout.height; y += height) {
