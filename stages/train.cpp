@@ -59,13 +59,14 @@ std::string layout_of(const pipeline::Values& values, int ranks) {
 void check_crop_fits(const pipeline::CheckView& view, const TrainParameters& parameters, pipeline::Problems& problems) {
   if (!resize_mode(view.upstream("resize", "mode")->get<std::string>()).by_sides) return;
   const auto width = view.upstream("resize", "width"), height = view.upstream("resize", "height");
-  if (!width || !height || parameters.crop <= std::max(width->get<int64_t>(), height->get<int64_t>())) return;
+  if (!width || !height) return;
+  const int64_t most = std::max(width->get<int64_t>(), height->get<int64_t>());
+  if (parameters.crop <= most) return;
   problems.push_back(
       {"crop",
        fmt::format("a crop of {} is larger than the {} x {} pixels that every sample fits into: set crop "
                    "to {} at most",
-                   parameters.crop, width->get<int64_t>(), height->get<int64_t>(),
-                   std::max(width->get<int64_t>(), height->get<int64_t>())),
+                   parameters.crop, width->get<int64_t>(), height->get<int64_t>(), most),
        "resize", "mode"});
 }
 

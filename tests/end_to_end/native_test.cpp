@@ -12,16 +12,11 @@ using testing::HasSubstr;
 // The small pipeline without a grid: pictures of 128 to 256 pixels a side, made smaller, in crops of 32, up to the
 // model.
 std::string native_pipeline(const std::string& size = "mode = \"native\"\nscale = 0.5") {
-  std::string text = small_pipeline;
-  const auto put = [&text](const std::string& before, const std::string& now) {
-    const size_t at = text.find(before);
-    EXPECT_NE(at, std::string::npos) << before;
-    text.replace(at, before.size(), now);
-  };
-  put("targets = [\"report\"]", "targets = [\"train\", \"inspect\"]");
-  put("count = 96", "count = 24");
-  put("width = 32\nheight = 32", size);
-  put("epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3\ntargets = [\"mask\", \"border\"]");
+  std::string text =
+      changed_pipeline({{"targets = [\"report\"]", "targets = [\"train\", \"inspect\"]"},
+                        {"count = 96", "count = 24"},
+                        {"width = 32\nheight = 32", size},
+                        {"epochs = 4", "epochs = 2\ncrop = 32\nforeground = 0.3\ntargets = [\"mask\", \"border\"]"}});
   text.erase(text.find("[stage.eval]"));
   return text;
 }

@@ -25,18 +25,12 @@ class OwnPlace : public Workplace {
 
  private:
   static std::string text() {
-    std::string text = small_pipeline;
-    const auto put = [&text](const std::string& before, const std::string& now) {
-      const size_t at = text.find(before);
-      EXPECT_NE(at, std::string::npos) << before;
-      text.replace(at, before.size(), now);
-    };
-    put("count = 96", "count = 32");
-    put("epochs = 4",
-        "epochs = 2\nnetwork = \"flat\"\nnorm = \"none\"\ntargets = [\"mask\", \"edge\"]\nschedule = \"halved\"\n"
-        "losses.edge = \"squared\"\naugment = [\"flip\", \"dim\"]\naugmentation.dim = 0.5");
-    put("[stage.report]", "decoder = \"pieces\"\n[stage.report]");
-    return text;
+    return changed_pipeline(
+        {{"count = 96", "count = 32"},
+         {"epochs = 4",
+          "epochs = 2\nnetwork = \"flat\"\nnorm = \"none\"\ntargets = [\"mask\", \"edge\"]\nschedule = \"halved\"\n"
+          "losses.edge = \"squared\"\naugment = [\"flip\", \"dim\"]\naugmentation.dim = 0.5"},
+         {"[stage.report]", "decoder = \"pieces\"\n[stage.report]"}});
   }
 };
 

@@ -122,29 +122,23 @@ class KilledRun {
   std::string story_;
 };
 
-// Pictures of their own shape in crops, every augmentation, five targets, the largest network, averages, warm-up,
-// samples read while it trains. As many crops as samples, so that there are as many steps as in the plain one.
+// Pictures of their own shape in crops, every augmentation, five targets, attention and side outputs, averages,
+// warm-up, samples read while it trains. About as many crops as samples, so that there are as many steps as in the
+// plain one.
 std::string pipeline_with_everything() {
-  std::string text = small_pipeline;
-  const auto put = [&text](const std::string& before, const std::string& now) {
-    const size_t at = text.find(before);
-    EXPECT_NE(at, std::string::npos) << before;
-    text.replace(at, before.size(), now);
-  };
-  put("width = 32\nheight = 32", "mode = \"fit\"\nwidth = 36\nheight = 36");
-  put("inputs = { shards = \"shard.shards\", split = \"split.index\" }\n",
-      "inputs = { shards = \"shard.shards\", split = \"split.index\", metadata = \"inspect.metadata\" }\n"
-      "network = \"attention_unet\"\ndeep_supervision = 1\ndropout = 0.1\n"
-      "targets = [\"mask\", \"interior\", \"border\", \"horizontal\", \"vertical\"]\nseparation_weight = 5\n"
-      "losses.interior = \"tversky\"\nschedule = \"cosine\"\nwarm_up = 1\nema = 0.9\nclip_norm = 1\n"
-      "crop = 32\nforeground = 0.5\nbalance = \"look\"\nnormalise = \"percentile\"\ncache_bytes = 20000\n"
-      "augment = [\"flip\", \"rot90\", \"scale\", \"rotate\", \"shear\", \"elastic\", \"gamma\", \"invert\", "
-      "\"invert_bright\", "
-      "\"gain\", \"offset\", \"colour\", \"stain\", \"grey\", \"blur\", \"noise\"]\n");
-  put("metadata = \"inspect.metadata\" }\n[stage.report]",
-      "metadata = \"inspect.metadata\" }\ndecoder = \"components\"\nsubsets = [\"validation\", \"test\"]\n"
-      "[stage.report]");
-  return text;
+  return changed_pipeline(
+      {{"width = 32\nheight = 32", "mode = \"fit\"\nwidth = 36\nheight = 36"},
+       {"inputs = { shards = \"shard.shards\", split = \"split.index\" }\n",
+        "inputs = { shards = \"shard.shards\", split = \"split.index\", metadata = \"inspect.metadata\" }\n"
+        "network = \"attention_unet\"\ndeep_supervision = 1\ndropout = 0.1\n"
+        "targets = [\"mask\", \"interior\", \"border\", \"horizontal\", \"vertical\"]\nseparation_weight = 5\n"
+        "losses.interior = \"tversky\"\nschedule = \"cosine\"\nwarm_up = 1\nema = 0.9\nclip_norm = 1\n"
+        "crop = 32\nforeground = 0.5\nbalance = \"look\"\nnormalise = \"percentile\"\ncache_bytes = 20000\n"
+        "augment = [\"flip\", \"rot90\", \"scale\", \"rotate\", \"shear\", \"elastic\", \"gamma\", \"invert\", "
+        "\"invert_bright\", \"gain\", \"offset\", \"clahe\", \"colour\", \"stain\", \"grey\", \"blur\", \"noise\"]\n"},
+       {"metadata = \"inspect.metadata\" }\n[stage.report]",
+        "metadata = \"inspect.metadata\" }\ndecoder = \"components\"\nsubsets = [\"validation\", \"test\"]\n"
+        "[stage.report]"}});
 }
 
 void expect_kills_change_nothing(const std::string& pipeline, int runs, int first) {

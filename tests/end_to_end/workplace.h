@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "process.h"
 #include "temporary_folder.h"
@@ -52,6 +54,17 @@ inputs = { model = "train.model", shards = "shard.shards", split = "split.index"
 [stage.report]
 inputs = { curves = "train.curves", telemetry = "train.telemetry", model = "eval.model", metrics = "eval.metrics", predictions = "eval.predictions", data = "inspect.summary", gallery = "inspect.gallery" }
 )";
+
+// That pipeline with parts of its text exchanged: what stood there, and what stands there now.
+inline std::string changed_pipeline(const std::vector<std::pair<std::string, std::string>>& changes) {
+  std::string text = small_pipeline;
+  for (const auto& [before, now] : changes) {
+    const size_t at = text.find(before);
+    EXPECT_NE(at, std::string::npos) << before;
+    if (at != std::string::npos) text.replace(at, before.size(), now);
+  }
+  return text;
+}
 
 // What is put before a program so that a library of the tests is preloaded into the whole job; its file says which
 // variables set what it does.

@@ -80,7 +80,8 @@ ShardPlaces read_places(const Hdf5Reader& file, const ShardIndex& index, Truth t
 std::vector<Label> read_labels(const Hdf5Reader& file, uint64_t first, uint64_t count);
 
 // Of each pixel the number of the object that its centre lies in, 0 background; in 16 bits, so that object 65,536 is 1
-// again: two whose numbers are that far apart do not touch, and who touches whom is what training asks.
+// again. Training asks who touches whom: of that many touching pairs in a label image whose numbers say nothing of
+// places, one is taken for one object; where numbers go by places, none.
 std::vector<uint16_t> nearest(std::span<const Label> native, int native_width, int native_height, int width,
                               int height);
 
