@@ -56,7 +56,8 @@ int TiffFile::on_error(TIFF*, void* self, const char* module, const char* format
 int TiffFile::on_warning(TIFF*, void* self, const char* module, const char* format, va_list arguments) {
   Said& said = static_cast<TiffFile*>(self)->said_;
   said.warning = formatted(module, format, arguments);
-  said.jpeg_warning |= module != nullptr && std::string_view(module) == "JPEGLib";
+  const std::string_view decoder = module == nullptr ? "" : module;
+  said.is_filled |= decoder == "JPEGLib" || decoder.starts_with("Fax");
   return 1;
 }
 

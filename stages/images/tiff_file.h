@@ -28,7 +28,7 @@ class TiffFile {
   // What libtiff said since the last call.
   struct Said {
     std::string error, warning;
-    bool jpeg_warning = false;  // its JPEG decoder fills what is missing, and only warns
+    bool is_filled = false;  // a decoder (JPEG, CCITT) fills what is missing or damaged, and only warns
   };
   Said said();
 

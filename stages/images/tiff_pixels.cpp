@@ -182,11 +182,36 @@ void place(const Layout& layout, RawPixels& raw, const Block& block) {
   }
 }
 
-// A small file may claim many rows and have the bytes of a few: found out before memory is taken for all.
-void require_pieces(TiffFile& file, uint32_t pieces) {
+// What one byte of a compressed strip or tile holds at most: PackBits repeats a byte 128 times in two; a code of LZW
+// has 9 bits or more and stands for at most 4,093 bytes; deflate has 258 bytes in two bits (RFC 1951); a row of CCITT
+// that is as the one above it takes a bit (ITU-T T.6).
+struct Packing {
+  uint16_t compression;
+  uint64_t bytes, rows;
+};
+constexpr uint64_t no_limit = uint64_t{1} << 31;
+constexpr Packing packings[] = {
+    {COMPRESSION_PACKBITS, 64, no_limit},  {COMPRESSION_LZW, 4096, no_limit},
+    {COMPRESSION_DEFLATE, 1032, no_limit}, {COMPRESSION_ADOBE_DEFLATE, 1032, no_limit},
+    {COMPRESSION_CCITTRLE, no_limit, 8},   {COMPRESSION_CCITTRLEW, no_limit, 8},
+    {COMPRESSION_CCITTFAX3, no_limit, 8},  {COMPRESSION_CCITTFAX4, no_limit, 8},
+};
+
+// A small file may claim many rows and have the bytes of a few: found out before memory is taken for all. `rows_of`: of
+// the piece of that number.
+template <typename RowsOf>
+void require_pieces(TiffFile& file, const Layout& layout, uint32_t pieces, size_t row_bytes, const RowsOf& rows_of) {
+  const auto packing = std::find_if(std::begin(packings), std::end(packings),
+                                    [&](const Packing& one) { return one.compression == layout.compression; });
   for (uint32_t i = 0; i < pieces; ++i) {
-    if (TIFFGetStrileByteCount(file.handle(), i) == 0)
-      file.refuse(fmt::format("of its {} pieces, number {} has no bytes", pieces, i + 1));
+    const uint64_t bytes = std::min<uint64_t>(TIFFGetStrileByteCount(file.handle(), i), file.bytes().size());
+    if (bytes == 0) file.refuse(fmt::format("of its {} pieces, number {} has no bytes", pieces, i + 1));
+    if (packing == std::end(packings)) continue;
+    const uint64_t rows = rows_of(i);
+    if (rows > bytes * packing->rows || rows * row_bytes > bytes * packing->bytes) {
+      file.refuse(fmt::format("of its {} pieces, number {} has {} bytes, which cannot hold {} rows of {} bytes", pieces,
+                              i + 1, bytes, rows, row_bytes));
+    }
   }
 }
 
@@ -200,10 +225,13 @@ void read_strips(TiffFile& file, const Layout& layout, RawPixels& raw) {
   if (row_bytes < wanted) file.refuse(fmt::format("a row has {} bytes, {} are needed", row_bytes, wanted));
   std::vector<uint8_t> buffer;
   const uint32_t strips = (layout.height + rows_per_strip - 1) / rows_per_strip;
-  require_pieces(file, TIFFNumberOfStrips(tiff));
+  const auto rows_of = [&](uint32_t strip) {
+    return std::min(rows_per_strip, layout.height - strip % strips * rows_per_strip);
+  };
+  require_pieces(file, layout, TIFFNumberOfStrips(tiff), row_bytes, rows_of);
   for (int plane = 0; plane < (layout.apart() ? layout.samples : 1); ++plane) {
     for (uint32_t strip = 0; strip < strips; ++strip) {
-      const uint32_t y = strip * rows_per_strip, rows = std::min(rows_per_strip, layout.height - y);
+      const uint32_t y = strip * rows_per_strip, rows = rows_of(strip);
       const size_t size = row_bytes * rows;
       if (buffer.size() < size) buffer.resize(size);
       const uint32_t number = static_cast<uint32_t>(plane) * strips + strip;
@@ -225,7 +253,7 @@ void read_tiles(TiffFile& file, const Layout& layout, RawPixels& raw) {
   const auto size = static_cast<size_t>(TIFFTileSize(tiff));
   const size_t wanted = (size_t{layout.bits} * width * (layout.apart() ? 1 : layout.samples) + 7) / 8;
   if (row_bytes < wanted || size < row_bytes * height) file.refuse("its tiles have no sound size");
-  require_pieces(file, TIFFNumberOfTiles(tiff));
+  require_pieces(file, layout, TIFFNumberOfTiles(tiff), row_bytes, [height](uint32_t) { return height; });
   std::vector<uint8_t> buffer(size);
   for (int plane = 0; plane < (layout.apart() ? layout.samples : 1); ++plane) {
     for (uint32_t y = 0; y < layout.height; y += height) {
@@ -358,7 +386,7 @@ RawPixels read_tiff_pixels(TiffFile& file, bool as_labels) {
   }
   const TiffFile::Said said = file.said();
   if (!said.error.empty()) file.refuse(said.error);
-  if (said.jpeg_warning) file.refuse(said.warning);
+  if (said.is_filled) file.refuse(said.warning);
   if (!said.warning.empty()) raw.notes.push_back(said.warning);
   turn_upright(raw.bytes, raw.width, raw.height, static_cast<size_t>(raw.channels) * (raw.bits / 8),
                layout.orientation);

@@ -66,9 +66,11 @@ TEST(Tiff, ThatClaimsMoreThanItsBytesCanHoldTakesNoMemory) {
     for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i);
     return text;
   };
-  const auto claimed = [&](uint32_t side, uint32_t bits, uint32_t samples, uint32_t photometric) {
-    const uint32_t tags[][2] = {{256, side}, {257, side},    {258, bits}, {259, 8}, {262, photometric},
-                                {273, 8},    {277, samples}, {278, side}, {279, 4}};
+  const auto claimed = [&](uint32_t side, uint32_t bits, uint32_t samples, uint32_t photometric,
+                           uint32_t compression = COMPRESSION_ADOBE_DEFLATE) {
+    const uint32_t tags[][2] = {{256, side},        {257, side},        {258, bits},
+                                {259, compression}, {262, photometric}, {273, 8},
+                                {277, samples},     {278, side},        {279, 4}};
     std::string file = "II*" + std::string(1, '\0') + number(8, 4) + number(std::size(tags), 2);
     for (const auto& [tag, value] : tags) file += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4);
     file += number(0, 4);
@@ -76,6 +78,31 @@ TEST(Tiff, ThatClaimsMoreThanItsBytesCanHoldTakesNoMemory) {
   };
   EXPECT_THAT(claimed(40000, 64, 1, PHOTOMETRIC_MINISBLACK), HasSubstr("cannot hold 40000 x 40000 pixels of 64 bits"));
   EXPECT_THAT(claimed(26000, 8, 3, PHOTOMETRIC_YCBCR), HasSubstr("cannot hold 26000 x 26000 pixels of 24 bits"));
+  for (const int compression : {COMPRESSION_ADOBE_DEFLATE, COMPRESSION_LZW, COMPRESSION_PACKBITS}) {
+    EXPECT_THAT(claimed(4000, 8, 1, PHOTOMETRIC_MINISBLACK, compression),
+                HasSubstr("has 4 bytes, which cannot hold 4000 rows of 4000 bytes"));
+  }
+  EXPECT_THAT(claimed(30000, 1, 1, PHOTOMETRIC_MINISWHITE, COMPRESSION_CCITTFAX4),
+              HasSubstr("has 4 bytes, which cannot hold 30000 rows of 3750 bytes"));
+}
+
+// libtiff only warns of most of it, and leaves the rows that are missing white.
+TEST(Tiff, OfCcittThatEndsTooEarlyIsRefused) {
+  TiffPage page{64, 4, ramp(32, 77)};
+  page.bits = 1;
+  page.compression = COMPRESSION_CCITTFAX4;
+  std::string file = tiff_of({page});
+  EXPECT_EQ(decode_image(span_of(file), "a.tif").width, 64);
+  // The bytes of its one strip: tag 279, whose value lies 8 bytes behind its number. The last three are the mark of its
+  // end.
+  const size_t at = file.rfind("\x17\x01") + 8;
+  ASSERT_LT(at, file.size());
+  const int whole = static_cast<uint8_t>(file[at]) - 3;
+  ASSERT_GT(whole, 8);
+  for (int bytes = 1; bytes < whole; ++bytes) {
+    file[at] = static_cast<char>(bytes);
+    EXPECT_THAT(refusal([&] { decode_image(span_of(file), "a.tif"); }), HasSubstr("damaged")) << bytes;
+  }
 }
 
 TEST(Tiff, StripsTilesByteOrdersAndCompressionsGiveTheSamePixels) {
