@@ -99,6 +99,10 @@ struct Decompressor {
   ~Decompressor() { libdeflate_free_decompressor(state); }
 };
 
+bool all_zero(const uint8_t* bytes, size_t size) {
+  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
 // The pixels of a PNG of 8 bits that is not interlaced and has neither palette nor transparent colour. nullopt for
 // others, and where its data are not exactly the rows: libpng says what that is.
 std::optional<Image> read_simple(const Chunks& chunks, std::string_view what) {
@@ -127,12 +131,17 @@ std::optional<Image> read_simple(const Chunks& chunks, std::string_view what) {
   Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
   image.bytes.resize(row * chunks.header.height);
   const std::vector<uint8_t> zeros(row);
+  bool zero_above = true;
   for (size_t y = 0; y < chunks.header.height; ++y) {
     const uint8_t* in = &filtered[y * (row + 1)];
     uint8_t* out = image.bytes.data() + y * row;
+    // Nothing but zeros below zeros stays that with every filter, and the image is made of them: most rows of most
+    // masks.
+    if (zero_above && in[0] <= last_filter && all_zero(in + 1, row)) continue;
     if (!unfilter(in[0], in + 1, y == 0 ? zeros.data() : out - row, out, row, static_cast<size_t>(channels))) {
       refuse(what, fmt::format("damaged PNG: row {} has the unknown filter {}", y, in[0]));
     }
+    zero_above = all_zero(out, row);
   }
   return image;
 }

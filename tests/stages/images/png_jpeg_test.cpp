@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include "distributed/error.h"
+#include "stages/draws.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/image_files.h"
 #include "stages/images/png_codec.h"
@@ -60,6 +61,33 @@ TEST(Png, WhoseDataCannotHoldItsPixelsTakesNoMemory) {
   };
   EXPECT_THAT(refusal(claimed(20000)), AllOf(HasSubstr("a.x"), HasSubstr("cannot hold 20000 x 20000 pixels")));
   EXPECT_THAT(refusal(claimed(60000)), HasSubstr("60000 x 60000"));
+}
+
+// As masks have them: rows of zeros, skipped by the short way, between others, each with any filter.
+TEST(Png, RowsOfZerosBelowZerosAreZerosWithEveryFilter) {
+  constexpr uint32_t width = 16, height = 40;
+  for (int64_t seed = 0; seed < 50; ++seed) {
+    const Draws draws(seed, "rows");
+    uint64_t draw = 0;
+    std::string filtered;
+    for (uint32_t y = 0; y < height; ++y) {
+      filtered += static_cast<char>(draws.below(draw++, 5));
+      const bool blank = draws.uniform(draw++) < 0.7;
+      for (uint32_t x = 0; x < width; ++x)
+        filtered += static_cast<char>(blank || draws.uniform(draw++) < 0.7 ? 0 : draws.below(draw++, 256));
+    }
+    const std::string png = std::string("\x89PNG\r\n\x1a\n", 8) +
+                            chunk("IHDR", big_endian(width) + big_endian(height) + std::string("\x08\0\0\0\0", 5)) +
+                            chunk("IDAT", deflated(filtered)) + chunk("IEND", "");
+    const auto fast = decode_simple_png(span_of(png), "x.png");
+    ASSERT_TRUE(fast);
+    EXPECT_EQ(fast->bytes, decode_any_png(span_of(png), "x.png").bytes) << seed;
+  }
+}
+
+TEST(Png, AnUnknownFilterOfZerosIsRefused) {
+  const std::string unknown("\5\0\0\0\0\0\0\0", 8);
+  EXPECT_THAT(refusal(odd_png("", chunk("IDAT", deflated(unknown)), "")), HasSubstr("unknown filter 5"));
 }
 
 TEST(Png, WhatEveryViewerShowsIsReadAndWhereItBendsTheRulesThatIsSaid) {
