@@ -19,7 +19,9 @@ struct SurveyRequest {
 //  "colour" (share of pictures that are coloured), "looks": {look: count}, "page" ("only", or "max" where files are
 //  stacks), "masks": {"meaning", "why"} or null, "objects" (median of a labelled picture), "diameter" (median, of the
 //  circle of equal area, pixels), "foreground" (mean share), "touching" (share of the objects that meet another
-//  within one pixel)}.
+//  within one pixel), "dim" (share of the objects in pictures of more than 8 bits whose mean is less than 8 of the 256
+//  levels of contrast = "auto" apart from the background's median; 0 where there is no such picture), "dim_by_root"
+//  (likewise, of contrast = "root")}.
 // Throws Error(data) as unzip and resize would: no image in a known layout, a file that cannot be read, masks whose
 // meaning cannot be told.
 pipeline::Value survey(const SurveyRequest& request);

@@ -52,6 +52,9 @@ class Survey {
         {"objects", median_of(objects_)},
         {"diameter", 2 * std::sqrt(static_cast<double>(median_of(areas_)) / std::numbers::pi)},
         {"touching", areas_.empty() ? 0 : static_cast<double>(touching_) / static_cast<double>(areas_.size())},
+        {"dim", deep_objects_ == 0 ? 0 : static_cast<double>(dim_) / static_cast<double>(deep_objects_)},
+        {"dim_by_root",
+         deep_objects_ == 0 ? 0 : static_cast<double>(dim_by_root_) / static_cast<double>(deep_objects_)},
         {"foreground", labelled_ == 0 ? 0 : foreground_ / static_cast<double>(labelled_)}};
     for (const CataloguedSample& sample : catalogue_.samples) {
       if (sample.subset.empty()) continue;
@@ -98,11 +101,14 @@ class Survey {
     const int channels = picture.colours();
     count(channels_, std::to_string(channels));
     count(bits_, std::to_string(picture.bits));
+    LabelMap map;
+    if (masks && !sample.masks.empty()) {
+      map = label_map_of(sample, picture, masks->rule);
+      if (picture.bits > 8 && channels <= most_sample_channels) count_dim(sample.image, channels, map);
+    }
     if (channels != 1 && channels != 3) return;  // no picture that people look at
     const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
     const Brightness brightness = brightness_of(rgb);
-    LabelMap map;
-    if (masks && !sample.masks.empty()) map = label_map_of(sample, picture, masks->rule);
     count(looks_, look_of(rgb, brightness, map.labels.empty() ? nullptr : &map));
   }
 
@@ -120,6 +126,38 @@ class Survey {
     foreground_ += 1 - static_cast<double>(areas[0]) / static_cast<double>(map.labels.size());
     ++labelled_;
     return map;
+  }
+
+  void count_dim(const FileReference& file, int channels, const LabelMap& map) {
+    const auto dim_by = [&](const char* contrast) {
+      return dim_objects(read_picture(bytes(file), shown(file), {page_, {}, contrast}, channels).image, map);
+    };
+    deep_objects_ += map.objects();
+    dim_ += dim_by("auto");
+    dim_by_root_ += dim_by("root");
+  }
+
+  // Objects whose mean is near the background's median in each channel.
+  static int64_t dim_objects(const Image& levels, const LabelMap& map) {
+    constexpr double least_apart = 8;
+    const auto channels = static_cast<size_t>(levels.channels), objects = static_cast<size_t>(map.objects());
+    std::vector<bool> stands_out(objects + 1);
+    for (size_t channel = 0; channel < channels; ++channel) {
+      std::vector<int64_t> sums(objects + 1), areas(objects + 1);
+      std::vector<int64_t> background;
+      for (size_t i = 0; i < map.labels.size(); ++i) {
+        const int64_t value = levels.bytes[i * channels + channel];
+        if (map.labels[i] == 0) background.push_back(value);
+        sums[map.labels[i]] += value, ++areas[map.labels[i]];
+      }
+      const auto middle = static_cast<double>(median_of(std::move(background)));
+      for (size_t object = 1; object <= objects; ++object) {
+        if (areas[object] > 0 &&
+            std::abs(static_cast<double>(sums[object]) / static_cast<double>(areas[object]) - middle) >= least_apart)
+          stands_out[object] = true;
+      }
+    }
+    return static_cast<int64_t>(objects) - std::count(stands_out.begin() + 1, stands_out.end(), true);
   }
 
   // Objects that meet another within one pixel.
@@ -149,6 +187,7 @@ class Survey {
   std::vector<int64_t> objects_, areas_;
   int64_t labelled_ = 0;
   int64_t touching_ = 0;
+  int64_t deep_objects_ = 0, dim_ = 0, dim_by_root_ = 0;
   double foreground_ = 0;
 };
 

@@ -34,7 +34,9 @@ Value survey_of(int64_t labelled, Value sides, double diameter) {
           {"objects", 20},
           {"diameter", diameter},
           {"foreground", 0.2},
-          {"touching", 0.0}};
+          {"touching", 0.0},
+          {"dim", 0.0},
+          {"dim_by_root", 0.0}};
 }
 
 std::string text_for(const Value& survey) { return first_configuration({"nuclei", "nuclei.zip", "", ""}, survey); }
@@ -88,13 +90,27 @@ TEST(FirstConfiguration, SetsNothingAsideOfTooFewPictures) {
   EXPECT_THAT(text_for(survey_of(50, {{256, 256}}, 20)), HasSubstr("test = 0.15"));
 }
 
-TEST(FirstConfiguration, KeepsManyChannelsAndEachLooksShare) {
+TEST(FirstConfiguration, SpreadsDimValuesWhereThatHelps) {
+  Value survey = survey_of(50, {{256, 256}}, 20);
+  survey["dim"] = 0.3, survey["dim_by_root"] = 0.2;
+  EXPECT_THAT(text_for(survey), Not(HasSubstr("contrast"))) << "most stay dim";
+  survey["dim_by_root"] = 0.02;
+  EXPECT_THAT(text_for(survey), AllOf(HasSubstr("# 30 % of the objects"), HasSubstr("contrast = \"root\"")));
+  expect_valid(text_for(survey));
+}
+
+TEST(FirstConfiguration, ScoresTrainToOnlyWherePicturesAreFew) {
+  EXPECT_THAT(text_for(survey_of(50, {{256, 256}}, 20)), Not(HasSubstr("subsets")));
+  EXPECT_THAT(text_for(survey_of(600, {{256, 256}}, 20)), HasSubstr("subsets = [\"validation\", \"test\"]"));
+}
+
+TEST(FirstConfiguration, KeepsManyChannelsAndShowsRareLooksMoreOften) {
   Value survey = survey_of(50, {{256, 256}}, 20);
   survey["channels"] = {{"5", 50}};
   survey["looks"] = {{"fluorescence", 40}, {"brightfield", 10}};
   const std::string text = text_for(survey);
   EXPECT_THAT(text, AllOf(HasSubstr("channels_from = [1, 2, 3, 4, 5]"), HasSubstr("channels = 5"),
-                          HasSubstr("by = \"stratified\"")));
+                          HasSubstr("balance = \"look\""), Not(HasSubstr("\"colour\""))));
   expect_valid(text);
 }
 
