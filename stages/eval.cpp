@@ -123,7 +123,7 @@ void EvalParameters::describe(pipeline::ParameterVisitor& visit) {
 pipeline::StageKind eval_kind() {
   pipeline::StageKind kind;
   kind.name = "eval";
-  kind.version = 6;  // interior_hills is one more decoder to choose from
+  kind.version = 7;  // scores of images with and without a relative in another subset, side by side
   kind.summary = "chooses the threshold and scores the model on train, validation and test";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "model", .help = "train.model"},

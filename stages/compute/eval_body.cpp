@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
@@ -47,10 +48,11 @@ class EvalWork final : public pipeline::SharedWork {
         model_(context.input("model")),
         predictor_(model_),
         outputs_(context.outputs) {
-    const Value subsets = read_json(context.input("split") / "split.json").at("subsets");
-    for (const auto& [subset, ids] : subsets.items()) {
+    const Value split = read_json(context.input("split") / "split.json");
+    for (const auto& [subset, ids] : split.at("subsets").items()) {
       for (const Value& id : ids) subset_of_[id] = subset;
     }
+    find_relatives(split);
     if (std::none_of(subset_of_.begin(), subset_of_.end(),
                      [this](const auto& sample) { return takes(sample.second, score_pass); })) {
       throw Error(ExitCode::data, fmt::format("eval.subsets names {}, and split has no sample there",
@@ -114,6 +116,16 @@ class EvalWork final : public pipeline::SharedWork {
     if (pass == choice_pass) return subset == "validation";
     const auto& wanted = parameters_.subsets;
     return std::find(wanted.begin(), wanted.end(), subset) != wanted.end();
+  }
+
+  // Samples of which a tile or copy lies in another subset, as split found.
+  void find_relatives(const Value& split) {
+    if (!split.contains("leakage")) return;
+    for (const Value& group : split.at("leakage").at("groups")) {
+      for (const std::string& subset : scored_subsets) {
+        for (const Value& id : group.value(subset, Value::array())) related_.insert(id);
+      }
+    }
   }
 
   void require_samples_of_the_model() const {
@@ -258,7 +270,7 @@ class EvalWork final : public pipeline::SharedWork {
     const fs::path folder = outputs_.at("metrics");
     using Rows = std::vector<SampleScores>;
     std::map<std::string, Rows> subsets;
-    std::map<std::string, std::map<std::string, Rows>> looks;  // of each subset
+    std::map<std::string, std::map<std::string, Rows>> looks, relatives;  // of each subset
     Value samples = Value::array();
     for (const auto& [id, row] : rows) {
       if (!row.contains("scores")) continue;
@@ -266,6 +278,8 @@ class EvalWork final : public pipeline::SharedWork {
       subsets[subset].push_back(sample_scores_from_json(row.at("scores")));
       if (const auto look = looks_.find(id); look != looks_.end())
         looks[subset][look->second].push_back(subsets[subset].back());
+      if (subset != "train" && !related_.empty())
+        relatives[subset][related_.count(id) > 0 ? "with" : "without"].push_back(subsets[subset].back());
       Value listed = row.at("scores");
       listed.at("native").erase("calibration");
       if (own_size_) listed.erase("grid");  // they are of no common grid
@@ -281,6 +295,8 @@ class EvalWork final : public pipeline::SharedWork {
       metrics[subset] = summarise_scores(subsets.at(subset), !own_size_);
       for (const auto& [look, of_look] : looks[subset])
         metrics[subset]["looks"][look] = summarise_scores(of_look, false);
+      for (const auto& [which, of_them] : relatives[subset])
+        metrics[subset]["relatives"][which] = summarise_scores(of_them, false);
       add_rows(subset, metrics.at(subset), csv);
     }
     add_otsu(metrics, rows, subset_of_);
@@ -342,6 +358,7 @@ class EvalWork final : public pipeline::SharedWork {
   Predictor predictor_;
   std::map<std::string, fs::path> outputs_;
   std::map<std::string, std::string> subset_of_;
+  std::set<std::string> related_;
   std::map<std::string, std::string> looks_;  // the visual type of each image, where metadata is an input
   DecodingPlan plan_;
   Decoding decoding_;

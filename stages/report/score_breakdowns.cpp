@@ -14,20 +14,37 @@ namespace {
 using pipeline::Value;
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string by_look(const Value& metrics) {
+// Rows of parts of a subset's images: metrics.json has, of each subset, the part's name and its scores at `key`.
+std::string by_part(const Value& metrics, const char* key, const char* title, const char* column,
+                    std::string (*name)(const std::string& part)) {
   Rows rows;
   for (const char* subset : {"train", "validation", "test"}) {
-    if (!metrics.contains(subset) || !metrics.at(subset).contains("looks")) continue;
-    for (const auto& [look, scores] : metrics.at(subset).at("looks").items()) {
+    if (!metrics.contains(subset) || !metrics.at(subset).contains(key)) continue;
+    for (const auto& [part, scores] : metrics.at(subset).at(key).items()) {
       const Value& n = scores.at("native");
-      rows.push_back({subset, escaped(look), pipeline::with_commas(scores.at("images").get<int64_t>()),
+      rows.push_back({subset, name(part), pipeline::with_commas(scores.at("images").get<int64_t>()),
                       figure(n.at("micro").at("dice")), figure(n.at("macro").at("dice")),
                       figure_with_interval(n, "map"), figure(n.at("ap50"))});
     }
   }
   if (rows.empty()) return {};
-  return "<h3>By visual type</h3>" +
-         table({"subset", "type", "images", "Dice, micro", "Dice, macro", "mAP", "AP at 0.5"}, rows);
+  return std::string("<h3>") + title + "</h3>" +
+         table({"subset", column, "images", "Dice, micro", "Dice, macro", "mAP", "AP at 0.5"}, rows);
+}
+
+std::string by_look(const Value& metrics) {
+  return by_part(metrics, "looks", "By visual type", "type", [](const std::string& look) { return escaped(look); });
+}
+
+std::string by_relatives(const Value& metrics) {
+  const std::string parts = by_part(
+      metrics, "relatives", "Tiles and copies of one picture in several subsets", "a relative in another subset",
+      [](const std::string& which) { return std::string(which == "with" ? "yes" : "no"); });
+  if (parts.empty()) return {};
+  return parts +
+         "<p>An image with a tile or copy of the same picture in another subset, which may be trained on, says less "
+         "about "
+         "pictures from elsewhere. <code>split.by = \"group\"</code> keeps them together.</p>";
 }
 
 std::string size_text(const Value& size) {
@@ -76,7 +93,7 @@ std::string calibration(const Value& metrics) {
 }  // namespace
 
 std::string score_breakdowns(const Value& metrics) {
-  return by_look(metrics) + by_size(metrics) + calibration(metrics);
+  return by_look(metrics) + by_relatives(metrics) + by_size(metrics) + calibration(metrics);
 }
 
 }  // namespace penstock::stages

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/files.h"
+#include "stages/draws.h"
+#include "stages/images/png_codec.h"
 #include "workplace.h"
 
 namespace penstock {
@@ -119,6 +122,52 @@ TEST(Pipeline, EvalScoresTheSubsetsThatItIsGivenAndNeverNone) {
   const Ran none = place.penstock("run pipeline.toml --set split.test=0 --set 'eval.subsets=[\"test\"]'");
   EXPECT_EQ(none.code, 65) << none.error;
   EXPECT_THAT(none.error, testing::HasSubstr("eval.subsets names test, and split has no sample there"));
+}
+
+// Pictures of some bright squares; of 8 of 24 there is a copy.
+void write_pictures_and_copies(const std::filesystem::path& folder) {
+  constexpr int side = 48;
+  for (int number = 0; number < 32; ++number) {
+    const stages::Draws draws(number % 24, "squares");
+    stages::Image picture{side, side, 1, 8, {}}, mask = picture;
+    for (uint64_t i = 0; i < side * side; ++i) picture.bytes.push_back(static_cast<uint8_t>(20 + draws.below(i, 30)));
+    mask.bytes.resize(side * side);
+    for (uint64_t square = 0; square < 4; ++square) {
+      const size_t y = 2 + draws.below(3000 + square, 36), x = 2 + 11 * square;
+      for (size_t row = y; row < y + 8; ++row) {
+        std::fill_n(&picture.bytes[row * side + x], 8, static_cast<uint8_t>(180 + 10 * square));
+        std::fill_n(&mask.bytes[row * side + x], 8, uint8_t{255});
+      }
+    }
+    const std::string name = std::to_string(number) + ".png";
+    pipeline::write_file(folder / "images" / name, stages::encode_png(picture));
+    pipeline::write_file(folder / "masks" / name, stages::encode_png(mask));
+  }
+}
+
+TEST(Pipeline, EvalScoresImagesWithACopyInAnotherSubsetBesideTheOthers) {
+  Workplace place(changed_pipeline(
+      {{"[stage.synthesize]\ncount = 96\nseed = 5\n", ""}, {"\"synthesize.archive\"", "\"file:set\""}}));
+  write_pictures_and_copies(place.path() / "set");
+  const Ran ran = place.penstock("run pipeline.toml --set train.epochs=1");
+  ASSERT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.error, testing::HasSubstr("in another subset"));
+  const auto metrics = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  EXPECT_FALSE(metrics.at("train").contains("relatives"));
+  int with = 0;
+  for (const char* subset : {"validation", "test"}) {
+    int images = 0;
+    for (const auto& part : metrics.at(subset).at("relatives")) images += part.at("images").get<int>();
+    EXPECT_EQ(images, metrics.at(subset).at("images")) << subset;
+    if (metrics.at(subset).at("relatives").contains("with"))
+      with += metrics.at(subset).at("relatives").at("with").at("images").get<int>();
+  }
+  EXPECT_GT(with, 0);
+  EXPECT_THAT(text_of(place.path() / "runs/small/report.html"), testing::HasSubstr("a relative in another subset"));
+  const Ran together = place.penstock("run pipeline.toml --set train.epochs=1 --set split.by=group");
+  ASSERT_EQ(together.code, 0) << together.error;
+  const auto kept = nlohmann::json::parse(text_of(place.path() / "runs/small/metrics.json"));
+  EXPECT_FALSE(kept.at("test").contains("relatives")) << "none is apart from its copy";
 }
 
 TEST(Pipeline, AMatrixSharesItsDataStages) {

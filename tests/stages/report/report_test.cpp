@@ -298,13 +298,15 @@ TEST(Report, ShowsScoresByVisualTypeAndSizeWithIntervalsAndCalibration) {
   native["calibration"] = {{"error", 0.0123}, {"bins", {{{"pixels", 5}, {"probability", 0.1}, {"foreground", 0.2}}}}};
   pipeline::Value test = {{"images", 3}, {"native", native}};
   test["looks"] = {{"<stained>", {{"images", 2}, {"native", native}}}};
+  test["relatives"] = {{"with", {{"images", 2}, {"native", native}}}};
   const TemporaryFolder folder;
   pipeline::write_file(folder.path() / "metrics.json", pipeline::Value{{"threshold", 0.5}, {"test", test}}.dump());
   ReportSources sources;
   sources.add("metrics", {folder.path(), ""});
-  EXPECT_THAT(render_report(sources, no_stages().dump()),
-              testing::AllOf(HasSubstr("0.5000 (0.41 to 0.59)"), HasSubstr("&lt;stained&gt;"), HasSubstr("0 to 63"),
-                             HasSubstr("64 or more"), HasSubstr("0.2500"), HasSubstr("test 0.0123")));
+  EXPECT_THAT(
+      render_report(sources, no_stages().dump()),
+      testing::AllOf(HasSubstr("0.5000 (0.41 to 0.59)"), HasSubstr("&lt;stained&gt;"), HasSubstr("<td>yes</td>"),
+                     HasSubstr("0 to 63"), HasSubstr("64 or more"), HasSubstr("0.2500"), HasSubstr("test 0.0123")));
 }
 
 TEST(Report, SaysWhenAModelPredictsNothing) {
