@@ -73,7 +73,9 @@ class Choices {
       const auto [least, most] = std::minmax_element(of.begin(), of.end());
       return *least == *most ? std::to_string(*least) : fmt::format("{} to {}", *least, *most);
     };
-    sides_ = fmt::format("{} wide and {} high", range(widths), range(heights));
+    const bool all = survey.at("looked_at") == survey.at("samples");
+    sides_ = fmt::format("{} {} wide and {} high", all ? "Pictures are" : "Those decoded are", range(widths),
+                         range(heights));
     diameter_ = survey.at("diameter");
     if (diameter_ > 64) wanted_diameter_ = 32;
     if (diameter_ > 0 && diameter_ < 8) wanted_diameter_ = 12;
@@ -106,7 +108,7 @@ class Choices {
   std::string resize() const {
     Table table("stage.resize");
     table.set("inputs", "{ images = \"unzip.images\" }");
-    table.comment(fmt::format("Pictures are {}: each keeps its own size, and train takes crops.", sides_));
+    table.comment(sides_ + ": each keeps its own size, and train takes crops.");
     table.set("mode", "\"native\"");
     if (wanted_diameter_ > 0) {
       table.comment(
@@ -177,7 +179,9 @@ class Choices {
     const auto epochs = std::clamp<int64_t>(std::llround(wanted_crops / (trained * crops_a_picture_)), 10, 300);
     Table table("stage.train");
     table.set("inputs", "{ shards = \"shard.shards\", split = \"split.index\", metadata = \"inspect.metadata\" }");
-    table.comment(fmt::format("Of pictures {}; a multiple of {} (depth {}).", sides_, int64_t{1} << depth, depth));
+    table.comment(fmt::format(
+        "An object and some of what is around it, and not larger than most pictures; a multiple of {} (depth {}).",
+        int64_t{1} << depth, depth));
     table.set("crop", std::to_string(crop_));
     table.comment(fmt::format("Foreground is {:.0f} % of the pixels: half of the crops lie around an object.",
                               100 * survey_.at("foreground").get<double>()));

@@ -17,6 +17,7 @@
 namespace penstock::stages {
 namespace {
 
+using pipeline::counted;
 using pipeline::Value;
 
 std::string tiles_of(const Value& summary) {
@@ -50,8 +51,9 @@ std::string sizes_in_words(const Value& grid) {
 std::string sentence_of(const Value& summary) {
   std::string channels;
   for (const Value& kind : summary.value("channels", Value::array())) {
-    channels += fmt::format("{}{} images with {} channels of {} bits", channels.empty() ? "" : ", ",
-                            kind.at("samples").get<int>(), kind.at("channels").get<int>(), kind.at("bits").get<int>());
+    channels +=
+        fmt::format("{}{} with {} of {} bits", channels.empty() ? "" : ", ", counted(kind.at("samples"), "image"),
+                    counted(kind.at("channels"), "channel"), kind.at("bits").get<int>());
   }
   const Value &grid = summary.at("grid"), &objects = summary.at("objects");
   std::string masks;
@@ -59,9 +61,10 @@ std::string sentence_of(const Value& summary) {
     const std::string chosen = text_of(about.at("chosen")) == "auto" ? "auto: " + text_of(about.at("why")) : "given";
     masks = " Masks mean " + text_of(about.at("meaning")) + " (" + chosen + ").";
   }
-  return fmt::format("<p>{}. {}, {} channels. Objects per image: {} to {}, median {}.{}</p>", escaped(channels),
-                     sizes_in_words(grid), grid.at("channels").get<int>(), objects.at("minimum").get<int64_t>(),
-                     objects.at("maximum").get<int64_t>(), objects.at("median").get<int64_t>(), escaped(masks));
+  return fmt::format("<p>{}. {}, {}. Objects per image: {} to {}, median {}.{}</p>", escaped(channels),
+                     sizes_in_words(grid), counted(grid.at("channels"), "channel"),
+                     objects.at("minimum").get<int64_t>(), objects.at("maximum").get<int64_t>(),
+                     objects.at("median").get<int64_t>(), escaped(masks));
 }
 
 Series counts_series(const Value& counts, const char* name, const char* color) {
@@ -106,8 +109,8 @@ std::string warnings_in(const Value& verdict) {
                         escaped(std::string(distributed::beginning_of(text_of(warning.at("sample")), 16))),
                         escaped(text_of(warning.at("warning"))));
   }
-  return fmt::format("<details><summary>{} warnings about samples</summary><ul>{}</ul></details>",
-                     verdict.at("warnings").size(), list);
+  return fmt::format("<details><summary>{} about samples</summary><ul>{}</ul></details>",
+                     counted(static_cast<int64_t>(verdict.at("warnings").size()), "warning"), list);
 }
 
 constexpr size_t shown_left_out = 100;

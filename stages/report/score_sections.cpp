@@ -24,7 +24,7 @@ std::string pixel_scores(const Value& metrics) {
   for (const char* subset : scored_subsets) {
     if (!metrics.contains(subset)) continue;
     const Value& part = metrics.at(subset);
-    const std::string name = fmt::format("{} ({} images)", subset, part.at("images").get<int>());
+    const std::string name = fmt::format("{} ({})", subset, pipeline::counted(part.at("images"), "image"));
     for (const char* grid : {"grid", "native"}) {
       if (!part.contains(grid)) continue;  // samples of their own size lie on none
       for (const char* average : {"micro", "macro"}) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/counted.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
 #include "stages/training/training_rules.h"
@@ -14,6 +15,7 @@
 namespace penstock::stages {
 namespace {
 
+using pipeline::counted;
 using pipeline::Value;
 
 std::vector<std::pair<double, double>> curve(const Value& epochs, const char* subset, const char* name) {
@@ -116,14 +118,12 @@ std::string cache_item(const Value& telemetry) {
 std::string rate_item(const Value& telemetry) {
   if (telemetry.is_null()) return {};
   const Value& checkpoints = telemetry.at("checkpoints");
-  return fmt::format(
-      "<li>{} rank(s) with {} thread(s), {:.1f} images/s{}; {} checkpoints, for which training waited {}; resumed {} "
-      "time(s).</li>",
-      telemetry.at("ranks").get<int>(), telemetry.at("threads").get<int>(),
-      telemetry.at("images_per_second").get<double>(),
-      telemetry.contains("precision") ? " in " + text_of(telemetry.at("precision")) : "",
-      checkpoints.at("count").get<int>(), duration(checkpoints.at("blocked_seconds")),
-      telemetry.at("resumed_at_steps").size());
+  return fmt::format("<li>{} with {} each, {:.1f} images/s{}; {}, for which training waited {}; resumed {}.</li>",
+                     counted(telemetry.at("ranks"), "rank"), counted(telemetry.at("threads"), "thread"),
+                     telemetry.at("images_per_second").get<double>(),
+                     telemetry.contains("precision") ? " in " + text_of(telemetry.at("precision")) : "",
+                     counted(checkpoints.at("count"), "checkpoint"), duration(checkpoints.at("blocked_seconds")),
+                     counted(static_cast<int64_t>(telemetry.at("resumed_at_steps").size()), "time"));
 }
 
 }  // namespace
