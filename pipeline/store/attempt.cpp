@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "distributed/world.h"
+#include "pipeline/whole_number.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -47,18 +48,28 @@ Value to_json(const Attempt& attempt) {
           {"log", attempt.log}};
 }
 
+namespace {
+
+// Throws where it is no whole number that T holds.
+template <typename T>
+T number_in(const Value& json, const char* name, T otherwise) {
+  return json.contains(name) ? whole_number<T>(json.at(name)).value() : otherwise;
+}
+
+}  // namespace
+
 Attempt attempt_from_json(const Value& json) {
   Attempt attempt;
-  attempt.number = json.value("attempt", 0);
+  attempt.number = number_in(json, "attempt", 0);
   attempt.start = json.value("start", "");
   attempt.wall_seconds = json.value("wall_seconds", 0.0);
   attempt.cpu_seconds = json.value("cpu_seconds", 0.0);
-  attempt.peak_memory_bytes = json.value("peak_memory_bytes", int64_t{0});
-  attempt.ranks = json.value("ranks", 1);
-  attempt.threads = json.value("threads", 1);
+  attempt.peak_memory_bytes = number_in(json, "peak_memory_bytes", int64_t{0});
+  attempt.ranks = number_in(json, "ranks", 1);
+  attempt.threads = number_in(json, "threads", 1);
   attempt.host = json.value("host", "");
   attempt.reason = json.value("reason", "");
-  attempt.exit_code = json.value("exit_code", 0);
+  attempt.exit_code = number_in(json, "exit_code", 0);
   attempt.message = json.value("message", "");
   attempt.log = json.value("log", "");
   return attempt;

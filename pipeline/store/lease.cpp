@@ -15,6 +15,7 @@
 #include "pipeline/store/attempt.h"
 #include "pipeline/store/sealed_folder.h"
 #include "pipeline/value.h"
+#include "pipeline/whole_number.h"
 
 namespace penstock::pipeline {
 namespace {
@@ -52,8 +53,9 @@ std::string to_text(const LeaseHolder& holder) {
 std::optional<LeaseHolder> read_holder(const fs::path& file) {
   try {
     const Value json = Value::parse(read_file(file));
+    const auto number = [&json](const char* name) { return whole_number<int64_t>(json.at(name)).value(); };
     return LeaseHolder{json.at("token"),         json.at("host"),  json.at("boot"),
-                       json.at("pid_namespace"), json.at("pid"),   json.at("started"),
+                       json.at("pid_namespace"), number("pid"),    number("started"),
                        json.at("stage"),         json.at("since"), std::stoll(json.at("beat").get<std::string>())};
   } catch (const std::exception&) {
     return std::nullopt;

@@ -15,6 +15,7 @@
 #include "pipeline/files.h"
 #include "pipeline/json_depth.h"
 #include "pipeline/tree_walk.h"
+#include "pipeline/whole_number.h"
 
 namespace penstock::stages {
 namespace {
@@ -189,11 +190,11 @@ struct Pack::State {
     header = Value::parse(text);
     for (const Value& sample : header.value("samples", Value::array())) samples.push_back(sample);
   }
-  // A number with a fraction, or of more than 64 bits, is none of these.
   template <typename T>
   T whole(const std::string& name, const Value& number) const {
-    if (!number.is_number_integer()) damaged("array '" + name + "' has the number " + number.dump());
-    return number.get<T>();
+    const auto value = pipeline::whole_number<T>(number);
+    if (!value) damaged("array '" + name + "' has the number " + number.dump());
+    return *value;
   }
   PackedArray read_array(const std::string& name, const Value& about, std::span<const uint8_t> data) const {
     PackedArray array;

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "pipeline/files.h"
 #include "pipeline/json_depth.h"
+#include "pipeline/whole_number.h"
 #include "stages/training/training_rules.h"
 
 namespace penstock::stages {
@@ -19,12 +19,6 @@ constexpr std::string_view prefix = "checkpoint-";
 constexpr std::string_view manifest_suffix = ".json";
 constexpr size_t digits_in_name = 16;
 
-int64_t count_in(const Value& json, const char* name) {
-  const Value& count = json.at(name);
-  if (!count.is_number_integer()) throw std::invalid_argument(name);  // or the conversion could be beyond its range
-  return count;
-}
-
 // nullopt: not byte for byte what was written. Every value counts (where to resume, the curves so far), and none of
 // them shows by itself that a bit of it has changed.
 std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
@@ -32,10 +26,11 @@ std::optional<CheckpointManifest> read_manifest(const fs::path& file) {
     const std::string text = pipeline::read_file(file);
     if (pipeline::is_json_too_deep(text)) return std::nullopt;
     const Value json = Value::parse(text);
-    CheckpointManifest manifest{count_in(json, "step"),
-                                count_in(json, "epoch"),
-                                count_in(json, "step_in_epoch"),
-                                count_in(json, "best_epoch"),
+    const auto number = [](const Value& count) { return pipeline::whole_number<int64_t>(count).value(); };
+    CheckpointManifest manifest{number(json.at("step")),
+                                number(json.at("epoch")),
+                                number(json.at("step_in_epoch")),
+                                number(json.at("best_epoch")),
                                 json.at("epochs"),
                                 pipeline::Digest::from_hex(json.at("digest").get<std::string>()),
                                 pipeline::Digest::from_hex(json.at("weights").get<std::string>())};
