@@ -196,6 +196,9 @@ TEST(Scaling, SynchronisedNormsAreSummedTwiceEachAndNeverInATree) {
 TEST(Scaling, ATallerBatchNeedsMoreMemoryAndSgdLess) {
   const double usual = plan_ranks(small(16, 4), 2, 1, std::nullopt, std::nullopt).memory.total();
   EXPECT_GT(plan_ranks(small(16, 8), 2, 1, std::nullopt, std::nullopt).memory.total(), usual);
+  Workload bfloat16 = small(16, 4);
+  bfloat16.parameters.precision = "bf16";
+  EXPECT_LT(plan_ranks(bfloat16, 2, 1, std::nullopt, std::nullopt).memory.total(), usual);
   Workload sgd = small(16, 4);
   sgd.parameters.optimizer = "sgd";
   EXPECT_LT(plan_ranks(sgd, 2, 1, std::nullopt, std::nullopt).memory.total(), usual);
