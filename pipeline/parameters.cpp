@@ -202,6 +202,7 @@ Value normalised(const Specification& specification, const Value& value) {
   return value;
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type takes none
 #define PENSTOCK_PARAMETER_TYPE(CppType, type_name)                                                      \
   void SpecificationCollector::operator()(const std::string& name, CppType& value, const About& about) { \
     specifications.push_back({name, Type::type_name, value_of(value), about});                           \
@@ -209,6 +210,7 @@ Value normalised(const Specification& specification, const Value& value) {
   void ParameterReader::operator()(const std::string& name, CppType& value, const About&) {              \
     read(values_, name, value);                                                                          \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 PENSTOCK_PARAMETER_TYPE(bool, boolean)
 PENSTOCK_PARAMETER_TYPE(int64_t, integer)

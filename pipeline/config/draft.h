@@ -28,7 +28,8 @@ struct DraftInput {
   std::vector<DraftSource> sources;
 };
 
-struct DraftValue {
+// As Tree in document.h: the move of the JSON library is taken for an exception.
+struct DraftValue {  // NOLINT(bugprone-exception-escape)
   Value value;
   Position position;
   std::string origin;

@@ -22,7 +22,7 @@ class Overrides {
       if (!name.starts_with(prefix)) continue;
       std::string key = name.substr(prefix.size());
       for (size_t at; (at = key.find("__")) != std::string::npos;) key.replace(at, 2, ".");
-      value(key, text, name + "=" + text, name);
+      value(key, text, fmt::format("{}={}", name, text), name);
     }
   }
 

@@ -81,7 +81,7 @@ struct StatCache::State {
   }
 };
 
-StatCache::StatCache(fs::path folder) : state_(std::make_unique<State>()) {
+StatCache::StatCache(const fs::path& folder) : state_(std::make_unique<State>()) {
   state_->file = folder / cache_name;
   state_->load();
 }

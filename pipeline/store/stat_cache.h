@@ -15,7 +15,7 @@ namespace penstock::pipeline {
 class StatCache {
  public:
   // `folder` holds the cache file; a missing or damaged one is an empty cache.
-  explicit StatCache(std::filesystem::path folder);
+  explicit StatCache(const std::filesystem::path& folder);
   ~StatCache();  // saves when something was added; a failure to save is not an error
 
   // A file, or a folder's tree, as it is now: its bytes' digest, and a signature that changes when anything of it may

@@ -105,7 +105,7 @@ class Remover {
   }
 
  private:
-  void each(std::set<Remnant> kinds, const std::function<bool(const Condemned&)>& take) {
+  void each(const std::set<Remnant>& kinds, const std::function<bool(const Condemned&)>& take) {
     for (const Condemned& one : plan_.condemned) {
       if (!kinds.count(one.kind) || !take(one)) continue;
       gone_.condemned.push_back(one);
