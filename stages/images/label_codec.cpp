@@ -10,6 +10,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "stages/images/inflate.h"
 
 namespace penstock::stages {
 
@@ -49,14 +50,11 @@ std::vector<uint8_t> encode_labels(const LabelMap& map) {
 LabelMap decode_labels(std::span<const uint8_t> bytes, int height, int width, std::string_view what) {
   PENSTOCK_CHECK(height > 0 && width > 0,
                  fmt::format("the size of {}'s label map is positive, is {} x {}", what, width, height));
-  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> state(
-      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   LabelMap map{height, width, std::vector<Label>(static_cast<size_t>(height) * width)};
   const size_t pixels = map.labels.size();
-  size_t got = 0;
-  const auto result = libdeflate_zlib_decompress(state.get(), bytes.data(), bytes.size(), map.labels.data(),
-                                                 pixels * sizeof(Label), &got);
-  if (result != LIBDEFLATE_SUCCESS || (got != pixels * sizeof(uint16_t) && got != pixels * sizeof(Label))) {
+  const auto inflated = inflate_zlib(bytes, map.labels.data(), pixels * sizeof(Label));
+  const size_t got = inflated ? inflated->size : 0;
+  if (got != pixels * sizeof(uint16_t) && got != pixels * sizeof(Label)) {
     throw Error(ExitCode::data,
                 fmt::format("{}: its label map is damaged: it does not unpack to {} x {} values", what, width, height));
   }

@@ -10,6 +10,7 @@
 
 #include "distributed/error.h"
 #include "distributed/printable.h"
+#include "stages/images/inflate.h"
 #include "stages/images/orientation.h"
 #include "stages/images/png_filters.h"
 #include "stages/images/png_writer.h"
@@ -94,11 +95,6 @@ void check_data(const Chunks& chunks, std::string_view what) {
          fmt::format("damaged PNG: {} bytes of data cannot hold {} x {} pixels", packed, header.width, header.height));
 }
 
-struct Decompressor {
-  libdeflate_decompressor* state = libdeflate_alloc_decompressor();
-  ~Decompressor() { libdeflate_free_decompressor(state); }
-};
-
 bool all_zero(const uint8_t* bytes, size_t size) {
   return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
 }
@@ -121,12 +117,9 @@ std::optional<Image> read_simple(const Chunks& chunks, std::string_view what) {
   }
   const size_t row = static_cast<size_t>(chunks.header.width) * channels;
   const size_t size = (row + 1) * chunks.header.height;
-  const auto filtered = std::make_unique_for_overwrite<uint8_t[]>(size);
-  static thread_local const Decompressor decompressor;
-  size_t used = 0, got = 0;
-  const auto result = libdeflate_zlib_decompress_ex(decompressor.state, stream.data(), stream.size(), filtered.get(),
-                                                    size, &used, &got);
-  if (result != LIBDEFLATE_SUCCESS || got != size || used != stream.size()) return std::nullopt;
+  const auto filtered = std::make_unique_for_overwrite<uint8_t[]>(size + inflate_slack);
+  const auto inflated = inflate_zlib(stream, filtered.get(), size + inflate_slack);
+  if (!inflated || inflated->size != size || inflated->used != stream.size()) return std::nullopt;
 
   Image image{static_cast<int>(chunks.header.width), static_cast<int>(chunks.header.height), channels, 8, {}};
   image.bytes.resize(row * chunks.header.height);

@@ -85,6 +85,15 @@ TEST(Png, RowsOfZerosBelowZerosAreZerosWithEveryFilter) {
   }
 }
 
+// What is behind a stream, in memory or made up for the decoder's sake, is none of its bytes.
+TEST(Png, DataThatEndTooEarlyAreNotMadeUpFromWhatIsBehind) {
+  const std::string zeros(8, '\0');
+  const std::string stream = deflated(zeros);
+  EXPECT_EQ(refusal(odd_png("", chunk("IDAT", stream), "")), "was read");
+  for (size_t bytes = 0; bytes < stream.size(); ++bytes)
+    EXPECT_THAT(refusal(odd_png("", chunk("IDAT", stream.substr(0, bytes)), "")), HasSubstr("PNG")) << bytes;
+}
+
 TEST(Png, AnUnknownFilterOfZerosIsRefused) {
   const std::string unknown("\5\0\0\0\0\0\0\0", 8);
   EXPECT_THAT(refusal(odd_png("", chunk("IDAT", deflated(unknown)), "")), HasSubstr("unknown filter 5"));
