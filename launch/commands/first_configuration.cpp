@@ -55,7 +55,7 @@ constexpr int64_t many_pictures = 100;
 constexpr double least_touching = 0.01;  // of all objects; fewer are no reason to learn more than the mask
 constexpr double least_dim = 0.05;       // likewise; fewer are no reason to spread dim values
 // Of all crops: a training of some minutes on a few cores. configs/nuclei_quick.toml, from which the training is taken
-// as it was measured there, sees as many.
+// as it was measured there, sees a tenth more.
 constexpr double wanted_pixels = 12000.0 * 256 * 256;
 
 // What the measured numbers lead to.

@@ -43,8 +43,7 @@ std::string by_relatives(const Value& metrics) {
   if (parts.empty()) return {};
   return parts +
          "<p>An image with a tile or copy of the same picture in another subset, which may be trained on, says less "
-         "about "
-         "pictures from elsewhere. <code>split.by = \"group\"</code> keeps them together.</p>";
+         "about pictures from elsewhere. <code>split.by = \"group\"</code> keeps them together.</p>";
 }
 
 std::string size_text(const Value& size) {
