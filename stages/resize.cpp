@@ -7,11 +7,11 @@
 #include <algorithm>
 
 #include "pipeline/counted.h"
+#include "stages/archives/mask_meaning.h"
 #include "stages/compute_library.h"
 #include "stages/images/contrast.h"
-#include "stages/images/mask_meaning.h"
-#include "stages/images/quarantine.h"
 #include "stages/kinds.h"
+#include "stages/packs/quarantine.h"
 #include "stages/resize_modes.h"
 #include "stages/training/name_table.h"
 

@@ -10,7 +10,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "stages/images/csv.h"
+#include "stages/packs/csv.h"
 
 namespace penstock::stages {
 namespace {

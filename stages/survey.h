@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "pipeline/value.h"
-#include "stages/images/catalogue.h"
+#include "stages/archives/catalogue.h"
 
 namespace penstock::stages {
 

@@ -7,14 +7,14 @@
 
 #include "pipeline/files.h"
 #include "pipeline/interruption.h"
-#include "stages/images/catalogue.h"
-#include "stages/images/json_file.h"
-#include "stages/images/layout_names.h"
-#include "stages/images/pack.h"
-#include "stages/images/packed_samples.h"
-#include "stages/images/quarantine.h"
-#include "stages/images/sample_pack.h"
+#include "stages/archives/catalogue.h"
+#include "stages/archives/layout_names.h"
 #include "stages/kinds.h"
+#include "stages/packs/json_file.h"
+#include "stages/packs/pack.h"
+#include "stages/packs/packed_samples.h"
+#include "stages/packs/quarantine.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/rehearsal.h"
 
 namespace penstock::stages {

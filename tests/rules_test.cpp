@@ -249,6 +249,14 @@ TEST_P(Floor, EachRoomHasAReadmeOfAtMostFortyLinesWhoseFilesExist) {
   }
 }
 
+// About 20: more are not taken in at one look. A module is a header with its source, or either alone.
+TEST_P(Floor, NoRoomHoldsMoreThan24Modules) {
+  std::map<fs::path, std::set<std::string>> modules;  // by folder
+  for (const fs::path& file : sources(GetParam())) modules[file.parent_path()].insert(file.stem().string());
+  EXPECT_FALSE(modules.empty());
+  for (const auto& [folder, names] : modules) EXPECT_LE(names.size(), 24u) << folder;
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, Floor, testing::ValuesIn(floors),
                          [](const auto& floor) { return std::regex_replace(floor.param, std::regex("/"), "_"); });
 

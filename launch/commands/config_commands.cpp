@@ -9,8 +9,8 @@
 #include "launch/commands/commands.h"
 #include "launch/commands/shared_flags.h"
 #include "pipeline/config/config.h"
-#include "pipeline/config/diagnostic.h"
 #include "pipeline/counted.h"
+#include "pipeline/syntax/diagnostic.h"
 
 namespace penstock::launch {
 namespace {

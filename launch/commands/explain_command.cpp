@@ -8,8 +8,8 @@
 #include "launch/commands/commands.h"
 #include "launch/commands/shared_flags.h"
 #include "launch/job/planned_config.h"
-#include "pipeline/config/error_index.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/error_index.h"
 
 namespace penstock::launch {
 namespace {

@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "launch/commands/commands.h"
-#include "pipeline/config/json_schema.h"
-#include "pipeline/config/reference.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/json_schema.h"
+#include "pipeline/syntax/reference.h"
 #include "stages/training/links.h"
 
 namespace penstock::launch {

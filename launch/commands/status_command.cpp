@@ -10,9 +10,9 @@
 #include <thread>
 
 #include "launch/commands/commands.h"
-#include "launch/commands/run_folder.h"
 #include "launch/commands/shared_flags.h"
 #include "launch/job/planned_config.h"
+#include "launch/job/run_folder.h"
 #include "launch/job/signals.h"
 #include "pipeline/counted.h"
 #include "pipeline/plan/status.h"

@@ -9,7 +9,7 @@
 #include "launch/world/measurements.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
-#include "stages/images/data_summary.h"
+#include "stages/packs/data_summary.h"
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
 #include "stages/training/training_layout.h"

@@ -10,9 +10,9 @@
 #include "pipeline/config/draft_inputs.h"
 #include "pipeline/config/draft_overrides.h"
 #include "pipeline/config/draft_values.h"
-#include "pipeline/config/table_reader.h"
 #include "pipeline/files.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "pipeline/config/config_request.h"
-#include "pipeline/config/diagnostic.h"
-#include "pipeline/config/document.h"
 #include "pipeline/graph.h"
+#include "pipeline/syntax/diagnostic.h"
+#include "pipeline/syntax/document.h"
 
 namespace penstock::pipeline {
 

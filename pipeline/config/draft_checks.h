@@ -4,8 +4,8 @@
 
 #include <functional>
 
-#include "pipeline/config/diagnostic.h"
 #include "pipeline/config/draft.h"
+#include "pipeline/syntax/diagnostic.h"
 
 namespace penstock::pipeline {
 

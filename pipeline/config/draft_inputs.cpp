@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "pipeline/config/table_reader.h"
+#include "pipeline/syntax/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {

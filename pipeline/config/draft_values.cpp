@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "pipeline/config/grammar.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/grammar.h"
 
 namespace penstock::pipeline {
 namespace {

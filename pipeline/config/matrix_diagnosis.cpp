@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "pipeline/config/grammar.h"
 #include "pipeline/config/matrix_size.h"
 #include "pipeline/counted.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/grammar.h"
 
 namespace penstock::pipeline {
 namespace {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pipeline/config/table_reader.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {

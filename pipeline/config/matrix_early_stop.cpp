@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "pipeline/config/table_reader.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/table_reader.h"
 
 namespace penstock::pipeline {
 namespace {

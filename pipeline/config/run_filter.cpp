@@ -8,9 +8,9 @@
 #include <set>
 #include <sstream>
 
-#include "pipeline/config/document.h"
 #include "pipeline/counted.h"
 #include "pipeline/suggestion.h"
+#include "pipeline/syntax/document.h"
 
 namespace penstock::pipeline {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "pipeline/counted.h"
 #include "stages/audit/rules.h"
-#include "stages/images/csv.h"
+#include "stages/packs/csv.h"
 
 namespace penstock::stages {
 namespace {

@@ -22,10 +22,10 @@
 #include "stages/compute/scores/threshold_sweep.h"
 #include "stages/compute/shown_samples.h"
 #include "stages/eval.h"
-#include "stages/images/csv.h"
-#include "stages/images/data_summary.h"
-#include "stages/images/json_file.h"
-#include "stages/images/pack.h"
+#include "stages/packs/csv.h"
+#include "stages/packs/data_summary.h"
+#include "stages/packs/json_file.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 namespace {

@@ -18,6 +18,7 @@
 #include "pipeline/files.h"
 #include "pipeline/large_files.h"
 #include "pipeline/tree_walk.h"
+#include "stages/archives/catalogue.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/compute/model/model_input.h"
@@ -28,10 +29,9 @@
 #include "stages/compute/scores/prediction_tables.h"
 #include "stages/compute/scores/score_sample.h"
 #include "stages/compute/scores/summaries.h"
-#include "stages/images/catalogue.h"
-#include "stages/images/csv.h"
-#include "stages/images/json_file.h"
 #include "stages/images/picture.h"
+#include "stages/packs/csv.h"
+#include "stages/packs/json_file.h"
 
 namespace penstock::stages {
 namespace {

@@ -3,7 +3,7 @@
 #include "distributed/error.h"
 #include "pipeline/files.h"
 #include "stages/compute/scores/prediction_files.h"
-#include "stages/images/json_file.h"
+#include "stages/packs/json_file.h"
 
 namespace penstock::stages {
 namespace {

@@ -12,10 +12,10 @@
 #include "stages/compute/data/object_scale.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/data/resize_masks.h"
-#include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
-#include "stages/images/quarantine.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/packed_samples.h"
+#include "stages/packs/quarantine.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/resize.h"
 #include "stages/resize_modes.h"
 

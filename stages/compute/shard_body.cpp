@@ -6,9 +6,9 @@
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/shard_columns.h"
 #include "stages/images/label_codec.h"
-#include "stages/images/packed_samples.h"
 #include "stages/images/picture.h"
-#include "stages/images/quarantine.h"
+#include "stages/packs/packed_samples.h"
+#include "stages/packs/quarantine.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {

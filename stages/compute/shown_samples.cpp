@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "stages/draws.h"
-#include "stages/images/json_file.h"
 #include "stages/images/picture.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/json_file.h"
+#include "stages/packs/sample_pack.h"
 
 namespace penstock::stages {
 namespace {

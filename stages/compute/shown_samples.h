@@ -10,7 +10,7 @@
 #include <string>
 
 #include "stages/compute/data/shard_reader.h"
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 

@@ -7,13 +7,13 @@
 #include <set>
 
 #include "distributed/error.h"
+#include "stages/arithmetic/device_arithmetic.h"
 #include "stages/compute/bodies.h"
 #include "stages/compute/data/resize_masks.h"
 #include "stages/images/appearance.h"
-#include "stages/images/data_summary.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/picture.h"
-#include "stages/training/device_arithmetic.h"
+#include "stages/packs/data_summary.h"
 
 namespace penstock::stages {
 namespace {

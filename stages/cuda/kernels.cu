@@ -1,5 +1,5 @@
 // Compiled by nvcc with -fmad=false: each operation is rounded by itself, as on the host
-// (stages/training/device_arithmetic.h).
+// (stages/arithmetic/device_arithmetic.h).
 #include "stages/cuda/kernels.h"
 
 #include <cuda_runtime.h>
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "distributed/error.h"
-#include "stages/training/device_sampling.h"
+#include "stages/arithmetic/device_sampling.h"
 
 namespace penstock::stages {
 namespace {

@@ -2,7 +2,7 @@
 // and returns; a launch that fails throws Error(environment). Called by cuda_device.cpp only.
 #pragma once
 
-#include "stages/training/device_work.h"
+#include "stages/arithmetic/device_work.h"
 
 struct CUstream_st;
 

@@ -8,8 +8,8 @@
 #include "distributed/check.h"
 #include "distributed/printable.h"
 #include "stages/images/image.h"
-#include "stages/images/pack.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/pack.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/report/html.h"
 
 namespace penstock::stages {

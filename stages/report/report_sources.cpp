@@ -1,6 +1,6 @@
 #include "stages/report/report_sources.h"
 
-#include "stages/images/json_file.h"
+#include "stages/packs/json_file.h"
 
 namespace penstock::stages {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "pipeline/counted.h"
-#include "stages/images/json_file.h"
+#include "stages/packs/json_file.h"
 #include "stages/report/html.h"
 #include "stages/report/report_charts.h"
 #include "stages/report/score_breakdowns.h"

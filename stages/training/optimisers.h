@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "stages/training/device_arithmetic.h"
+#include "stages/arithmetic/device_arithmetic.h"
 
 namespace penstock::stages {
 

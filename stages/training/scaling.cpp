@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "stages/training/figures.h"
+#include "stages/arithmetic/figures.h"
 #include "stages/training/norms.h"
 #include "stages/training/optimisers.h"
 #include "stages/training/precisions.h"

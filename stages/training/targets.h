@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "stages/training/device_arithmetic.h"
+#include "stages/arithmetic/device_arithmetic.h"
 
 namespace penstock::stages {
 

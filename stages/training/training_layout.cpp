@@ -3,7 +3,7 @@
 #include <map>
 
 #include "distributed/check.h"
-#include "stages/training/figures.h"
+#include "stages/arithmetic/figures.h"
 #include "stages/training/norms.h"
 
 namespace penstock::stages {

@@ -1,6 +1,6 @@
 // A pack, the container of samples, checkpoints and weights (safetensors): its arrays lie in the file and fill their
 // shapes.
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 #include "fuzz/fuzzing.h"
 
 namespace penstock::fuzz {

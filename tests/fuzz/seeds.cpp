@@ -10,9 +10,9 @@
 #include "pipeline/store/attempt.h"
 #include "pipeline/store/store.h"
 #include "pipeline/value.h"
+#include "stages/archives/zip_bytes.h"
 #include "stages/images/damaged_files.h"
-#include "stages/images/pack.h"
-#include "stages/images/zip_bytes.h"
+#include "stages/packs/pack.h"
 #include "stages/training/checkpoint_manifest.h"
 #include "temporary_folder.h"
 

@@ -3,8 +3,8 @@
 
 #include "fuzz/fuzzing.h"
 #include "pipeline/config/config.h"
-#include "pipeline/config/diagnostic.h"
-#include "pipeline/config/error_index.h"
+#include "pipeline/syntax/diagnostic.h"
+#include "pipeline/syntax/error_index.h"
 #include "stages/kinds.h"
 
 namespace penstock::fuzz {

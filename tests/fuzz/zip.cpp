@@ -3,8 +3,8 @@
 #include <set>
 
 #include "fuzz/fuzzing.h"
-#include "stages/images/archive.h"
-#include "stages/images/catalogue.h"
+#include "stages/archives/archive.h"
+#include "stages/archives/catalogue.h"
 
 namespace penstock::fuzz {
 namespace {

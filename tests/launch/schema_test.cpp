@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "launch/command_line.h"
-#include "pipeline/config/grammar.h"
+#include "pipeline/syntax/grammar.h"
 #include "process.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"

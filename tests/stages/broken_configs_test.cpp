@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include "pipeline/config/config.h"
-#include "pipeline/config/error_index.h"
 #include "pipeline/files.h"
+#include "pipeline/syntax/error_index.h"
 #include "stages/kinds.h"
 
 namespace penstock::stages {

@@ -5,7 +5,7 @@
 #include "context.h"
 #include "expect_check.h"
 #include "pipeline/files.h"
-#include "stages/images/archives.h"
+#include "stages/archives/archives.h"
 
 namespace penstock::stages {
 namespace {

@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "pipeline/config/config.h"
-#include "pipeline/config/diagnostic.h"
 #include "pipeline/files.h"
 #include "pipeline/plan/explain.h"
+#include "pipeline/syntax/diagnostic.h"
 #include "stages/kinds.h"
 #include "temporary_folder.h"
 

@@ -89,7 +89,7 @@ TEST(StageVersions, TheDigestCoversTheBodyAndWhatItIsMadeOf) {
               IsSupersetOf({"stages/train.cpp", "stages/training/train_parameters.h", "stages/compute/train_body.cpp",
                             "stages/compute/model/unet.cpp", "stages/cuda/kernels.cu", "stages/draws.h"}));
   EXPECT_THAT(sources_of("unzip", root),
-              IsSupersetOf({"stages/unzip.cpp", "stages/images/pack.cpp", "stages/images/png_codec.cpp"}));
+              IsSupersetOf({"stages/unzip.cpp", "stages/packs/pack.cpp", "stages/images/png_codec.cpp"}));
   EXPECT_THAT(sources_of("split", root), testing::Not(testing::Contains(HasSubstr("compute/"))));
   EXPECT_NE(digest_of_sources("split", root), digest_of_sources("unzip", root));
 }

@@ -4,8 +4,8 @@
 
 #include "context.h"
 #include "pipeline/files.h"
-#include "stages/images/archive.h"
-#include "stages/images/catalogue.h"
+#include "stages/archives/archive.h"
+#include "stages/archives/catalogue.h"
 #include "stages/images/image_codec.h"
 
 namespace penstock::stages {

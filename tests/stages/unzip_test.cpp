@@ -5,8 +5,8 @@
 #include "context.h"
 #include "expect_check.h"
 #include "pipeline/files.h"
-#include "stages/images/archives.h"
-#include "stages/images/pack.h"
+#include "stages/archives/archives.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "pipeline/files.h"
-#include "stages/images/json_file.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/json_file.h"
+#include "stages/packs/sample_pack.h"
 
 namespace penstock::stages {
 

@@ -9,8 +9,8 @@
 
 #include "pipeline/stage.h"
 #include "stages/compute/data/resize_masks.h"
-#include "stages/images/packed_samples.h"
-#include "stages/images/quarantine.h"
+#include "stages/packs/packed_samples.h"
+#include "stages/packs/quarantine.h"
 
 namespace penstock::stages {
 

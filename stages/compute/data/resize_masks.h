@@ -1,12 +1,12 @@
-// Mask files become one label map, by what they mean (stages/images/mask_meaning.h). Pure; any thread may call.
+// Mask files become one label map, by what they mean (stages/archives/mask_meaning.h). Pure; any thread may call.
 #pragma once
 
 #include <span>
 #include <string>
 #include <vector>
 
+#include "stages/archives/mask_meaning.h"
 #include "stages/images/label_codec.h"
-#include "stages/images/mask_meaning.h"
 #include "stages/images/page_choice.h"
 
 namespace penstock::stages {

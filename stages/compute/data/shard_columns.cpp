@@ -7,7 +7,7 @@
 #include "distributed/check.h"
 #include "stages/compute/data/hdf5_file.h"
 #include "stages/images/label_codec.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/resize_modes.h"
 
 namespace penstock::stages {

@@ -8,7 +8,7 @@
 
 #include "pipeline/value.h"
 #include "stages/images/label_codec.h"
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 

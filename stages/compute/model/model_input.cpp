@@ -1,7 +1,7 @@
 #include "stages/compute/model/model_input.h"
 
 #include "distributed/error.h"
-#include "stages/images/json_file.h"
+#include "stages/packs/json_file.h"
 
 namespace penstock::stages {
 

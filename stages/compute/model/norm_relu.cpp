@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "distributed/check.h"
-#include "stages/training/device_arithmetic.h"
+#include "stages/arithmetic/device_arithmetic.h"
 
 namespace penstock::stages {
 namespace {

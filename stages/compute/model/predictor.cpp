@@ -6,9 +6,9 @@
 #include <array>
 
 #include "distributed/check.h"
+#include "stages/arithmetic/device_arithmetic.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/model/tiles.h"
-#include "stages/training/device_arithmetic.h"
 #include "stages/training/name_table.h"
 #include "stages/training/targets.h"
 #include "stages/training/turns.h"

@@ -4,7 +4,7 @@
 
 #include "pipeline/files.h"
 #include "pipeline/large_files.h"
-#include "stages/images/csv.h"
+#include "stages/packs/csv.h"
 
 namespace penstock::stages {
 namespace {

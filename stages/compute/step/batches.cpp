@@ -8,9 +8,9 @@
 #include <opencv2/imgproc.hpp>
 
 #include "distributed/check.h"
+#include "stages/arithmetic/device_arithmetic.h"
 #include "stages/compute/step/changed_rows.h"
 #include "stages/draws.h"
-#include "stages/training/device_arithmetic.h"
 
 namespace penstock::stages {
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/compute/step/row_changes.h"
-#include "stages/training/device_sampling.h"
 
 namespace penstock::stages {
 namespace {

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/compute/step/row_tables.h"
 #include "stages/compute/step/step_samples.h"
-#include "stages/training/device_sampling.h"
 
 namespace penstock::stages {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "stages/training/device_sampling.h"
+#include "stages/arithmetic/device_sampling.h"
 
 namespace penstock::stages {
 namespace {

@@ -12,8 +12,8 @@
 #include <functional>
 
 #include "distributed/check.h"
+#include "stages/arithmetic/device_arithmetic.h"
 #include "stages/draws.h"
-#include "stages/training/device_arithmetic.h"
 #include "stages/training/norms.h"
 #include "stages/training/optimisers.h"
 #include "stages/training/precisions.h"

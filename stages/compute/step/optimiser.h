@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "stages/arithmetic/device_arithmetic.h"
 #include "stages/compute/step/worker_pool.h"
-#include "stages/training/device_arithmetic.h"
 #include "stages/training/train_parameters.h"
 
 namespace penstock::stages {

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "stages/training/device_sampling.h"
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
 

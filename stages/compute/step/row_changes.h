@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "stages/arithmetic/device_work.h"
 #include "stages/compute/model/normaliser.h"
 #include "stages/draws.h"
 #include "stages/training/augmentations.h"
-#include "stages/training/device_work.h"
 
 namespace penstock::stages {
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "stages/training/device_work.h"
+#include "stages/arithmetic/device_work.h"
 
 namespace penstock::stages {
 

@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "stages/arithmetic/device_work.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/normaliser.h"
 #include "stages/compute/step/input_shape.h"
 #include "stages/draws.h"
 #include "stages/training/augmentations.h"
-#include "stages/training/device_work.h"
 
 namespace penstock::stages {
 

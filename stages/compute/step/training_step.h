@@ -12,12 +12,12 @@
 
 #include "distributed/communicator.h"
 #include "distributed/reducer/gradient_reducer.h"
+#include "stages/arithmetic/figures.h"
 #include "stages/compute/data/shard_reader.h"
 #include "stages/compute/model/flat_layout.h"
 #include "stages/compute/model/model_folder.h"
 #include "stages/compute/step/losses.h"
 #include "stages/compute/step/step_samples.h"
-#include "stages/training/figures.h"
 #include "stages/training/targets.h"
 #include "stages/training/train_parameters.h"
 

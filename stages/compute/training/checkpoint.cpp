@@ -12,7 +12,7 @@
 #include "distributed/check.h"
 #include "pipeline/files.h"
 #include "pipeline/process_mark.h"
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "pipeline/value.h"
-#include "stages/training/figures.h"
+#include "stages/arithmetic/figures.h"
 
 namespace penstock::stages {
 

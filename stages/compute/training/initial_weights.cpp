@@ -9,7 +9,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/counted.h"
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 
 namespace penstock::stages {
 namespace {

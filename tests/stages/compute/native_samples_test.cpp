@@ -13,9 +13,9 @@
 #include "stages/compute/data/shard_samples.h"
 #include "stages/context.h"
 #include "stages/images/image_codec.h"
-#include "stages/images/json_file.h"
 #include "stages/images/png_codec.h"
-#include "stages/images/sample_pack.h"
+#include "stages/packs/json_file.h"
+#include "stages/packs/sample_pack.h"
 
 namespace penstock::stages {
 namespace {

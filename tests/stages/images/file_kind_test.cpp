@@ -7,8 +7,8 @@
 #include "distributed/error.h"
 #include "expect_check.h"
 #include "pipeline/files.h"
-#include "stages/images/archives.h"
-#include "stages/images/catalogue.h"
+#include "stages/archives/archives.h"
+#include "stages/archives/catalogue.h"
 #include "stages/images/image_codec.h"
 #include "temporary_folder.h"
 

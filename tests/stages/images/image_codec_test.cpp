@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
+#include "stages/archives/archives.h"
 #include "stages/draws.h"
-#include "stages/images/archives.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/image_files.h"
 #include "stages/images/png_codec.h"

@@ -4,7 +4,7 @@
 
 #include "distributed/error.h"
 #include "pipeline/files.h"
-#include "stages/images/json_file.h"
+#include "stages/packs/json_file.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/files.h"
-#include "stages/images/csv.h"
+#include "stages/packs/csv.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {

@@ -9,13 +9,13 @@
 #include <set>
 
 #include "distributed/local_communicator.h"
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/compute/step/device_step.h"
 #include "stages/compute/step/host_device.h"
 #include "stages/compute/step/host_step.h"
 #include "stages/compute/step/row_changes.h"
 #include "stages/compute/step/small_training.h"
 #include "stages/compute/training/checkpoint.h"
-#include "stages/training/device_sampling.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/error.h"
-#include "stages/images/pack.h"
+#include "stages/packs/pack.h"
 #include "temporary_folder.h"
 
 namespace penstock::stages {
