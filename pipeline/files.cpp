@@ -229,10 +229,11 @@ FileSignature signature_of(const fs::path& path) {
 
 std::vector<TreeFile> tree_of(const fs::path& folder) { return files_in(folder, TreeKind::input); }
 
-std::vector<FileEntry> list_tree(const fs::path& folder) {
+std::vector<FileEntry> list_tree(const fs::path& folder, const DigestOfFile& digest_of) {
   std::vector<FileEntry> entries;
   for (TreeFile& file : files_in(folder, TreeKind::stored)) {
-    const Digest digest = digest_of_file(folder / file.path);
+    const fs::path path = folder / file.path;
+    const Digest digest = digest_of ? digest_of(path, file.signature) : digest_of_file(path);
     entries.push_back({std::move(file.path), static_cast<uint64_t>(size_in(file.signature)), digest});
   }
   return entries;

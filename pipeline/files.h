@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,8 +65,12 @@ struct TreeFile {
 // TreeKind::input.
 std::vector<TreeFile> tree_of(const std::filesystem::path& folder);
 
-// The same of a folder for the store (TreeKind::stored), with sizes and digests; reads every file.
-std::vector<FileEntry> list_tree(const std::filesystem::path& folder);
+// How list_tree comes to a file's digest. The signature was taken before.
+using DigestOfFile = std::function<Digest(const std::filesystem::path& file, const FileSignature& signature)>;
+
+// The same of a folder for the store (TreeKind::stored), with sizes and digests; reads every file, unless it is given
+// another way to digests.
+std::vector<FileEntry> list_tree(const std::filesystem::path& folder, const DigestOfFile& digest_of = {});
 
 // H over (path, size, digest) of each entry, in order.
 Digest digest_of_tree(const std::vector<FileEntry>& entries);

@@ -26,21 +26,21 @@ std::string list_text(const std::vector<FileEntry>& entries) {
 
 }  // namespace
 
-Digest seal(const fs::path& files, const fs::path& holder) {
+Digest seal(const fs::path& files, const fs::path& holder, const DigestOfFile& digest_of) {
   PENSTOCK_CHECK(!is_sealed(holder), "a folder is sealed once: " + holder.string());
   PENSTOCK_CHECK(fs::is_directory(files), "what is sealed is a folder: " + files.string());
   make_folder(holder);
   sync_tree(files);
-  const std::vector<FileEntry> entries = list_tree(files);
+  const std::vector<FileEntry> entries = list_tree(files, digest_of);
   fs::rename(files, holder / files_name);
   write_file(holder / list_name, list_text(entries));
   return digest_of_tree(entries);
 }
 
-std::optional<Digest> verified(const fs::path& holder) {
+std::optional<Digest> verified(const fs::path& holder, const DigestOfFile& digest_of) {
   try {
     const std::string list = read_file(holder / list_name);
-    const std::vector<FileEntry> entries = list_tree(holder / files_name);
+    const std::vector<FileEntry> entries = list_tree(holder / files_name, digest_of);
     if (list_text(entries) != list) return std::nullopt;
     return digest_of_tree(entries);
   } catch (const Error& error) {

@@ -13,12 +13,13 @@
 namespace penstock::pipeline {
 
 // Syncs all below `files`, moves it to `holder`/files and writes the list. Returns the digest of the tree. Once for
-// each holder.
-Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder);
+// each holder. Reads every file, unless it is given another way to digests.
+Digest seal(const std::filesystem::path& files, const std::filesystem::path& holder,
+            const DigestOfFile& digest_of = {});
 
 // Reads every file. The digest of the tree; nullopt when anything is missing, added or different. Error(interrupted) as
-// digest_of_file.
-std::optional<Digest> verified(const std::filesystem::path& holder);
+// digest_of_file, which `digest_of` calls for each file if it is given.
+std::optional<Digest> verified(const std::filesystem::path& holder, const DigestOfFile& digest_of = {});
 
 bool is_sealed(const std::filesystem::path& holder);  // looks for the list only
 std::filesystem::path files_of(const std::filesystem::path& holder);

@@ -269,7 +269,10 @@ PublishedPort Store::adopt(const fs::path& staging, const PublishedPort& port) {
                  "every port that is committed has a folder in staging; '" + port.port + "' has none");
   PublishedPort published = port;
   const fs::path holder = staging / ("." + port.port);
-  published.digest = seal(staging / port.port, holder);
+  // Most of a shared stage's output are its chunks' files under another name, which find_chunk has read.
+  published.digest = seal(staging / port.port, holder, [this](const fs::path& file, const FileSignature& signature) {
+    return verified_->chunk_files.take(file, signature);
+  });
   place(holder, published.digest);
   return published;
 }
@@ -363,7 +366,10 @@ std::optional<fs::path> Store::find_chunk(const Digest& key) const {
   const fs::path holder = root_ / "chunks" / key.hex();
   if (!fs::exists(holder)) return std::nullopt;
   refresh(holder);  // before it is verified, as in place()
-  if (verified(holder)) return files_of(holder);
+  const auto read = [this](const fs::path& file, const FileSignature& signature) {
+    return verified_->chunk_files.read(file, signature);
+  };
+  if (verified(holder, read)) return files_of(holder);
   move_aside(holder, key);
   return std::nullopt;
 }

@@ -25,6 +25,7 @@
 #include "pipeline/digest.h"
 #include "pipeline/keys.h"
 #include "pipeline/store/attempt.h"
+#include "pipeline/store/read_digests.h"
 
 namespace penstock::pipeline {
 
@@ -148,6 +149,7 @@ class Store {
   struct Verified {
     std::mutex mutex;
     std::set<Digest> objects;
+    ReadDigests chunk_files;
   };
 
   std::filesystem::path root_;

@@ -1,6 +1,9 @@
 // Outputs by content: what is published, what is not, and what a damaged disk does.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <fstream>
+#include <functional>
 #include <thread>
 
 #include "distributed/error.h"
@@ -123,6 +126,50 @@ TEST(Store, ADamagedChunkIsAbsent) {
   EXPECT_TRUE(store.find_chunk(key("chunk")));
   write_file(chunk / "part", "BYTES");
   EXPECT_FALSE(store.find_chunk(key("chunk")));
+}
+
+// A chunk of one file, verified as before a pass is closed; that file under the name of an output, and what `before`
+// does to the chunk's in between. The bytes that the published output is said to have.
+Digest digest_of_linked(Store& store, const std::function<void(const fs::path&)>& before) {
+  const auto chunk_staging = store.make_chunk_staging(key("chunk"));
+  write_file(chunk_staging / "part", "bytes");
+  store.publish_chunk(chunk_staging, key("chunk"));
+  const auto chunk = store.find_chunk(key("chunk"));
+  before(*chunk / "part");
+  const auto staging = store.make_staging(action, {"out"});
+  link_or_copy(*chunk / "part", staging / "out" / "whole");
+  const PublishResult result = store.commit(staging, {{"stage", fields, {{"out", {}, false}}}, key("recipe"), false});
+  return result.publication->port("out")->digest;
+}
+
+Digest digest_of_output(const std::string& bytes) {
+  return digest_of_tree({{"whole", bytes.size(), digest_of(bytes)}});
+}
+
+void overwrite(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::in) << bytes; }
+
+TEST(Store, AVerifiedChunksFileIsNotReadAgainToBecomeAnOutputs) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto damage_unseen = [](const fs::path& file) {
+    const auto time = fs::last_write_time(file);
+    overwrite(file, "BYTES");
+    fs::last_write_time(file, time);
+  };
+  const Digest digest = digest_of_linked(store, damage_unseen);
+  EXPECT_EQ(digest, digest_of_output("bytes"));
+  Store another(folder.path() / "store", Store::Mode::read_write);
+  EXPECT_FALSE(another.verify(digest)) << "damage after the check shows when the output is read, as it would later";
+}
+
+TEST(Store, AChunksFileThatWasWrittenAfterItWasVerifiedIsReadAgain) {
+  TemporaryFolder folder;
+  Store store(folder.path() / "store", Store::Mode::read_write);
+  const auto write = [](const fs::path& file) {
+    overwrite(file, "BYTES");
+    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(1));
+  };
+  EXPECT_EQ(digest_of_linked(store, write), digest_of_output("BYTES"));
 }
 
 TEST(Store, ManyThreadsMayPublishOneChunk) {
