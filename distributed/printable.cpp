@@ -1,5 +1,6 @@
 #include "distributed/printable.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace penstock::distributed {
@@ -41,7 +42,12 @@ void add_escaped(std::string& out, std::string_view bytes) {
   }
 }
 
+bool is_printable_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 std::string escaped(std::string_view text, bool one_line) {
+  if (is_printable_ascii(text)) return std::string(text);  // as most names are
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {

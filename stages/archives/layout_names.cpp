@@ -34,22 +34,24 @@ constexpr NamedSubset subsets[] = {{"train", "train"},      {"training", "train"
                                    {"valid", "validation"}, {"validation", "validation"}, {"test", "test"},
                                    {"testing", "test"}};
 
+// In lower case, as names are compared.
 constexpr std::string_view mask_suffixes[] = {"_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt"};
 constexpr std::string_view companion_suffixes[] = {"_cp_flows",    "_flows",    "_flow",       "_cp_outlines",
                                                    "_outlines",    "_outline",  "_cp_overlay", "_cp_output",
-                                                   "_cp_cellprob", "_cellprob", "_dP",         "_styles"};
+                                                   "_cp_cellprob", "_cellprob", "_dp",         "_styles"};
 
 struct Junk {
-  std::string_view folder, reason;
+  std::string_view folder;  // in lower case
+  std::string_view reason;
 };
 constexpr Junk junk_folders[] = {
-    {"__MACOSX", "macOS metadata"},
-    {".AppleDouble", "macOS metadata"},
-    {"@eaDir", "thumbnails of a NAS"},
+    {"__macosx", "macOS metadata"},
+    {".appledouble", "macOS metadata"},
+    {"@eadir", "thumbnails of a NAS"},
     {"#recycle", "a recycle bin"},
-    {"$RECYCLE.BIN", "a recycle bin"},
-    {"RECYCLER", "a recycle bin"},
-    {"System Volume Information", "Windows metadata"},
+    {"$recycle.bin", "a recycle bin"},
+    {"recycler", "a recycle bin"},
+    {"system volume information", "Windows metadata"},
     {"lost+found", "a file system's"},
     {".ipynb_checkpoints", "copies of a notebook"},
     {".git", "version control's"},
@@ -73,7 +75,7 @@ template <size_t count>
 std::optional<std::string> without_one_of(const std::string_view (&suffixes)[count], std::string_view stem) {
   const std::string small = lower(stem);
   for (const std::string_view suffix : suffixes) {
-    if (small.size() > suffix.size() && small.ends_with(lower(suffix)))
+    if (small.size() > suffix.size() && small.ends_with(suffix))
       return std::string(stem.substr(0, stem.size() - suffix.size()));
   }
   return std::nullopt;
@@ -111,14 +113,16 @@ std::string_view subset_named(std::string_view folder) {
 std::optional<std::string> reason_to_ignore(std::string_view path) {
   const auto parts = parts_of(path);
   for (size_t i = 0; i + 1 < parts.size(); ++i) {
+    const std::string small = lower(parts[i]);
     for (const auto& [folder, reason] : junk_folders) {
-      if (lower(parts[i]) == lower(folder)) return std::string(reason);
+      if (small == folder) return std::string(reason);
     }
     if (parts[i].starts_with(".Trash")) return "a recycle bin";
   }
   const std::string& file = parts.back();
   if (file.starts_with('.')) return "hidden file";
-  if (lower(file).starts_with("thumbs.db") || lower(file) == "desktop.ini" || file == "Icon\r") return "file manager's";
+  const std::string small = lower(file);
+  if (small.starts_with("thumbs.db") || small == "desktop.ini" || file == "Icon\r") return "file manager's";
   return std::nullopt;
 }
 

@@ -33,7 +33,7 @@ std::string check_hdf5(const std::filesystem::path& folder) {
   Hdf5Writer writer;
   writer.add({"values", Element::u8, {values.size()}, "place", "bytes to read again", 100, true}, values.data());
   const auto file = folder / fmt::format("penstock-doctor-{}.h5", getpid());  // others may look at this machine too
-  pipeline::write_file(file, writer.finish());
+  pipeline::write_file(file, writer.finish().bytes());
   const bool same = Hdf5Reader(file).read("values", Element::u8) == values;
   std::filesystem::remove(file);
   if (!same) throw Error(ExitCode::environment, "a file reads back otherwise than it was written");

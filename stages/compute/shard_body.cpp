@@ -31,7 +31,7 @@ class ShardWork final : public pipeline::SharedWork {
     auto columns = make_shard_columns(samples_.index());
     int file = 0;
     const auto close = [&] {
-      pipeline::write_file(folder / (std::to_string(file++) + ".h5"), columns->to_hdf5());
+      pipeline::write_file(folder / (std::to_string(file++) + ".h5"), columns->to_hdf5().bytes());
       columns = make_shard_columns(samples_.index());
     };
     for (const std::string& id : members) {

@@ -26,6 +26,11 @@ void copy_channels(const Image& image, const std::vector<int64_t>& from, Image& 
   const auto* in = reinterpret_cast<const T*>(image.bytes.data());
   auto* out = reinterpret_cast<T*>(to.bytes.data());
   const size_t pixels = static_cast<size_t>(image.width) * image.height, count = from.size();
+  if (image.channels == 4 && from == std::vector<int64_t>{1, 2, 3}) {  // most colour pictures: known numbers are faster
+    for (size_t i = 0; i < pixels; ++i)
+      for (size_t c = 0; c < 3; ++c) out[i * 3 + c] = in[i * 4 + c];
+    return;
+  }
   for (size_t i = 0; i < pixels; ++i)
     for (size_t c = 0; c < count; ++c) out[i * count + c] = in[i * static_cast<size_t>(image.channels) + from[c] - 1];
 }

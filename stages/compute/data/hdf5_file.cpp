@@ -76,28 +76,31 @@ void set_text_attribute(hid_t object, const std::string& name, const std::string
 
 // The core driver's buffer, followed through its allocations, so that it can be taken when the file closes: an image
 // taken from an open file has a wrong superblock checksum.
-struct Image {
-  std::string bytes;  // what was there at the close
+struct Buffer {
   size_t size = 0;
+  Hdf5Image closed;
 };
 
 void* image_malloc(size_t size, H5FD_file_image_op_t, void* user) {
-  static_cast<Image*>(user)->size = size;
+  static_cast<Buffer*>(user)->size = size;
   return std::malloc(size);
 }
 void* image_realloc(void* memory, size_t size, H5FD_file_image_op_t, void* user) {
-  static_cast<Image*>(user)->size = size;
+  static_cast<Buffer*>(user)->size = size;
   return std::realloc(memory, size);
 }
 herr_t image_free(void* memory, H5FD_file_image_op_t operation, void* user) {
-  auto& image = *static_cast<Image*>(user);
-  if (operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE) image.bytes.assign(static_cast<const char*>(memory), image.size);
-  std::free(memory);
+  if (operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE) {
+    auto& buffer = *static_cast<Buffer*>(user);
+    buffer.closed = Hdf5Image(memory, buffer.size);
+  } else {
+    std::free(memory);
+  }
   return 0;
 }
 
 // The superblock's end-of-file address (HDF5 file format specification, superblock version 2 and 3).
-uint64_t end_of_file(const std::string& bytes) {
+uint64_t end_of_file(std::string_view bytes) {
   constexpr size_t address_at = 28;
   must(bytes.size() > address_at + 8, "give a whole file");
   uint64_t end = 0;
@@ -120,7 +123,7 @@ Handle chunked(const std::vector<hsize_t>& shape, uint64_t rows, bool deflated) 
 }  // namespace
 
 struct Hdf5Writer::State {
-  Image image;
+  Buffer buffer;
   hid_t file = -1;
 };
 
@@ -135,7 +138,7 @@ Hdf5Writer::Hdf5Writer() : state_(std::make_unique<State>()) {
   callbacks.image_free = image_free;
   callbacks.udata_copy = [](void* user) { return user; };
   callbacks.udata_free = [](void*) -> herr_t { return 0; };
-  callbacks.udata = &state_->image;
+  callbacks.udata = &state_->buffer;
   H5Pset_file_image_callbacks(access, &callbacks);
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation, false);
@@ -188,12 +191,13 @@ void Hdf5Writer::attribute(const std::string& name, const std::string& text) {
   set_text_attribute(state_->file, name, text);
 }
 
-std::string Hdf5Writer::finish() {
+Hdf5Image Hdf5Writer::finish() {
   const hid_t file = std::exchange(state_->file, -1);
   PENSTOCK_CHECK(file >= 0, "an HDF5 file is finished once");
   must(H5Fclose(file) >= 0, "close a file");
-  state_->image.bytes.resize(end_of_file(state_->image.bytes));
-  return std::move(state_->image.bytes);
+  Hdf5Image image = std::move(state_->buffer.closed);
+  image.cut(end_of_file(image.bytes()));
+  return image;
 }
 
 struct Hdf5Reader::State {

@@ -3,10 +3,14 @@
 // newest file layout checks metadata too.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stages/packs/pack.h"
@@ -23,6 +27,23 @@ struct Hdf5Array {
   bool deflated = false;
 };
 
+// The bytes of a finished file, in the memory in which HDF5 built it.
+class Hdf5Image {
+ public:
+  Hdf5Image() = default;
+  Hdf5Image(void* memory, size_t size) : memory_(static_cast<char*>(memory)), size_(size) {}
+
+  std::string_view bytes() const { return {memory_.get(), size_}; }
+  void cut(size_t size) { size_ = std::min(size, size_); }
+
+ private:
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<char, Free> memory_;
+  size_t size_ = 0;
+};
+
 class Hdf5Writer {
  public:
   Hdf5Writer();
@@ -35,7 +56,7 @@ class Hdf5Writer {
   void add_texts(const std::string& name, const std::vector<std::string>& texts, const std::string& meaning);
   void attribute(const std::string& name, const std::string& text);
   // Closes the file. Once.
-  std::string finish();
+  Hdf5Image finish();
 
  private:
   struct State;

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "distributed/check.h"
-#include "stages/compute/data/hdf5_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/packs/sample_pack.h"
 #include "stages/resize_modes.h"
@@ -46,20 +45,16 @@ class ShardColumns::File {
     const uint64_t samples = columns.ids_.size();
     file_.add_texts("ids", columns.ids_, about("ids").meaning);
     add("labelled", Element::u8, {samples}, columns.labelled_.data(), samples);
-    add_labels(columns.labels_);
+    const LabelColumn& labels = columns.labels_;
+    add("labels", labels.is_wide() ? Element::u32 : Element::u16, {labels.size()}, labels.data(),
+        chunk_bytes / sizeof(uint16_t), true);
     add("offset", Element::i64, {samples + 1}, columns.offset_.data(), samples + 1);
     add("height", Element::i32, {samples}, columns.height_native_.data(), samples);
     add("width", Element::i32, {samples}, columns.width_native_.data(), samples);
   }
-  std::string finish() { return file_.finish(); }
+  Hdf5Image finish() { return file_.finish(); }
 
  private:
-  void add_labels(const std::vector<Label>& labels) {
-    constexpr uint64_t rows = chunk_bytes / sizeof(uint16_t);
-    if (std::any_of(labels.begin(), labels.end(), [](Label label) { return label > most_narrow_label; }))
-      return add("labels", Element::u32, {labels.size()}, labels.data(), rows, true);
-    add("labels", Element::u16, {labels.size()}, narrow_labels(labels).data(), rows, true);
-  }
   const ShardDataSet& about(std::string_view name) const {
     const auto found = std::find_if(described_.begin(), described_.end(),
                                     [name](const ShardDataSet& one) { return one.name == name; });
@@ -71,7 +66,23 @@ class ShardColumns::File {
   Hdf5Writer file_;
 };
 
+void LabelColumn::add(std::span<const Label> labels) {
+  Label bits = 0;
+  for (const Label label : labels) bits |= label;
+  if (!is_wide() && bits <= most_narrow_label) {
+    narrow_.insert(narrow_.end(), labels.begin(), labels.end());
+    return;
+  }
+  if (!is_wide()) wide_.assign(narrow_.begin(), narrow_.end()), narrow_ = {};
+  wide_.insert(wide_.end(), labels.begin(), labels.end());
+}
+
 void ShardColumns::add(const Value& record, const Pack& pack) {
+  if (count() == 0) {  // what stays unused of it costs no memory; growing would copy all, time and again
+    images_.reserve(raw_limit);
+    masks_.reserve(raw_limit / channels_);
+    labels_.reserve(raw_limit / sizeof(uint16_t));
+  }
   const std::string id = record.at("id");
   const auto image = pack.array(pack_entry::image(id)).bytes;
   images_.insert(images_.end(), image.begin(), image.end());
@@ -85,7 +96,7 @@ void ShardColumns::add(const Value& record, const Pack& pack) {
     masks_.insert(masks_.end(), mask.begin(), mask.end());
     const LabelMap map =
         decode_labels(pack.array(pack_entry::labels(id)).bytes, record.at("height"), record.at("width"), id);
-    labels_.insert(labels_.end(), map.labels.begin(), map.labels.end());
+    labels_.add(map.labels);
   } else {
     masks_.resize(images_.size() / channels_);
   }
@@ -106,7 +117,7 @@ class GridColumns final : public ShardColumns {
 
   bool is_full_for(const Value&) const override { return bytes() >= raw_limit - raw_limit / 8; }
 
-  std::string to_hdf5() const override {
+  Hdf5Image to_hdf5() const override {
     const uint64_t rows = sample_.size();
     const auto h = static_cast<uint64_t>(height_), w = static_cast<uint64_t>(width_),
                c = static_cast<uint64_t>(channels_);
@@ -159,7 +170,7 @@ class OwnSizeColumns final : public ShardColumns {
     return count() > 0 && bytes() + pixels * (channels_ + 1) + native * sizeof(uint16_t) > raw_limit;
   }
 
-  std::string to_hdf5() const override {
+  Hdf5Image to_hdf5() const override {
     const uint64_t samples = count(), pixels = masks_.size();
     const auto c = static_cast<uint64_t>(channels_);
     File file("Penstock shard 2", data_sets());

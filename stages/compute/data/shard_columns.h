@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "pipeline/value.h"
+#include "stages/compute/data/hdf5_file.h"
 #include "stages/images/label_codec.h"
 #include "stages/packs/pack.h"
 
@@ -18,6 +20,22 @@ struct ShardDataSet {
   const char* type;
   const char* axes;
   const char* meaning;
+};
+
+// Label maps one after another, in 16 bits until one has more objects than those tell apart.
+class LabelColumn {
+ public:
+  void reserve(size_t values) { narrow_.reserve(values); }
+  void add(std::span<const Label> labels);
+  size_t size() const { return is_wide() ? wide_.size() : narrow_.size(); }
+  bool is_wide() const { return !wide_.empty(); }
+  const void* data() const {
+    return is_wide() ? static_cast<const void*>(wide_.data()) : static_cast<const void*>(narrow_.data());
+  }
+
+ private:
+  std::vector<uint16_t> narrow_;
+  std::vector<Label> wide_;  // all of them, once one is too large
 };
 
 class ShardColumns {
@@ -33,7 +51,7 @@ class ShardColumns {
   // Whether the file is to be closed before this sample is added.
   virtual bool is_full_for(const pipeline::Value& record) const = 0;
 
-  virtual std::string to_hdf5() const = 0;
+  virtual Hdf5Image to_hdf5() const = 0;
   virtual const std::vector<ShardDataSet>& data_sets() const = 0;
   // For DATASET.md: what the samples are, and lines of Python that read the first one.
   virtual std::string samples_in_words() const = 0;
@@ -48,7 +66,7 @@ class ShardColumns {
   std::vector<uint8_t> images_, masks_, labelled_;
   std::vector<int32_t> height_native_, width_native_;
   std::vector<std::string> ids_;
-  std::vector<Label> labels_;
+  LabelColumn labels_;
   std::vector<int64_t> offset_ = {0};
 };
 
