@@ -7,11 +7,13 @@
 #include <cstdio>
 
 #include "distributed/error.h"
+#include "pipeline/counted.h"
 #include "stages/draws.h"
 
 namespace penstock::stages {
 namespace {
 
+using pipeline::counted;
 using pipeline::Value;
 
 // Samples in the order of u = H(seed, id). What comes first is drawn first, so a sample that is added moves at most
@@ -138,11 +140,11 @@ Subsets draw_groups(const std::vector<std::string>& ids, const Groups& groups, c
   const auto& fold = shares.fold;
   const size_t parts = fold ? static_cast<size_t>(fold->of) : 1 + (shares.validation > 0);
   if (members.size() < parts + (shares.test > 0)) {
-    throw Error(ExitCode::data,
-                fmt::format("split.by = \"group\": {} labelled samples form only {} groups, which cannot fill "
-                            "{} {}; give more pictures, or by = \"random\"",
-                            ids.size(), members.size(), parts + (shares.test > 0),
-                            fold ? "folds and a test subset" : "subsets"));
+    throw Error(ExitCode::data, fmt::format("split.by = \"group\": {} form only {}, which cannot fill "
+                                            "{} {}; give more pictures, or by = \"random\"",
+                                            counted(static_cast<int64_t>(ids.size()), "labelled sample"),
+                                            counted(static_cast<int64_t>(members.size()), "group"),
+                                            parts + (shares.test > 0), fold ? "folds and a test subset" : "subsets"));
   }
   std::vector<std::string> names;
   for (const auto& [name, of] : members) names.push_back(name);

@@ -60,7 +60,7 @@ std::string render_report(const ReportSources& sources, const std::string& linea
 pipeline::StageKind report_kind() {
   pipeline::StageKind kind;
   kind.name = "report";
-  kind.version = 5;  // shows scores with and without a relative in another subset; one image is not "1 images"
+  kind.version = 6;  // legends of charts stand below their titles, not beside them
   kind.summary = "writes one self-contained HTML file about the run";
   kind.inputs = {{.name = "curves", .help = "train.curves", .optional = true},
                  {.name = "telemetry", .help = "train.telemetry", .optional = true},

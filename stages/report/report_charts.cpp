@@ -70,14 +70,15 @@ Axes axes_for(const std::vector<Series>& series, bool from_zero) {
   return axes;
 }
 
+// Between the title and the words of marks, so that none runs into another however long it is.
 std::string legend(const std::vector<Series>& series) {
   std::string out;
   double x = width - right;
   for (auto one = series.rbegin(); one != series.rend(); ++one) {
     x -= 7.0 * static_cast<double>(one->name.size()) + 24;
     out += fmt::format(
-        "<rect x=\"{:.0f}\" y=\"22\" width=\"12\" height=\"3\" fill=\"{}\"/><text class=\"tick\" x=\"{:.0f}\" "
-        "y=\"27\">{}</text>",
+        "<rect x=\"{:.0f}\" y=\"28\" width=\"12\" height=\"3\" fill=\"{}\"/><text class=\"tick\" x=\"{:.0f}\" "
+        "y=\"33\">{}</text>",
         x, one->color, x + 16, escaped(one->name));
   }
   return out;
