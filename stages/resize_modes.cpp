@@ -5,10 +5,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/json_number.h"
 #include "stages/images/image.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {
+namespace {
+
+// Of JSON that anyone may have written.
+constexpr int64_t largest_side = 65536;  // pixels
+constexpr double smallest_scale = 1e-6, largest_scale = 1e6;
+
+}  // namespace
 
 const std::vector<ResizeMode>& resize_modes() {
   static const std::vector<ResizeMode> modes = {
@@ -40,10 +48,12 @@ SampleRule sample_rule_from(const pipeline::Value& json) {
   SampleRule rule;
   rule.mode = json.value("mode", rule.mode);
   require_known("resize mode", rule.mode, names_of(resize_modes()));
-  if (resize_mode(rule.mode).by_sides)
-    rule.width = json.at("width"), rule.height = json.at("height");
-  else
-    rule.scale = json.at("scale");
+  if (resize_mode(rule.mode).by_sides) {
+    rule.width = static_cast<int>(pipeline::whole_number_in(json, "width", 1, largest_side));
+    rule.height = static_cast<int>(pipeline::whole_number_in(json, "height", 1, largest_side));
+  } else {
+    rule.scale = pipeline::number_in(json, "scale", smallest_scale, largest_scale);
+  }
   return rule;
 }
 

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "distributed/printable.h"
 #include "pipeline/counted.h"
+#include "pipeline/whole_number.h"
 #include "stages/images/contrast.h"
 #include "stages/images/image_codec.h"
 
@@ -104,8 +107,13 @@ PictureRule input_of(const Value& json) {
   if (!json.contains("input")) return rule;
   const Value& input = json.at("input");
   rule.page = page_choice_from(input.at("page"));
-  rule.channels_from = input.at("channels_from").get<std::vector<int64_t>>();
+  for (const Value& channel : input.at("channels_from"))  // what is no whole number is refused as channel 0
+    rule.channels_from.push_back(pipeline::whole_number<int64_t>(channel).value_or(0));
   rule.contrast = input.at("contrast");
+  const auto& known = contrast_rules();
+  if (std::none_of(known.begin(), known.end(), [&](const ContrastRule& one) { return one.name == rule.contrast; }))
+    throw Error(ExitCode::data,
+                "\"contrast\" is '" + distributed::printable_name(rule.contrast) + "', which is unknown");
   return rule;
 }
 

@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "distributed/error.h"
+#include "pipeline/json_number.h"
+#include "stages/training/architecture_limits.h"
 #include "stages/training/name_table.h"
 #include "stages/training/norms.h"
 #include "stages/training/unet_layers.h"
@@ -26,19 +28,19 @@ Value to_json(const Architecture& a) {
 }
 
 Architecture architecture_from_json(const Value& json) {
-  Architecture architecture{json.at("in_channels"),
-                            json.at("base_channels"),
-                            json.at("depth"),
+  Architecture architecture{pipeline::whole_number_in(json, "in_channels", 1, most_in_channels),
+                            pipeline::whole_number_in(json, "base_channels", 1, most_base_channels),
+                            pipeline::whole_number_in(json, "depth", 1, most_depth),
                             json.at("norm"),
-                            json.at("dropout"),
+                            pipeline::number_in(json, "dropout", 0, 1),
                             json.at("kind"),
-                            json.value("out_channels", int64_t{1}),
+                            pipeline::whole_number_in(json, "out_channels", 1, most_out_channels, 1),
                             json.value("upsampling", Architecture{}.upsampling),
-                            json.value("side_outputs", int64_t{0})};
+                            pipeline::whole_number_in(json, "side_outputs", 0, most_depth, 0)};
   require_known("network", architecture.kind, names_of(network_rules()));
   require_known("norm", architecture.norm, names_of(norm_rules()));
   require_known("upsampling", architecture.upsampling, names_of(upsampling_rules()));
-  if (architecture.side_outputs < 0 || architecture.side_outputs >= std::max(architecture.depth, int64_t{1})) {
+  if (architecture.side_outputs >= architecture.depth) {
     throw Error(ExitCode::data, fmt::format("its {} side outputs must be fewer than its depth, {}",
                                             architecture.side_outputs, architecture.depth));
   }

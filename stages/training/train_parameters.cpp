@@ -1,5 +1,6 @@
 #include "stages/training/train_parameters.h"
 
+#include "stages/training/architecture_limits.h"
 #include "stages/training/augmentations.h"
 #include "stages/training/balances.h"
 #include "stages/training/losses.h"
@@ -98,8 +99,10 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit("network", network,
         {.help = "one of " + help_of(network_rules()), .choices = names_of(network_rules()), .as_before = "unet"});
   visit("base_channels", base_channels,
-        {.help = "channels of the U-Net at full size; doubled at each level", .minimum = 1, .maximum = 512});
-  visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = 7});
+        {.help = "channels of the U-Net at full size; doubled at each level",
+         .minimum = 1,
+         .maximum = most_base_channels});
+  visit("depth", depth, {.help = "how often the U-Net halves the image", .minimum = 1, .maximum = most_depth});
   visit("norm", norm,
         {.help = "normalisation after each convolution: " + help_of(norm_rules()), .choices = names_of(norm_rules())});
   visit("upsampling", upsampling,

@@ -8,7 +8,9 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "distributed/printable.h"
+#include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "pipeline/json_number.h"
 #include "stages/images/file_kind.h"
 #include "stages/packs/json_file.h"
 #include "stages/packs/pack.h"
@@ -25,6 +27,10 @@ using pipeline::Value;
 namespace fs = std::filesystem;
 
 constexpr const char* weights_name = "weights.safetensors";
+constexpr int64_t largest_side = 4096;              // of a network's input: what resize and train.crop allow
+constexpr int64_t largest_area = int64_t{1} << 40;  // pixels
+constexpr double largest_overlap = 0.9;
+constexpr int64_t largest_micro_batch = int64_t{1} << 20;  // samples
 
 std::span<const uint8_t> bytes_of(const float* values, int64_t count) {
   return {reinterpret_cast<const uint8_t*>(values), static_cast<size_t>(count) * sizeof(float)};
@@ -62,10 +68,14 @@ std::vector<std::string> targets_of(const Value& outputs) {
 }
 
 InstanceRules instances_from(const Value& json, const std::vector<std::string>& targets) {
-  InstanceRules rules{json.at("connectivity"), json.at("minimum_area")};
+  InstanceRules rules;
+  rules.connectivity = static_cast<int>(pipeline::whole_number_in(json, "connectivity", 4, 8));
+  if (rules.connectivity != 4 && rules.connectivity != 8)
+    throw Error(ExitCode::data, fmt::format("\"connectivity\" is {}, and must be 4 or 8", rules.connectivity));
+  rules.minimum_area = pipeline::whole_number_in(json, "minimum_area", 0, largest_area);
   rules.decoder = json.value("decoder", rules.decoder);
   require_known("decoder", rules.decoder, names_of(decoder_rules()));
-  rules.seed_threshold = json.value("seed_threshold", rules.seed_threshold);
+  rules.seed_threshold = pipeline::number_in(json, "seed_threshold", 0, 1, rules.seed_threshold);
   const std::string holes = json.value("holes", "keep");
   require_known("rule for holes", holes, {"keep", "fill"});
   rules.fill_holes = holes == "fill";
@@ -179,9 +189,13 @@ ModelDescription read_model_description(const fs::path& folder) {
     const Value& grid = json.at("preprocessing");
     ModelDescription model;
     model.architecture = architecture_from_json(json.at("architecture"));
-    model.width = grid.at("width"), model.height = grid.at("height");
+    model.width = static_cast<int>(pipeline::whole_number_in(grid, "width", 1, largest_side));
+    model.height = static_cast<int>(pipeline::whole_number_in(grid, "height", 1, largest_side));
     model.normaliser = normaliser_from_json(grid.at("normalise"));
-    model.threshold = json.at("threshold");
+    if (!model.normaliser.sd.empty() &&
+        static_cast<int64_t>(model.normaliser.sd.size()) != model.architecture.in_channels)
+      throw Error(ExitCode::data, "it has means and deviations of another number of channels than its architecture");
+    model.threshold = pipeline::number_in(json, "threshold", 0, 1);
     model.threshold_rule = json.at("threshold_rule");
     model.targets = targets_of(json.at("outputs"));
     if (static_cast<int64_t>(model.targets.size()) != model.architecture.out_channels)
@@ -189,25 +203,39 @@ ModelDescription read_model_description(const fs::path& folder) {
     model.instances = instances_from(json.at("instances"), model.targets);
     model.turns = json.value("turns", model.turns);
     require_known("turns", model.turns, names_of(turn_rules()));
-    model.tile = json.value("tile", model.tile);
+    model.tile = pipeline::whole_number_in(json, "tile", 0, largest_tile, model.tile);
     if (model.tile != 0 && (model.tile < smallest_tile || model.tile > largest_tile)) {
       throw Error(ExitCode::data, fmt::format("its tile has {} pixels a side, which must be {} to {}", model.tile,
                                               smallest_tile, largest_tile));
     }
-    model.micro_batch = json.value("micro_batch", model.micro_batch);
-    model.averaged = json.value("averaged", model.averaged);
+    model.micro_batch = pipeline::whole_number_in(json, "micro_batch", 0, largest_micro_batch, model.micro_batch);
+    model.averaged = pipeline::number_in(json, "averaged", 0, 1, model.averaged);
     model.members = members_from(json);
     // "fits" stands beside the sides of the network's input.
     Value rule = grid;
     if (grid.contains("fits")) rule.update(grid.at("fits"));
     model.rule = sample_rule_from(rule);
-    model.overlap = grid.value("overlap", model.overlap);
+    model.overlap = pipeline::number_in(grid, "overlap", 0, largest_overlap, model.overlap);
     return model;
   } catch (const Value::exception& problem) {
     throw Error(ExitCode::data, fmt::format("{}: is not a model's description ({}) {}", file.string(), problem.what(),
                                             but_is(first_bytes(file), file.string())));
   } catch (const Error& problem) {
     throw Error(problem.code(), file.string() + ": " + problem.what());
+  }
+}
+
+void require_weights(const fs::path& folder, const ModelDescription& model) {
+  const auto layers = layers_of(model.architecture, model.height, model.width);
+  uint64_t bytes = static_cast<uint64_t>(statistic_count(layers)) * sizeof(float);
+  for (const size_t length : parameter_slots(layers)) bytes += length * sizeof(float);
+  for (const std::string& member : model.members) {
+    const fs::path file = confirmed_file(folder, member);
+    if (fs::file_size(file) < bytes) {
+      throw Error(ExitCode::data, fmt::format("{}: is too short for the architecture of model.json, whose numbers "
+                                              "take {} bytes; is one of the two of another model?",
+                                              file.string(), pipeline::with_commas(bytes)));
+    }
   }
 }
 

@@ -42,8 +42,11 @@ struct Weights {
 std::string write_model(const std::filesystem::path& folder, const ModelDescription& model, const FlatLayout& layout,
                         const Weights& weights);
 
-// Throws Error(data) naming what is missing or damaged: a file, a digest, a tensor's shape.
+// Throws Error(data) naming what is missing or damaged: a file, a number, a digest, a tensor's shape.
 ModelDescription read_model_description(const std::filesystem::path& folder);
+// Each file of weights is the one that model.json describes, and long enough for its architecture: before a network of
+// that size is made. Throws as above.
+void require_weights(const std::filesystem::path& folder, const ModelDescription& model);
 // Of one member; `file` is an element of ModelDescription::members.
 Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout,
                      const std::string& file = "weights.safetensors");

@@ -80,6 +80,10 @@ Normaliser normaliser_from_json(const pipeline::Value& json) {
   if (normalisation_rule(normaliser.kind).by_channel)
     normaliser.mean = json.at("mean").get<std::vector<double>>(),
     normaliser.sd = json.at("sd").get<std::vector<double>>();
+  const auto usable = [](double sd) { return std::isfinite(sd) && sd > 0; };
+  if (normaliser.mean.size() != normaliser.sd.size() ||
+      !std::all_of(normaliser.sd.begin(), normaliser.sd.end(), usable))
+    throw Error(ExitCode::data, "\"mean\" and \"sd\" are not one mean and one deviation above 0 for each channel");
   if (json.contains("percentiles")) {
     normaliser.low = json.at("percentiles").at(0), normaliser.high = json.at("percentiles").at(1);
     if (!(normaliser.low >= 0 && normaliser.low < normaliser.high && normaliser.high <= 100)) {

@@ -73,6 +73,7 @@ void each_row(std::span<const float> planes, int width, int height, const Predic
 }  // namespace
 
 Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_description(model)) {
+  require_weights(model, model_);
   for (const std::string& member : model_.members) {
     networks_.push_back(make_network(model_.architecture));
     Network& network = *networks_.back();

@@ -1,6 +1,7 @@
 // Models with several outputs, and the ways in which a model looks at a picture.
 #include "stages/compute/model/predictor.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -91,6 +92,60 @@ TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
     json["outputs"].erase(1);
     json["architecture"].erase("out_channels");
   });
+}
+
+// Where a number of model.json stands, and what may not stand there.
+struct BadNumber {
+  const char* pointer;
+  Value read;
+};
+void PrintTo(const BadNumber& bad, std::ostream* out) { *out << bad.pointer << " = " << bad.read.dump(); }
+
+class ModelNumber : public testing::TestWithParam<BadNumber> {};
+
+TEST_P(ModelNumber, OutsideOfItsRangeIsRefusedByName) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  Value json = read_json(folder.path() / "model.json");
+  const Value::json_pointer pointer(GetParam().pointer);
+  json[pointer] = GetParam().read;
+  write_json(folder.path() / "model.json", json);
+  try {
+    read_model_description(folder.path());
+    ADD_FAILURE() << "it is taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(), testing::HasSubstr("\"" + pointer.back() + "\" is " + GetParam().read.dump()));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, ModelNumber,
+    testing::Values(BadNumber{"/architecture/in_channels", 0}, BadNumber{"/architecture/base_channels", -1},
+                    BadNumber{"/architecture/base_channels", 1e300}, BadNumber{"/architecture/depth", int64_t{1} << 40},
+                    BadNumber{"/architecture/depth", 2.5}, BadNumber{"/architecture/dropout", -1},
+                    BadNumber{"/architecture/out_channels", uint64_t{1} << 63},
+                    BadNumber{"/architecture/side_outputs", -1}, BadNumber{"/preprocessing/width", 0},
+                    BadNumber{"/preprocessing/height", 1e9}, BadNumber{"/preprocessing/scale", 0},
+                    BadNumber{"/preprocessing/overlap", 1}, BadNumber{"/threshold", 2}, BadNumber{"/threshold", "high"},
+                    BadNumber{"/instances/connectivity", 6}, BadNumber{"/instances/minimum_area", -1},
+                    BadNumber{"/instances/seed_threshold", nullptr}, BadNumber{"/tile", -64},
+                    BadNumber{"/micro_batch", -1}, BadNumber{"/averaged", 1e300}));
+
+TEST(ModelFolder, RefusesWeightsThatAreTooFewForItsArchitectureBeforeANetworkIsMade) {
+  const TemporaryFolder folder;
+  write(folder.path(), two_outputs());
+  Value json = read_json(folder.path() / "model.json");
+  json["architecture"]["base_channels"] = 512;
+  json["architecture"]["depth"] = 7;  // 150 GB
+  write_json(folder.path() / "model.json", json);
+  try {
+    Predictor predictor(folder.path());
+    ADD_FAILURE() << "it is taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::data);
+    EXPECT_THAT(error.what(), testing::HasSubstr("is too short for the architecture of model.json"));
+  }
 }
 
 // Three models of these seeds, each in a folder of its name, and all together in "all".
