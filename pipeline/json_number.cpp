@@ -16,8 +16,9 @@ template <typename Number>
   const std::string text = read.dump();
   const std::string_view shown = distributed::beginning_of(text, shown_bytes);
   throw Error(ExitCode::data,
-              fmt::format("\"{}\" is {}{}, and must be a {} from {} to {}", key, distributed::printable_name(shown),
-                          shown.size() < text.size() ? "..." : "", kind, low, high));
+              fmt::format("\"{}\" is {}{}, and must be {}", key, distributed::printable_name(shown),
+                          shown.size() < text.size() ? "..." : "",
+                          low == high ? fmt::to_string(low) : fmt::format("a {} from {} to {}", kind, low, high)));
 }
 
 }  // namespace

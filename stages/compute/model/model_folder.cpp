@@ -10,6 +10,7 @@
 #include "distributed/printable.h"
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
+#include "pipeline/json_depth.h"
 #include "pipeline/json_number.h"
 #include "stages/images/file_kind.h"
 #include "stages/packs/json_file.h"
@@ -185,12 +186,19 @@ ModelDescription read_model_description(const fs::path& folder) {
   const fs::path file = folder / "model.json";
   if (!fs::exists(file)) throw Error(ExitCode::data, folder.string() + ": is not a model folder: it has no model.json");
   try {
-    const Value json = Value::parse(pipeline::read_file(file));
+    const std::string text = pipeline::read_file(file);
+    if (pipeline::is_json_too_deep(text)) throw Error(ExitCode::data, "its lists and objects are nested without end");
+    const Value json = Value::parse(text);
+    pipeline::whole_number_in(json, "schema", 1, 1);
     const Value& grid = json.at("preprocessing");
     ModelDescription model;
     model.architecture = architecture_from_json(json.at("architecture"));
     model.width = static_cast<int>(pipeline::whole_number_in(grid, "width", 1, largest_side));
     model.height = static_cast<int>(pipeline::whole_number_in(grid, "height", 1, largest_side));
+    pipeline::whole_number_in(grid, "channels", model.architecture.in_channels, model.architecture.in_channels);
+    if (const int unit = 1 << model.architecture.depth; model.width % unit != 0 || model.height % unit != 0)
+      throw Error(ExitCode::data, fmt::format("a network of depth {} takes sides divisible by {}, not {} x {}",
+                                              model.architecture.depth, unit, model.width, model.height));
     model.normaliser = normaliser_from_json(grid.at("normalise"));
     if (!model.normaliser.sd.empty() &&
         static_cast<int64_t>(model.normaliser.sd.size()) != model.architecture.in_channels)

@@ -21,6 +21,8 @@ PictureRule read_model_input(const fs::path& folder) {
     return input_of(read_json(file).at("preprocessing"));
   } catch (const Value::exception& problem) {
     throw Error(ExitCode::data, file.string() + ": is not a model's description (" + problem.what() + ")");
+  } catch (const Error& problem) {
+    throw Error(problem.code(), file.string() + ": " + problem.what());
   }
 }
 

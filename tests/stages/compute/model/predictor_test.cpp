@@ -87,6 +87,10 @@ TEST(ModelFolder, RefusesOutputsThatItsDecoderLacksOrThatNobodyKnows) {
   expect_refused("a member without a digest", [](Value& json) { json["digests"].clear(); });
   expect_refused("no member", [](Value& json) { json["members"] = Value::array(); });
   expect_refused("a tile that no memory holds", [](Value& json) { json["tile"] = 1 << 20; });
+  expect_refused("lists without end", [](Value& json) {
+    for (int depth = 0; depth < 5000; ++depth) json["tile"] = Value::array({json["tile"]});
+  });
+  expect_refused("sides that the network cannot halve", [](Value& json) { json["preprocessing"]["width"] = side + 2; });
   expect_refused("an unknown decoder", [](Value& json) { json["instances"]["decoder"] = "magic"; });
   expect_refused("a decoder without its output", [](Value& json) {
     json["outputs"].erase(1);
@@ -125,7 +129,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadNumber{"/architecture/base_channels", 1e300}, BadNumber{"/architecture/depth", int64_t{1} << 40},
                     BadNumber{"/architecture/depth", 2.5}, BadNumber{"/architecture/dropout", -1},
                     BadNumber{"/architecture/out_channels", uint64_t{1} << 63},
-                    BadNumber{"/architecture/side_outputs", -1}, BadNumber{"/preprocessing/width", 0},
+                    BadNumber{"/architecture/side_outputs", -1}, BadNumber{"/schema", 2},
+                    BadNumber{"/preprocessing/channels", 3}, BadNumber{"/preprocessing/width", 0},
                     BadNumber{"/preprocessing/height", 1e9}, BadNumber{"/preprocessing/scale", 0},
                     BadNumber{"/preprocessing/overlap", 1}, BadNumber{"/threshold", 2}, BadNumber{"/threshold", "high"},
                     BadNumber{"/instances/connectivity", 6}, BadNumber{"/instances/minimum_area", -1},
@@ -138,6 +143,7 @@ TEST(ModelFolder, RefusesWeightsThatAreTooFewForItsArchitectureBeforeANetworkIsM
   Value json = read_json(folder.path() / "model.json");
   json["architecture"]["base_channels"] = 512;
   json["architecture"]["depth"] = 7;  // 150 GB
+  json["preprocessing"]["width"] = json["preprocessing"]["height"] = 128;
   write_json(folder.path() / "model.json", json);
   try {
     Predictor predictor(folder.path());
