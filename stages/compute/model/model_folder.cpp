@@ -238,8 +238,9 @@ void require_weights(const fs::path& folder, const ModelDescription& model) {
   uint64_t bytes = static_cast<uint64_t>(statistic_count(layers)) * sizeof(float);
   for (const size_t length : parameter_slots(layers)) bytes += length * sizeof(float);
   for (const std::string& member : model.members) {
-    const fs::path file = confirmed_file(folder, member);
-    if (fs::file_size(file) < bytes) {
+    std::error_code missing;
+    if (const auto size = fs::file_size(folder / member, missing); missing || size < bytes) {
+      const fs::path file = confirmed_file(folder, member);  // it may be missing, or be another file altogether
       throw Error(ExitCode::data, fmt::format("{}: is too short for the architecture of model.json, whose numbers "
                                               "take {} bytes; is one of the two of another model?",
                                               file.string(), pipeline::with_commas(bytes)));

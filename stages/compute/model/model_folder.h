@@ -44,8 +44,8 @@ std::string write_model(const std::filesystem::path& folder, const ModelDescript
 
 // Throws Error(data) naming what is missing or damaged: a file, a number, a digest, a tensor's shape.
 ModelDescription read_model_description(const std::filesystem::path& folder);
-// Each file of weights is the one that model.json describes, and long enough for its architecture: before a network of
-// that size is made. Throws as above.
+// Each file of weights is there, and long enough for the architecture: before a network of that size is made. Throws as
+// above; read_weights compares the digests.
 void require_weights(const std::filesystem::path& folder, const ModelDescription& model);
 // Of one member; `file` is an element of ModelDescription::members.
 Weights read_weights(const std::filesystem::path& folder, const FlatLayout& layout,

@@ -129,7 +129,7 @@ TEST(Store, ADamagedChunkIsAbsent) {
 }
 
 // A chunk of one file, verified as before a pass is closed; that file under the name of an output, and what `before`
-// does to the chunk's in between. The bytes that the published output is said to have.
+// does to the chunk's in between. Returns the digest under which the output is published.
 Digest digest_of_linked(Store& store, const std::function<void(const fs::path&)>& before) {
   const auto chunk_staging = store.make_chunk_staging(key("chunk"));
   write_file(chunk_staging / "part", "bytes");
