@@ -151,8 +151,9 @@ class InspectWork final : public pipeline::SharedWork {
     const Value& source = images_.record(id);
     const std::string entry = source.at("entry");
     const PackedArray file = images_.pack_of(id).array(pack_entry::image_file(id, source.at("image")));
-    const Image picture =
-        read_picture(file.bytes, entry, input_of(samples_.index()), samples_.index().at("channels")).image;
+    PictureRule input = input_of(samples_.index());
+    input.keeps_bits = false;  // measured as it is shown
+    const Image picture = read_picture(file.bytes, entry, input, samples_.index().at("channels")).image;
     const Image rgb = to_channels(to_shown(picture), 3);
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
@@ -268,12 +269,18 @@ class InspectWork final : public pipeline::SharedWork {
     }
   }
 
+  // In 8 bits.
+  static Image sample_in(const Pack& pack, const std::string& id) {
+    const PackedArray image = pack.array(pack_entry::image(id));
+    const auto side = [&image](size_t i) { return static_cast<int>(image.shape.at(i)); };
+    return to_8_bit(sample_picture(side(1), side(0), side(2), copy_of(image), image.element == Element::u8 ? 8 : 16));
+  }
+
   Image thumbnail_of(const std::string& id) const {
     const Pack& pack = samples_.pack_of(id);
-    const PackedArray image = pack.array(pack_entry::image(id));
-    const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
-    Image shown =
-        to_channels(to_shown(sample_picture(width, height, static_cast<int>(image.shape.at(2)), copy_of(image))), 3);
+    const Image sample = sample_in(pack, id);
+    const int width = sample.width;
+    Image shown = to_channels(to_shown(sample), 3);
     if (pack.has(pack_entry::mask(id))) {
       const PackedArray mask = pack.array(pack_entry::mask(id));
       for (size_t i = 0; i < mask.bytes.size(); ++i) {
@@ -291,13 +298,11 @@ class InspectWork final : public pipeline::SharedWork {
     Value pairs = Value::array();
     for (const std::string& id : drawn_from(rows)) {
       const Pack& pack = samples_.pack_of(id);
-      const PackedArray image = pack.array(pack_entry::image(id));
       Value pair = {{"id", id}, {"image", id + "-image.png"}};
-      const int height = static_cast<int>(image.shape.at(0)), width = static_cast<int>(image.shape.at(1));
-      const Image sample = sample_picture(width, height, static_cast<int>(image.shape.at(2)), copy_of(image));
+      const Image sample = sample_in(pack, id);
       pipeline::write_file(gallery_ / (id + "-image.png"), encode_png(shown(to_shown(sample))));
       if (pack.has(pack_entry::mask(id))) {
-        Image mask{width, height, 1, 8, copy_of(pack.array(pack_entry::mask(id)))};
+        Image mask{sample.width, sample.height, 1, 8, copy_of(pack.array(pack_entry::mask(id)))};
         for (uint8_t& value : mask.bytes) value = value ? 255 : 0;
         pipeline::write_file(gallery_ / (id + "-mask.png"), encode_png(shown(mask)));
         pair["mask"] = id + "-mask.png";

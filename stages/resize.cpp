@@ -50,6 +50,10 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
          .minimum = 0,
          .maximum = 10000,
          .as_before = 0.0});
+  describe_files(visit);
+}
+
+void ResizeParameters::describe_files(pipeline::ParameterVisitor& visit) {
   visit("masks", masks, {.help = help_of_mask_choices(), .choices = mask_choices()});
   visit("exclude", exclude, {.help = "ids of samples to leave out"});
   visit("channels_from", channels_from,
@@ -62,14 +66,17 @@ void ResizeParameters::describe(pipeline::ParameterVisitor& visit) {
                  "all pages; only refuses stacks. Reduced copies and thumbnails are no pages",
          .minimum = 1,
          .choices = {"only", "max", "mean"}});
-  std::string help =
-      "how pictures of more than 8 bits, and of fractions, become 8 bits (of which train.percentiles are taken). ";
-  std::vector<std::string> choices;
-  for (const ContrastRule& rule : contrast_rules()) {
-    help += fmt::format("{}{}: {}", choices.empty() ? "" : "; ", rule.name, rule.help);
-    choices.emplace_back(rule.name);
-  }
-  visit("contrast", contrast, {.help = help, .choices = choices});
+  visit(
+      "contrast", contrast,
+      {.help =
+           "which values of pictures of more than 8 bits, and of fractions, become black and white (train.percentiles "
+           "are taken of the result). " +
+           help_of(contrast_rules()),
+       .choices = names_of(contrast_rules())});
+  visit("bits", bits,
+        {.help = "of a value of a sample. kept: 16 where a picture of the data set has more than 8, else 8; 8: always, "
+                 "half the memory",
+         .choices = {kept_bits, "8"}});
   visit(
       "on_bad", on_bad,
       about_on_bad("whose image or mask cannot be read (damaged, no image, too large, of channels or pages that do not "
@@ -93,7 +100,7 @@ PictureRule ResizeParameters::picture_rule() const {
   const auto* number = std::get_if<int64_t>(&page);
   const pipeline::Value value =
       number != nullptr ? pipeline::Value(*number) : pipeline::Value(std::get<std::string>(page));
-  return {page_choice_from(value), channels_from, contrast};
+  return {page_choice_from(value), channels_from, contrast, bits == kept_bits};
 }
 
 namespace {
@@ -133,7 +140,7 @@ void check_channels(const pipeline::CheckView& view, pipeline::Problems& problem
 pipeline::StageKind resize_kind() {
   pipeline::StageKind kind;
   kind.name = "resize";
-  kind.version = 2;  // stacks, channels, bits and orientation of files, and meanings of masks are heeded
+  kind.version = 3;  // 16 bits are kept
   kind.summary = "brings images and merged masks to the size of samples, and keeps native label maps";
   kind.scope = pipeline::Scope::shared;
   kind.inputs = {{.name = "images", .help = "unzip.images", .by_sample = true}};

@@ -20,6 +20,7 @@ struct ResizeParameters {
   std::vector<int64_t> channels_from;
   pipeline::IntegerOrWord page = "only";
   std::string contrast = "auto";
+  std::string bits = kept_bits;
   std::string on_bad = "fail";
 
   void describe(pipeline::ParameterVisitor& visit);
@@ -27,6 +28,9 @@ struct ResizeParameters {
   SampleRule sample_rule() const;  // with the scale that is given
   // Whether samples may have another size than their pictures.
   bool scales() const;
+
+ private:
+  void describe_files(pipeline::ParameterVisitor& visit);  // how pictures and masks are read
 };
 
 }  // namespace penstock::stages

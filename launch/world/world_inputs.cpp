@@ -10,6 +10,7 @@
 #include "pipeline/counted.h"
 #include "pipeline/files.h"
 #include "stages/packs/data_summary.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/resize_modes.h"
 #include "stages/training/balances.h"
 #include "stages/training/training_layout.h"
@@ -136,6 +137,7 @@ void TrainingInputs::find_grid(const Node& train, stages::Workload& workload) {
   };
   const Value& index = json(nearest_upstream(planned_.graph, train, "shard"), "shards", "index.json");
   const Node* resize = nearest_upstream(planned_.graph, train, "resize");
+  if (!index.is_null()) workload.bits = index.value(stages::sample_bits, 8);
   if (own_sizes(train))
     take_crop(index.is_null() ? resize->value("channels") : index.at("channels"));
   else if (!index.is_null())

@@ -2,7 +2,8 @@
 // their reference. Pure. Places and weights are integers, and values are rounded operation by operation, so host and
 // device agree to the bit.
 //
-// A pixel: its place, turned, bent and mapped -> bytes between four pixels of the sample, by weights of 7 bits -> a
+// A pixel: its place, turned, bent and mapped -> bytes (of 16 bits: bytes and a fraction) between four pixels of the
+// sample, by weights of 7 bits -> a
 // value, by the row's table or those of the four tiles around it -> stains changed -> channels mixed -> blurred within
 // the row -> noise. A label is that of the nearest pixel.
 #pragma once
@@ -105,9 +106,10 @@ PENSTOCK_BOTH inline uint32_t weight_of(int64_t at) {
   return static_cast<uint32_t>(at >> (16 - weight_bits)) & ((1u << weight_bits) - 1);
 }
 
-// The byte at a position, in 1/16384. `image` begins with the channel's first byte, `step` bytes a pixel.
-PENSTOCK_BOTH inline uint32_t byte_between(const uint8_t* image, int step, const SamplePosition& at,
-                                           const SamplePlace& place) {
+// The value at a position, in 1/16384; up to four of them fit 32 bits. `image` begins with the channel's first value,
+// `step` values a pixel; T: of 8 or 16 bits.
+template <typename T>
+PENSTOCK_BOTH inline uint32_t value_at(const T* image, int step, const SamplePosition& at, const SamplePlace& place) {
   constexpr uint32_t whole = 1u << weight_bits;
   const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
   const uint32_t below = weight_of(at.y), right = weight_of(at.x);
@@ -118,13 +120,19 @@ PENSTOCK_BOTH inline uint32_t byte_between(const uint8_t* image, int step, const
          right * ((whole - below) * image[(line + beside) * step] + below * image[(next + beside) * step]);
 }
 
-PENSTOCK_BOTH inline uint32_t byte_shown(const uint8_t* image, int step, const SamplePosition& at,
-                                         const RowChange& change, const SamplePlace& place) {
-  if (change.averages == 0) return byte_between(image, step, at, place);
+// A value in bytes, both in 1/16384. A byte is 257 values of 16 bits.
+PENSTOCK_BOTH inline uint32_t bytes_in(uint32_t value, uint8_t) { return value; }
+PENSTOCK_BOTH inline uint32_t bytes_in(uint32_t value, uint16_t) { return value / 257; }
+
+template <typename T>
+PENSTOCK_BOTH inline uint32_t byte_shown(const T* image, int step, const SamplePosition& at, const RowChange& change,
+                                         const SamplePlace& place) {
+  if (change.averages == 0) return bytes_in(value_at(image, step, at, place), T{});
   const SamplePosition down = quarter_down(change.map), right = quarter_right(change.map);
-  return (byte_between(image, step, at - down - right, place) + byte_between(image, step, at - down + right, place) +
-          byte_between(image, step, at + down - right, place) + byte_between(image, step, at + down + right, place)) >>
-         2;
+  return bytes_in((value_at(image, step, at - down - right, place) + value_at(image, step, at - down + right, place) +
+                   value_at(image, step, at + down - right, place) + value_at(image, step, at + down + right, place)) >>
+                      2,
+                  T{});
 }
 
 // `byte` is in 1/16384; `low`: the table's value of the whole byte, `difference`: what the next is above it.
@@ -137,6 +145,13 @@ PENSTOCK_BOTH inline float value_between(float low, float difference, uint32_t b
 PENSTOCK_BOTH inline float value_of(const float* table, uint32_t byte) {
   const float low = table[byte >> byte_fraction_bits];
   return value_between(low, table[(byte >> byte_fraction_bits) + 1] - low, byte);
+}
+
+// A sample's value as its table (256 values) shows it: of 16 bits between two of them.
+PENSTOCK_BOTH inline float shown_value(const float* table, uint8_t value) { return table[value]; }
+PENSTOCK_BOTH inline float shown_value(const float* table, uint16_t value) {
+  if (value == 65535) return table[255];
+  return value_of(table, bytes_in(uint32_t{value} << byte_fraction_bits, value));
 }
 
 // Among which four tiles of a row's window a position lies: the centres of the upper left one's and of those beside and
@@ -259,9 +274,9 @@ PENSTOCK_BOTH inline float target_of_pixel(const GatherWork& work, int n, int pi
   return target_value(target, pixel / work.width, pixel % work.width, work.height, work.width, object_at);
 }
 
-// Pixel `pixel` of row n: its values go to the batch; those of a row that is blurred to the first half of the scratch
-// memory.
-PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel) {
+// gather_pixel() of samples whose values are `images`.
+template <typename T>
+PENSTOCK_BOTH inline void gather_pixel_of(const T* images, const GatherWork& work, int n, int pixel) {
   const BatchRow& row = work.rows[n];
   const RowChange& change = row.change;
   const SamplePlace& place = work.places[row.sample];
@@ -269,14 +284,15 @@ PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel)
   const int64_t first = static_cast<int64_t>(n) * work.height * work.width * channels;
   if (change.active == 0) {
     const int64_t from = source_pixel(y, x, work.height, work.width, row, place);
-    const uint8_t* image = work.images + from * channels;
+    const T* image = images + from * channels;
     const float* table = work.tables + row.sample * work.sample_stride;
     for (int c = 0; c < channels; ++c)
-      put_value(work, first + static_cast<int64_t>(pixel) * channels + c, table[c * work.channel_stride + image[c]]);
+      put_value(work, first + static_cast<int64_t>(pixel) * channels + c,
+                shown_value(table + c * work.channel_stride, image[c]));
     return;
   }
   const SamplePosition at = position_of(y, x, work.height, work.width, row);
-  const uint8_t* image = work.images + place.begin * channels;
+  const T* image = images + place.begin * channels;
   const float* tables = work.row_tables + n * work.row_stride;
   const TilePlace tile = tile_at(at, work.height, work.width, row);
   const auto shown = [&](int c) {
@@ -299,6 +315,15 @@ PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel)
   } else {
     for (int c = 0; c < channels; ++c) put(c, shown(c));
   }
+}
+
+// Pixel `pixel` of row n: its values go to the batch; those of a row that is blurred to the first half of the scratch
+// memory.
+PENSTOCK_BOTH inline void gather_pixel(const GatherWork& work, int n, int pixel) {
+  if (work.wide)
+    gather_pixel_of(reinterpret_cast<const uint16_t*>(work.images), work, n, pixel);
+  else
+    gather_pixel_of(work.images, work, n, pixel);
 }
 
 // Value `at` of row n's [H,W,C], if the row is blurred: along its line from the first half of the scratch memory to the

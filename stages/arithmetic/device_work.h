@@ -54,10 +54,10 @@ PENSTOCK_BOTH inline int64_t source_pixel(int y, int x, int height, int width, c
          mirrored(row.left + at.x, place.width);
 }
 
-// Samples that lie on the device as bytes become a batch: cut, turned, normalised by a table, in the network's layout;
-// changed rows as device_sampling.h says.
+// Samples that lie on the device as they were read become a batch: cut, turned, normalised by a table, in the network's
+// layout; changed rows as device_sampling.h says.
 struct GatherWork {
-  const uint8_t* images = nullptr;    // [pixels of all samples, C]
+  const uint8_t* images = nullptr;    // [pixels of all samples, C], values of 8 bits, or of 16 where they are `wide`
   const uint16_t* objects = nullptr;  // [pixels of all samples]; 0 is background
   const SamplePlace* places = nullptr;
   const float* tables =
@@ -69,6 +69,7 @@ struct GatherWork {
   TargetList targets;
   float* batch_targets = nullptr;  // [count,targets,H,W]
   bool bfloat16 = false;
+  bool wide = false;
   // Only where rows are changed: a changed row's own tables, [C, row_table_length] or [row_tiles, row_tiles, C,
   // row_table_length], instead of its sample's; those of the next row are row_stride values further.
   const float* row_tables = nullptr;

@@ -141,7 +141,7 @@ class EvalWork final : public pipeline::SharedWork {
     std::vector<PixelCounts> sums(swept_thresholds().size());
     Value objects = Value::array();
     for (const GridSample& sample : samples) {
-      const PixelMaps maps = predictor_.on_sample(sample.image, sample.width, sample.height);
+      const PixelMaps maps = predictor_.on_sample({sample.image, index_.bits}, sample.width, sample.height);
       const auto counts = sweep(maps.foreground(), sample.mask);
       for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i];
       if (!plan_.by_objects()) continue;
@@ -189,12 +189,13 @@ class EvalWork final : public pipeline::SharedWork {
     PackWriter pack("report");
     Value rows = Value::array();
     for (const GridSample& sample : samples) {
-      const PixelMaps maps = predictor_.on_sample(sample.image, sample.width, sample.height);
+      const PixelMaps maps = predictor_.on_sample({sample.image, index_.bits}, sample.width, sample.height);
       const int width = sample.labels.width, height = sample.labels.height;
       const PixelMaps native = Predictor::at_size(maps, width, height);
       const FoundObjects found = find_objects(native, decoding_.threshold, decoding_.rules);
+      const std::vector<uint8_t> seen = whole_bytes({sample.image, index_.bits});
       // The shards keep the sample: the overlay is that, brought to native size.
-      const Image shown = enlarged(sample, width, height);
+      const Image shown = enlarged(sample, seen, width, height);
       write_files(folder, sample.id, native, found, shown);
       write_table_parts(table_parts(folder / tables_name, sample.id), sample.id, found);
       Value row = {{"id", sample.id}};
@@ -202,11 +203,10 @@ class EvalWork final : public pipeline::SharedWork {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
                                              native_counts(found, sample.labels), score_objects(sample.labels, found),
                                              calibration_of(native.foreground(), foreground_of(sample.labels))});
-        row["otsu"] =
-            otsu_scores({sample.image, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
+        row["otsu"] = otsu_scores({seen, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
       }
       rows.push_back(std::move(row));
-      add_shown(pack, {sample, index_.channels, maps.foreground(), own_size_});
+      add_shown(pack, {sample, seen, index_.channels, maps.foreground(), own_size_});
     }
     pack.write(folder / "report.safetensors");
     pipeline::write_file(folder / "rows.json", rows.dump());
@@ -221,7 +221,7 @@ class EvalWork final : public pipeline::SharedWork {
     files.finish(found, &shown);
   }
 
-  Image enlarged(const GridSample& sample, int width, int height) const {
+  Image enlarged(const GridSample& sample, const std::vector<uint8_t>& seen, int width, int height) const {
     Image native = sample_picture(width, height, index_.channels, {});
     native.bytes.resize(native.values());
     for (int y = 0; y < height; ++y) {
@@ -229,7 +229,7 @@ class EvalWork final : public pipeline::SharedWork {
         const size_t from = (static_cast<size_t>(y) * sample.height / height * sample.width +
                              static_cast<size_t>(x) * sample.width / width) *
                             index_.channels;
-        std::copy_n(&sample.image[from], index_.channels,
+        std::copy_n(&seen[from], index_.channels,
                     &native.bytes[(static_cast<size_t>(y) * width + x) * index_.channels]);
       }
     }

@@ -106,21 +106,23 @@ std::string check_gather(StepDevice& device) {
   return "8 orientations, windows across edges, 2 kinds of tables, 6 targets, float32 and bfloat16: equal to the bit";
 }
 
-// Every augmentation at once, as a step of the device gathers it and as the host's own step makes it.
-std::string check_changed_rows(StepDevice& device) {
+// Every augmentation at once, as a step of the device gathers it and as the host's own step makes it, of samples with
+// so many bits a value.
+void compare_changed_rows(StepDevice& device, int bits) {
   constexpr int side = 40, channels = 3, count = 48;
   std::vector<GridSample> samples(3);
   for (int i = 0; i < 3; ++i) {
     GridSample& sample = samples[static_cast<size_t>(i)];
     sample.id = std::to_string(i), sample.height = 20 + 30 * i, sample.width = 90 - 20 * i;
     const int64_t pixels = int64_t{sample.height} * sample.width;
-    const auto image = drawn_bytes(20 + i, {pixels * channels}, 256), objects = drawn_bytes(30 + i, {pixels}, 3);
+    const auto image = drawn_bytes(20 + i, {pixels * channels * bits / 8}, 256),
+               objects = drawn_bytes(30 + i, {pixels}, 3);
     sample.image.assign(image.data_ptr<uint8_t>(), image.data_ptr<uint8_t>() + image.numel());
     sample.objects.assign(objects.data_ptr<uint8_t>(), objects.data_ptr<uint8_t>() + objects.numel());
     for (const uint16_t object : sample.objects) sample.mask.push_back(object != 0);
   }
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
-  const StepSamples data(samples, {side, side, channels}, make_normaliser("percentile", {}, channels));
+  const StepSamples data(samples, {side, side, channels, bits}, make_normaliser("percentile", {}, channels));
   const TargetList targets =
       target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 5});
   Batch expected = make_batch(count, data.input(), targets);
@@ -144,7 +146,12 @@ std::string check_changed_rows(StepDevice& device) {
     if (!torch::equal(batch.targets().to(torch::kCPU), expected.targets))
       fail("the changed rows' targets differ from the host's");
   }
-  return "every augmentation at once, windows across edges, float32 and bfloat16: equal to the bit";
+}
+
+std::string check_changed_rows(StepDevice& device) {
+  for (const int bits : {8, 16}) compare_changed_rows(device, bits);
+  return "every augmentation at once, windows across edges, samples of 8 and 16 bits, float32 and bfloat16: equal to "
+         "the bit";
 }
 
 std::string check_tally(StepDevice& device) {

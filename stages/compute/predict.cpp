@@ -192,7 +192,7 @@ class Prediction {
     const Image other = scaled ? sample_of(image, shown) : Image{};
     PredictionFiles files(folder_.path(), sample.id, size.width, size.height);
     ObjectFinder finder(size.width, size.height, model().targets, model().threshold, model().instances);
-    predictor_.on_rows(scaled ? other.bytes : image.bytes, own, size, [&](int, std::span<const float> values) {
+    predictor_.on_rows(scaled ? other : image, own, size, [&](int, std::span<const float> values) {
       files.add_probability(values.first(static_cast<size_t>(size.width)));
       finder.add_row(values);
     });

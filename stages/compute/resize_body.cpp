@@ -38,7 +38,7 @@ void say_how_read(const std::string& stage, const Value& rows, const PictureRule
   }
   if (mapped > 0) {
     spdlog::info(
-        "{}: {} of {} pictures become 8 bits by limits of their own (contrast = \"{}\"; \"limits\" in "
+        "{}: {} of {} pictures are stretched between limits of their own (contrast = \"{}\"; \"limits\" in "
         "samples.json)",
         stage, mapped, rows.size(), rule.contrast);
   }
@@ -148,7 +148,7 @@ class ResizeWork final : public pipeline::SharedWork {
     put_left_out(index, images_.index());
     require_objects(stage_, rows);
     index.update(to_json(size_rule_));
-    put_input(index, rule_);
+    put_bits(index, rows);
     pipeline::write_file(output_ / "samples.json", index.dump(1) + "\n");
     say_how_read(stage_, rows, rule_);
     return "";
@@ -161,6 +161,15 @@ class ResizeWork final : public pipeline::SharedWork {
 
  private:
   static constexpr int survey_pass = 0;
+
+  // All samples of a data set have as many bits as the one with most.
+  void put_bits(Value& index, const Value& rows) const {
+    const bool wide = std::any_of(rows.begin(), rows.end(), [](const Value& row) { return row.contains(sample_bits); });
+    if (wide) index[sample_bits] = 16;
+    PictureRule rule = rule_;
+    rule.keeps_bits = wide;
+    put_input(index, rule);
+  }
 
   bool measures() const { return parameters_.object_diameter > 0; }
   bool is_measuring(int pass) const { return measures() && pass == 1; }
@@ -236,7 +245,8 @@ class ResizeWork final : public pipeline::SharedWork {
     const MergedMasks& masks = sample.masks;
     const auto [width, height] = sample.size;
     const Image grid = to_grid(native, width, height);
-    pack.add(pack_entry::image(id), Element::u8, {height, width, grid.channels}, grid.bytes);
+    pack.add(pack_entry::image(id), grid.bits == 8 ? Element::u8 : Element::u16, {height, width, grid.channels},
+             grid.bytes);
 
     Value foreground = nullptr;
     if (sample.labelled) {
@@ -257,6 +267,7 @@ class ResizeWork final : public pipeline::SharedWork {
                     {"empty_masks", masks.empty_masks},
                     {"foreground", foreground}};
     if (size_rule_.own_size()) fields["grid_height"] = height, fields["grid_width"] = width;
+    if (grid.bits != 8) fields[sample_bits] = grid.bits;
     if (masks.covered_masks > 0) fields["covered_masks"] = masks.covered_masks;
     fields.update(sample.picture.record);
     pack.close_sample(id, std::move(fields));

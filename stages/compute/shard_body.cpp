@@ -9,6 +9,7 @@
 #include "stages/images/picture.h"
 #include "stages/packs/packed_samples.h"
 #include "stages/packs/quarantine.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/shard.h"
 
 namespace penstock::stages {
@@ -25,6 +26,11 @@ class ShardWork final : public pipeline::SharedWork {
 
   std::vector<pipeline::Sample> samples(int) override { return samples_.listed("samples"); }
   int samples_per_bucket() const override { return samples_per_shard_bucket; }
+  // Samples of 8 bits lie otherwise beside one of 16.
+  std::optional<pipeline::Values> parameters_of(int) const override {
+    if (!samples_.index().contains(sample_bits)) return std::nullopt;
+    return pipeline::Values{{sample_bits, samples_.index().at(sample_bits).get<int64_t>()}};
+  }
 
   void run_bucket(int, const std::vector<std::string>& members, const std::filesystem::path& folder) override {
     Value rows = Value::array();
@@ -85,7 +91,7 @@ class ShardWork final : public pipeline::SharedWork {
   // What resize says of all samples: their grid, or that each has its own size.
   Value layout() const {
     Value found = Value::object();
-    for (const char* key : {"mode", "scale", "width", "height", "channels"}) {
+    for (const char* key : {"mode", "scale", "width", "height", "channels", sample_bits}) {
       if (samples_.index().contains(key)) found[key] = samples_.index().at(key);
     }
     return found;

@@ -53,7 +53,7 @@ void add_shown(PackWriter& pack, const ShownSample& shown) {
     const Image whole{sample.width, sample.height, channels, 8, bytes};
     return shown.reduces ? reduced(whole, longest_shown) : whole;
   };
-  const Image image = at_shown_size(sample.image, shown.channels);
+  const Image image = at_shown_size(shown.image, shown.channels);
   pack.add(pack_entry::image(sample.id), Element::u8, {image.height, image.width, image.channels}, image.bytes);
   if (!sample.mask.empty()) {
     std::vector<uint8_t> covered(sample.mask.size());

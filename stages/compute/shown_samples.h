@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "stages/compute/data/shard_reader.h"
 #include "stages/packs/pack.h"
@@ -17,6 +18,7 @@ namespace penstock::stages {
 // A sample and what the model says of it.
 struct ShownSample {
   const GridSample& sample;
+  const std::vector<uint8_t>& image;  // of the sample, in 8 bits
   int channels = 0;
   std::span<const float> probability;  // of the sample's pixels
   bool reduces = false;                // pictures longer than 512 pixels

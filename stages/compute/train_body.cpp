@@ -34,7 +34,7 @@ using pipeline::Value;
 InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& index) {
   if (index.rule.own_size()) {
     const auto side = static_cast<int>(parameters.crop);
-    return {side, side, index.channels};
+    return {side, side, index.channels, index.bits};
   }
   if (const std::string given = parameters.given_for_crops(); !given.empty()) {
     throw Error(
@@ -43,7 +43,7 @@ InputShape input_shape_of(const TrainParameters& parameters, const ShardIndex& i
                     "or let resize keep each picture's size (resize.mode = \"native\")",
                     given, index.rule.mode, index.rule.width, index.rule.height));
   }
-  return {index.rule.width, index.rule.height, index.channels};
+  return {index.rule.width, index.rule.height, index.channels, index.bits};
 }
 
 // Says of each training sample how often an epoch takes it, so that rare visual types are seen more often.
@@ -173,13 +173,14 @@ Normaliser normaliser_for(const pipeline::StageContext& context, const TrainPara
   const auto& shards = context.input("shards");
   const auto each = [&](const SeeImage& see) {
     if (data.cache == nullptr) {
-      for (const GridSample& sample : data.train) see(sample.image);
+      for (const GridSample& sample : data.train) see({sample.image, data.index.bits});
       return;
     }
     std::map<uint32_t, std::vector<std::string>> by_file;
     for (const GridSample& sample : data.train) by_file[data.index.record(sample.id).file].push_back(sample.id);
     for (const auto& [file, ids] : by_file) {
-      for (const GridSample& sample : read_samples(shards, data.index, ids, Truth::masks)) see(sample.image);
+      for (const GridSample& sample : read_samples(shards, data.index, ids, Truth::masks))
+        see({sample.image, data.index.bits});
     }
   };
   Normaliser normaliser = measured_normaliser(normalisation_for(context, parameters), each, data.input.channels);

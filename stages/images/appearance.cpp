@@ -18,13 +18,15 @@ void check_rgb(const Image& image) {
 
 }  // namespace
 
-double colourfulness_of(std::span<const uint8_t> rgb) {
-  int64_t sum = 0;
-  for (size_t i = 0; i + 2 < rgb.size(); i += 3) {
-    const auto [least, most] = std::minmax({rgb[i], rgb[i + 1], rgb[i + 2]});
-    sum += most - least;
-  }
-  return static_cast<double>(sum) / static_cast<double>(rgb.size() / 3);
+double colourfulness_of(const PixelValues& rgb) {
+  size_t sum = 0;
+  rgb.with([&](const auto* value) {
+    for (size_t i = 0; i + 2 < rgb.size(); i += 3) {
+      const auto [least, most] = std::minmax({value[i], value[i + 1], value[i + 2]});
+      sum += static_cast<size_t>(most - least);
+    }
+  });
+  return in_bytes(sum, rgb.bits) / static_cast<double>(rgb.size() / 3);
 }
 
 Brightness brightness_of(const Image& rgb) {

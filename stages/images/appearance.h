@@ -9,6 +9,7 @@
 
 #include "stages/images/image.h"
 #include "stages/images/label_codec.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 
@@ -23,8 +24,8 @@ struct Brightness {
   std::array<std::vector<int64_t>, 3> histogram;  // pixels of each value, of red, green and blue
 };
 
-// Mean over pixels of max(R, G, B) - min(R, G, B), of [pixels, 3] bytes.
-double colourfulness_of(std::span<const uint8_t> rgb);
+// Mean over pixels of max(R, G, B) - min(R, G, B), in bytes, of [pixels, 3].
+double colourfulness_of(const PixelValues& rgb);
 
 // Of an 8-bit RGB image.
 Brightness brightness_of(const Image& rgb);

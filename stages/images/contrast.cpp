@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "distributed/check.h"
 
@@ -66,33 +67,60 @@ const ContrastRule& contrast_rule(std::string_view name) {
   return *row;
 }
 
-Image with_contrast(Image image, const ContrastRule& rule, std::vector<Limits>& taken) {
+namespace {
+
+// Every `step`th value from `first` on, stretched so that the limits become 0 and the largest of T.
+template <typename T>
+void stretch(const Values& values, const Limits& limits, bool root, T* to) {
+  constexpr uint64_t most = std::numeric_limits<T>::max();
+  const uint64_t span = limits.high - limits.low;
+  for (size_t i = 0; i < values.count; ++i, to += values.step) {
+    const uint64_t above = std::clamp(values.first[i * values.step], limits.low, limits.high) - limits.low;
+    *to = root ? static_cast<T>(std::lround(most * std::sqrt(static_cast<double>(above) / static_cast<double>(span))))
+               : static_cast<T>((above * 2 * most + span) / (2 * span));
+  }
+}
+
+}  // namespace
+
+Image with_contrast(Image image, const ContrastRule& rule, int bits, std::vector<Limits>& taken) {
   check_whole(image);
   taken.clear();
   if (image.bits == 8) return image;
   const auto channels = static_cast<size_t>(image.channels), groups = image.measured ? channels : 1;
   const auto* wide = reinterpret_cast<const uint16_t*>(image.bytes.data());
-  std::vector<uint8_t> narrow(image.values());
-  bool any = false;
+  struct Group {
+    Values values;
+    Limits used = {0, 65535};
+    bool stretched = false;
+  };
+  std::vector<Group> found;
+  bool repeat = true, any = false;
   for (size_t group = 0; group < groups; ++group) {
-    const Values values{wide + group, image.values() / groups, groups};
+    Group one{{wide + group, image.values() / groups, groups}};
     bool repeats = false;
-    const Limits limits = limits_of(values, repeats);
-    const bool stretched = rule.stretches(limits, repeats);
-    any |= stretched;
-    taken.push_back(stretched ? limits : Limits{0, 65535});
-    const Limits used = taken.back();
-    const uint32_t span = used.high - used.low;
-    for (size_t i = group; i < narrow.size(); i += groups) {
-      const uint32_t above = std::clamp(wide[i], used.low, used.high) - used.low;
-      narrow[i] = stretched && rule.root
-                      ? static_cast<uint8_t>(std::lround(255 * std::sqrt(static_cast<double>(above) / span)))
-                      : static_cast<uint8_t>((above * 510 + span) / (2 * span));
-    }
+    const Limits limits = limits_of(one.values, repeats);
+    one.stretched = rule.stretches(limits, repeats);
+    if (one.stretched) one.used = limits;
+    repeat &= repeats, any |= one.stretched;
+    found.push_back(one);
   }
-  if (!any) taken.clear();
-  image.bytes = std::move(narrow);
-  image.bits = 8;
+  const bool narrows = bits == 8 || repeat;
+  if (any) {
+    for (const Group& one : found) taken.push_back(one.used);
+  } else if (!narrows) {
+    return image;
+  }
+  std::vector<uint8_t> bytes(image.values() * (narrows ? sizeof(uint8_t) : sizeof(uint16_t)));
+  for (size_t group = 0; group < groups; ++group) {
+    const Group& one = found[group];
+    if (narrows)
+      stretch(one.values, one.used, one.stretched && rule.root, bytes.data() + group);
+    else
+      stretch(one.values, one.used, one.stretched && rule.root, reinterpret_cast<uint16_t*>(bytes.data()) + group);
+  }
+  image.bytes = std::move(bytes);
+  image.bits = narrows ? 8 : 16;
   return image;
 }
 

@@ -7,39 +7,44 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 
 Image to_8_bit(Image image) {
   check_whole(image);
   if (image.bits == 8) return image;
-  const auto* wide = reinterpret_cast<const uint16_t*>(image.bytes.data());
-  std::vector<uint8_t> narrow(image.values());
-  for (size_t i = 0; i < narrow.size(); ++i) narrow[i] = static_cast<uint8_t>((wide[i] + 128) / 257);
-  image.bytes = std::move(narrow);
+  image.bytes = whole_bytes(image);
   image.bits = 8;
   return image;
 }
 
-Image to_channels(const Image& image, int channels) {
-  check_whole(image);
-  PENSTOCK_CHECK(image.bits == 8 && image.colours() <= 3 && (channels == 1 || channels == 3),
-                 fmt::format("grey or colour of 8 bits becomes 1 or 3 channels, not {} channels of {} bits {}",
-                             image.channels, image.bits, channels));
-  Image result{image.width, image.height, channels, 8, {}};
+namespace {
+
+template <typename T>
+void write_channels(const Image& image, const T* in, Image& result) {
   const bool grey = image.colours() == 1;
-  if (image.channels == channels) return image;
-  result.bytes.resize(result.values());
+  auto* out = reinterpret_cast<T*>(result.bytes.data());
   const size_t pixels = static_cast<size_t>(image.width) * image.height;
-  for (size_t i = 0; i < pixels; ++i) {
-    const uint8_t* in = &image.bytes[i * image.channels];
-    uint8_t* out = &result.bytes[i * channels];
-    if (channels == 3) {
+  for (size_t i = 0; i < pixels; ++i, in += image.channels, out += result.channels) {
+    if (result.channels == 3) {
       for (int c = 0; c < 3; ++c) out[c] = in[grey ? 0 : c];
     } else {
-      out[0] = grey ? in[0] : static_cast<uint8_t>((299 * in[0] + 587 * in[1] + 114 * in[2] + 500) / 1000);
+      out[0] = grey ? in[0] : static_cast<T>((299 * in[0] + 587 * in[1] + 114 * in[2] + 500) / 1000);
     }
   }
+}
+
+}  // namespace
+
+Image to_channels(const Image& image, int channels) {
+  check_whole(image);
+  PENSTOCK_CHECK(image.colours() <= 3 && (channels == 1 || channels == 3),
+                 fmt::format("grey or colour becomes 1 or 3 channels, not {} channels {}", image.channels, channels));
+  Image result{image.width, image.height, channels, image.bits, {}};
+  if (image.channels == channels) return image;
+  result.bytes.resize(result.values() * static_cast<size_t>(image.bits / 8));
+  PixelValues(image).with([&](const auto* in) { write_channels(image, in, result); });
   return result;
 }
 
@@ -85,8 +90,8 @@ Image to_shown(const Image& image) {
   return result;
 }
 
-Image sample_picture(int width, int height, int channels, std::vector<uint8_t> bytes) {
-  return {width, height, channels, 8, std::move(bytes), channels == 2 || channels > 3};
+Image sample_picture(int width, int height, int channels, std::vector<uint8_t> bytes, int bits) {
+  return {width, height, channels, bits, std::move(bytes), channels == 2 || channels > 3};
 }
 
 void check_size(int64_t width, int64_t height, int channels, std::string_view what) {

@@ -36,15 +36,15 @@ struct Image {
 
 // 8-bit: 16-bit values are scaled by value / 257, rounded to nearest. The stated rule of samples.
 Image to_8_bit(Image image);
-// Of an 8-bit image of 1 to 4 channels, 1 or 3 channels, alpha dropped: grey is repeated for 3; for 1, luma = (299 R +
-// 587 G + 114 B + 500) / 1000.
+// Of an image of 1 to 4 channels, 1 or 3 channels, alpha dropped: grey is repeated for 3; for 1, luma = (299 R + 587 G
+// + 114 B + 500) / 1000.
 Image to_channels(const Image& image, int channels);
 // 1 or 3 channels for people's eyes, of an 8-bit image of any: alpha is dropped, two signals are shown in red and
 // green, of more than three the first three.
 Image to_shown(const Image& image);
 
 // The picture of a sample, whose two or more than three channels are signals. `bytes`: [height, width, channels].
-Image sample_picture(int width, int height, int channels, std::vector<uint8_t> bytes);
+Image sample_picture(int width, int height, int channels, std::vector<uint8_t> bytes, int bits = 8);
 
 // Of an 8-bit image, so that no side is longer than `longest`: blocks of the smallest whole number of pixels a side
 // that does, averaged, those at the right and lower edges over what is there. The image itself where it is small

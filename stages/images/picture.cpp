@@ -100,6 +100,7 @@ void put_input(Value& json, const PictureRule& rule) {
   for (const auto& [word, how] : page_words)
     if (rule.page.how == how) page = word;
   json["input"] = {{"page", page}, {"channels_from", rule.channels_from}, {"contrast", rule.contrast}};
+  if (rule.keeps_bits) json["input"]["bits"] = kept_bits;
 }
 
 PictureRule input_of(const Value& json) {
@@ -114,6 +115,10 @@ PictureRule input_of(const Value& json) {
   if (std::none_of(known.begin(), known.end(), [&](const ContrastRule& one) { return one.name == rule.contrast; }))
     throw Error(ExitCode::data,
                 "\"contrast\" is '" + distributed::printable_name(rule.contrast) + "', which is unknown");
+  rule.keeps_bits = input.contains("bits");
+  if (rule.keeps_bits && input.at("bits") != kept_bits)
+    throw Error(ExitCode::data,
+                fmt::format("\"bits\" is {}, and only \"{}\" is known", input.at("bits").dump(), kept_bits));
   return rule;
 }
 
@@ -139,7 +144,7 @@ Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, cons
   Image wanted = chosen(std::move(native), rule);
   const ValuesOf file{wanted.bits, wanted.range};
   std::vector<Limits> taken;
-  picture.image = with_contrast(std::move(wanted), contrast_rule(rule.contrast), taken);
+  picture.image = with_contrast(std::move(wanted), contrast_rule(rule.contrast), rule.keeps_bits ? 16 : 8, taken);
   const Value limits = limits_in_file(taken, file);
   if (!limits.empty()) picture.record["limits"] = limits;
   const bool stays = grey == Grey::stays && picture.image.channels == 1;

@@ -1,6 +1,6 @@
-// How a file becomes the picture that samples are made of: which page, which channels, and how it becomes 8 bits. One
-// rule for resize, inspect and predict, which travels samples.json -> the shards' index.json -> model.json as "input".
-// Plain values: any thread may use its own.
+// How a file becomes the picture that samples are made of: which page, which channels, what contrast and how many bits.
+// One rule for resize, inspect and predict, which travels samples.json -> the shards' index.json -> model.json as
+// "input". Plain values: any thread may use its own.
 #pragma once
 
 #include <span>
@@ -14,12 +14,14 @@
 namespace penstock::stages {
 
 inline constexpr int most_sample_channels = 8;
+inline constexpr const char* kept_bits = "kept";  // of PictureRule::keeps_bits, in a configuration and in "input"
 
 struct PictureRule {
   PageChoice page = {};
   // From 1, in the order of the sample's channels; empty: as the file has them.
   std::vector<int64_t> channels_from = {};
   std::string contrast = "auto";  // a name of contrast_rules()
+  bool keeps_bits = false;        // a picture of more than 8 bits has 16, else 8
 
   bool operator==(const PictureRule&) const = default;
 };
@@ -33,10 +35,11 @@ PictureRule input_of(const pipeline::Value& json);
 PageChoice page_choice_from(const pipeline::Value& value);
 
 struct Picture {
-  Image image;                 // 8 bits, as many channels as were asked for, no alpha
+  Image image;                 // as many channels as were asked for, no alpha
   int channels = 0, bits = 0;  // of the file
   // Where the numbers were not those of the file divided by one fixed number: "limits": [[low, high], ...], the file's
-  // values that became 0 and 255, one pair for all channels or one for each; "notes": [...], what was bent to read it.
+  // values that became 0 and the largest, one pair for all channels or one for each; "notes": [...], what was bent to
+  // read it.
   pipeline::Value record = pipeline::Value::object();
 };
 

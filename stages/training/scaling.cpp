@@ -66,7 +66,8 @@ Memory memory_of(const Workload& workload, const RanksPlan& plan, const std::vec
     const double at_once = together ? plan.most : std::min(plan.threads, std::max(1, plan.most));
     memory.activations = at_once * static_cast<double>(parameters.micro_batch) * image *
                          (precision_rule(parameters.precision).bfloat16 ? bfloat16_share : 1);  // "auto" may be either
-    memory.samples = static_cast<double>(workload.held) * pixels * static_cast<double>(workload.channels + 1);
+    memory.samples =
+        static_cast<double>(workload.held) * pixels * static_cast<double>(workload.channels * workload.bits / 8 + 1);
     if (const auto limit = parameters.cache_limit())
       memory.samples = std::min(memory.samples, static_cast<double>(*limit));
   }

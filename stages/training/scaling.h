@@ -27,6 +27,7 @@ namespace penstock::stages {
 struct Workload {
   TrainParameters parameters;
   int64_t channels = 3, height = 0, width = 0;  // of a sample; height 0: not known yet
+  int64_t bits = 8;                             // of a value of a sample
   std::optional<int64_t> samples;               // of the train subset, or crops of an epoch
   int64_t held = 0;                             // samples of that size that each rank keeps in memory
 

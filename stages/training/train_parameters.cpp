@@ -122,7 +122,7 @@ void TrainParameters::describe_network(pipeline::ParameterVisitor& visit) {
   visit(
       "percentiles.low", percentile_low,
       {.help = "of normalise = \"percentile\": this share of a sample's values, %, lies below what becomes 0; they are "
-               "taken of the 8 bits that resize.contrast left",
+               "taken of the values that resize.contrast left",
        .minimum = 0,
        .maximum = 49,
        .as_before = 1.0});

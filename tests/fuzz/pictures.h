@@ -35,10 +35,12 @@ inline void decode(std::span<const uint8_t> bytes) {
     } else if (selector % 4 == 1) {
       stages::PictureRule rule;
       rule.page = page;
+      rule.keeps_bits = selector / 128 != 0;
       const int channels = selector / 64 == 0 ? 1 : 3;
       const stages::Picture picture = stages::read_picture(bytes, what, rule, channels);
       look_at(picture.image);
-      require(picture.image.bits == 8 && picture.image.channels == channels, "a sample's picture is as was asked for");
+      require((picture.image.bits == 8 || rule.keeps_bits) && picture.image.channels == channels,
+              "a sample's picture is as was asked for");
       picture.record.dump();
     } else {
       look_at(stages::decode_image(bytes, what, page));

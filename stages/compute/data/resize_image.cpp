@@ -38,11 +38,11 @@ void one_thread() {
 Image to_grid(const Image& picture, int width, int height) {
   one_thread();
   check_whole(picture);
-  PENSTOCK_CHECK(width > 0 && height > 0 && picture.bits == 8, "a grid picture is made of one of 8 bits");
-  const int type = CV_8UC(picture.channels);
+  PENSTOCK_CHECK(width > 0 && height > 0, "a grid has pixels");
+  const int type = CV_MAKETYPE(picture.bits == 8 ? CV_8U : CV_16U, picture.channels);
   const cv::Mat from(picture.height, picture.width, type, const_cast<uint8_t*>(picture.bytes.data()));
-  Image grid{width, height, picture.channels, 8, {}, picture.measured};
-  grid.bytes.resize(grid.values());
+  Image grid{width, height, picture.channels, picture.bits, {}, picture.measured};
+  grid.bytes.resize(grid.values() * static_cast<size_t>(picture.bits / 8));
   cv::Mat to(height, width, type, grid.bytes.data());
   resize_channels(from, to);
   return grid;

@@ -9,7 +9,7 @@
 
 namespace penstock::stages {
 
-// A picture of 8 bits (images/picture.h) at width x height. Area averaging where it shrinks, else bilinear, each
+// A picture (images/picture.h) at width x height, in as many bits. Area averaging where it shrinks, else bilinear, each
 // channel on its own; the same pixels where it keeps its size.
 Image to_grid(const Image& picture, int width, int height);
 

@@ -10,7 +10,7 @@ namespace penstock::stages {
 
 // Pixels as they were read.
 struct StoredPixels {
-  std::vector<uint8_t> image;     // [height, width, channels]
+  std::vector<uint8_t> image;     // [height, width, channels], values of the data set's bits
   std::vector<uint8_t> mask;      // [height, width] of {0,1}; empty when not labelled
   std::vector<uint16_t> objects;  // as GridSample::objects
 

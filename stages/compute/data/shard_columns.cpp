@@ -6,6 +6,7 @@
 
 #include "distributed/check.h"
 #include "stages/images/label_codec.h"
+#include "stages/images/pixel_values.h"
 #include "stages/packs/sample_pack.h"
 #include "stages/resize_modes.h"
 
@@ -80,12 +81,17 @@ void LabelColumn::add(std::span<const Label> labels) {
 void ShardColumns::add(const Value& record, const Pack& pack) {
   if (count() == 0) {  // what stays unused of it costs no memory; growing would copy all, time and again
     images_.reserve(raw_limit);
-    masks_.reserve(raw_limit / channels_);
+    masks_.reserve(raw_limit / pixel_bytes());
     labels_.reserve(raw_limit / sizeof(uint16_t));
   }
   const std::string id = record.at("id");
-  const auto image = pack.array(pack_entry::image(id)).bytes;
-  images_.insert(images_.end(), image.begin(), image.end());
+  const PackedArray image = pack.array(pack_entry::image(id));
+  if (image.element == image_element()) {
+    images_.insert(images_.end(), image.bytes.begin(), image.bytes.end());
+  } else {  // of 8 bits, among others of 16
+    const std::vector<uint8_t> wide = widened(image.bytes);
+    images_.insert(images_.end(), wide.begin(), wide.end());
+  }
   place(record);
   ids_.push_back(id);
   height_native_.push_back(record.at("height"));
@@ -98,7 +104,7 @@ void ShardColumns::add(const Value& record, const Pack& pack) {
         decode_labels(pack.array(pack_entry::labels(id)).bytes, record.at("height"), record.at("width"), id);
     labels_.add(map.labels);
   } else {
-    masks_.resize(images_.size() / channels_);
+    masks_.resize(images_.size() / pixel_bytes());
   }
   offset_.push_back(static_cast<int64_t>(labels_.size()));
 }
@@ -111,9 +117,26 @@ std::vector<ShardDataSet> with_samples(std::vector<ShardDataSet> own) {
   return own;
 }
 
+// The data sets of a layout, by the bits of its images.
+struct Described {
+  std::vector<ShardDataSet> narrow, wide;
+
+  const std::vector<ShardDataSet>& of(Element images) const { return images == Element::u8 ? narrow : wide; }
+};
+
+Described described_by(const ShardDataSet& narrow, const ShardDataSet& wide, const std::vector<ShardDataSet>& rest) {
+  const auto with_images = [&rest](const ShardDataSet& images) {
+    std::vector<ShardDataSet> sets = {images};
+    sets.insert(sets.end(), rest.begin(), rest.end());
+    return with_samples(std::move(sets));
+  };
+  return {with_images(narrow), with_images(wide)};
+}
+
 class GridColumns final : public ShardColumns {
  public:
-  GridColumns(int height, int width, int channels) : ShardColumns(channels), height_(height), width_(width) {}
+  GridColumns(int height, int width, int channels, int bits)
+      : ShardColumns(channels, bits), height_(height), width_(width) {}
 
   bool is_full_for(const Value&) const override { return bytes() >= raw_limit - raw_limit / 8; }
 
@@ -121,9 +144,9 @@ class GridColumns final : public ShardColumns {
     const uint64_t rows = sample_.size();
     const auto h = static_cast<uint64_t>(height_), w = static_cast<uint64_t>(width_),
                c = static_cast<uint64_t>(channels_);
-    const uint64_t chunk_rows = std::max<uint64_t>(1, chunk_bytes / (h * w * c));
+    const uint64_t chunk_rows = std::max<uint64_t>(1, chunk_bytes / (h * w * pixel_bytes()));
     File file("Penstock shard 1", data_sets());
-    file.add("images", Element::u8, {rows, h, w, c}, images_.data(), chunk_rows);
+    file.add("images", image_element(), {rows, h, w, c}, images_.data(), chunk_rows);
     file.add("masks", Element::u8, {rows, h, w}, masks_.data(), chunk_rows);
     file.add("sample", Element::u32, {rows}, sample_.data(), rows);
     file.add("origin", Element::i32, {rows, 2}, origin_.data(), rows);
@@ -132,13 +155,15 @@ class GridColumns final : public ShardColumns {
   }
 
   const std::vector<ShardDataSet>& data_sets() const override {
-    static const std::vector<ShardDataSet> sets = with_samples({
-        {"images", "uint8", "row, y, x, channel", "the sample on the training grid, 0..255"},
+    static const std::vector<ShardDataSet> rest = {
         {"masks", "uint8", "row, y, x", "class index: 0 background, 1 nucleus; 0 throughout where not labelled"},
         {"sample", "uint32", "row", "which sample of this file the row belongs to"},
         {"origin", "int32", "row, (y, x)", "where the row's upper left corner lies in its sample, grid pixels"},
-    });
-    return sets;
+    };
+    static const Described described =
+        described_by({"images", "uint8", "row, y, x, channel", "the sample on the training grid, 0..255"},
+                     {"images", "uint16", "row, y, x, channel", "the sample on the training grid, 0..65535"}, rest);
+    return described.of(image_element());
   }
 
   std::string samples_in_words() const override {
@@ -159,7 +184,7 @@ class GridColumns final : public ShardColumns {
 
 class OwnSizeColumns final : public ShardColumns {
  public:
-  OwnSizeColumns(int channels, SampleRule rule) : ShardColumns(channels), rule_(std::move(rule)) {}
+  OwnSizeColumns(int channels, int bits, SampleRule rule) : ShardColumns(channels, bits), rule_(std::move(rule)) {}
 
   // A sample that is larger than the limit is a file of its own.
   bool is_full_for(const Value& record) const override {
@@ -167,14 +192,14 @@ class OwnSizeColumns final : public ShardColumns {
     const uint64_t native = record.at("labelled").get<bool>()
                                 ? record.at("height").get<uint64_t>() * record.at("width").get<uint64_t>()
                                 : 0;
-    return count() > 0 && bytes() + pixels * (channels_ + 1) + native * sizeof(uint16_t) > raw_limit;
+    return count() > 0 && bytes() + pixels * (pixel_bytes() + 1) + native * sizeof(uint16_t) > raw_limit;
   }
 
   Hdf5Image to_hdf5() const override {
     const uint64_t samples = count(), pixels = masks_.size();
     const auto c = static_cast<uint64_t>(channels_);
     File file("Penstock shard 2", data_sets());
-    file.add("images", Element::u8, {pixels, c}, images_.data(), chunk_bytes / c);
+    file.add("images", image_element(), {pixels, c}, images_.data(), chunk_bytes / pixel_bytes());
     file.add("masks", Element::u8, {pixels}, masks_.data(), chunk_bytes);
     file.add("image_offset", Element::i64, {samples + 1}, image_offset_.data(), samples + 1);
     file.add("sample_height", Element::i32, {samples}, height_.data(), samples);
@@ -184,15 +209,18 @@ class OwnSizeColumns final : public ShardColumns {
   }
 
   const std::vector<ShardDataSet>& data_sets() const override {
-    static const std::vector<ShardDataSet> sets = with_samples({
-        {"images", "uint8", "pixel, channel", "the samples' pixels one after another, each row by row, 0..255"},
+    static const std::vector<ShardDataSet> rest = {
         {"masks", "uint8", "pixel", "class index: 0 background, 1 nucleus; 0 throughout where not labelled"},
         {"image_offset", "int64", "sample + 1",
          "where each sample begins in images and masks, pixels, and where the last ends"},
         {"sample_height", "int32", "sample", "height of the sample, pixels"},
         {"sample_width", "int32", "sample", "width of the sample, pixels"},
-    });
-    return sets;
+    };
+    static const Described described = described_by(
+        {"images", "uint8", "pixel, channel", "the samples' pixels one after another, each row by row, 0..255"},
+        {"images", "uint16", "pixel, channel", "the samples' pixels one after another, each row by row, 0..65535"},
+        rest);
+    return described.of(image_element());
   }
 
   std::string samples_in_words() const override {
@@ -210,7 +238,7 @@ class OwnSizeColumns final : public ShardColumns {
     height_.push_back(record.at("grid_height"));
     width_.push_back(record.at("grid_width"));
     const int64_t end = image_offset_.back() + int64_t{height_.back()} * width_.back();
-    PENSTOCK_CHECK(static_cast<int64_t>(images_.size()) == end * channels_, "a sample has all pixels of its size");
+    PENSTOCK_CHECK(images_.size() == static_cast<uint64_t>(end) * pixel_bytes(), "a sample has all pixels of its size");
     image_offset_.push_back(end);
   }
 
@@ -223,8 +251,9 @@ class OwnSizeColumns final : public ShardColumns {
 
 std::unique_ptr<ShardColumns> make_shard_columns(const Value& index) {
   const SampleRule rule = sample_rule_from(index);
-  if (rule.own_size()) return std::make_unique<OwnSizeColumns>(index.at("channels"), rule);
-  return std::make_unique<GridColumns>(rule.height, rule.width, index.at("channels"));
+  const int channels = index.at("channels"), bits = index.value(sample_bits, 8);
+  if (rule.own_size()) return std::make_unique<OwnSizeColumns>(channels, bits, rule);
+  return std::make_unique<GridColumns>(rule.height, rule.width, channels, bits);
 }
 
 }  // namespace penstock::stages

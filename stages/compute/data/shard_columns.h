@@ -58,11 +58,14 @@ class ShardColumns {
   virtual std::string python() const = 0;
 
  protected:
-  explicit ShardColumns(int channels) : channels_(channels) {}
+  // `bits`: of a value of its images.
+  ShardColumns(int channels, int bits) : channels_(channels), bits_(bits) {}
+  Element image_element() const { return bits_ == 8 ? Element::u8 : Element::u16; }
+  uint64_t pixel_bytes() const { return static_cast<uint64_t>(channels_) * bytes_of(image_element()); }
   virtual void place(const pipeline::Value& record) = 0;  // of the sample that is added now
   class File;
 
-  const int channels_;
+  const int channels_, bits_;
   std::vector<uint8_t> images_, masks_, labelled_;
   std::vector<int32_t> height_native_, width_native_;
   std::vector<std::string> ids_;

@@ -7,6 +7,7 @@
 #include "distributed/check.h"
 #include "distributed/error.h"
 #include "pipeline/files.h"
+#include "stages/packs/sample_pack.h"
 #include "stages/training/name_table.h"
 
 namespace penstock::stages {
@@ -141,6 +142,7 @@ ShardIndex read_shard_index(const std::filesystem::path& shards) {
       [&reader](int depth, Value::parse_event_t event, Value& parsed) { return reader(depth, event, parsed); });
   const Value& json = index.others;
   index.channels = json.at("channels");
+  index.bits = json.value(sample_bits, 8);
   index.rule = sample_rule_from(json);
   return index;
 }
@@ -152,7 +154,7 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
   std::vector<GridSample> samples(ids.size());
   for (const auto& [name, wanted] : by_file) {
     const Hdf5Reader file(shards / name);
-    const auto images = file.read("images", Element::u8);
+    const auto images = file.read("images", index.image_element());
     const auto masks = file.read("masks", Element::u8);
     const ShardPlaces places = read_places(file, index, truth);
     std::vector<Label> labels;
@@ -164,9 +166,10 @@ std::vector<GridSample> read_samples(const std::filesystem::path& shards, const 
       sample.id = ids[i];
       sample.width = places.width.at(row);
       sample.height = places.height.at(row);
-      const auto begin = static_cast<size_t>(places.begin.at(row)), channels = static_cast<size_t>(index.channels),
+      const auto begin = static_cast<size_t>(places.begin.at(row)),
+                 pixel_bytes = static_cast<size_t>(index.channels) * bytes_of(index.image_element()),
                  pixels = static_cast<size_t>(sample.width) * static_cast<size_t>(sample.height);
-      sample.image = part(images, begin * channels, pixels * channels);
+      sample.image = part(images, begin * pixel_bytes, pixels * pixel_bytes);
       sample.labels.height = places.native_height.at(row);
       sample.labels.width = places.native_width.at(row);
       if (!record.labelled) continue;

@@ -30,12 +30,14 @@ struct ShardRecord {
 struct ShardIndex {
   SampleRule rule;
   int channels = 0;
+  int bits = 8;                      // of a value of the samples' images
   std::vector<std::string> files;    // names
   std::vector<ShardRecord> samples;  // sorted by id
   pipeline::Value others;            // the file's keys but "samples"
 
   // Throws Error(data) where there is none.
   const ShardRecord& record(const std::string& id) const;
+  Element image_element() const { return bits == 8 ? Element::u8 : Element::u16; }
 };
 // Throws Error(data) for a mode that this program does not know. A file of 100,000 samples is never in memory as a
 // tree.
@@ -44,7 +46,7 @@ ShardIndex read_shard_index(const std::filesystem::path& shards);
 struct GridSample {
   std::string id;
   int width = 0, height = 0;   // of image and mask
-  std::vector<uint8_t> image;  // [height, width, channels]
+  std::vector<uint8_t> image;  // [height, width, channels], values of the data set's bits
   std::vector<uint8_t> mask;   // [height, width] of {0,1}; empty when not labelled
   LabelMap labels;             // native; without values when not labelled or not requested
   int64_t crops = 0;           // of an epoch, where the training balances its samples; 0: as its area has it

@@ -19,6 +19,7 @@ ShardSamples::ShardSamples(std::filesystem::path shards, const ShardIndex& index
                            Truth truth)
     : shards_(std::move(shards)),
       channels_(index.channels),
+      image_element_(index.image_element()),
       own_size_(index.rule.own_size()),
       objects_(truth == Truth::objects),
       files_(index.files),
@@ -57,7 +58,8 @@ GridSample ShardSamples::header(int number) const {
 int64_t ShardSamples::bytes_of(int number) const {
   const Place& place = places_.at(static_cast<size_t>(number));
   const int64_t truth = place.labelled ? 1 + (objects_ ? static_cast<int64_t>(sizeof(uint16_t)) : 0) : 0;
-  return int64_t{place.height} * place.width * (channels_ + truth);
+  const int64_t image = channels_ * static_cast<int64_t>(stages::bytes_of(image_element_));
+  return int64_t{place.height} * place.width * (image + truth);
 }
 
 const Hdf5Reader& ShardSamples::open(uint32_t file) {
@@ -82,7 +84,7 @@ StoredPixels ShardSamples::read(int number) {
   try {
     const Hdf5Reader& file = open(place.file);
     StoredPixels stored;
-    stored.image = file.read_rows("images", Element::u8, first, rows);
+    stored.image = file.read_rows("images", image_element_, first, rows);
     if (!place.labelled) return stored;
     stored.mask = file.read_rows("masks", Element::u8, first, rows);
     if (!objects_) return stored;

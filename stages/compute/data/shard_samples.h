@@ -36,6 +36,7 @@ class ShardSamples {
 
   const std::filesystem::path shards_;
   const int channels_;
+  const Element image_element_;
   const bool own_size_, objects_;
   const std::vector<std::string> files_;
   std::vector<std::string> ids_;

@@ -8,6 +8,7 @@
 
 #include "distributed/check.h"
 #include "distributed/error.h"
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/training/name_table.h"
 #include "stages/training/normalisations.h"
 
@@ -15,25 +16,41 @@ namespace penstock::stages {
 namespace {
 
 // The values below which these shares of an image's values lie, %.
-std::pair<double, double> percentiles(std::span<const uint8_t> image, size_t times, double low, double high) {
-  std::array<size_t, 256> counts = {};
-  for (const uint8_t value : image) counts[value] += times;
+std::pair<double, double> percentiles(const PixelValues& image, size_t times, double low, double high) {
+  const std::vector<size_t> counts = counts_of(image);
   const size_t all = image.size() * times;
   const auto at = [&](double share) {
     const auto wanted = std::min(static_cast<size_t>(share / 100 * static_cast<double>(all)), all - 1);
     size_t seen = 0;
-    for (int value = 0; value < 256; ++value) {
-      seen += counts[value];
-      if (seen > wanted) return static_cast<double>(value);
+    for (size_t value = 0; value < counts.size(); ++value) {
+      seen += counts[value] * times;
+      if (seen > wanted) return in_bytes(value, image.bits);
     }
     return 255.0;
   };
   return {at(low), at(high)};
 }
 
+__extension__ using Squares = unsigned __int128;  // those of 16 bits outgrow 64 bits
+
+// Of a channel of all images, in integers: the order of the images does not matter.
+struct Moments {
+  uint64_t count = 0, sum = 0;
+  Squares squares = 0;
+
+  void add(const PixelValues& image, size_t channel, size_t channels) {
+    uint64_t of_image = 0;  // of less than 2^31 values
+    image.with([&](const auto* value) {
+      for (size_t i = channel; i < image.size(); i += channels)
+        sum += value[i], of_image += uint64_t{value[i]} * value[i], ++count;
+    });
+    squares += of_image;
+  }
+};
+
 }  // namespace
 
-std::pair<double, double> Normaliser::range_of(std::span<const uint8_t> image, size_t times) const {
+std::pair<double, double> Normaliser::range_of(const PixelValues& image, size_t times) const {
   if (!normalisation_rule(kind).by_image) return {0, 255};
   const auto [darkest, brightest] = percentiles(image, times, low, high);
   return {darkest, brightest <= darkest ? darkest + 1 : brightest};
@@ -54,14 +71,16 @@ std::array<float, 256> Normaliser::table(const std::pair<double, double>& range,
   return table;
 }
 
-void Normaliser::apply(std::span<const uint8_t> image, int channels, float* out) const {
+void Normaliser::apply(const PixelValues& image, int channels, float* out) const {
   PENSTOCK_CHECK(channels > 0 && image.size() % channels == 0, "an image has all channels of each pixel");
   const size_t pixels = image.size() / channels;
   const auto range = range_of(image);
   for (int c = 0; c < channels; ++c) {
     const auto values = table(range, c);  // exact, and no division per pixel
     float* plane = out + c * pixels;
-    for (size_t i = 0; i < pixels; ++i) plane[i] = values[image[i * channels + c]];
+    image.with([&](const auto* value) {
+      for (size_t i = 0; i < pixels; ++i) plane[i] = shown_value(values.data(), value[i * channels + c]);
+    });
   }
 }
 
@@ -109,20 +128,15 @@ Normaliser measured_normaliser(const std::string& kind, const std::function<void
   Normaliser normaliser;
   normaliser.kind = kind;
   if (!normalisation_rule(kind).by_channel) return normaliser;
-  struct Moments {
-    uint64_t count = 0, sum = 0, squares = 0;  // integers: the order of the images does not matter
-  };
   std::vector<Moments> moments(static_cast<size_t>(channels));
-  each([&](std::span<const uint8_t> image) {
-    for (size_t c = 0; c < moments.size(); ++c) {
-      Moments& m = moments[c];
-      for (size_t i = c; i < image.size(); i += moments.size())
-        m.sum += image[i], m.squares += uint64_t{image[i]} * image[i], ++m.count;
-    }
+  double one = 1;  // byte, in values
+  each([&](const PixelValues& image) {
+    one = image.bits == 8 ? 1 : wide_steps;
+    for (size_t c = 0; c < moments.size(); ++c) moments[c].add(image, c, moments.size());
   });
-  for (const auto& [count, sum, squares] : moments) {
-    const double mean = static_cast<double>(sum) / static_cast<double>(count);
-    const double variance = static_cast<double>(squares) / static_cast<double>(count) - mean * mean;
+  for (const Moments& of : moments) {
+    const double mean = static_cast<double>(of.sum) / static_cast<double>(of.count) / one;
+    const double variance = static_cast<double>(of.squares) / static_cast<double>(of.count) / (one * one) - mean * mean;
     normaliser.mean.push_back(mean / 255);
     normaliser.sd.push_back(std::max(std::sqrt(std::max(variance, 0.0)) / 255, 1e-6));
   }

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "distributed/check.h"
-#include "stages/arithmetic/device_arithmetic.h"
+#include "stages/arithmetic/device_sampling.h"
 #include "stages/compute/data/resize_image.h"
 #include "stages/compute/model/tiles.h"
 #include "stages/training/name_table.h"
@@ -89,7 +89,7 @@ Predictor::Predictor(const std::filesystem::path& model) : model_(read_model_des
 class Predictor::Tile {
  public:
   // `tile`: its size.
-  Tile(const Predictor& predictor, const SampleSize& tile, std::span<const uint8_t> image, int width, int height)
+  Tile(const Predictor& predictor, const SampleSize& tile, const PixelValues& image, int width, int height)
       : predictor_(predictor),
         tile_(tile),
         image_(image),
@@ -99,7 +99,7 @@ class Predictor::Tile {
         stored_(static_cast<int>(image.size() / (static_cast<size_t>(width) * static_cast<size_t>(height)))) {
     PENSTOCK_CHECK(image.size() == static_cast<size_t>(stored_) * static_cast<size_t>(width) * height &&
                        (stored_ == channels_ || stored_ == 1),
-                   "a sample has a byte for each pixel and channel of the model, or for each pixel");
+                   "a sample has a value for each pixel and channel of the model, or for each pixel");
     const Normaliser& normaliser = predictor.model_.normaliser;
     const auto range = normaliser.range_of(image, static_cast<size_t>(channels_ / stored_));
     for (int c = 0; c < channels_; ++c) tables_.push_back(normaliser.table(range, c));
@@ -132,20 +132,22 @@ class Predictor::Tile {
     const int64_t tile_height = tile_.height, tile_width = tile_.width;
     const auto input = torch::empty({1, channels_, tile_height, tile_width});
     float* to = input.data_ptr<float>();
-    for (int64_t y = 0; y < tile_height; ++y) {
-      const size_t row = static_cast<size_t>(mirrored(top + static_cast<int>(y), height_)) * width_;
-      for (int64_t x = 0; x < tile_width; ++x) {
-        const uint8_t* pixel = &image_[(row + mirrored(left + static_cast<int>(x), width_)) * stored_];
-        for (int c = 0; c < channels_; ++c)
-          to[(c * tile_height + y) * tile_width + x] = tables_[c][pixel[stored_ == 1 ? 0 : c]];
+    image_.with([&](const auto* image) {
+      for (int64_t y = 0; y < tile_height; ++y) {
+        const size_t row = static_cast<size_t>(mirrored(top + static_cast<int>(y), height_)) * width_;
+        for (int64_t x = 0; x < tile_width; ++x) {
+          const auto* pixel = image + (row + mirrored(left + static_cast<int>(x), width_)) * stored_;
+          for (int c = 0; c < channels_; ++c)
+            to[(c * tile_height + y) * tile_width + x] = shown_value(tables_[c].data(), pixel[stored_ == 1 ? 0 : c]);
+        }
       }
-    }
+    });
     return input;
   }
 
   const Predictor& predictor_;
   const SampleSize tile_;
-  const std::span<const uint8_t> image_;
+  const PixelValues image_;
   const int width_, height_, channels_, stored_;
   std::vector<std::array<float, 256>> tables_;
 };
@@ -167,7 +169,7 @@ SampleSize Predictor::tile_of(int width, int height) const {
   return {fitted_tile(width, most, unit, model_.overlap), fitted_tile(height, most, unit, model_.overlap)};
 }
 
-void Predictor::blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const {
+void Predictor::blended(const PixelValues& image, int width, int height, const RowSink& row) const {
   PENSTOCK_CHECK(width > 0 && height > 0, "a sample has a size");
   at::set_num_threads(1);  // of this thread: the last bits of a result depend on it
   const SampleSize side = tile_of(width, height);
@@ -181,7 +183,7 @@ void Predictor::blended(std::span<const uint8_t> image, int width, int height, c
       [&](int left, int top) { return tile.probabilities(left, top); }, row);
 }
 
-PixelMaps Predictor::on_sample(std::span<const uint8_t> image, int width, int height) const {
+PixelMaps Predictor::on_sample(const PixelValues& image, int width, int height) const {
   PixelMaps maps{width, height, model_.targets, {}};
   maps.values.resize(maps.targets.size() * maps.pixels());
   on_rows(image, {width, height}, {width, height}, [&](int y, std::span<const float> row) {
@@ -191,7 +193,7 @@ PixelMaps Predictor::on_sample(std::span<const uint8_t> image, int width, int he
   return maps;
 }
 
-void Predictor::on_rows(std::span<const uint8_t> image, const SampleSize& size, const SampleSize& to,
+void Predictor::on_rows(const PixelValues& image, const SampleSize& size, const SampleSize& to,
                         const RowSink& row) const {
   if (size.width == to.width && size.height == to.height) return blended(image, size.width, size.height, row);
   const PixelMaps maps = at_size(on_sample(image, size.width, size.height), to.width, to.height);

@@ -28,14 +28,14 @@ class Predictor {
   Image sample_of(const Image& picture, const std::string& what) const;
   // The size of that sample. Throws as sample_of does.
   SampleSize sample_size_of(const Image& picture, const std::string& what) const;
-  // A sample [height, width, channels] uint8 -> probabilities at its size, a plane a target. One of another size than
+  // A sample [height, width, channels] -> probabilities at its size, a plane a target. One of another size than
   // a tile goes through it in tiles that overlap (tiles.h). Of one channel where the model has three: each
-  // byte stands for three equal ones.
-  PixelMaps on_sample(std::span<const uint8_t> image, int width, int height) const;
+  // value stands for three equal ones.
+  PixelMaps on_sample(const PixelValues& image, int width, int height) const;
   // The same row by row, from the top, at the size `to`: row(y, values [targets, to.width]). Memory: where `to` is the
   // sample's own size, that of a band of tiles; else that of on_sample and at_size.
   using RowSink = std::function<void(int y, std::span<const float> values)>;
-  void on_rows(std::span<const uint8_t> image, const SampleSize& size, const SampleSize& to, const RowSink& row) const;
+  void on_rows(const PixelValues& image, const SampleSize& size, const SampleSize& to, const RowSink& row) const;
   // The same at another size: probabilities are scaled, never masks.
   static PixelMaps at_size(const PixelMaps& maps, int width, int height);
 
@@ -43,7 +43,7 @@ class Predictor {
   class Tile;
 
   SampleSize tile_of(int width, int height) const;
-  void blended(std::span<const uint8_t> image, int width, int height, const RowSink& row) const;
+  void blended(const PixelValues& image, int width, int height, const RowSink& row) const;
 
   ModelDescription model_;
   std::vector<Weights> weights_;  // of each member

@@ -77,10 +77,11 @@ class Overlay {
   void draw() {
     Image row{width_, 1, 3, 8, std::vector<uint8_t>(static_cast<size_t>(width_) * 3)};
     if (shown_ != nullptr) {
-      const size_t bytes = static_cast<size_t>(width_) * shown_->channels;
+      const size_t bytes = static_cast<size_t>(width_) * shown_->channels * static_cast<size_t>(shown_->bits / 8);
       const auto first = shown_->bytes.begin() + static_cast<ptrdiff_t>(bytes * drawn_);
-      const Image own{width_, 1, shown_->channels, 8, {first, first + static_cast<ptrdiff_t>(bytes)}, shown_->measured};
-      row = to_channels(to_shown(own), 3);
+      Image own{width_,          1, shown_->channels, shown_->bits, {first, first + static_cast<ptrdiff_t>(bytes)},
+                shown_->measured};
+      row = to_channels(to_shown(to_8_bit(std::move(own))), 3);
     }
     ++drawn_;
     for (size_t x = 0; x < static_cast<size_t>(width_); ++x) {
@@ -117,7 +118,7 @@ void PredictionFiles::add_probability(std::span<const float> foreground) {
 
 void PredictionFiles::finish(const FoundObjects& found, const Image* shown) {
   PENSTOCK_CHECK(found.width == width_ && found.height == height_ &&
-                     (shown == nullptr || (shown->width == width_ && shown->height == height_ && shown->bits == 8)),
+                     (shown == nullptr || (shown->width == width_ && shown->height == height_)),
                  "objects and image are of the prediction's size");
   probability_.finish();
   file_.commit();

@@ -75,7 +75,7 @@ class RowWriter {
   void write(const BatchRow& row, const SampleLook& look, float* images, float* targets) {
     const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
     const bool changes = row.change.active != 0;
-    image_ = look.pixels.image.data();
+    image_ = {look.pixels.image, input_.bits};
     changes ? changed_.begin(row, look) : begin(row, sample, look);
     for (int y = 0; y < input_.height; ++y) {
       changes ? changed_.line(y, images, shown_.data()) : line(y, row, sample, images);
@@ -97,16 +97,20 @@ class RowWriter {
   // Line y of all channels, and the pixels that it shows.
   void line(int y, const BatchRow& row, const GridSample& sample, float* images) {
     const auto turn = static_cast<uint8_t>(row.orientation);
-    const size_t pixels = static_cast<size_t>(input_.height) * shown_.size();
-    size_t to = static_cast<size_t>(y) * shown_.size();
-    for (int x = 0; x < input_.width; ++x, ++to) {
+    for (int x = 0; x < input_.width; ++x) {
       const PixelPlace at = turned(y, x, input_.height, input_.width, turn);
-      const size_t from =
+      shown_[static_cast<size_t>(x)] =
           lines_[static_cast<size_t>(at.y)] * static_cast<size_t>(sample.width) + columns_[static_cast<size_t>(at.x)];
-      const uint8_t* pixel = image_ + from * tables_.size();
-      for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = tables_[c][pixel[c]];
-      shown_[static_cast<size_t>(x)] = from;
     }
+    const size_t pixels = static_cast<size_t>(input_.height) * shown_.size();
+    image_.with([&](const auto* image) {
+      size_t to = static_cast<size_t>(y) * shown_.size();
+      for (const size_t from : shown_) {
+        const auto* pixel = image + from * tables_.size();
+        for (size_t c = 0; c < tables_.size(); ++c) images[c * pixels + to] = shown_value(tables_[c].data(), pixel[c]);
+        ++to;
+      }
+    });
   }
 
   void write_target(const Target& target, float* plane) const {
@@ -195,11 +199,11 @@ class RowWriter {
   const StepSamples& data_;
   const InputShape input_;
   const TargetList kinds_;
-  const uint8_t* image_ = nullptr;              // of the row's sample
-  std::vector<std::array<float, 256>> tables_;  // what each byte of a channel becomes
-  std::vector<size_t> lines_, columns_;         // of the sample, that the window shows
-  std::vector<uint16_t> objects_;               // of each pixel of the piece
-  std::vector<size_t> shown_;                   // of the sample, the pixel that each of a line shows
+  PixelValues image_{std::span<const uint8_t>()};  // of the row's sample
+  std::vector<std::array<float, 256>> tables_;     // what each byte of a channel becomes
+  std::vector<size_t> lines_, columns_;            // of the sample, that the window shows
+  std::vector<uint16_t> objects_;                  // of each pixel of the piece
+  std::vector<size_t> shown_;                      // of the sample, the pixel that each of a line shows
   ChangedRows changed_;
 };
 

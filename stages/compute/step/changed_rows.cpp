@@ -15,13 +15,13 @@ namespace {
 
 constexpr uint32_t whole = 1u << weight_bits;
 
-// What byte_between() computes, of all channels: adds to `to`.
-void add_anywhere(const uint8_t* image, int channels, const SamplePosition& at, const SamplePlace& place,
-                  uint32_t* to) {
+// What value_at() computes, of all channels: adds to `to`.
+template <typename T>
+void add_anywhere(const T* image, int channels, const SamplePosition& at, const SamplePlace& place, uint32_t* to) {
   const int y = static_cast<int>(at.y >> 16), x = static_cast<int>(at.x >> 16);
   const uint32_t below = weight_of(at.y), right = weight_of(at.x);
-  const uint8_t* line = image + static_cast<int64_t>(mirrored(y, place.height)) * place.width * channels;
-  const uint8_t* next = image + static_cast<int64_t>(mirrored(y + 1, place.height)) * place.width * channels;
+  const T* line = image + static_cast<int64_t>(mirrored(y, place.height)) * place.width * channels;
+  const T* next = image + static_cast<int64_t>(mirrored(y + 1, place.height)) * place.width * channels;
   const int64_t column = static_cast<int64_t>(mirrored(x, place.width)) * channels,
                 beside = static_cast<int64_t>(mirrored(x + 1, place.width)) * channels;
   for (int c = 0; c < channels; ++c) {
@@ -31,8 +31,8 @@ void add_anywhere(const uint8_t* image, int channels, const SamplePosition& at, 
 }
 
 // The same where the four pixels lie in the sample: `line` begins with the upper left one, `next` with that below it.
-template <int Channels>
-void add_within(const uint8_t* line, const uint8_t* next, uint32_t right, uint32_t below, uint32_t* to) {
+template <int Channels, typename T>
+void add_within(const T* line, const T* next, uint32_t right, uint32_t below, uint32_t* to) {
   for (int c = 0; c < Channels; ++c) {
     to[c] += (whole - right) * ((whole - below) * line[c] + below * next[c]) +
              right * ((whole - below) * line[Channels + c] + below * next[Channels + c]);
@@ -42,7 +42,7 @@ void add_within(const uint8_t* line, const uint8_t* next, uint32_t right, uint32
 #ifdef __SSE2__
 // Both pixels of a line at once: reads 8 bytes of each line, 2 more than they are. `to` has a fourth place.
 template <>
-void add_within<3>(const uint8_t* line, const uint8_t* next, uint32_t right, uint32_t below, uint32_t* to) {
+void add_within<3, uint8_t>(const uint8_t* line, const uint8_t* next, uint32_t right, uint32_t below, uint32_t* to) {
   const __m128i zero = _mm_setzero_si128();
   const auto pixels = [&](const uint8_t* from, uint32_t weight) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
@@ -84,17 +84,17 @@ void with_places(const SamplePosition& from, const SamplePosition& step, const S
     use(Bent{straight, bends});
 }
 
-// Adds the bytes shown at these places.
-template <int Channels, typename Places>
-void add_positions(const uint8_t* image, const SamplePlace& place, Places places, size_t columns, size_t stride,
+// Adds the values shown at these places.
+template <int Channels, typename T, typename Places>
+void add_positions(const T* image, const SamplePlace& place, Places places, size_t columns, size_t stride,
                    uint32_t* to) {
   const int64_t last_line = place.height - 1, last_column = place.width - 2, width = place.width;
   for (size_t i = 0; i < columns; ++i, to += stride) {
     const SamplePosition at = places.next();
     const int64_t y = at.y >> 16, x = at.x >> 16;
     if (y >= 0 && y < last_line && x >= 0 && x < last_column) {
-      const uint8_t* line = image + (y * width + x) * Channels;
-      add_within<Channels>(line, line + width * Channels, weight_of(at.x), weight_of(at.y), to);
+      const T* line = image + (y * width + x) * Channels;
+      add_within<Channels, T>(line, line + width * Channels, weight_of(at.x), weight_of(at.y), to);
     } else {
       add_anywhere(image, Channels, at, place, to);
     }
@@ -117,7 +117,7 @@ void ChangedRows::begin(const BatchRow& row, const SampleLook& look) {
   const GridSample& sample = data_.samples()[static_cast<size_t>(row.sample)];
   row_ = row;
   place_ = {0, sample.height, sample.width};
-  image_ = look.pixels.image.data();
+  image_ = {look.pixels.image, input_.bits};
   tables_ = tables_of(row, data_, look);
   if (row.change.clip != 0) return;
   for (size_t i = 0; i + 1 < between_.size(); ++i) between_[i] = {tables_[i], tables_[i + 1] - tables_[i]};
@@ -152,14 +152,19 @@ void ChangedRows::bend(int y) {
   }
 }
 
-void ChangedRows::add_line(const Line& line) {
+template <typename T>
+void ChangedRows::add_line_of(const T* image, const Line& line) {
   const auto columns = static_cast<size_t>(input_.width);
   with_places(line.from, line.step, line.bends, [&](auto places) {
-    if (input_.channels == 3) return add_positions<3>(image_, place_, places, columns, stride_, bytes_.data());
-    if (input_.channels == 1) return add_positions<1>(image_, place_, places, columns, stride_, bytes_.data());
+    if (input_.channels == 3) return add_positions<3>(image, place_, places, columns, stride_, bytes_.data());
+    if (input_.channels == 1) return add_positions<1>(image, place_, places, columns, stride_, bytes_.data());
     for (size_t i = 0; i < columns; ++i)
-      add_anywhere(image_, input_.channels, places.next(), place_, &bytes_[i * stride_]);
+      add_anywhere(image, input_.channels, places.next(), place_, &bytes_[i * stride_]);
   });
+}
+
+void ChangedRows::add_line(const Line& line) {
+  image_.with([&](const auto* image) { add_line_of(image, line); });
 }
 
 void ChangedRows::write_labels(const Line& line, size_t* labels) const {
@@ -226,6 +231,9 @@ void ChangedRows::line(int y, float* images, size_t* labels) {
     for (uint32_t& byte : bytes_) byte >>= 2;
   } else {
     add_line({from, step, bends});
+  }
+  if (image_.bits == 16) {
+    for (uint32_t& byte : bytes_) byte = bytes_in(byte, uint16_t{});
   }
   write_values(images + static_cast<size_t>(y) * columns, columns * static_cast<size_t>(input_.height));
 }

@@ -32,6 +32,8 @@ class ChangedRows {
 
   void bend(int y);
   void add_line(const Line& line);
+  template <typename T>
+  void add_line_of(const T* image, const Line& line);
   void write_labels(const Line& line, size_t* labels) const;
   void write_tiles(const Line& line);
   void write_values(float* to, size_t pixels) const;
@@ -48,10 +50,10 @@ class ChangedRows {
   const size_t stride_;  // of a pixel in bytes_
   BatchRow row_;
   SamplePlace place_;
-  const uint8_t* image_ = nullptr;  // of the sample
+  PixelValues image_{std::span<const uint8_t>()};  // of the sample
   RowTables tables_;
   std::vector<Between> between_;               // likewise
-  std::vector<uint32_t> bytes_;                // [width, stride] of a line, in 1/16384
+  std::vector<uint32_t> bytes_;                // [width, stride] of a line, in 1/16384 of a byte
   std::vector<TilePlace> tiles_;               // of a line's pixels
   std::vector<SamplePosition> bends_, nodes_;  // of a line's pixels; of the nodes along it
   std::vector<float> blurred_;                 // [H, W]

@@ -76,6 +76,7 @@ void DeviceBatch::gather(const ResidentSamples& data, int64_t first) {
   work.objects = reinterpret_cast<const uint16_t*>(data.objects.data_ptr<int16_t>());
   work.places = reinterpret_cast<const SamplePlace*>(data.places.data_ptr<uint8_t>());
   work.tables = data.tables.data_ptr<float>();
+  work.wide = input_.bits == 16;
   work.sample_stride = data.sample_stride;
   work.channel_stride = data.channel_stride;
   work.rows = rows(first);

@@ -6,6 +6,7 @@ namespace penstock::stages {
 
 struct InputShape {
   int width = 0, height = 0, channels = 0;
+  int bits = 8;  // of a value of the samples that it shows
 };
 
 }  // namespace penstock::stages

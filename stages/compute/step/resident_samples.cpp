@@ -15,7 +15,8 @@ torch::Tensor bytes_of(int64_t count) { return torch::empty({count}, torch::kUIn
 
 ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
   const auto& samples = data.samples();
-  const int64_t count = static_cast<int64_t>(samples.size()), channels = data.input().channels;
+  const int64_t count = static_cast<int64_t>(samples.size()),
+                pixel_bytes = data.input().channels * data.input().bits / 8;
   const NormalisationRule& rule = normalisation_rule(data.normaliser().kind);
   const bool each = rule.by_image, by_channel = rule.by_channel;
   ResidentSamples resident;
@@ -27,12 +28,12 @@ ResidentSamples put_on_device(const StepSamples& data, StepDevice& device) {
     places.push_back({pixels, sample.height, sample.width});
     pixels += int64_t{sample.height} * sample.width;
   }
-  const int64_t tables = each ? count : by_channel ? channels : 1;
-  auto images = bytes_of(pixels * channels), objects = torch::empty({pixels}, torch::kInt16),
+  const int64_t tables = each ? count : by_channel ? data.input().channels : 1;
+  auto images = bytes_of(pixels * pixel_bytes), objects = torch::empty({pixels}, torch::kInt16),
        where = bytes_of(count * static_cast<int64_t>(sizeof(SamplePlace))), values = torch::empty({tables, 256});
   for (int64_t i = 0; i < count; ++i) {
     const SamplePixels own = samples[static_cast<size_t>(i)].pixels();
-    std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * channels, own.image.data(), own.image.size());
+    std::memcpy(images.data_ptr<uint8_t>() + places[i].begin * pixel_bytes, own.image.data(), own.image.size());
     for (int64_t p = 0; p < int64_t{places[i].height} * places[i].width; ++p)
       objects.data_ptr<int16_t>()[places[i].begin + p] = static_cast<int16_t>(own.object_at(static_cast<size_t>(p)));
   }

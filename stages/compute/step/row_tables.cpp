@@ -12,9 +12,11 @@ namespace {
 constexpr size_t byte_values = 256;
 using Histogram = std::array<double, byte_values>;
 
-// Of one tile: its part of the row's window, mirrored at the sample's edges.
-Histogram histogram_of(const BatchRow& row, const GridSample& sample, std::span<const uint8_t> image,
-                       const InputShape& input, int tile_y, int tile_x) {
+// Of one tile, in whole bytes: its part of the row's window, mirrored at the sample's edges.
+template <typename T>
+Histogram histogram_of(const BatchRow& row, const GridSample& sample, const T* image, const InputShape& input,
+                       int tile_y, int tile_x) {
+  constexpr int byte = sizeof(T) == 1 ? 1 : wide_steps;
   Histogram counts = {};
   const auto edge = [](int size, int tile) { return size * tile / row_tiles; };
   for (int y = edge(input.height, tile_y); y < edge(input.height, tile_y + 1); ++y) {
@@ -22,7 +24,8 @@ Histogram histogram_of(const BatchRow& row, const GridSample& sample, std::span<
     for (int x = edge(input.width, tile_x); x < edge(input.width, tile_x + 1); ++x) {
       const size_t pixel = line + static_cast<size_t>(mirrored(row.left + x, sample.width));
       for (int c = 0; c < input.channels; ++c)
-        ++counts[image[pixel * static_cast<size_t>(input.channels) + static_cast<size_t>(c)]];
+        ++counts[static_cast<size_t>(image[pixel * static_cast<size_t>(input.channels) + static_cast<size_t>(c)] /
+                                     byte)];
     }
   }
   return counts;
@@ -71,8 +74,9 @@ RowTables tables_of(const BatchRow& row, const StepSamples& data, const SampleLo
   RowTables tables(table_values(channels, true));
   const GridSample& sample = data.samples()[static_cast<size_t>(row.sample)];
   for (int tile = 0; tile < row_tiles * row_tiles; ++tile) {
-    const Histogram counts =
-        histogram_of(row, sample, look.pixels.image, data.input(), tile / row_tiles, tile % row_tiles);
+    const Histogram counts = PixelValues(look.pixels.image, data.input().bits).with([&](const auto* image) {
+      return histogram_of(row, sample, image, data.input(), tile / row_tiles, tile % row_tiles);
+    });
     write_tile(evened_out(counts, static_cast<double>(row.change.clip)), plain, channels,
                tables.data() + static_cast<size_t>(tile) * plain.size());
   }

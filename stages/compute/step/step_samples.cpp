@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "distributed/check.h"
 #include "stages/compute/step/row_changes.h"
@@ -16,7 +15,8 @@ namespace {
 void check_sample(const GridSample& sample, const SamplePixels& own, const InputShape& input) {
   const size_t pixels = static_cast<size_t>(sample.height) * static_cast<size_t>(sample.width);
   PENSTOCK_CHECK(sample.height > 0 && sample.width > 0 &&
-                     own.image.size() == pixels * static_cast<size_t>(input.channels) && own.mask.size() == pixels,
+                     own.image.size() == pixels * static_cast<size_t>(input.channels * input.bits / 8) &&
+                     own.mask.size() == pixels,
                  fmt::format("sample '{}' has an image and a mask of {} x {} x {}, not {} and {} bytes", sample.id,
                              sample.height, sample.width, input.channels, own.image.size(), own.mask.size()));
 }
@@ -31,12 +31,11 @@ std::vector<int64_t> labelled_above(const GridSample& sample, std::span<const ui
   return above;
 }
 
-bool median_above_middle(std::span<const uint8_t> image, const std::pair<double, double>& range) {
-  std::array<size_t, 256> counts = {};
-  for (const uint8_t value : image) ++counts[value];
+bool median_above_middle(const PixelValues& image, const std::pair<double, double>& range) {
+  const std::vector<size_t> counts = counts_of(image);
   size_t above = 0;
   for (size_t value = 0; value < counts.size(); ++value)
-    above += 2 * static_cast<double>(value) > range.first + range.second ? counts[value] : 0;
+    above += 2 * in_bytes(value, image.bits) > range.first + range.second ? counts[value] : 0;
   return 2 * above > image.size();
 }
 
@@ -155,12 +154,13 @@ SampleLook StepSamples::look(int number) const {
   }
   if (!measured.known) {
     check_sample(sample, look.pixels, input_);
-    const auto [darkest, brightest] = normaliser_.range_of(look.pixels.image);
+    const PixelValues image(look.pixels.image, input_.bits);
+    const auto [darkest, brightest] = normaliser_.range_of(image);
     measured = {static_cast<float>(darkest),
                 static_cast<float>(brightest),
                 true,
-                {median_above_middle(look.pixels.image, {darkest, brightest}),
-                 input_.channels == 3 && colourfulness_of(look.pixels.image) > stained_colourfulness}};
+                {median_above_middle(image, {darkest, brightest}),
+                 input_.channels == 3 && colourfulness_of(image) > stained_colourfulness}};
     const std::lock_guard lock(mutex_);
     measured_[place] = measured;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "pipeline/files.h"
 #include "stages/compute/data/hdf5_file.h"
@@ -13,6 +14,7 @@
 #include "stages/compute/data/shard_samples.h"
 #include "stages/context.h"
 #include "stages/images/image_codec.h"
+#include "stages/images/pixel_values.h"
 #include "stages/images/png_codec.h"
 #include "stages/packs/json_file.h"
 #include "stages/packs/sample_pack.h"
@@ -109,6 +111,68 @@ TEST_F(NativeSamples, OneAtATimeAreTheSameAsTogether) {
       }
     }
   }
+}
+
+// The fixture's pictures have 8 bits; "deep" has 16.
+class DeepSamples : public NativeSamples {
+ protected:
+  void SetUp() override {
+    NativeSamples::SetUp();
+    write("deep/images/deep.png", deep_);
+    write("deep/masks/1.png", disc(50, 40, 10, 10, 8));
+    images_ = bench_.run("unzip", {{"archive", {folder()}}}).at("images");
+  }
+  static Image made() {
+    std::vector<uint16_t> values;
+    for (int i = 0; i < 50 * 40; ++i) values.push_back(static_cast<uint16_t>(i * 32 + i % 7));
+    Image image{50, 40, 1, 16, std::vector<uint8_t>(values.size() * sizeof(uint16_t))};
+    std::memcpy(image.bytes.data(), values.data(), image.bytes.size());
+    return image;
+  }
+
+  const Image deep_ = made();
+  const std::vector<std::string> ids_ = {"deep", "tall", "plain", "wide"};
+};
+
+TEST_F(DeepSamples, KeepTheirBitsAndOthersBesideThemHaveAsMany) {
+  for (const bool grid : {false, true}) {
+    const auto shards =
+        (grid ? shards_of({{"mode", "squash"}, {"width", 50}, {"height", 40}}) : shards_of({})).at("shards");
+    const ShardIndex index = read_shard_index(shards);
+    EXPECT_EQ(index.bits, 16);
+    EXPECT_EQ(index.others.at("input").at("bits"), "kept");
+    const auto samples = read_samples(shards, index, ids_, Truth::masks);
+    EXPECT_EQ(samples[0].image, to_channels(deep_, 3).bytes);
+    if (!grid) {
+      EXPECT_EQ(samples[1].image, widened(picture(40, 90, 3).bytes));
+    }
+    EXPECT_EQ(samples[3].mask.size() * 6, samples[3].image.size());
+    ShardSamples alone(shards, index, ids_, Truth::masks);
+    for (const int i : {2, 0, 3, 1}) {
+      const StoredPixels stored = alone.read(i);
+      EXPECT_EQ(stored.image, samples[static_cast<size_t>(i)].image);
+      EXPECT_EQ(stored.bytes(), alone.bytes_of(i));
+    }
+    EXPECT_EQ(Hdf5Reader(shards / index.files.at(0)).element("images"), Element::u16);
+    const Value sets = read_json(shards / "dataset.json").at("data_sets");
+    EXPECT_EQ(sets.at(0).at("type"), "uint16");
+  }
+}
+
+TEST_F(DeepSamples, AreBroughtTo8WhereThatIsAskedFor) {
+  const auto shards = shards_of({{"bits", "8"}}).at("shards");
+  const ShardIndex index = read_shard_index(shards);
+  EXPECT_EQ(index.bits, 8);
+  EXPECT_FALSE(index.others.contains("input"));
+  EXPECT_EQ(read_samples(shards, index, ids_, Truth::masks)[0].image, to_channels(to_8_bit(deep_), 3).bytes);
+}
+
+TEST_F(DeepSamples, LeaveNoTraceInDataOf8Bits) {
+  std::filesystem::remove_all(folder() / "deep");
+  images_ = bench_.run("unzip", {{"archive", {folder()}}}).at("images");
+  const ShardIndex index = read_shard_index(shards_of({}).at("shards"));
+  EXPECT_EQ(index.bits, 8);
+  EXPECT_FALSE(index.others.contains("input")) << index.others.dump();
 }
 
 TEST_F(NativeSamples, ThatCannotBeReadAreNamedWithTheirFile) {

@@ -175,6 +175,58 @@ TEST(Picture, OfFloatsSaysTheValuesThatBecameBlackAndWhite) {
   EXPECT_EQ(picture.image.bytes[50], 128);
 }
 
+const uint16_t* wide(const Picture& picture) {
+  EXPECT_EQ(picture.image.bits, 16);
+  return reinterpret_cast<const uint16_t*>(picture.image.bytes.data());
+}
+
+TEST(KeptBits, OfAPictureThatUsesThemAreTheFiles) {
+  std::vector<uint16_t> values(10000);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint16_t>(i * 6 + 5);
+  const Picture picture = read(grey16(values, 100), 1, {.keeps_bits = true});
+  EXPECT_TRUE(picture.record.empty());
+  EXPECT_EQ(std::vector(wide(picture), wide(picture) + values.size()), values);
+}
+
+TEST(KeptBits, OfDimPicturesAreStretchedOverAllOf16) {
+  const Picture picture = read(grey16(dim(), 100), 1, {.keeps_bits = true});
+  EXPECT_THAT(picture.record.at("limits"), Value({{100.0, 355.0}}));
+  EXPECT_EQ(wide(picture)[0], 0);
+  EXPECT_EQ(wide(picture)[1], 257) << "one of 255 steps";
+  EXPECT_EQ(wide(picture)[255], 65535);
+}
+
+TEST(KeptBits, OfTheRootAreThoseOf16) {
+  std::vector<uint16_t> values(64);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint16_t>(i * i);
+  const Picture picture = read(grey16(values, 8), 1, {.contrast = "root", .keeps_bits = true});
+  EXPECT_NEAR(wide(picture)[21], 65535 * 21.0 / 63, 1);
+}
+
+TEST(KeptBits, ThatRepeat8BitsAreThose8) {
+  std::vector<uint16_t> eight(10000);
+  for (size_t i = 0; i < eight.size(); ++i) eight[i] = static_cast<uint16_t>(257 * (i % 200));
+  const Picture picture = read(grey16(eight, 100), 1, {.keeps_bits = true});
+  EXPECT_EQ(picture.image.bits, 8);
+  EXPECT_EQ(picture.image.bytes[199], 199);
+}
+
+TEST(KeptBits, OfColoursAreMixedToGreyAndGreyIsRepeated) {
+  TiffPage page{1, 1, bytes_of(std::vector<uint16_t>{1000, 2001, 40003})};
+  page.samples = 3, page.bits = 16, page.photometric = PHOTOMETRIC_RGB;
+  const PictureRule rule{.contrast = "scale", .keeps_bits = true};
+  EXPECT_EQ(wide(read(tiff_of({page}), 1, rule))[0], (299 * 1000 + 587 * 2001 + 114 * 40003 + 500) / 1000);
+  const Picture repeated = read(grey16({777}, 1), 3, rule);
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(wide(repeated)[c], 777);
+}
+
+TEST(PictureRule, OfOtherBitsThanAreKnownIsRefused) {
+  Value json = Value::object();
+  put_input(json, {.keeps_bits = true});
+  json["input"]["bits"] = 12;
+  EXPECT_THROW(input_of(json), Error);
+}
+
 TEST(PictureRule, TravelsAsInputAndTheDefaultLeavesNoTrace) {
   Value json = {{"width", 1}};
   put_input(json, {});
@@ -182,7 +234,7 @@ TEST(PictureRule, TravelsAsInputAndTheDefaultLeavesNoTrace) {
   EXPECT_EQ(input_of(json), PictureRule{});
   for (const PictureRule& rule :
        {PictureRule{{PageChoice::How::maximum}, {2, 1}, "scale"}, PictureRule{{PageChoice::How::one, 7}, {}, "auto"},
-        PictureRule{{}, {}, "percentile"}}) {
+        PictureRule{{}, {}, "percentile"}, PictureRule{{}, {}, "auto", true}}) {
     put_input(json, rule);
     EXPECT_EQ(input_of(Value::parse(json.dump())), rule);
   }

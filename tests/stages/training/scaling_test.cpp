@@ -248,6 +248,12 @@ TEST(Scaling, ACacheOfSamplesBoundsWhatTheyTake) {
   EXPECT_EQ(samples(), all);
 }
 
+TEST(Scaling, ValuesOf16BitsTakeTwoBytesAndMasksOne) {
+  Workload workload = small(8, 2);
+  workload.held = 1000, workload.bits = 16;
+  EXPECT_EQ(plan_ranks(workload, 1, 1, std::nullopt, std::nullopt).memory.samples, 1000.0 * 32 * 32 * 7);
+}
+
 // 1/sqrt(16) of each of 16 samples makes 4, 1/sqrt(4) of each of 4 makes 2: 20 crops fall 2 : 1.
 TEST(BalancedCrops, AreInProportionToTheRootOfATypesNumberAndToTheArea) {
   std::vector<double> areas(20, 10.0);

@@ -330,6 +330,20 @@ TEST(Predictor, OneChannelOfAModelOfThreeStandsForThreeEqualOnes) {
 }
 
 // A direction is mirrored with the picture, and changes places with the other when lines become columns.
+TEST(Predictor, SaysOfBytesIn16BitsWhatItSaysOfTheBytes) {
+  constexpr int width = 40, height = 24;
+  for (const char* kind : {"unit", "percentile"}) {
+    const TemporaryFolder folder;
+    ModelDescription model = two_outputs();
+    model.normaliser.kind = kind;
+    write(folder.path(), model);
+    const Predictor predictor(folder.path());
+    const auto picture = drawn_picture(width, height), wide = widened(picture);
+    EXPECT_EQ(predictor.on_sample({wide, 16}, width, height).values, predictor.on_sample(picture, width, height).values)
+        << kind;
+  }
+}
+
 TEST(Predictor, WithTurnsATurnedPictureHasTurnedDirections) {
   const TemporaryFolder folder;
   ModelDescription model = two_outputs();

@@ -453,22 +453,23 @@ TEST(ChangedRows, BlurKeepsTheMeanAndNoiseHasItsDeviation) {
 TEST(ChangedRows, ADeviceGathersThemToTheBit) {
   const TargetList targets =
       target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 6});
-  for (const int channels : {1, 3, 4}) {
+  for (const auto& [channels, bits] : {std::pair(1, 8), std::pair(3, 8), std::pair(4, 8), std::pair(3, 16)}) {
     auto samples = pictures(5, 90);
     give_objects(samples);
     for (GridSample& sample : samples) {
       const Draws draws(channels, sample.id);
-      sample.image.resize(sample.mask.size() * static_cast<size_t>(channels));
+      sample.image.resize(sample.mask.size() * static_cast<size_t>(channels * bits / 8));
       for (size_t i = 0; i < sample.image.size(); ++i) sample.image[i] = static_cast<uint8_t>(draws.below(i, 256));
     }
     std::vector<const std::vector<uint8_t>*> images;
     for (const GridSample& sample : samples) images.push_back(&sample.image);
     auto names = all_names();
-    std::erase_if(names,
-                  [&](const std::string& name) { return channels != 3 && !augmentation_of_colours({name}).empty(); });
+    std::erase_if(names, [&, colours = channels == 3](const std::string& name) {
+      return !colours && !augmentation_of_colours({name}).empty();
+    });
     const CropRules rules{augmentation_of(names), 7, 0};
     for (const char* kind : {"unit", "zscore", "percentile"}) {
-      const StepSamples data(samples, {window, window, channels}, make_normaliser(kind, images, channels));
+      const StepSamples data(samples, {window, window, channels, bits}, make_normaliser(kind, images, channels));
       const auto ranks = distributed::local_world(1);
       const auto device = host_device(*ranks[0], 1);
       constexpr int count = 60;
@@ -485,6 +486,27 @@ TEST(ChangedRows, ADeviceGathersThemToTheBit) {
       EXPECT_TRUE(torch::equal(batch.images(), expected.images)) << kind << ", " << channels << " channels";
       EXPECT_TRUE(torch::equal(batch.targets(), expected.targets)) << kind << ", " << channels << " channels";
     }
+  }
+}
+
+TEST(ChangedRows, OfBytesIn16BitsAreThoseOfTheBytesToTheBit) {
+  auto samples = pictures(5, 90), wide = pictures(5, 90);
+  std::vector<const std::vector<uint8_t>*> images;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    images.push_back(&samples[i].image);
+    wide[i].image = widened(samples[i].image);
+  }
+  const CropRules rules{augmentation_of(all_names()), 7, 0.5};
+  for (const char* kind : {"unit", "zscore", "percentile"}) {
+    const Normaliser normaliser = make_normaliser(kind, images, 3);
+    const StepSamples narrow(samples, square, normaliser), data(wide, {window, window, 3, 16}, normaliser);
+    std::vector<BatchRow> rows, same;
+    for (int i = 0; i < 60; ++i) {
+      const int crop = i % static_cast<int>(data.crops().size());
+      rows.push_back(data.drawn(crop, rules, i)), same.push_back(narrow.drawn(crop, rules, i));
+      if (i % 4 == 0) rows.back().change = same.back().change = {};
+    }
+    EXPECT_TRUE(torch::equal(shown(data, rows).images, shown(narrow, same).images)) << kind;
   }
 }
 

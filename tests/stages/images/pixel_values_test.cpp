@@ -1,0 +1,51 @@
+#include "stages/images/pixel_values.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "stages/images/appearance.h"
+
+namespace penstock::stages {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<uint8_t> bytes_of(const std::vector<uint16_t>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(uint16_t));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+TEST(PixelValues, Of16BitsAreCountedEachAndMeasuredInBytes) {
+  const std::vector<uint8_t> bytes = bytes_of({0, 257, 258, 258, 65535});
+  const PixelValues values(bytes, 16);
+  EXPECT_EQ(values.size(), 5u);
+  const auto counts = counts_of(values);
+  ASSERT_EQ(counts.size(), 65536u);
+  EXPECT_EQ(counts[258], 2u);
+  EXPECT_EQ(counts[259], 0u);
+  EXPECT_EQ(in_bytes(257, 16), 1);
+  EXPECT_EQ(in_bytes(65535, 16), 255);
+  EXPECT_EQ(in_bytes(200, 8), 200);
+}
+
+TEST(PixelValues, InWholeBytesAreRoundedToTheNearest) {
+  EXPECT_THAT(whole_bytes({bytes_of({0, 128, 129, 385, 386, 65535}), 16}), ElementsAre(0, 0, 1, 1, 2, 255));
+}
+
+TEST(PixelValues, ThatWereWidenedAreTheSameBytesAgain) {
+  std::vector<uint8_t> bytes;
+  for (int value = 0; value < 256; ++value) bytes.push_back(static_cast<uint8_t>(value));
+  EXPECT_EQ(whole_bytes({widened(bytes), 16}), bytes);
+}
+
+TEST(PixelValues, AreAsColourfulIn16BitsAsIn8) {
+  const std::vector<uint8_t> bytes = {10, 20, 40, 200, 90, 100};
+  EXPECT_EQ(colourfulness_of(bytes), (30 + 110) / 2.0);
+  EXPECT_EQ(colourfulness_of({widened(bytes), 16}), colourfulness_of(bytes));
+}
+
+}  // namespace
+}  // namespace penstock::stages
