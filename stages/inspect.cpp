@@ -151,10 +151,9 @@ class InspectWork final : public pipeline::SharedWork {
     const Value& source = images_.record(id);
     const std::string entry = source.at("entry");
     const PackedArray file = images_.pack_of(id).array(pack_entry::image_file(id, source.at("image")));
-    PictureRule input = input_of(samples_.index());
-    input.keeps_bits = false;  // measured as it is shown
-    const Image picture = read_picture(file.bytes, entry, input, samples_.index().at("channels")).image;
-    const Image rgb = to_channels(to_shown(picture), 3);
+    const Image picture =
+        read_picture(file.bytes, entry, input_of(samples_.index()), samples_.index().at("channels")).image;
+    const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
     LabelMap map;

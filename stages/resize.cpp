@@ -76,7 +76,9 @@ void ResizeParameters::describe_files(pipeline::ParameterVisitor& visit) {
   visit("bits", bits,
         {.help = "of a value of a sample. kept: 16 where a picture of the data set has more than 8, else 8; 8: always, "
                  "half the memory",
-         .choices = {kept_bits, "8"}});
+         .minimum = 8,
+         .maximum = 8,
+         .choices = {kept_bits}});
   visit(
       "on_bad", on_bad,
       about_on_bad("whose image or mask cannot be read (damaged, no image, too large, of channels or pages that do not "
@@ -100,7 +102,7 @@ PictureRule ResizeParameters::picture_rule() const {
   const auto* number = std::get_if<int64_t>(&page);
   const pipeline::Value value =
       number != nullptr ? pipeline::Value(*number) : pipeline::Value(std::get<std::string>(page));
-  return {page_choice_from(value), channels_from, contrast, bits == kept_bits};
+  return {page_choice_from(value), channels_from, contrast, std::holds_alternative<std::string>(bits)};
 }
 
 namespace {

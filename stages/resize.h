@@ -20,7 +20,7 @@ struct ResizeParameters {
   std::vector<int64_t> channels_from;
   pipeline::IntegerOrWord page = "only";
   std::string contrast = "auto";
-  std::string bits = kept_bits;
+  pipeline::IntegerOrWord bits = kept_bits;
   std::string on_bad = "fail";
 
   void describe(pipeline::ParameterVisitor& visit);

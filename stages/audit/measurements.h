@@ -29,9 +29,9 @@ struct Measurements {
   Fingerprint print;
 };
 
-// `picture`: 8 bits, any channels. `map`: null where not labelled; one of another size than the picture leaves out what
-// compares the two. `metadata`: id, entry, channels, bits, look (FORMATS.md); `record`: empty_masks, overlaps of
-// resize.
+// `picture`: of 8 or 16 bits, any channels. `map`: null where not labelled; one of another size than the picture leaves
+// out what compares the two. `metadata`: id, entry, channels, bits, look (FORMATS.md); `record`: empty_masks, overlaps
+// of resize.
 Measurements measured(const Image& picture, const LabelMap* map, const pipeline::Value& metadata,
                       const pipeline::Value& record);
 

@@ -203,7 +203,8 @@ class EvalWork final : public pipeline::SharedWork {
         row["scores"] = to_json(SampleScores{count_pixels(maps.foreground(), sample.mask, decoding_.threshold),
                                              native_counts(found, sample.labels), score_objects(sample.labels, found),
                                              calibration_of(native.foreground(), foreground_of(sample.labels))});
-        row["otsu"] = otsu_scores({seen, sample.width, sample.height, index_.channels}, sample.labels, decoding_.rules);
+        row["otsu"] = otsu_scores({{sample.image, index_.bits}, sample.width, sample.height, index_.channels},
+                                  sample.labels, decoding_.rules);
       }
       rows.push_back(std::move(row));
       add_shown(pack, {sample, seen, index_.channels, maps.foreground(), own_size_});

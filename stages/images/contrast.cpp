@@ -88,7 +88,7 @@ Image with_contrast(Image image, const ContrastRule& rule, int bits, std::vector
   taken.clear();
   if (image.bits == 8) return image;
   const auto channels = static_cast<size_t>(image.channels), groups = image.measured ? channels : 1;
-  const auto* wide = reinterpret_cast<const uint16_t*>(image.bytes.data());
+  auto* wide = reinterpret_cast<uint16_t*>(image.bytes.data());
   struct Group {
     Values values;
     Limits used = {0, 65535};
@@ -111,16 +111,14 @@ Image with_contrast(Image image, const ContrastRule& rule, int bits, std::vector
   } else if (!narrows) {
     return image;
   }
-  std::vector<uint8_t> bytes(image.values() * (narrows ? sizeof(uint8_t) : sizeof(uint16_t)));
+  std::vector<uint8_t> narrow(narrows ? image.values() : 0);
   for (size_t group = 0; group < groups; ++group) {
     const Group& one = found[group];
-    if (narrows)
-      stretch(one.values, one.used, one.stretched && rule.root, bytes.data() + group);
-    else
-      stretch(one.values, one.used, one.stretched && rule.root, reinterpret_cast<uint16_t*>(bytes.data()) + group);
+    const bool root = one.stretched && rule.root;
+    narrows ? stretch(one.values, one.used, root, &narrow[group])
+            : stretch(one.values, one.used, root, wide + group);  // where they are
   }
-  image.bytes = std::move(bytes);
-  image.bits = narrows ? 8 : 16;
+  if (narrows) image.bytes = std::move(narrow), image.bits = 8;
   return image;
 }
 

@@ -3,6 +3,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include <algorithm>
+#include <numeric>
 
 #include "distributed/check.h"
 #include "stages/compute/scores/object_finder.h"
@@ -16,15 +17,14 @@ using pipeline::Value;
 
 cv::Mat grey_of(const SamplePicture& picture) {
   const auto channels = static_cast<size_t>(picture.channels);
-  PENSTOCK_CHECK(picture.bytes.size() == static_cast<size_t>(picture.width) * picture.height * channels,
-                 "a picture has a byte for each channel of each pixel");
-  cv::Mat grey(picture.height, picture.width, CV_8UC1);
-  for (size_t i = 0; i < picture.bytes.size() / channels; ++i) {
-    size_t sum = channels / 2;  // rounds to the nearest
-    for (size_t c = 0; c < channels; ++c) sum += picture.bytes[i * channels + c];
-    grey.data[i] = static_cast<uint8_t>(sum / channels);
-  }
-  return grey;
+  PENSTOCK_CHECK(picture.values.size() == static_cast<size_t>(picture.width) * picture.height * channels,
+                 "a picture has a value for each channel of each pixel");
+  return picture.values.with([&]<typename T>(const T* value) {
+    cv::Mat grey(picture.height, picture.width, cv::traits::Type<T>::value);
+    for (size_t i = 0; i < picture.values.size() / channels; ++i, value += channels)
+      grey.ptr<T>()[i] = static_cast<T>(std::accumulate(value, value + channels, channels / 2) / channels);  // rounded
+    return grey;
+  });
 }
 
 }  // namespace
@@ -35,6 +35,7 @@ std::vector<float> otsu_foreground(const SamplePicture& picture, int native_widt
   cv::resize(grey_of(picture), native, {native_width, native_height}, 0, 0,
              shrinks ? cv::INTER_AREA : cv::INTER_LINEAR_EXACT);
   cv::threshold(native, above, 0, 1, cv::THRESH_BINARY | cv::THRESH_OTSU);
+  above.convertTo(above, CV_8U);
   const auto pixels = static_cast<int64_t>(above.total());
   const int64_t brighter = std::count(above.begin<uint8_t>(), above.end<uint8_t>(), uint8_t{1});
   const uint8_t foreground = brighter <= pixels - brighter ? 1 : 0;

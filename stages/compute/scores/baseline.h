@@ -2,21 +2,20 @@
 // itself. Pure; any thread may call.
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "pipeline/value.h"
 #include "stages/compute/scores/decoders.h"
 #include "stages/images/label_codec.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 
 // A picture as it lies in the shards, [height, width, channels].
 struct SamplePicture {
-  std::span<const uint8_t> bytes;
+  PixelValues values;
   int width = 0, height = 0, channels = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "injected_faults.h"
 #include "stages/audit/rules.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 
@@ -239,6 +240,15 @@ TEST(Audit, ASevereFindingStopsUnlessItsRuleIsAllowed) {
               testing::HasSubstr("allow = [\"copies_differ\"]"));
   EXPECT_TRUE(allowed.at("passed"));
   EXPECT_EQ(allowed.at("warnings").size(), 3u) << "that rule, copies and unlike_otsu, once each";
+}
+
+TEST(Audit, PicturesOf16BitsAreCopiesWhereAllTheirBitsAreEqual) {
+  FaultySet set = drawn_set(3, 20);
+  Image deep = set[5].picture;
+  deep.bytes = widened(deep.bytes), deep.bits = 16;
+  for (const size_t i : {5, 7, 9}) set[i].picture = deep;
+  ++set[9].picture.bytes[0];  // the same picture in whole bytes
+  EXPECT_EQ(named_by(audited(set), "copies_differ"), (std::set<std::string>{"s0005", "s0007"}));
 }
 
 TEST(Audit, AGroupBearsTheNameOfItsFirstSample) {

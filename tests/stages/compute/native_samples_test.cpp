@@ -160,7 +160,7 @@ TEST_F(DeepSamples, KeepTheirBitsAndOthersBesideThemHaveAsMany) {
 }
 
 TEST_F(DeepSamples, AreBroughtTo8WhereThatIsAskedFor) {
-  const auto shards = shards_of({{"bits", "8"}}).at("shards");
+  const auto shards = shards_of({{"bits", 8}}).at("shards");
   const ShardIndex index = read_shard_index(shards);
   EXPECT_EQ(index.bits, 8);
   EXPECT_FALSE(index.others.contains("input"));

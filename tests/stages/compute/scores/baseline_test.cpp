@@ -41,6 +41,18 @@ TEST(Otsu, TakesTheSmallerAreaForForegroundWhetherItIsBrightOrDark) {
   }
 }
 
+TEST(Otsu, Of16BitsDividesWhatOneByteHolds) {
+  std::vector<uint8_t> wide;
+  for (const uint8_t block : block_picture(0, 1)) {  // 25700 and 25800: both are 100 in whole bytes
+    const auto value = static_cast<uint16_t>(25700 + 100 * block);
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+    wide.insert(wide.end(), bytes, bytes + sizeof value);
+  }
+  const auto shown = otsu_foreground({{wide, 16}, 12, 10, 3}, 12, 10);
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), 1.0f), 4 * 3);
+  EXPECT_EQ(shown[12 + 2], 1.0f);
+}
+
 TEST(Otsu, SeesNothingInAPictureOfOneGrey) {
   for (const uint8_t grey : {uint8_t{0}, uint8_t{100}, uint8_t{255}}) {
     const auto bytes = block_picture(grey, grey);
