@@ -75,8 +75,9 @@ double border_share(const LabelMap& map) {
 }  // namespace
 
 MaskShape shape_of(const LabelMap& map) {
-  std::vector<int64_t> pixels(65536), pieces(65536);
-  std::vector<bool> holed(65536);
+  const auto labels = static_cast<size_t>(map.objects()) + 1;  // the largest, and 0
+  std::vector<int64_t> pixels(labels), pieces(labels);
+  std::vector<bool> holed(labels);
   const Areas areas(map);
   for (const Area& area : areas.all()) {
     if (area.label > 0) {

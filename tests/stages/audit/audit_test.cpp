@@ -261,6 +261,20 @@ TEST(Audit, AGroupBearsTheNameOfItsFirstSample) {
   EXPECT_EQ(found.group[7], 7u);
 }
 
+// Found as a corrupted heap: the counts had room for 65,535 objects.
+TEST(Audit, MeasuresMasksOfMoreObjectsThan16BitsTellApart) {
+  LabelMap map;
+  map.width = 1000, map.height = 300;
+  for (int y = 0; y < map.height; ++y) {
+    for (int x = 0; x < map.width; ++x)
+      map.labels.push_back(x % 2 == 0 && y % 2 == 0 ? static_cast<Label>(1 + y / 2 * 500 + x / 2) : 0);
+  }
+  const MaskShape shape = shape_of(map);
+  EXPECT_EQ(shape.objects, 75000);
+  EXPECT_EQ(shape.foreground, 0.25);
+  EXPECT_EQ(shape.in_pieces, 0);
+}
+
 TEST(Audit, MeasurementsComeBackFromTheirJson) {
   const AuditedSet set = audited(drawn_set(4, 1));
   const Value json = to_json(set.rows.front());
