@@ -1,5 +1,7 @@
 #include "launch/job/options.h"
 
+#include <spdlog/spdlog.h>
+
 #include <sstream>
 
 #include "distributed/world.h"
@@ -33,6 +35,10 @@ pipeline::Selection selection_of(const ConfigOptions& options) {
   selection.runs = pipeline::RunFilter::parse(options.select, options.part);
   if (options.force == "true") {
     selection.force_all = true;
+    if (!options.targets.empty()) {  // "--force shard" reads as if it named a stage
+      const std::string& first = options.targets.front();
+      spdlog::info("--force: all that '{}' needs runs again; for that stage alone write --force={}", first, first);
+    }
   } else {
     std::istringstream names(options.force);
     for (std::string name; std::getline(names, name, ',');) selection.forced.insert(name);

@@ -1,4 +1,5 @@
-// A selection of runs that matches nothing, as a user meets it.
+// Selections that match nothing, or may mean two things, as a user meets them.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "workplace.h"
@@ -16,6 +17,17 @@ TEST(Selection, APartOfAMatrixWithoutRunsSaysSo) {
   }
   EXPECT_LE(empty, 1);
   EXPECT_EQ(place.penstock("run pipeline.toml --select train.lr=5").code, 64);
+}
+
+TEST(Selection, AStageBehindForceIsATargetAndThatIsSaidOnce) {
+  const Workplace place(small_pipeline);
+  const Ran target = place.penstock("run pipeline.toml --force synthesize", 2);
+  EXPECT_EQ(target.code, 0);
+  EXPECT_THAT(target.error, testing::HasSubstr("write --force=synthesize\n"));
+  EXPECT_EQ(target.error.find("--force:"), target.error.rfind("--force:"));
+  const Ran stage = place.penstock("run pipeline.toml --until synthesize --force=synthesize");
+  EXPECT_EQ(stage.code, 0);
+  EXPECT_THAT(stage.error, testing::Not(testing::HasSubstr("--force:")));
 }
 
 }  // namespace
