@@ -130,6 +130,11 @@ class Choices {
                                 grey_ ? "no picture is coloured" : "there are coloured pictures"));
       table.set("channels", grey_ ? "1" : "3");
     }
+    if (survey_.at("bits").contains("16")) {
+      table.comment(
+          fmt::format("Bits: {}. Samples keep them; 8 would take half the memory.", counts_of(survey_.at("bits"))));
+      table.set("bits", "\"kept\"");
+    }
     if (spreads_dim_values()) {
       table.comment(fmt::format(
           "{:.0f} % of the objects in pictures of more than 8 bits are less than 8 of 256 levels apart from the "

@@ -90,6 +90,15 @@ TEST(FirstConfiguration, SetsNothingAsideOfTooFewPictures) {
   EXPECT_THAT(text_for(survey_of(50, {{256, 256}}, 20)), HasSubstr("test = 0.15"));
 }
 
+TEST(FirstConfiguration, SaysThatMoreThan8BitsAreKept) {
+  Value survey = survey_of(50, {{256, 256}}, 20);
+  EXPECT_THAT(text_for(survey), Not(HasSubstr("bits =")));
+  survey["bits"] = {{"8", 10}, {"16", 40}};
+  EXPECT_THAT(text_for(survey),
+              AllOf(HasSubstr("# Bits: 16 (40 pictures), 8 (10 pictures)."), HasSubstr("bits = \"kept\"")));
+  expect_valid(text_for(survey));
+}
+
 TEST(FirstConfiguration, SpreadsDimValuesWhereThatHelps) {
   Value survey = survey_of(50, {{256, 256}}, 20);
   survey["dim"] = 0.3, survey["dim_by_root"] = 0.2;
