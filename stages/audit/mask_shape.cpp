@@ -1,7 +1,6 @@
 #include "stages/audit/mask_shape.h"
 
 #include <algorithm>
-#include <set>
 #include <vector>
 
 namespace penstock::stages {
@@ -12,7 +11,8 @@ struct Area {
   Label label = 0;
   int64_t pixels = 0;
   bool at_border = false;
-  std::set<Label> around = {};  // labels beside it, where it is background
+  Label around = 0;      // a label beside it, where it is background
+  bool several = false;  // there are others
 };
 
 // Takes the area that `start` lies in: background by 4 neighbours, objects by 8.
@@ -46,7 +46,8 @@ class Areas {
     if (y < 0 || x < 0 || y >= map_.height || x >= map_.width) return;
     const size_t at = static_cast<size_t>(y) * map_.width + x;
     if (map_.labels[at] != area.label) {
-      if (area.label == 0 && area.around.size() < 2) area.around.insert(map_.labels[at]);
+      if (area.around == 0) area.around = map_.labels[at];
+      area.several |= map_.labels[at] != area.around;
     } else if (!seen_[at]) {
       seen_[at] = true;
       open_.push_back(at);
@@ -83,8 +84,8 @@ MaskShape shape_of(const LabelMap& map) {
     if (area.label > 0) {
       pixels[area.label] += area.pixels;
       ++pieces[area.label];
-    } else if (!area.at_border && area.around.size() == 1 && area.pixels >= least_hole) {
-      holed[*area.around.begin()] = true;
+    } else if (!area.at_border && area.around != 0 && !area.several && area.pixels >= least_hole) {
+      holed[area.around] = true;
     }
   }
   std::vector<int64_t> sizes;
