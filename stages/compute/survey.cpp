@@ -104,7 +104,7 @@ class Survey {
     LabelMap map;
     if (masks && !sample.masks.empty()) {
       map = label_map_of(sample, picture, masks->rule);
-      if (picture.bits > 8 && channels <= most_sample_channels) count_dim(sample.image, channels, map);
+      if (picture.bits > 8 && channels <= most_sample_channels) count_dim(picture, shown(sample.image), map);
     }
     if (channels != 1 && channels != 3) return;  // no picture that people look at
     const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
@@ -128,9 +128,9 @@ class Survey {
     return map;
   }
 
-  void count_dim(const FileReference& file, int channels, const LabelMap& map) {
+  void count_dim(const Image& native, const std::string& what, const LabelMap& map) {
     const auto dim_by = [&](const char* contrast) {
-      return dim_objects(read_picture(bytes(file), shown(file), {page_, {}, contrast}, channels).image, map);
+      return dim_objects(picture_of(native, what, {page_, {}, contrast}, native.colours()).image, map);
     };
     deep_objects_ += map.objects();
     dim_ += dim_by("auto");

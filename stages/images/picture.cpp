@@ -132,10 +132,13 @@ PageChoice page_choice_from(const Value& value) {
 
 Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels,
                      Grey grey) {
+  return picture_of(decode_image(bytes, what, rule.page), what, rule, channels, grey);
+}
+
+Picture picture_of(Image native, std::string_view what, const PictureRule& rule, int channels, Grey grey) {
   PENSTOCK_CHECK(rule.channels_from.empty() || rule.channels_from.size() == static_cast<size_t>(channels) ||
                      (rule.channels_from.size() == 1 && channels == 3),
                  fmt::format("channels_from fits the {} channels of a sample", channels));
-  Image native = decode_image(bytes, what, rule.page);
   check_channels(native, what, rule, channels);
   Picture picture;
   picture.channels = native.channels;

@@ -51,5 +51,8 @@ struct Picture {
 enum class Grey { repeated, stays };
 Picture read_picture(std::span<const uint8_t> bytes, std::string_view what, const PictureRule& rule, int channels,
                      Grey grey = Grey::repeated);
+// The same of a file that decode_image read, with the rule's page.
+Picture picture_of(Image native, std::string_view what, const PictureRule& rule, int channels,
+                   Grey grey = Grey::repeated);
 
 }  // namespace penstock::stages
