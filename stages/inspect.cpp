@@ -15,6 +15,7 @@
 #include "stages/images/appearance.h"
 #include "stages/images/label_codec.h"
 #include "stages/images/picture.h"
+#include "stages/images/pixel_values.h"
 #include "stages/images/png_codec.h"
 #include "stages/kinds.h"
 #include "stages/packs/data_summary.h"
@@ -153,7 +154,7 @@ class InspectWork final : public pipeline::SharedWork {
     const PackedArray file = images_.pack_of(id).array(pack_entry::image_file(id, source.at("image")));
     const Image picture =
         read_picture(file.bytes, entry, input_of(samples_.index()), samples_.index().at("channels")).image;
-    const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
+    const Image rgb = to_channels(to_shown(as_shown(picture)), 3);
     const Brightness brightness = brightness_of(rgb);
     const bool labelled = record.at("labelled");
     LabelMap map;
@@ -268,11 +269,11 @@ class InspectWork final : public pipeline::SharedWork {
     }
   }
 
-  // In 8 bits.
+  // As it is shown.
   static Image sample_in(const Pack& pack, const std::string& id) {
     const PackedArray image = pack.array(pack_entry::image(id));
     const auto side = [&image](size_t i) { return static_cast<int>(image.shape.at(i)); };
-    return to_8_bit(sample_picture(side(1), side(0), side(2), copy_of(image), image.element == Element::u8 ? 8 : 16));
+    return as_shown(sample_picture(side(1), side(0), side(2), copy_of(image), image.element == Element::u8 ? 8 : 16));
   }
 
   Image thumbnail_of(const std::string& id) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "stages/images/pixel_values.h"
+
 namespace penstock::stages {
 namespace {
 
@@ -41,7 +43,7 @@ Measurements measured(const Image& picture, const LabelMap* map, const Value& me
   found.labelled = map != nullptr;
   found.empty_masks = record.at("empty_masks");
   found.overlaps = record.at("overlaps");
-  const Image grey = to_channels(to_shown(to_8_bit(picture)), 1);
+  const Image grey = to_channels(to_shown(as_shown(picture)), 1);
   measure_picture(grey.bytes, found);
   if (map != nullptr) measure_mask(grey.bytes, *map, found);
   found.print = fingerprint_of(picture, grey, map);

@@ -193,7 +193,8 @@ class EvalWork final : public pipeline::SharedWork {
       const int width = sample.labels.width, height = sample.labels.height;
       const PixelMaps native = Predictor::at_size(maps, width, height);
       const FoundObjects found = find_objects(native, decoding_.threshold, decoding_.rules);
-      const std::vector<uint8_t> seen = whole_bytes({sample.image, index_.bits});
+      const PixelValues picture(sample.image, index_.bits);
+      const std::vector<uint8_t> seen = ShownRange(picture).bytes(picture);
       // The shards keep the sample: the overlay is that, brought to native size.
       const Image shown = enlarged(sample, seen, width, height);
       write_files(folder, sample.id, native, found, shown);

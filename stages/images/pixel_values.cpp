@@ -1,5 +1,6 @@
 #include "stages/images/pixel_values.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace penstock::stages {
@@ -20,6 +21,37 @@ std::vector<uint8_t> whole_bytes(const PixelValues& values) {
       narrow[i] = static_cast<uint8_t>((value[i] + wide_steps / 2) / wide_steps);
   });
   return narrow;
+}
+
+ShownRange::ShownRange(const PixelValues& picture) {
+  if (picture.bits == 8) return;
+  const std::vector<size_t> counts = counts_of(picture);
+  const auto at = [&](double share) {
+    const auto wanted = static_cast<size_t>(share * static_cast<double>(picture.size() - 1));
+    uint32_t value = 0;
+    for (size_t below = counts[0]; below <= wanted; below += counts[++value]) {
+    }
+    return value;
+  };
+  low_ = at(0.01), high_ = std::max(at(0.998), low_ + 1);
+}
+
+std::vector<uint8_t> ShownRange::bytes(const PixelValues& part) const {
+  if (part.bits == 8) return {part.bytes.begin(), part.bytes.end()};
+  std::vector<uint8_t> shown(part.size());
+  const uint32_t span = high_ - low_;
+  part.with([&](const auto* value) {
+    for (size_t i = 0; i < shown.size(); ++i)
+      shown[i] = static_cast<uint8_t>(((std::clamp<uint32_t>(value[i], low_, high_) - low_) * 255 + span / 2) / span);
+  });
+  return shown;
+}
+
+Image as_shown(Image picture) {
+  check_whole(picture);
+  picture.bytes = ShownRange(picture).bytes(picture);
+  picture.bits = 8;
+  return picture;
 }
 
 std::vector<uint8_t> widened(std::span<const uint8_t> bytes) {

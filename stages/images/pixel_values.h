@@ -37,6 +37,19 @@ inline double in_bytes(size_t value, int bits) {
 }
 // Each value in whole bytes, rounded to the nearest, as to_8_bit() does.
 std::vector<uint8_t> whole_bytes(const PixelValues& values);
+// As people, and rules that see what people see, are shown a picture: 8 bits as they are; of 16 bits the values from 1
+// % to 99.8 % of all in it become 0 to 255, as train.percentiles has them by default, for a fixed scale may leave it
+// black.
+class ShownRange {
+ public:
+  explicit ShownRange(const PixelValues& picture);  // the whole of it
+  std::vector<uint8_t> bytes(const PixelValues& part) const;
+
+ private:
+  uint32_t low_ = 0, high_ = 65535;
+};
+Image as_shown(Image picture);
+
 // The same values of 16 bits, of 8: as to_8_bit() gives them back.
 std::vector<uint8_t> widened(std::span<const uint8_t> bytes);
 

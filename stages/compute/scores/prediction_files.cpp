@@ -4,9 +4,11 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "distributed/check.h"
 #include "stages/images/label_tiff.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 namespace {
@@ -48,6 +50,7 @@ class Overlay {
         file_(file),
         png_({width, height, 3, 8}, [this](std::string_view bytes) { file_.write(bytes); }) {
     for (auto& labels : labels_) labels.assign(static_cast<size_t>(width), 0);
+    if (shown != nullptr) range_.emplace(*shown);
   }
 
   void add_row(std::span<const uint32_t> labels) {
@@ -78,10 +81,8 @@ class Overlay {
     Image row{width_, 1, 3, 8, std::vector<uint8_t>(static_cast<size_t>(width_) * 3)};
     if (shown_ != nullptr) {
       const size_t bytes = static_cast<size_t>(width_) * shown_->channels * static_cast<size_t>(shown_->bits / 8);
-      const auto first = shown_->bytes.begin() + static_cast<ptrdiff_t>(bytes * drawn_);
-      Image own{width_,          1, shown_->channels, shown_->bits, {first, first + static_cast<ptrdiff_t>(bytes)},
-                shown_->measured};
-      row = to_channels(to_shown(to_8_bit(std::move(own))), 3);
+      const PixelValues own(std::span(shown_->bytes).subspan(bytes * drawn_, bytes), shown_->bits);
+      row = to_channels(to_shown({width_, 1, shown_->channels, 8, range_->bytes(own), shown_->measured}), 3);
     }
     ++drawn_;
     for (size_t x = 0; x < static_cast<size_t>(width_); ++x) {
@@ -92,6 +93,7 @@ class Overlay {
 
   int width_;
   const Image* shown_;
+  std::optional<ShownRange> range_;  // where there is a picture
   size_t rows_ = 0, drawn_ = 0;
   std::array<std::vector<uint32_t>, 3> labels_;
   pipeline::FileWriter file_;

@@ -35,6 +35,30 @@ TEST(PixelValues, InWholeBytesAreRoundedToTheNearest) {
   EXPECT_THAT(whole_bytes({bytes_of({0, 128, 129, 385, 386, 65535}), 16}), ElementsAre(0, 0, 1, 1, 2, 255));
 }
 
+TEST(ShownRange, SpreadsWhatLiesCloseTogetherOf16BitsAndLeaves8AsTheyAre) {
+  std::vector<uint16_t> values(1000, 300);
+  for (size_t i = 500; i < values.size(); ++i) values[i] = 600;
+  values[0] = 65535;  // a speck
+  const std::vector<uint8_t> bytes = bytes_of(values);
+  const Image shown = as_shown({100, 10, 1, 16, bytes});
+  EXPECT_EQ(shown.bits, 8);
+  EXPECT_EQ(shown.bytes[1], 0);
+  EXPECT_EQ(shown.bytes[999], 255);
+  EXPECT_EQ(shown.bytes[0], 255) << "cut";
+  EXPECT_EQ(as_shown({2, 1, 1, 8, {3, 4}}).bytes, (std::vector<uint8_t>{3, 4}));
+}
+
+TEST(ShownRange, OfAPictureOfOneValueIsBlack) {
+  const std::vector<uint8_t> bytes = bytes_of(std::vector<uint16_t>(20, 65535));
+  EXPECT_EQ(as_shown({5, 4, 1, 16, bytes}).bytes, std::vector<uint8_t>(20, 0));
+}
+
+TEST(ShownRange, OfTheWholeIsTakenForItsParts) {
+  const std::vector<uint8_t> bytes = bytes_of({0, 100, 200, 300, 400, 500});
+  const ShownRange range({bytes, 16});
+  EXPECT_THAT(range.bytes({std::span(bytes).subspan(6, 4), 16}), ElementsAre(191, 255));
+}
+
 TEST(PixelValues, ThatWereWidenedAreTheSameBytesAgain) {
   std::vector<uint8_t> bytes;
   for (int value = 0; value < 256; ++value) bytes.push_back(static_cast<uint8_t>(value));
