@@ -13,6 +13,7 @@
 #include "stages/images/appearance.h"
 #include "stages/images/image_codec.h"
 #include "stages/images/picture.h"
+#include "stages/images/pixel_values.h"
 #include "stages/packs/data_summary.h"
 
 namespace penstock::stages {
@@ -107,7 +108,7 @@ class Survey {
       if (picture.bits > 8 && channels <= most_sample_channels) count_dim(picture, shown(sample.image), map);
     }
     if (channels != 1 && channels != 3) return;  // no picture that people look at
-    const Image rgb = to_channels(to_shown(to_8_bit(picture)), 3);
+    const Image rgb = to_channels(to_shown(as_shown(picture)), 3);
     const Brightness brightness = brightness_of(rgb);
     count(looks_, look_of(rgb, brightness, map.labels.empty() ? nullptr : &map));
   }
