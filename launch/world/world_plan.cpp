@@ -20,6 +20,7 @@ std::string what_ranks_see(const KnownTraining& known, int asked) {
   const stages::TrainParameters& p = w.parameters;
   return Value{{"architecture", stages::to_json(w.architecture())},
                {"grid", {w.height, w.width}},
+               {"bits", w.bits},
                {"samples", w.samples ? Value(*w.samples) : Value()},
                {"held", w.held},
                {"global_batch", p.global_batch},

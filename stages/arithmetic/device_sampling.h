@@ -3,9 +3,8 @@
 // device agree to the bit.
 //
 // A pixel: its place, turned, bent and mapped -> bytes (of 16 bits: bytes and a fraction) between four pixels of the
-// sample, by weights of 7 bits -> a
-// value, by the row's table or those of the four tiles around it -> stains changed -> channels mixed -> blurred within
-// the row -> noise. A label is that of the nearest pixel.
+// sample, by weights of 7 bits -> a value, by the row's table or those of the four tiles around it -> stains changed ->
+// channels mixed -> blurred within the row -> noise. A label is that of the nearest pixel.
 #pragma once
 
 #include "stages/arithmetic/device_work.h"

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "distributed/check.h"
+#include "stages/images/pixel_values.h"
 
 namespace penstock::stages {
 namespace {
@@ -33,12 +34,7 @@ Limits limits_of(const Values& values, bool& repeats_8_bits) {
   repeats_8_bits = true;
   for (size_t v = 0; v < histogram.size(); ++v) repeats_8_bits &= histogram[v] == 0 || v % 257 == 0;
   // The value at a place of the sorted values.
-  const auto at = [&](size_t place) {
-    size_t v = 0;
-    for (size_t below = histogram[0]; below <= place; below += histogram[++v]) {
-    }
-    return static_cast<uint16_t>(v);
-  };
+  const auto at = [&](size_t place) { return static_cast<uint16_t>(value_at_place(histogram, place)); };
   const double last = static_cast<double>(values.count - 1);
   const Limits limits{at(static_cast<size_t>(std::floor(share_below * last))),
                       at(static_cast<size_t>(std::ceil((1 - share_below) * last)))};

@@ -13,6 +13,13 @@ std::vector<size_t> counts_of(const PixelValues& values) {
   return counts;
 }
 
+size_t value_at_place(const std::vector<size_t>& counts, size_t place) {
+  size_t value = 0;
+  for (size_t below = counts[0]; below <= place; below += counts[++value]) {
+  }
+  return value;
+}
+
 std::vector<uint8_t> whole_bytes(const PixelValues& values) {
   if (values.bits == 8) return {values.bytes.begin(), values.bytes.end()};
   std::vector<uint8_t> narrow(values.size());
@@ -27,11 +34,8 @@ ShownRange::ShownRange(const PixelValues& picture) {
   if (picture.bits == 8) return;
   const std::vector<size_t> counts = counts_of(picture);
   const auto at = [&](double share) {
-    const auto wanted = static_cast<size_t>(share * static_cast<double>(picture.size() - 1));
-    uint32_t value = 0;
-    for (size_t below = counts[0]; below <= wanted; below += counts[++value]) {
-    }
-    return value;
+    const auto place = static_cast<size_t>(share * static_cast<double>(picture.size() - 1));
+    return static_cast<uint32_t>(value_at_place(counts, place));
   };
   low_ = at(0.01), high_ = std::max(at(0.998), low_ + 1);
 }
@@ -49,6 +53,7 @@ std::vector<uint8_t> ShownRange::bytes(const PixelValues& part) const {
 
 Image as_shown(Image picture) {
   check_whole(picture);
+  if (picture.bits == 8) return picture;
   picture.bytes = ShownRange(picture).bytes(picture);
   picture.bits = 8;
   return picture;

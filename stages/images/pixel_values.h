@@ -31,6 +31,8 @@ struct PixelValues {
 
 // How often there is each value, from 0 to the largest of these bits.
 std::vector<size_t> counts_of(const PixelValues& values);
+// The value at a place of the sorted values, from 0; `counts` says how often there is each, and of more than `place`.
+size_t value_at_place(const std::vector<size_t>& counts, size_t place);
 // A value in bytes.
 inline double in_bytes(size_t value, int bits) {
   return bits == 8 ? static_cast<double>(value) : static_cast<double>(value) / wide_steps;

@@ -127,8 +127,7 @@ std::string grey_tiff(int side, const std::vector<uint16_t>& values) {
   return file;
 }
 
-// Eight discs, one in a thousand pixels a bright speck, and all else within two of 256 levels: what 8 bits could not
-// tell apart.
+// Eight discs, one in a thousand pixels a bright speck, and all else within three of 256 levels.
 void write_deep_pictures(const Workplace& place, int count) {
   constexpr int side = 96;
   for (const char* folder : {"deep/images", "deep/masks"}) std::filesystem::create_directories(place.path() / folder);

@@ -21,12 +21,7 @@ std::pair<double, double> percentiles(const PixelValues& image, size_t times, do
   const size_t all = image.size() * times;
   const auto at = [&](double share) {
     const auto wanted = std::min(static_cast<size_t>(share / 100 * static_cast<double>(all)), all - 1);
-    size_t seen = 0;
-    for (size_t value = 0; value < counts.size(); ++value) {
-      seen += counts[value] * times;
-      if (seen > wanted) return in_bytes(value, image.bits);
-    }
-    return 255.0;
+    return in_bytes(value_at_place(counts, wanted / times), image.bits);
   };
   return {at(low), at(high)};
 }

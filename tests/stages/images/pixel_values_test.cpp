@@ -31,6 +31,14 @@ TEST(PixelValues, Of16BitsAreCountedEachAndMeasuredInBytes) {
   EXPECT_EQ(in_bytes(200, 8), 200);
 }
 
+TEST(PixelValues, AtAPlaceIsTheOneThatStandsThereWhenTheyAreSorted) {
+  const std::vector<size_t> counts = counts_of(std::vector<uint8_t>{9, 4, 4, 200});
+  EXPECT_EQ(value_at_place(counts, 0), 4u);
+  EXPECT_EQ(value_at_place(counts, 1), 4u);
+  EXPECT_EQ(value_at_place(counts, 2), 9u);
+  EXPECT_EQ(value_at_place(counts, 3), 200u);
+}
+
 TEST(PixelValues, InWholeBytesAreRoundedToTheNearest) {
   EXPECT_THAT(whole_bytes({bytes_of({0, 128, 129, 385, 386, 65535}), 16}), ElementsAre(0, 0, 1, 1, 2, 255));
 }

@@ -36,12 +36,9 @@ TEST(NormaliserOf16Bits, SeesOfABytesPictureWhatThatOf8BitsSees) {
 
 TEST(NormaliserOf16Bits, MeasuresTheMeanAndDeviationOfTheBytes) {
   const std::vector<uint8_t> bytes = drawn(3000, 200), wide = widened(bytes);
-  const Normaliser narrow = make_normaliser("zscore", {&bytes}, channels), measured = measured_normaliser(
-                                                                               "zscore",
-                                                                               [&](const SeeImage&see) {
-                                                                                 see({wide, 16});
-                                                                               },
-                                                                               channels);
+  const auto see_it = [&](const SeeImage& see) { see({wide, 16}); };
+  const Normaliser narrow = make_normaliser("zscore", {&bytes}, channels);
+  const Normaliser measured = measured_normaliser("zscore", see_it, channels);
   for (size_t c = 0; c < channels; ++c) {
     EXPECT_NEAR(measured.mean[c], narrow.mean[c], 1e-12);
     EXPECT_NEAR(measured.sd[c], narrow.sd[c], 1e-12);
