@@ -130,6 +130,9 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
         {part, fmt::format("{} has no effect with schedule = \"{}\": take it out, or set schedule to \"plateau\"", part,
                            parameters.schedule)});
   }
+  if (given("separation.sigma") && parameters.separation_weight == 0)
+    problems.push_back({"separation.sigma",
+                        "separation.sigma has no effect with separation.weight = 0: take it out, or set the weight"});
   const auto learns = [&](const std::string& target) {
     const auto& targets = parameters.targets;
     return std::find(targets.begin(), targets.end(), target) != targets.end();
@@ -141,7 +144,6 @@ void check_effects(const pipeline::CheckView& view, const TrainParameters& param
                                           name, target)});
   };
   needs_target("border_radius", "border");
-  needs_target("separation_weight", "border");
   needs_target("interior_radius", "interior");
   needs_target("distance_limit", "distance");
   for (const TargetRule& rule : target_rules()) {

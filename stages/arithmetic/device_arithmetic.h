@@ -47,20 +47,21 @@ PENSTOCK_BOTH inline int mirrored(int i, int size) {
 
 // ---- targets ----
 
-// What an output channel of the network stands for (targets.h).
-enum class TargetKind : int32_t { mask, border, interior, distance, horizontal, vertical, own };
+// What an output channel of the network stands for (targets.h); `nearness` is none, but weighs the loss of the others.
+enum class TargetKind : int32_t { mask, border, interior, distance, horizontal, vertical, own, nearness };
 
 inline constexpr int most_targets = 8;
 
 struct Target {
   TargetKind kind = TargetKind::mask;
-  // Pixels: of a border and of an interior; of a distance, the largest. Of an own target, its row in target_rules().
+  // Pixels: of a border and of an interior; of a distance, the largest; of nearness, sigma. Of an own target, its row
+  // in target_rules().
   int32_t radius = 1;
 };
 
 struct TargetList {
   int32_t count = 0;
-  Target targets[most_targets] = {};
+  Target targets[most_targets + 1] = {};  // and the nearness of objects
 };
 
 // Whether two objects meet within `radius` pixels of pixel (y, x) of a piece: the square around it, as far as the piece
@@ -127,6 +128,65 @@ PENSTOCK_BOTH inline float place_along(bool horizontal, int y, int x, int height
   return (static_cast<float>(place - first) + 0.5f) / static_cast<float>(last - first);
 }
 
+// The two nearest of the objects that were met, and the squares of their distances, pixels.
+struct NearestTwo {
+  static constexpr int none = 1 << 30;
+  int object[2] = {0, 0};
+  int square[2] = {none, none};
+
+  PENSTOCK_BOTH void meet(int met, int at) {
+    if (met == object[0]) {
+      square[0] = at < square[0] ? at : square[0];
+    } else if (at < square[0]) {
+      object[1] = object[0], square[1] = square[0];
+      object[0] = met, square[0] = at;
+    } else if (at < square[1]) {
+      object[1] = met, square[1] = at;
+    }
+  }
+};
+
+// e to the power of -s, s in [0, 4.5], to 1e-5 of it: of additions and multiplications alone, so that host and device
+// agree.
+PENSTOCK_BOTH inline float exp_of_minus(float s) {
+  const float x = s / 16;
+  float e = 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5))));
+  for (int i = 0; i < 4; ++i) e = e * e;
+  return e;
+}
+
+// How near to each other two objects are at a pixel from which they are so far: exp(-(d1 + d2)^2 / (2 sigma^2)), the
+// border term of the U-Net paper's weights (Ronneberger et al. 2015, arXiv:1505.04597, equation 2). 0 where d1 + d2 is
+// more than 3 sigma (there the formula says 0.011 or less).
+PENSTOCK_BOTH inline float nearness_of(int sigma, const NearestTwo& nearest) {
+  const int reach = 3 * sigma;
+  if (nearest.square[1] > reach * reach) return 0;
+  const float far = sqrtf(static_cast<float>(nearest.square[0])) + sqrtf(static_cast<float>(nearest.square[1]));
+  if (far > static_cast<float>(reach)) return 0;
+  return exp_of_minus(far * far / static_cast<float>(2 * sigma * sigma));
+}
+
+// That of pixel (y, x) of a piece, as far as the piece reaches, by rings of pixels around it. An object's distance is
+// that of its nearest pixel, 0 inside it.
+template <typename ObjectAt>
+PENSTOCK_BOTH inline float objects_near(int sigma, int y, int x, int height, int width, const ObjectAt& object_at) {
+  NearestTwo nearest;
+  const auto meet = [&](int i, int j) {
+    if (i < 0 || i >= height || j < 0 || j >= width) return;
+    const int object = object_at(i, j);
+    if (object != 0) nearest.meet(object, (i - y) * (i - y) + (j - x) * (j - x));
+  };
+  // No pixel of a ring is nearer than its radius.
+  for (int ring = 0; ring <= 3 * sigma && ring * ring < nearest.square[1]; ++ring) {
+    if (2 * ring > 3 * sigma && nearest.square[0] == NearestTwo::none) break;
+    for (int i = y - ring; i <= y + ring; ++i) {
+      const bool whole = i == y - ring || i == y + ring;
+      for (int j = x - ring; j <= x + ring; j += whole ? 1 : 2 * ring) meet(i, j);
+    }
+  }
+  return nearness_of(sigma, nearest);
+}
+
 // The value that a channel should have at that pixel; not of an own target, which only the host knows (targets.h).
 template <typename ObjectAt>
 PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int height, int width,
@@ -141,6 +201,7 @@ PENSTOCK_BOTH inline float target_value(const Target& target, int y, int x, int 
   }
   if (target.kind == TargetKind::horizontal || target.kind == TargetKind::vertical)
     return place_along(target.kind == TargetKind::horizontal, y, x, height, width, object_at);
+  if (target.kind == TargetKind::nearness) return objects_near(target.radius, y, x, height, width, object_at);
   return object_at(y, x) != 0 ? 1.0f : 0.0f;
 }
 

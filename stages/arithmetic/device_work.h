@@ -81,8 +81,8 @@ struct GatherWork {
 // the first channel, the mask.
 struct TallyWork {
   const float* logits = nullptr;   // [count,channels,height,width]
-  const float* targets = nullptr;  // the same
-  int channels = 1;
+  const float* targets = nullptr;  // [count,target_channels,height,width]
+  int channels = 1, target_channels = 1;
   const BatchRow* rows = nullptr;  // [count]
   int count = 0, height = 0, width = 0;
   uint32_t* counts = nullptr;

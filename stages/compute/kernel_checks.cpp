@@ -64,7 +64,8 @@ std::string check_gather(StepDevice& device) {
   constexpr int side = 33, channels = 3, count = 16;
   const std::vector<SamplePlace> samples = {{0, 33, 33}, {33 * 33, 20, 70}, {33 * 33 + 20 * 70, 5, 9}};
   const int64_t pixels = samples.back().begin + 5 * 9;
-  const TargetList targets = target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"});
+  const TargetList targets =
+      with_nearness(target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}), 5);
   std::vector<BatchRow> rows;
   const Draws draws(13, "device check");
   for (int i = 0; i < count; ++i) {
@@ -103,7 +104,8 @@ std::string check_gather(StepDevice& device) {
       truth.compare("the batch's targets");
     }
   }
-  return "8 orientations, windows across edges, 2 kinds of tables, 6 targets, float32 and bfloat16: equal to the bit";
+  return "8 orientations, windows across edges, 2 kinds of tables, 6 targets and nearness, float32 and bfloat16: equal "
+         "to the bit";
 }
 
 // Every augmentation at once, as a step of the device gathers it and as the host's own step makes it, of samples with
@@ -124,7 +126,7 @@ void compare_changed_rows(StepDevice& device, int bits) {
   const CropRules rules{augmentation_of(names_of(augmentation_rules())), 17, 0};
   const StepSamples data(samples, {side, side, channels, bits}, make_normaliser("percentile", {}, channels));
   const TargetList targets =
-      target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 5});
+      with_nearness(target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 5}), 3);
   Batch expected = make_batch(count, data.input(), targets);
   for (const bool low : {false, true}) {
     DeviceBatch batch(data.input(), targets, device, count, count, rules.augmentation);
@@ -160,14 +162,21 @@ std::string check_tally(StepDevice& device) {
     const int64_t count = int64_t{images} * side * side;
     std::vector<BatchRow> listed;
     for (int i = 0; i < images; ++i) listed.push_back({0, 0, 0, side - i * side / 20, side - i * side / 30, 0});
-    constexpr int channels = 2;
+    constexpr int channels = 3, target_channels = 2;
     const Twin logits(drawn(4, {count * channels}), place),
-        targets((drawn(5, {count * channels}) > 0.5).to(torch::kFloat32), place), rows(bytes_of(listed), place),
+        targets((drawn(5, {count * target_channels}) > 0.5).to(torch::kFloat32), place), rows(bytes_of(listed), place),
         counts(torch::zeros({4}, torch::kInt32), place);
     const Twin figures(torch::zeros({figure_count}), place),
         orders(torch::zeros({static_cast<int64_t>(sizeof(StepOrders))}, torch::kUInt8), place);
     const auto work = [&, images = images, side = side](bool d) {
-      return TallyWork{logits.on<float>(d),   targets.on<float>(d), channels, rows.on<BatchRow>(d), images, side, side,
+      return TallyWork{logits.on<float>(d),
+                       targets.on<float>(d),
+                       channels,
+                       target_channels,
+                       rows.on<BatchRow>(d),
+                       images,
+                       side,
+                       side,
                        counts.on<uint32_t>(d)};
     };
     device.run([&] {

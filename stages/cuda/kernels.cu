@@ -64,8 +64,8 @@ __global__ void tally(const TallyWork work) {
   const int64_t pixels = static_cast<int64_t>(work.count) * work.height * work.width;
   for (int64_t i = first_item(); i < pixels; i += item_stride()) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    const int64_t at = first_channel(i, work.height, work.width, work.channels);
-    const bool shown = work.logits[at] > 0, there = work.targets[at] > 0;
+    const bool shown = work.logits[first_channel(i, work.height, work.width, work.channels)] > 0;
+    const bool there = work.targets[first_channel(i, work.height, work.width, work.target_channels)] > 0;
     mine[0] += shown && there;
     mine[1] += shown && !there;
     mine[2] += !shown && there;

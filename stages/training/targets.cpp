@@ -64,6 +64,12 @@ TargetList target_list(const std::vector<std::string>& names, const TargetRadii&
   return list;
 }
 
+TargetList with_nearness(TargetList targets, int64_t sigma) {
+  PENSTOCK_CHECK(sigma > 0 && targets.count <= most_targets, "nearness follows the targets, once");
+  targets.targets[targets.count++] = {TargetKind::nearness, static_cast<int32_t>(sigma)};
+  return targets;
+}
+
 std::string fault_of_targets(const std::vector<std::string>& names) {
   if (names.empty() || names.front() != "mask")
     return "the first target is \"mask\", from which figures are taken; others may follow";

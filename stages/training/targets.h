@@ -41,8 +41,11 @@ struct TargetRadii {
   int64_t border = 1, interior = 2, distance = 8;  // pixels
 };
 
-// These targets, in their order. An unknown name fails a check.
+// These targets, in their order, as many as the network has channels. An unknown name fails a check.
 TargetList target_list(const std::vector<std::string>& names, const TargetRadii& radii = {});
+
+// And the nearness of objects to each other, for the loss.
+TargetList with_nearness(TargetList targets, int64_t sigma);
 
 // What is wrong with a list of known targets, in words; empty: nothing. The mask comes first, and each once.
 std::string fault_of_targets(const std::vector<std::string>& names);

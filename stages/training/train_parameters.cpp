@@ -180,12 +180,18 @@ void TrainParameters::describe_targets(pipeline::ParameterVisitor& visit) {
          .maximum = 32,
          .as_before = 8});
   visit(
-      "separation_weight", separation_weight,
-      {.help = "how often the few pixels between touching objects, those of the target \"border\", count in the "
-               "cross-entropy of every target, so that gaps are learned (U-Net's border weights: 10); 1: as all others",
-       .minimum = 1,
+      "separation.weight", separation_weight,
+      {.help = "w of the U-Net paper's border weights, 10 there: a pixel counts 1 + w exp(-(d1 + d2)^2 / (2 sigma^2)) "
+               "times in the cross-entropy of every target, d1 and d2 its distances from the nearest two objects, so "
+               "that gaps between them are learned; a loss without cross-entropy is joined by it there; 0: none",
+       .minimum = 0,
        .maximum = 1000,
-       .as_before = 1.0});
+       .as_before = 0.0});
+  visit("separation.sigma", separation_sigma,
+        {.help = "of these weights, pixels; they end where d1 + d2 is 3 sigma",
+         .minimum = 1,
+         .maximum = 16,
+         .as_before = 5});
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : names_of(loss_rules())) losses.push_back(name);
   for (const TargetRule& rule : target_rules()) {

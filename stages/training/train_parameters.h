@@ -47,7 +47,8 @@ struct TrainParameters {
   std::string on_nan = "stop";
   std::string loss = "bce";
   std::map<std::string, std::string> target_losses = for_each_target<std::string>("auto");  // train.losses.TARGET
-  double separation_weight = 1;
+  double separation_weight = 0;
+  int64_t separation_sigma = 5;
   std::map<std::string, double> loss_weights = for_each_target(1.0);  // train.loss_weights.TARGET
   int64_t epochs = 30;
   int64_t global_batch = 16;

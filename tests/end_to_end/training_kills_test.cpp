@@ -131,7 +131,8 @@ std::string pipeline_with_everything() {
        {"inputs = { shards = \"shard.shards\", split = \"split.index\" }\n",
         "inputs = { shards = \"shard.shards\", split = \"split.index\", metadata = \"inspect.metadata\" }\n"
         "network = \"attention_unet\"\ndeep_supervision = 1\ndropout = 0.1\n"
-        "targets = [\"mask\", \"interior\", \"border\", \"horizontal\", \"vertical\"]\nseparation_weight = 5\n"
+        "targets = [\"mask\", \"interior\", \"border\", \"horizontal\", \"vertical\"]\nseparation = { weight = 5, "
+        "sigma = 3 }\n"
         "losses.interior = \"tversky\"\nschedule = \"cosine\"\nwarm_up = 1\nema = 0.9\nclip_norm = 1\n"
         "crop = 32\nforeground = 0.5\nbalance = \"look\"\nnormalise = \"percentile\"\ncache_bytes = 20000\n"
         "augment = [\"flip\", \"rot90\", \"scale\", \"rotate\", \"shear\", \"elastic\", \"gamma\", \"invert\", "

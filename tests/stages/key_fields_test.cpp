@@ -116,8 +116,8 @@ std::string needed_by(const std::string& kind, const std::string& parameter) {
   if (parameter.starts_with("augmentation.")) return "augment = [\"" + parameter.substr(13) + "\"]\n";
   if (parameter == "freeze_epochs") return "freeze = \"encoder\"\n";
   if (parameter.starts_with("plateau.")) return "schedule = \"plateau\"\n";
-  if (parameter == "border_radius" || parameter == "separation_weight" || parameter.ends_with(".border"))
-    return "targets = [\"mask\", \"border\"]\n";
+  if (parameter == "border_radius" || parameter.ends_with(".border")) return "targets = [\"mask\", \"border\"]\n";
+  if (parameter == "separation.sigma") return "separation = { weight = 10 }\n";
   if (parameter == "interior_radius" || parameter.ends_with(".interior")) return "targets = [\"mask\", \"interior\"]\n";
   if (parameter == "distance_limit" || parameter.ends_with(".distance")) return "targets = [\"mask\", \"distance\"]\n";
   if (kind == "split" && parameter != "unlisted" && parameter != "unnamed_subsets")

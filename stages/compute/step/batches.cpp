@@ -119,6 +119,7 @@ class RowWriter {
     if (target.kind == TargetKind::distance) return write_distance(target.radius, plane);
     if (target.kind == TargetKind::horizontal) return write_along(input_.width, 1, input_.height, plane);
     if (target.kind == TargetKind::vertical) return write_along(input_.height, input_.width, input_.width, plane);
+    if (target.kind == TargetKind::nearness) return write_nearness(target.radius, plane);
     if (target.kind == TargetKind::own) return write_own(own_target(target), plane);
     const auto object_at = [this](int y, int x) { return objects_[static_cast<size_t>(y * input_.width + x)]; };
     for (int y = 0; y < input_.height; ++y) {
@@ -174,6 +175,58 @@ class RowWriter {
       for (size_t i = 0; i < steps.size(); ++i) steps[i] += low[i] != 0 && low[i] == high[i] ? 1 : 0;
     }
     for (size_t i = 0; i < steps.size(); ++i) plane[i] = static_cast<float>(steps[i]) / static_cast<float>(limit);
+  }
+
+  // Likewise: the two nearest objects of a pixel are among the two nearest of each column, above or below its line.
+  void write_nearness(int sigma, float* plane) const {
+    const int width = input_.width, reach = 3 * sigma;
+    const std::vector<NearestTwo> columns = nearest_in_columns();
+    for (size_t begin = 0; begin < columns.size(); begin += static_cast<size_t>(width)) {
+      const NearestTwo* line = &columns[begin];
+      for (int x = 0; x < width; ++x) {
+        NearestTwo nearest = line[x];
+        const auto meet = [&nearest](const NearestTwo& others, int across) {
+          for (int k = 0; k < 2 && others.object[k] != 0; ++k)
+            nearest.meet(others.object[k], others.square[k] + across);
+        };
+        // No pixel of a column that is `across` away is nearer than that.
+        for (int across = 1; across <= reach && across * across < nearest.square[1]; ++across) {
+          if (x >= across) meet(line[x - across], across * across);
+          if (x + across < width) meet(line[x + across], across * across);
+        }
+        *plane++ = nearness_of(sigma, nearest);
+      }
+    }
+  }
+
+  // Of each pixel, the two nearest objects in its column: once downwards and once upwards, with the two objects that
+  // were met last.
+  std::vector<NearestTwo> nearest_in_columns() const {
+    struct LastMet {
+      uint16_t object[2] = {0, 0};
+      int line[2] = {0, 0};
+    };
+    const auto width = static_cast<size_t>(input_.width);
+    std::vector<NearestTwo> nearest(objects_.size());
+    for (const bool down : {true, false}) {
+      std::vector<LastMet> last(width);
+      for (int i = 0; i < input_.height; ++i) {
+        const int y = down ? i : input_.height - 1 - i;
+        for (size_t x = 0; x < width; ++x) {
+          const size_t at = static_cast<size_t>(y) * width + x;
+          LastMet& met = last[x];
+          const uint16_t object = objects_[at];
+          if (object != 0 && object != met.object[0]) {
+            met.object[1] = met.object[0], met.line[1] = met.line[0];
+            met.object[0] = object;
+          }
+          if (object != 0) met.line[0] = y;
+          for (int k = 0; k < 2 && met.object[k] != 0; ++k)
+            nearest[at].meet(met.object[k], (met.line[k] - y) * (met.line[k] - y));
+        }
+      }
+    }
+    return nearest;
   }
 
   // Likewise, run by run: `lines` of `length` pixels, the next of which is `step` further.

@@ -131,8 +131,7 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
   tail.narrow(0, 0, layout_.statistic_count)
       .add_(state_.shard_statistics(), 1 / static_cast<double>(parameters_.micro_shards()));
   tail.narrow(0, layout_.statistic_count, 1).add_(loss.detach());
-  const auto main_logits = logits.detach().narrow(1, 0, batch_.targets().size(1)).contiguous();  // without side outputs
-  tally(main_logits, index * parameters_.micro_batch, parameters_.micro_batch);
+  tally(logits.detach(), index * parameters_.micro_batch, parameters_.micro_batch);
   if (last || tree_) share_figures(pixels_of(parameters_.global_batch));
   gradients_.begin(state_.gradient_views(), !first && !tree_, [this, last](size_t bucket) {
     if (last && overlaps()) reduce(bucket);
@@ -142,9 +141,10 @@ void DeviceStep::run_shard(const ResidentSamples& data, int index) {
 
 // Of `count` rows from the batch's first on, which is listed at `first`.
 void DeviceStep::tally(const torch::Tensor& logits, int64_t first, int64_t count) {
-  device_->tally({logits.data_ptr<float>(), batch_.targets().data_ptr<float>(), static_cast<int>(logits.size(1)),
-                  batch_.rows(first), static_cast<int>(count), input_.height, input_.width,
-                  reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
+  const auto& targets = batch_.targets();
+  device_->tally({logits.data_ptr<float>(), targets.data_ptr<float>(), static_cast<int>(logits.size(1)),
+                  static_cast<int>(targets.size(1)), batch_.rows(first), static_cast<int>(count), input_.height,
+                  input_.width, reinterpret_cast<uint32_t*>(counts_.data_ptr<int32_t>())});
 }
 
 void DeviceStep::share_figures(double pixels) {

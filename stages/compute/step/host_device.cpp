@@ -93,8 +93,9 @@ void host_tally(const TallyWork& work) {
   const int64_t pixels = int64_t{work.count} * work.height * work.width;
   for (int64_t i = 0; i < pixels; ++i) {
     if (!counts_in_figures(i, work.height, work.width, work.rows)) continue;
-    const int64_t at = first_channel(i, work.height, work.width, work.channels);
-    ++work.counts[work.logits[at] > 0 ? (work.targets[at] > 0 ? 0 : 1) : (work.targets[at] > 0 ? 2 : 3)];
+    const bool shown = work.logits[first_channel(i, work.height, work.width, work.channels)] > 0;
+    const bool there = work.targets[first_channel(i, work.height, work.width, work.target_channels)] > 0;
+    ++work.counts[shown ? (there ? 0 : 1) : (there ? 2 : 3)];
   }
 }
 

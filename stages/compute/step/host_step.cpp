@@ -29,16 +29,17 @@ int64_t pixels_of(std::span<const BatchRow> rows) {
 }
 
 // Of the rows' pixels that count, the shares that are tp, fp, fn, tn when logits above 0 are foreground: of the first
-// channel, the mask.
+// channel, the mask; the others are those of other targets and of side outputs.
 std::array<float, 4> shares_of(const torch::Tensor& logits, const torch::Tensor& targets,
                                std::span<const BatchRow> rows) {
   const int64_t height = logits.size(2), width = logits.size(3), pixels = pixels_of(rows);
   std::array<int64_t, 4> counts = {};
   for (size_t n = 0; n < rows.size(); ++n) {
     for (int32_t y = 0; y < rows[n].height; ++y) {
-      const int64_t begin = (static_cast<int64_t>(n) * logits.size(1) * height + y) * width;
-      const float* z = logits.data_ptr<float>() + begin;
-      const float* t = targets.data_ptr<float>() + begin;
+      const auto line_of = [&, line = y * width](const torch::Tensor& values) {
+        return values.data_ptr<float>() + static_cast<int64_t>(n) * values.size(1) * height * width + line;
+      };
+      const float *z = line_of(logits), *t = line_of(targets);
       for (int32_t x = 0; x < rows[n].width; ++x) ++counts[z[x] > 0 ? (t[x] > 0 ? 0 : 1) : (t[x] > 0 ? 2 : 3)];
     }
   }
@@ -259,8 +260,7 @@ void HostStep::run_item(Replica& replica, const StepSamples& data, Item& item, i
   }
   const auto logits = logits_of(replica, batch.images, dropout);
   const auto loss = loss_(logits, batch.targets).sum() / static_cast<double>(parameters_.global_batch);
-  const auto main_logits = logits.detach().narrow(1, 0, batch.targets.size(1)).contiguous();  // without side outputs
-  write_tail(replica, main_logits, batch, item, loss.item<float>(), interrupted);
+  write_tail(replica, logits.detach().contiguous(), batch, item, loss.item<float>(), interrupted);
   loss.backward();
   if (whole_share_) at::set_num_threads(1);
 }

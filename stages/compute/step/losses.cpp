@@ -66,15 +66,13 @@ void add_row(NamedLoss loss) { table().add(std::move(loss)); }
 
 LossFunction loss_function(std::string_view name) { return row_of(losses(), "loss", name).function; }
 
-Loss::Loss(std::vector<OfChannel> channels, double separation, int border)
-    : channels_(std::move(channels)), separation_(separation), border_(border) {
-  PENSTOCK_CHECK(separation == 1 || (border >= 0 && border < static_cast<int>(channels_.size())),
-                 "pixels between objects are those of the target border");
-}
+Loss::Loss(std::vector<OfChannel> channels, double separation)
+    : channels_(std::move(channels)), separation_(separation) {}
 
 torch::Tensor Loss::operator()(const torch::Tensor& logits, const torch::Tensor& targets) const {
   const auto own = static_cast<int64_t>(channels_.size());
-  PENSTOCK_CHECK(logits.size(1) % own == 0 && targets.size(1) == own, "each channel has its loss");
+  PENSTOCK_CHECK(logits.size(1) % own == 0 && targets.size(1) == own + (separation_ > 0 ? 1 : 0),
+                 "each channel has its loss, and the nearness of objects is there where it counts");
   if (logits.size(1) == own) return of_output(logits, targets);
   torch::Tensor sum;
   double weight = 1, weights = 0;
@@ -90,19 +88,16 @@ torch::Tensor Loss::of_output(const torch::Tensor& logits, const torch::Tensor& 
   torch::Tensor sum;
   for (int64_t channel = 0; channel < logits.size(1); ++channel) {
     const OfChannel& of = channels_[static_cast<size_t>(channel)];
-    auto loss = of.function(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1));
-    if (separation_ != 1) loss = loss + between(logits.narrow(1, channel, 1), targets, channel);
+    const auto values = logits.narrow(1, channel, 1), target = targets.narrow(1, channel, 1);
+    auto loss = of.function(values, target);
+    if (separation_ > 0) {
+      const auto each = torch::binary_cross_entropy_with_logits(values, target, {}, {}, at::Reduction::None);
+      loss = loss + separation_ * (each * targets.narrow(1, targets.size(1) - 1, 1)).mean({1, 2, 3});
+    }
     if (of.weight != 1) loss = loss * of.weight;
     sum = sum.defined() ? sum + loss : loss;
   }
   return sum;
-}
-
-// What the pixels between objects add to the mean cross-entropy of a channel when they count more than once.
-torch::Tensor Loss::between(const torch::Tensor& logits, const torch::Tensor& targets, int64_t channel) const {
-  const auto each =
-      torch::binary_cross_entropy_with_logits(logits, targets.narrow(1, channel, 1), {}, {}, at::Reduction::None);
-  return (separation_ - 1) * (each * targets.narrow(1, border_, 1)).mean({1, 2, 3});
 }
 
 }  // namespace penstock::stages

@@ -36,28 +36,26 @@ void add_row(NamedLoss loss);  // of a user's own program: compute/extensions.h
 LossFunction loss_function(std::string_view name);  // fails a check where there is none of that name
 
 // The loss of a network with one channel a target: the sum over its channels, each with its own loss and weight.
-// targets: [N, K, H, W], logits: [N, K, H, W] -> [N]. Logits [N, K (1 + S), H, W] are those and S side outputs
-// (Network), which are losses too: the mean over all, each with half the weight of the one before it, as nnU-Net has it
-// (Isensee et al. 2021).
+// targets: [N, K, H, W], logits: [N, K, H, W] -> [N]. With a separation weight, targets have one channel more. Logits
+// [N, K (1 + S), H, W] are those and S side outputs (Network), which are losses too: the mean over all, each with half
+// the weight of the one before it, as nnU-Net has it (Isensee et al. 2021).
 class Loss {
  public:
   struct OfChannel {
     LossFunction function = nullptr;
     double weight = 1;
   };
-  // `separation`: how often pixels between objects, those of the target in channel `border`, count in each channel's
-  // cross-entropy, beside its own loss: as the weights of the U-Net paper do (Ronneberger et al. 2015,
-  // arXiv:1505.04597), they are few, and decide which objects are apart. 1: as all others.
-  explicit Loss(std::vector<OfChannel> channels, double separation = 1, int border = -1);
+  // `separation`: w0 of the U-Net paper's border weights (Ronneberger et al. 2015, arXiv:1505.04597, equation 2): each
+  // channel's loss is joined by its cross-entropy times w0 times the nearness of objects, the last channel of the
+  // targets, so that with "bce" it is the weighted mean of 1 + w0 exp(-(d1 + d2)^2 / (2 sigma^2)). 0: none.
+  explicit Loss(std::vector<OfChannel> channels, double separation = 0);
   torch::Tensor operator()(const torch::Tensor& logits, const torch::Tensor& targets) const;
 
  private:
   torch::Tensor of_output(const torch::Tensor& logits, const torch::Tensor& targets) const;
-  torch::Tensor between(const torch::Tensor& logits, const torch::Tensor& targets, int64_t channel) const;
 
   std::vector<OfChannel> channels_;
   double separation_;
-  int border_;
 };
 
 }  // namespace penstock::stages

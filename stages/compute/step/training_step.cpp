@@ -74,8 +74,9 @@ PartRate encoder_rate(const TrainParameters& parameters, const FlatLayout& layou
 }
 
 TargetList targets_of(const TrainParameters& parameters) {
-  return target_list(parameters.targets,
-                     {parameters.border_radius, parameters.interior_radius, parameters.distance_limit});
+  const TargetList targets = target_list(
+      parameters.targets, {parameters.border_radius, parameters.interior_radius, parameters.distance_limit});
+  return parameters.separation_weight > 0 ? with_nearness(targets, parameters.separation_sigma) : targets;
 }
 
 Loss loss_of(const TrainParameters& parameters) {
@@ -86,7 +87,7 @@ Loss loss_of(const TrainParameters& parameters) {
     const std::string& automatic = usual.empty() ? parameters.loss : usual;
     channels.push_back({loss_function(own == "auto" ? automatic : own), parameters.loss_weights.at(target)});
   }
-  return Loss(std::move(channels), parameters.separation_weight, channel_of(parameters.targets, TargetKind::border));
+  return Loss(std::move(channels), parameters.separation_weight);
 }
 
 std::string fault_of(const FlatLayout& layout, const std::function<const float*(size_t)>& gradient_of) {

@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
+#include <vector>
+
+#include "stages/draws.h"
 
 namespace penstock::stages {
 namespace {
@@ -78,6 +83,61 @@ TEST(Targets, ADistanceIsThatToTheNearestPixelOfAnotherOrOfNoObject) {
 }
 
 // Hundredths, a space after each.
+// exp(-(d1 + d2)^2 / (2 sigma^2)) of the distances to the nearest two objects, each searched for in the whole map.
+float nearness_by_formula(const std::vector<std::string>& map, int sigma, int y, int x) {
+  std::map<char, double> distances;
+  for (int i = 0; i < static_cast<int>(map.size()); ++i) {
+    for (int j = 0; j < static_cast<int>(map[0].size()); ++j) {
+      const char object = map[static_cast<size_t>(i)][static_cast<size_t>(j)];
+      if (object == '0') continue;
+      const double distance = std::hypot(i - y, j - x);
+      const auto [known, is_new] = distances.try_emplace(object, distance);
+      known->second = std::min(known->second, distance);
+    }
+  }
+  std::vector<double> nearest;
+  for (const auto& [object, distance] : distances) nearest.push_back(distance);
+  if (nearest.size() < 2) return 0;
+  std::sort(nearest.begin(), nearest.end());
+  const double far = nearest[0] + nearest[1];
+  return static_cast<float>(far > 3 * sigma ? 0 : std::exp(-far * far / (2 * sigma * sigma)));
+}
+
+TEST(Targets, NearnessIsTheBorderTermOfTheUNetPapersWeights) {
+  const Draws draws(5, "nearness");
+  uint64_t draw = 0;
+  int near = 0;
+  for (int round = 0; round < 40; ++round) {
+    const int sigma = 1 + round % 5;
+    std::vector<std::string> map(25, std::string(31, '0'));
+    for (int i = 0; i < 2 + round % 9; ++i) {  // boxes, some of the same object, over one another
+      const auto top = draws.below(draw++, 25), left = draws.below(draw++, 31), side = 1 + draws.below(draw++, 6);
+      const char object = static_cast<char>('1' + draws.below(draw++, 9));
+      for (uint64_t y = top; y < std::min<uint64_t>(25, top + side); ++y) {
+        for (uint64_t x = left; x < std::min<uint64_t>(31, left + side); ++x) map[y][x] = object;
+      }
+    }
+    const auto object_at = [&](int y, int x) { return map[static_cast<size_t>(y)][static_cast<size_t>(x)] - '0'; };
+    for (int y = 0; y < 25; ++y) {
+      for (int x = 0; x < 31; ++x) {
+        const float expected = nearness_by_formula(map, sigma, y, x);
+        ASSERT_NEAR(target_value({TargetKind::nearness, sigma}, y, x, 25, 31, object_at), expected, 2e-5 * expected)
+            << "round " << round << ", pixel " << y << ", " << x;
+        near += expected > 0;
+      }
+    }
+  }
+  EXPECT_GT(near, 2000) << "maps in which objects are near each other";
+}
+
+TEST(Targets, NearnessCountsAsOneMoreThanTheNetworksChannels) {
+  std::vector<std::string> names = {"mask", "border", "interior", "distance", "horizontal", "vertical"};
+  const TargetList list = with_nearness(target_list(names), 5);
+  EXPECT_EQ(list.count, 7);
+  EXPECT_EQ(list.targets[6].kind, TargetKind::nearness);
+  EXPECT_EQ(list.targets[6].radius, 5);
+}
+
 std::string places_of(const std::vector<std::string>& map, TargetKind kind) {
   return said_of(map, {kind, 0}, [](float place) { return std::to_string(std::lround(place * 100)) + " "; });
 }

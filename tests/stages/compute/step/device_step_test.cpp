@@ -86,7 +86,7 @@ TEST(DeviceArithmetic, ABatchIsWhatTheHostsStepTrainsOn) {
   for (const char* kind : {"unit", "zscore", "percentile"}) {
     const StepSamples data(samples, grid, make_normaliser(kind, images, 3));
     const TargetList targets =
-        target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {3, 1, 4});
+        with_nearness(target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {3, 1, 4}), 2);
     Batch expected = make_batch(count, grid, targets);
     std::vector<BatchRow> rows;
     for (int i = 0; i < count; ++i) {

@@ -179,19 +179,20 @@ TEST(Losses, OfADistanceAreItsCrossEntropyUnlessAnotherIsNamed) {
   EXPECT_TRUE(torch::equal(loss_of(parameters)(logits, targets), of("bce_dice", 0) + of("dice", 1)));
 }
 
-// With cross-entropy alone that is its mean with a weight for each pixel.
+// With cross-entropy alone that is its mean with a weight for each pixel, 1 + w0 times the nearness of objects.
 TEST(Losses, OfPixelsBetweenObjectsCountMoreInEveryTarget) {
   TrainParameters parameters;
   parameters.targets = {"mask", "border"}, parameters.loss = "bce";
   parameters.separation_weight = 10, parameters.loss_weights["border"] = 3;
-  const auto logits = torch::randn({2, 2, 8, 8}), targets = (torch::rand({2, 2, 8, 8}) < 0.3).to(torch::kFloat32);
-  const auto weights = 1 + 9 * targets.narrow(1, 1, 1);
+  const auto logits = torch::randn({2, 2, 8, 8}), targets = (torch::rand({2, 2, 8, 8}) < 0.3).to(torch::kFloat32),
+             nearness = torch::rand({2, 1, 8, 8});
   const auto of = [&](int64_t channel) {
-    return torch::binary_cross_entropy_with_logits(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1), weights,
-                                                   {}, at::Reduction::None)
+    return torch::binary_cross_entropy_with_logits(logits.narrow(1, channel, 1), targets.narrow(1, channel, 1),
+                                                   1 + 10 * nearness, {}, at::Reduction::None)
         .mean({1, 2, 3});
   };
-  EXPECT_TRUE(torch::allclose(loss_of(parameters)(logits, targets), of(0) + 3 * of(1)));
+  const auto loss = loss_of(parameters)(logits, torch::cat({targets, nearness}, 1));
+  EXPECT_TRUE(torch::allclose(loss, of(0) + 3 * of(1)));
 }
 
 TEST(Losses, OfSideOutputsCountHalfOfTheOneBefore) {

@@ -452,7 +452,7 @@ TEST(ChangedRows, BlurKeepsTheMeanAndNoiseHasItsDeviation) {
 
 TEST(ChangedRows, ADeviceGathersThemToTheBit) {
   const TargetList targets =
-      target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 6});
+      with_nearness(target_list({"mask", "border", "interior", "distance", "horizontal", "vertical"}, {2, 3, 6}), 4);
   for (const auto& [channels, bits] : {std::pair(1, 8), std::pair(3, 8), std::pair(4, 8), std::pair(3, 16)}) {
     auto samples = pictures(5, 90);
     give_objects(samples);
