@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "distributed/check.h"
+#include "stages/compute/model/joined.h"
 #include "stages/training/norms.h"
 
 namespace penstock::stages {
@@ -147,7 +148,7 @@ torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropou
     std::vector<torch::Tensor> joined = done[level];
     if (style_.attention) joined.back() = gated(gates_[i], joined.back(), up);
     joined.push_back(up);
-    auto made = run(joined_[i], torch::cat(joined, 1), dropout);
+    auto made = run(joined_[i], stages::joined(joined), dropout);
     if (style_.nested)
       done[level].push_back(std::move(made));
     else
