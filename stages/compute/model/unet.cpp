@@ -145,10 +145,10 @@ torch::Tensor UNet::forward(torch::Tensor x, std::optional<at::Generator> dropou
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const auto level = static_cast<size_t>(nodes_[i].level);
     const auto up = up_[i](done[level + 1].back());
-    std::vector<torch::Tensor> joined = done[level];
-    if (style_.attention) joined.back() = gated(gates_[i], joined.back(), up);
-    joined.push_back(up);
-    auto made = run(joined_[i], stages::joined(joined), dropout);
+    std::vector<torch::Tensor> maps = done[level];
+    if (style_.attention) maps.back() = gated(gates_[i], maps.back(), up);
+    maps.push_back(up);
+    auto made = run(joined_[i], joined(maps), dropout);
     if (style_.nested)
       done[level].push_back(std::move(made));
     else

@@ -20,9 +20,9 @@ torch::Tensor doubled_along(const torch::Tensor& x, int64_t dimension) {
   return torch::stack({own + 0.25 * before, own + 0.25 * after}, dimension + 1).flatten(dimension, dimension + 1);
 }
 
-// A transposed convolution of bfloat16 on the CPU whose bias is not oneDNN's: that sums its gradient value by value (7
-// % of a step of 16 channels). Added as [1, C, 1, 1] it takes another 5 % with 8 channels, pixel by pixel; so it is
-// added to rows of many pixels.
+// A transposed convolution of bfloat16 on the CPU whose bias is not oneDNN's, which sums the bias's gradient value by
+// value: 7 % of a step of 16 channels. A bias of [1, C, 1, 1] is added pixel by pixel, 5 % of a step of 8 channels; so
+// it is added to rows of many pixels.
 class UpConvolution final : public torch::autograd::Function<UpConvolution> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
